@@ -1,0 +1,4 @@
+"""The Ray-parallel stages of a build, one module a stage, in the order in which data flows.
+
+plan -> download -> persons -> faces -> clusters -> [identities] -> keypoints -> split -> pack -> ledger
+"""

@@ -1,0 +1,183 @@
+"""What all stages share: reading committed inputs, writing outputs, committing.
+
+A stage loads its models in its constructor and maps one shard to one shard in `process`. It knows
+nothing of Ray, retries, temporary files or records; `run_shard` below does all that once.
+"""
+
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import IO, Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from webbody import __version__
+from webbody.commit import Output, Record, read_record, record_name
+from webbody.errors import WebbodyError
+from webbody.shards import MemberReader, TarWriter, read_members
+from webbody.storage import Folder
+
+#: The shard name of a stage that has one output for the whole build.
+ALL = "all"
+
+
+class Inputs:
+    """The committed outputs that a stage reads for one shard."""
+
+    def __init__(self, folder: Folder, shard: str, shards: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.shard = shard
+        self.shards = tuple(shards)  # every shard of the build; only global stages look at it
+
+    def table(self, stage: str, shard: str | None = None, columns: list[str] | None = None) -> pa.Table:
+        """The table of a stage, of this shard or of another one."""
+        with self.folder.open(f"{stage}/{shard or self.shard}.parquet") as file:
+            return pq.read_table(file, columns=columns)
+
+    def members(self, stage: str) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of each member of a stage's tar, in order, one at a time."""
+        with self.folder.open(f"{stage}/{self.shard}.tar") as file:
+            yield from read_members(file)
+
+    def random_access(self, stage: str, shard: str | None = None) -> MemberReader:
+        """A stage's tar for reading by offset and length; use it in a `with`."""
+        return MemberReader(self.folder, f"{stage}/{shard or self.shard}.tar")
+
+
+class Outputs:
+    """Where a stage writes. Files get their final names when `process` has returned."""
+
+    def __init__(self, folder: Folder, stage: str, shard: str) -> None:
+        self._folder, self._stage, self._shard = folder, stage, shard
+        self._stack = ExitStack()
+        self._files: dict[str, _Digesting] = {}
+        self._tars: list[TarWriter] = []
+
+    def file(self, name: str) -> IO[bytes]:
+        """A file of this stage by its full name, written front to back."""
+        raw = self._stack.enter_context(self._folder.write(f"{self._stage}/{name}"))
+        self._files[name] = _Digesting(raw)
+        return self._files[name]  # type: ignore[return-value]  # write-only view of a file
+
+    def table(self, table: pa.Table, name: str | None = None) -> None:
+        """Write a table as `<shard>.parquet` (or under another name), the same bytes for equal content."""
+        file = self.file(name or f"{self._shard}.parquet")
+        pq.write_table(table, file, compression="zstd")
+
+    def tar(self) -> TarWriter:
+        """The stage's `<shard>.tar`, closed by the runner."""
+        writer = TarWriter(self.file(f"{self._shard}.tar"))
+        self._tars.append(writer)
+        return writer
+
+    def finish(self) -> dict[str, Output]:
+        """Flush and rename everything; digests and sizes by name."""
+        for tar in self._tars:
+            tar.close()
+        self._stack.close()
+        return {name: Output(file.digest.hexdigest(), file.count) for name, file in self._files.items()}
+
+    def abandon(self, error: BaseException) -> None:
+        """Remove what was written so far."""
+        self._stack.__exit__(type(error), error, error.__traceback__)
+
+
+class _Digesting:
+    """A write-only file that computes its sha256 on the way."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self.digest = hashlib.sha256()
+        self.count = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.count += memoryview(data).nbytes
+        return self._raw.write(data)
+
+    def tell(self) -> int:
+        return self.count
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+    def close(self) -> None:
+        """The runner closes the file when it commits, not the library that writes into it."""
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+class Stage(ABC):
+    """One step of the build: maps the committed inputs of a shard to outputs.
+
+    Class attributes: `name` is the folder of its outputs; `needs` are the stages whose outputs it
+    reads; `version` is raised when its behaviour changes, so that old shards are redone. The
+    constructor takes the stage's settings and resources as plain keyword arguments.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+    version: ClassVar[int] = 1
+
+    @abstractmethod
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        """Work on one shard; returns counts (at least `in` and `out`) for the record.
+
+        A bad image or person must not raise: it gets a row with its outcome. What raises fails
+        the shard, which is then reported and can be retried.
+        """
+
+
+def run_shard(
+    stage: Stage,
+    folder: Folder,
+    shard: str,
+    fingerprint: str,
+    inputs: Mapping[str, str],
+    shards: Sequence[str] = (),
+) -> Record:
+    """Process one shard and commit it; raises whatever the stage raised, leaving no output."""
+    started = time.perf_counter()
+    outputs = Outputs(folder, stage.name, shard)
+    try:
+        counts = stage.process(Inputs(folder, shard, shards), outputs)
+        # A record of older settings must not vouch for the new files while they are renamed.
+        folder.remove(record_name(stage.name, shard))
+        written = outputs.finish()
+    except BaseException as error:
+        outputs.abandon(error)
+        raise
+    record = Record(
+        stage=stage.name,
+        shard=shard,
+        fingerprint=fingerprint,
+        inputs=dict(inputs),
+        outputs=written,
+        counts={key: int(value) for key, value in counts.items()},
+        seconds=round(time.perf_counter() - started, 3),
+        code=__version__,
+    )
+    folder.write_bytes(record_name(stage.name, shard), record.to_json())
+    return record
+
+
+def committed(folder: Folder, stage: str, shard: str) -> Record:
+    """The record of a shard that must be there; a WebbodyError says which one is missing."""
+    record = read_record(folder, stage, shard)
+    if record is None:
+        raise WebbodyError(
+            f"{folder.path(record_name(stage, shard))} is missing or unreadable: run `webbody build` "
+            "again to complete this folder."
+        )
+    return record

@@ -1,0 +1,93 @@
+"""Commit records: what a stage made of a shard, from what, with which settings.
+
+A shard's outputs are written under temporary names, flushed and renamed; last of all comes its
+record `<stage>/<shard>.json`. Readers take only what a record lists, so a kill at any moment
+leaves either a committed shard or none.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from webbody.storage import Folder
+
+
+@dataclass(frozen=True)
+class Output:
+    """One committed file: its sha256 (hex) and size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """The commit record of one shard of one stage.
+
+    `inputs` maps each file that was read (`stage/file`) to its sha256; `fingerprint` covers the
+    stage's settings, model files and version; `outputs` maps file names inside the stage's folder;
+    `let_go` names outputs that were removed on purpose once every consumer had committed.
+    """
+
+    stage: str
+    shard: str
+    fingerprint: str
+    inputs: dict[str, str]
+    outputs: dict[str, Output]
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    code: str = ""
+    let_go: tuple[str, ...] = ()
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Record":
+        """Parse a record; ValueError or KeyError or TypeError if it is none."""
+        raw = json.loads(data)
+        raw["outputs"] = {name: Output(**value) for name, value in raw["outputs"].items()}
+        raw["let_go"] = tuple(raw.get("let_go", ()))
+        return cls(**raw)
+
+    def matches(self, fingerprint: str, inputs: Mapping[str, str]) -> bool:
+        """Whether it was made with these settings from exactly these inputs."""
+        return self.fingerprint == fingerprint and self.inputs == dict(inputs)
+
+
+def record_name(stage: str, shard: str) -> str:
+    return f"{stage}/{shard}.json"
+
+
+def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
+    """The record of a shard, or None where there is none or it cannot be read."""
+    try:
+        return Record.from_json(folder.read(record_name(stage, shard)))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def intact(folder: Folder, record: Record) -> bool:
+    """Whether every output that was not let go is still there with its size."""
+    return all(
+        name in record.let_go or folder.size(f"{record.stage}/{name}") == output.bytes
+        for name, output in record.outputs.items()
+    )
+
+
+def fingerprint(settings: Mapping[str, Any], version: int) -> str:
+    """A digest of a stage's settings (JSON-serialisable) and of the version of its behaviour."""
+    text = json.dumps({"settings": settings, "version": version}, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def file_sha256(folder: Folder, name: str) -> Output:
+    """Digest and size of a file."""
+    digest, count = hashlib.sha256(), 0
+    with folder.open(name) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            count += len(block)
+    return Output(digest.hexdigest(), count)

@@ -1,0 +1,76 @@
+"""Tar shards: written deterministically, read one member at a time, never extracted to disk.
+
+A member's offset and length are kept in the tables, so that a reader fetches single members of a
+shard (also of a remote one) without scanning it.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import IO
+
+from webbody.storage import Folder
+
+#: Larger members than this are not read: no honest member of ours comes near it.
+MAX_MEMBER_BYTES = 1 << 30
+
+
+class TarWriter:
+    """Writes members with fixed owner, mode and time, so that equal content gives equal bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+
+    def add(self, name: str, data: bytes) -> tuple[int, int]:
+        """Append a member; returns the offset of its data in the tar, and its length."""
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        info.mode = 0o644
+        self._tar.addfile(info, io.BytesIO(data))
+        padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        return self._tar.offset - padded, len(data)
+
+    def close(self) -> None:
+        """Write the end-of-archive blocks; the file itself stays open."""
+        self._tar.close()
+
+
+def read_members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The regular members of a tar, in order.
+
+    Raises tarfile.ReadError where the archive is truncated or is none.
+    """
+    with tarfile.open(fileobj=file, mode="r|") as tar:
+        for info in tar:
+            if not info.isfile():
+                continue
+            if info.size > MAX_MEMBER_BYTES:
+                raise tarfile.ReadError(f"member {info.name} has {info.size} bytes")
+            member = tar.extractfile(info)
+            data = member.read() if member else b""
+            if len(data) != info.size:
+                raise tarfile.ReadError(f"member {info.name} is truncated")
+            yield info.name, data
+
+
+class MemberReader:
+    """Random access to the members of one tar by offset and length."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._file = folder.open(name)
+
+    def read(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        data = self._file.read(length)
+        if len(data) != length:
+            raise OSError(f"expected {length} bytes at {offset}, the tar has {len(data)}")
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "MemberReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

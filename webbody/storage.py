@@ -1,0 +1,141 @@
+"""Folders on a local disk or behind any fsspec URL, with writes that appear whole or not at all."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import fsspec
+
+from webbody.errors import WebbodyError
+
+
+class Folder:
+    """A folder given by path or URL; names inside it use `/`.
+
+    Cheap to create and to pickle, so stages open their own copy on whatever machine they run.
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self.url = str(url).rstrip("/")
+        self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        self.local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return (type(self), (self.url,))
+
+    def path(self, name: str = "") -> str:
+        """The full path of `name` as the file system knows it."""
+        return f"{self.root}/{name}" if name else str(self.root)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open for reading; seekable."""
+        return self.fs.open(self.path(name), "rb")
+
+    def read(self, name: str) -> bytes:
+        """The whole file; FileNotFoundError where there is none."""
+        if self.local:
+            return Path(self.path(name)).read_bytes()
+        return self.fs.cat_file(self.path(name))
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the file, or None where there is none."""
+        try:
+            if self.local:
+                return os.stat(self.path(name)).st_size
+            return int(self.fs.size(self.path(name)))
+        except FileNotFoundError:
+            return None
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Sorted base names of the files directly inside `prefix` ([] where it does not exist)."""
+        try:
+            found = self.fs.ls(self.path(prefix), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(str(path).rsplit("/", 1)[-1] for path in found)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        try:
+            self.fs.rm_file(self.path(name))
+        except FileNotFoundError:
+            pass
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[IO[bytes]]:
+        """Write a file that gets its name only when the block ends without an error.
+
+        Locally: a hidden temporary file beside it, flushed to the disk and renamed. Remotely: a
+        local temporary file, uploaded in one operation.
+        """
+        with _told(self.url):
+            if not self.local:
+                with tempfile.NamedTemporaryFile() as file:
+                    yield file
+                    file.flush()
+                    self.fs.put_file(file.name, self.path(name))
+                return
+            final = Path(self.path(name))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent)
+            try:
+                with os.fdopen(handle, "w+b") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, 0o666 & ~_umask())
+                os.replace(temporary, final)
+                _sync_folder(final.parent)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a whole file at once, atomically."""
+        with self.write(name) as file:
+            file.write(data)
+
+    def sweep(self, prefix: str = "") -> None:
+        """Remove temporary files that a killed process left in `prefix`."""
+        for name in self.names(prefix):
+            if name.startswith(".") and name.endswith(".tmp"):
+                self.remove(f"{prefix}/{name}" if prefix else name)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turn a full or read-only disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "no space is left on the device",
+            errno.EDQUOT: "the disk quota is used up",
+            errno.EROFS: "the file system is read-only",
+            errno.EACCES: "permission was denied",
+        }
+        if error.errno not in reasons:
+            raise
+        raise WebbodyError(
+            f"Cannot write to {url}: {reasons[error.errno]}. Everything committed so far is kept; "
+            "make room or choose another folder and run the same command again."
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut (the rename lives in the folder, not in the file)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
