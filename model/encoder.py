@@ -1,0 +1,97 @@
+"""The transformer block shared by the face embedder and SapiensID.
+
+Pre-norm, no bias on q, k and v, ReLU6 in the MLP, stochastic depth, and an additive bias on the
+attention logits. State-dict names are those of the published checkpoints: norm1, norm2, attn.qkv,
+attn.proj, mlp.fc1, mlp.fc2.
+
+Shape suffixes: B batch, N tokens, H heads, D width, E width of one head.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training a sample's branch is zeroed with probability `rate`.
+
+    The branches that stay are scaled up, so that the mean is kept.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"drop path rate must be in [0, 1), not {rate}")
+        self.rate = rate
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x_BND
+        keep = 1.0 - self.rate
+        scale_B11 = x_BND.new_empty(x_BND.shape[0], 1, 1).bernoulli_(keep).div_(keep)
+        return x_BND * scale_B11
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; `bias` is added to the scaled logits and may broadcast."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not divisible by {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x_BND: Tensor, bias_BHNN: Tensor | None = None) -> Tensor:
+        qkv_BN3HE = self.qkv(x_BND).unflatten(-1, (3, self.heads, -1))
+        q_BHNE, k_BHNE, v_BHNE = qkv_BN3HE.permute(2, 0, 3, 1, 4)
+        if bias_BHNN is not None:
+            # Under autocast the two may differ in type, which the kernel refuses.
+            bias_BHNN = bias_BHNN.to(q_BHNE.dtype)
+        out_BHNE = F.scaled_dot_product_attention(q_BHNE, k_BHNE, v_BHNE, attn_mask=bias_BHNN)
+        return self.proj(out_BHNE.transpose(1, 2).flatten(2))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with ReLU6 between them."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        return self.fc2(F.relu6(self.fc1(x_BND)))
+
+
+class EncoderBlock(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)); the MLP has mlp_ratio * width hidden units."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, round(width * mlp_ratio))
+        self.drop_path = DropPath(drop_path)
+        self.apply(_init_linear)
+
+    def forward(self, x_BND: Tensor, bias_BHNN: Tensor | None = None) -> Tensor:
+        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias_BHNN))
+        return x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
+
+
+def drop_path_rates(last: float, depth: int) -> list[float]:
+    """One rate per block, rising linearly from 0 in the first to `last` in the last."""
+    return torch.linspace(0.0, last, depth, device="cpu").tolist()
+
+
+def _init_linear(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,150 @@
+"""The face embedder: CVLFace's ViT with KP-RPE, on aligned 112 x 112 crops (Kim et al., CVPR 2024).
+
+Shape suffixes: B batch, N tokens (196), D width, O output size, C context size of KP-RPE.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.checkpoint import check_state_dict, read_state_dict
+from model.encoder import EncoderBlock, drop_path_rates
+from model.kprpe import BUCKETS, LandmarkBias
+
+IMAGE_SIZE = 112
+PATCH = 8
+GRID = IMAGE_SIZE // PATCH
+TOKENS = GRID * GRID
+LANDMARKS = 5
+
+
+class PatchEmbed(nn.Module):
+    """Non-overlapping 8 x 8 patches to tokens, row by row."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, PATCH, PATCH)
+
+    def forward(self, images_B3HW: Tensor) -> Tensor:
+        return self.proj(images_B3HW).flatten(2).transpose(1, 2)
+
+
+class FaceViT(nn.Module):
+    """The network itself; `FaceEmbedder` holds it as `net`, as the published checkpoints do."""
+
+    def __init__(
+        self,
+        depth: int,
+        width: int,
+        heads: int,
+        mlp_ratio: float,
+        output_dim: int,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.pos_embed = nn.Parameter(torch.empty(1, TOKENS, width))
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        self.patch_embed = PatchEmbed(width)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(width, heads, mlp_ratio, rate)
+            for rate in drop_path_rates(drop_path, depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.feature = nn.Sequential(
+            nn.Linear(TOKENS * width, width, bias=False),
+            nn.BatchNorm1d(width, eps=2e-5),
+            nn.Linear(width, output_dim, bias=False),
+            nn.BatchNorm1d(output_dim, eps=2e-5),
+        )
+        self.keypoint_linear = LandmarkBias(GRID, LANDMARKS, depth, heads)
+
+    def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
+        x_BND = self.patch_embed(images_B3HW) + self.pos_embed
+        context_BNC = self.keypoint_linear.context(landmarks_B52)
+        for index, block in enumerate(self.blocks):
+            x_BND = block(x_BND, self.keypoint_linear.block_bias(context_BNC, index))
+        # The residual stream grows with depth, so its norm is taken in full precision always.
+        weight_D, bias_D = self.norm.weight.float(), self.norm.bias.float()
+        x_BND = F.layer_norm(x_BND.float(), weight_D.shape, weight_D, bias_D, self.norm.eps)
+        return self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
+
+
+class FaceEmbedder(nn.Module):
+    """Face feature of an aligned crop and its five landmarks. Defaults are CVLFace's ViT-B.
+
+    State-dict names and shapes are those of the published CVLFace checkpoints (283 for ViT-B).
+    """
+
+    def __init__(
+        self,
+        depth: int = 24,
+        width: int = 512,
+        heads: int = 16,
+        mlp_ratio: float = 3.0,
+        output_dim: int = 512,
+        drop_path: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.output_dim = output_dim
+        self.net = FaceViT(depth, width, heads, mlp_ratio, output_dim, drop_path)
+
+    def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
+        """Features (B, output_dim), not normalised: their norm tells the face's quality.
+
+        images_B3HW: RGB, 112 x 112, in [-1, 1]. landmarks_B52: x, y as fractions of the crop (a
+        little outside [0, 1] is fine), in the order eye, eye, nose, mouth corner, mouth corner,
+        image-left ones first.
+        """
+        batch = len(images_B3HW)
+        if images_B3HW.shape != (batch, 3, IMAGE_SIZE, IMAGE_SIZE):
+            shape = tuple(images_B3HW.shape)
+            raise ValueError(f"images must be (B, 3, {IMAGE_SIZE}, {IMAGE_SIZE}), not {shape}")
+        if landmarks_B52.shape != (batch, LANDMARKS, 2):
+            shape = tuple(landmarks_B52.shape)
+            raise ValueError(f"landmarks must be ({batch}, {LANDMARKS}, 2), not {shape}")
+        return self.net(images_B3HW, landmarks_B52)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> "FaceEmbedder":
+        """Reads a CVLFace checkpoint (.safetensors or torch) in float32, ready for inference.
+
+        Depth, width, heads and output size come from the shapes. Raises ValueError naming every
+        key that is missing, unexpected or of the wrong shape.
+        """
+        state = read_state_dict(path)
+        # Built without memory first, so that a wrong file is told before anything is allocated.
+        with torch.device("meta"):
+            model = cls(**_sizes(state, path), drop_path=0.0)
+        check_state_dict(state, model.state_dict(), path)
+        model.load_state_dict(state, assign=True)
+        return model.float().eval()
+
+
+def _sizes(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
+    """Constructor arguments that fit the shapes of the telling tensors."""
+    needed = {
+        "net.pos_embed": 3,
+        "net.blocks.0.mlp.fc1.weight": 2,
+        "net.feature.2.weight": 2,
+        "net.keypoint_linear.weight": 2,
+    }
+    wrong = [key for key, ndim in needed.items() if key not in state or state[key].ndim != ndim]
+    if wrong:
+        names = ", ".join(wrong)
+        raise ValueError(f"{path} is no CVLFace ViT with KP-RPE: missing or misshapen {names}")
+    width = state["net.pos_embed"].shape[-1]
+    depth = 1 + max(int(key.split(".")[2]) for key in state if key.startswith("net.blocks."))
+    heads = max(1, state["net.keypoint_linear.weight"].shape[0] // (BUCKETS * depth))
+    if width % heads:
+        raise ValueError(f"{path}: net.keypoint_linear.weight does not fit the width {width}")
+    return {
+        "depth": depth,
+        "width": width,
+        "heads": heads,
+        "mlp_ratio": state["net.blocks.0.mlp.fc1.weight"].shape[0] / width,
+        "output_dim": state["net.feature.2.weight"].shape[0],
+    }
