@@ -1,0 +1,138 @@
+"""A picture under construction: pixels, and for every pixel which part of which figure it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import cv2
+import numpy as np
+
+_SHIFT = 4  # polygons are drawn with 1/16 px precision
+_FAR = 6000.0  # keeps fixed-point coordinates of shapes far outside the image inside 16.4 bits
+
+
+class Part(IntEnum):
+    """Body parts told apart in the label map, so that a figure can also hide parts of itself."""
+
+    FACE = 1
+    HAIR = 2
+    NECK = 3
+    TORSO = 4
+    LEFT_ARM = 5
+    RIGHT_ARM = 6
+    LEFT_LEG = 7
+    RIGHT_LEG = 8
+    SKIRT = 9
+    LEFT_EAR = 10
+    RIGHT_EAR = 11
+
+
+PARTS_PER_FIGURE = 16
+
+
+def mix(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float) -> np.ndarray:
+    """Colour between `first` (share 0) and `second` (share 1)."""
+    return np.asarray(first, float) * (1 - share) + np.asarray(second, float) * share
+
+
+def shade(colour: Sequence[float] | np.ndarray, factor: float) -> np.ndarray:
+    """Colour made darker (factor < 1) or lighter (> 1)."""
+    return np.asarray(colour, float) * factor
+
+
+def _bgr(colour: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    blue, green, red = (min(255.0, max(0.0, float(value))) for value in colour)
+    return blue, green, red
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(points, -_FAR, _FAR) * (1 << _SHIFT)).astype(np.int32)
+
+
+class Canvas:
+    """Image (H, W, 3) uint8 BGR and label map (H, W) uint16.
+
+    A label is `figure * PARTS_PER_FIGURE + part`; 0 is background or an occluder. Figures count from 1;
+    `begin_figure` starts the next. Points are (N, 2) float px, (0, 0) the middle of the first pixel.
+    """
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
+        self.labels = np.zeros(image.shape[:2], np.uint16)
+        self.figure = 0
+        self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def begin_figure(self) -> int:
+        """Start the next figure: forget the extent (xyxy) of what was labelled, return its number."""
+        self.figure += 1
+        self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
+        return self.figure
+
+    def fill(self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: Part | None = None) -> None:
+        """Fill a polygon; with a part, label it as that part of the current figure."""
+        self.fill_all([points], colour, part)
+
+    def fill_all(
+        self, polygons: Sequence[np.ndarray], colour: Sequence[float] | np.ndarray, part: Part | None = None
+    ) -> None:
+        """Fill polygons that do not overlap one another."""
+        if not len(polygons):
+            return
+        fixed = [_fixed(points) for points in polygons]
+        cv2.fillPoly(self.image, fixed, _bgr(colour), cv2.LINE_AA, _SHIFT)
+        if part is not None:
+            cv2.fillPoly(self.labels, fixed, self.figure * PARTS_PER_FIGURE + part, cv2.LINE_8, _SHIFT)
+            points = np.concatenate(list(polygons))
+            self.extent[:2] = np.minimum(self.extent[:2], points.min(0))
+            self.extent[2:] = np.maximum(self.extent[2:], points.max(0))
+
+    def occlude(self, points: np.ndarray, colour: Sequence[float] | np.ndarray) -> None:
+        """Fill a polygon that belongs to nobody and hides what lies behind."""
+        self.fill(points, colour)
+        cv2.fillPoly(self.labels, [_fixed(points)], 0, cv2.LINE_8, _SHIFT)
+
+    def stroke(
+        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, width: float, closed: bool = False
+    ) -> None:
+        """Draw a line of `width` px through points; it changes no label.
+
+        Below one pixel the line fades instead of getting thinner.
+        """
+        if width < 0.25:
+            return
+        if width >= 1:
+            thickness = max(1, round(width))
+            cv2.polylines(self.image, [_fixed(points)], closed, _bgr(colour), thickness, cv2.LINE_AA, _SHIFT)
+            return
+        x, y = np.clip(np.round(points.mean(0)).astype(int), 0, np.array(self.image.shape[1::-1]) - 1)
+        faded = mix(self.image[y, x], colour, width)
+        cv2.polylines(self.image, [_fixed(points)], closed, _bgr(faded), 1, cv2.LINE_AA, _SHIFT)
+
+    def limb(
+        self,
+        start: np.ndarray,
+        end: np.ndarray,
+        start_radius: float,
+        end_radius: float,
+        colour: Sequence[float] | np.ndarray,
+        part: Part | None,
+    ) -> None:
+        """A rounded bar from `start` (2,) to `end` (2,)."""
+        along = end - start
+        angle = np.arctan2(along[1], along[0])
+        turn = np.linspace(-np.pi / 2, np.pi / 2, 8)
+        end_cap = end + end_radius * np.stack([np.cos(angle + turn), np.sin(angle + turn)], 1)
+        start_cap = start - start_radius * np.stack([np.cos(angle + turn), np.sin(angle + turn)], 1)
+        self.fill(np.concatenate([end_cap, start_cap]), colour, part)
+
+
+_TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)
+
+
+def ellipse(centre: Sequence[float] | np.ndarray, half_width: float, half_height: float, tilt: float = 0.0) -> np.ndarray:
+    """Outline (24, 2) of an ellipse turned by `tilt` radians."""
+    cosine, sine = np.cos(tilt), np.sin(tilt)
+    points = CIRCLE * (half_width, half_height)
+    return np.asarray(centre, float) + points @ np.array([[cosine, sine], [-sine, cosine]])

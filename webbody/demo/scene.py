@@ -1,0 +1,281 @@
+"""Photos of drawn people, with exact ground truth.
+
+Every picture is a function of the random generator it is given: the same seed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from webbody.demo.body import SEEN_ON, Body, Clothes, Drawn
+from webbody.demo.canvas import PARTS_PER_FIGURE, Canvas, ellipse
+from webbody.demo.identity import Identity
+
+VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0
+
+
+@dataclass
+class Face:
+    """A face turned to the viewer.
+
+    box: (4,) xyxy px, hairline to chin, not clipped to the image.
+    landmarks: (5, 2) px: image-left eye, image-right eye, nose, image-left and image-right mouth corner.
+    visible: share (0..1) of the box's pixels that belong to the person and can be seen.
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    visible: float
+
+
+@dataclass
+class Figure:
+    """One person in a photo.
+
+    identity: the identity's seed. box: (4,) xyxy px, all that was drawn of the figure, hidden or not,
+    clipped to the image. visible_box: (4,) xyxy px of its visible pixels, None when there are none.
+    visible: visible pixels / area of box. keypoints: (19, 3) x, y, flag: 2 visible, 1 inside the image
+    but hidden, 0 outside. face: None when the head is turned away. head: its height in px.
+    yaw: radians, 0 towards the viewer, > 0 to the image's right.
+    """
+
+    identity: int
+    box: np.ndarray
+    visible_box: np.ndarray | None
+    visible: float
+    keypoints: np.ndarray
+    face: Face | None
+    head: float
+    yaw: float
+
+
+@dataclass
+class Photo:
+    """image: (H, W, 3) uint8 BGR; figures in the order drawn, back to front; labels: (H, W) uint16.
+
+    A label is 0 or `PARTS_PER_FIGURE * (1 + index of the figure) + part`.
+    """
+
+    image: np.ndarray
+    figures: list[Figure]
+    labels: np.ndarray
+
+
+@dataclass
+class _Placed:
+    """Somebody about to be drawn."""
+
+    identity: Identity
+    head: float
+    centre: tuple[float, float]
+    facing: bool
+    clothes: Clothes | None = None
+    calm: bool = False
+
+
+def photo(
+    rng: np.random.Generator,
+    identities: Sequence[Identity],
+    size: tuple[int, int] = (640, 640),
+    *,
+    heads: tuple[float, float] = (0.05, 0.5),
+    occluders: float = 0.3,
+    frontal: float | None = None,
+    clothes: Sequence[Clothes] | None = None,
+) -> Photo:
+    """A photo of size (width, height) px with one figure for each identity.
+
+    heads: range of head heights as shares of the smaller side. occluders: probability that something
+    covers part of a figure. frontal: probability that a figure shows its face (0.85). clothes: what
+    each identity wears; random by default.
+    """
+    width, height = size
+    background = _background(rng, width, height)
+    shows_face = 0.85 if frontal is None else frontal
+    low, high = np.log(heads[0]), np.log(heads[1])
+    shares = np.exp(rng.uniform(low, high, len(identities)))
+    slots = rng.permutation(len(identities))
+    people = []
+    for index in np.argsort(shares):  # the smallest are the farthest
+        head = float(shares[index] * min(width, height))
+        x = (slots[index] + 0.5 + rng.uniform(-0.35, 0.35)) / len(identities) * width
+        facing = bool(rng.random() < shows_face)
+        y = _head_height(rng, identities[index], head, height)
+        people.append(
+            _Placed(identities[index], head, (x, y), facing, None if clothes is None else clothes[index])
+        )
+    return _render(rng, background, people, occluders)
+
+
+def portrait(rng: np.random.Generator, identity: Identity, size: int = 160) -> Photo:
+    """A square head-and-shoulders picture of somebody facing the viewer."""
+    head = rng.uniform(0.42, 0.6) * size
+    centre = (size * rng.uniform(0.43, 0.57), size * rng.uniform(0.42, 0.5))
+    person = _Placed(identity, float(head), centre, True, calm=True)
+    return _render(rng, _background(rng, size, size), [person], 0.1)
+
+
+def crowd(
+    rng: np.random.Generator,
+    world: str = "default",
+    size: tuple[int, int] = (640, 640),
+    identities: Sequence[Identity] | None = None,
+) -> Photo:
+    """A random scene of a world, its people drawn from `identities` or strangers.
+
+    "default": 1 to 3 people, each filling at least a quarter of its box, faces of at least 20 px.
+    "stress": 0 to 6 people of any size, much hidden.
+    """
+    if world not in ("default", "stress"):
+        raise ValueError(f"unknown world {world!r}: choose 'default' or 'stress'")
+
+    def draw_people(count: int) -> list[Identity]:
+        if identities is None:
+            return [Identity.sample(int(seed)) for seed in rng.integers(1 << 31, size=count)]
+        return [identities[i] for i in rng.choice(len(identities), count, replace=count > len(identities))]
+
+    if world == "stress":
+        people = draw_people(int(rng.integers(0, 7)))
+        return photo(rng, people, size, heads=(0.03, 0.85), occluders=0.7)
+    smallest = max(0.06, 32 / min(size))
+    for attempt in range(40):
+        # Fewer people when it does not fit.
+        people = draw_people(int(rng.integers(1, 4)) if attempt < 20 else 1)
+        middle = float(np.exp(rng.uniform(np.log(smallest), np.log(0.5))))
+        heads = (max(smallest, middle / 1.8), max(min(0.5, middle * 1.8), smallest * 1.01))
+        taken = photo(rng, people, size, heads=heads, occluders=0.2)
+        if all(_easy(figure) for figure in taken.figures):
+            return taken
+    raise ValueError(f"no easy scene fits into {size[0]} x {size[1]} px")
+
+
+def _easy(figure: Figure) -> bool:
+    if figure.visible < 0.25:
+        return False
+    if figure.face is None:
+        return True
+    x1, y1, x2, y2 = figure.face.box
+    return max(x2 - x1, y2 - y1) >= 20
+
+
+def _head_height(rng: np.random.Generator, identity: Identity, head: float, height: int) -> float:
+    """Where the middle of a head goes, so that people stand in the picture if they fit."""
+    top, feet = 0.62 * head, height - (identity.tall - 0.4) * head
+    if feet > top and rng.random() < 0.85:
+        return float(rng.uniform(top, feet))
+    return float(rng.uniform(top, max(top * 1.05, min(0.55 * height, height - 1.2 * head))))
+
+
+def _render(
+    rng: np.random.Generator, background: np.ndarray, people: Sequence[_Placed], occluders: float
+) -> Photo:
+    canvas = Canvas(background)
+    drawn = []
+    for person in people:
+        clothes = person.clothes or Clothes.sample(rng)
+        centre = np.array(person.centre)
+        body = Body(canvas, rng, person.identity, clothes, centre, person.head, person.facing, person.calm)
+        drawn.append(body.draw())
+        if rng.random() < occluders:
+            _occlude(rng, canvas, drawn[-1])
+    figures = [_figure(canvas, index, person, truth) for index, (person, truth) in enumerate(zip(people, drawn, strict=True))]
+    return Photo(_develop(rng, canvas.image), figures, canvas.labels)
+
+
+def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure:
+    height, width = canvas.labels.shape
+    limits = np.array([width, height, width, height], float)
+    box = np.clip(truth.extent + (0, 0, 1, 1), 0, limits)
+    x1, y1, x2, y2 = box.astype(int)
+    mine = canvas.labels // PARTS_PER_FIGURE == index + 1
+    rows, columns = np.flatnonzero(mine.any(1)), np.flatnonzero(mine.any(0))
+    visible_box = None
+    if len(rows):
+        visible_box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
+        box[:2], box[2:] = np.minimum(box[:2], visible_box[:2]), np.maximum(box[2:], visible_box[2:])
+    area = float((box[2] - box[0]) * (box[3] - box[1]))
+    flags = np.full(19, OUTSIDE)
+    at = np.round(truth.keypoints).astype(int)
+    for point, (x, y) in enumerate(at):
+        if 0 <= x < width and 0 <= y < height:
+            figure, part = divmod(int(canvas.labels[y, x]), PARTS_PER_FIGURE)
+            seen = figure == index + 1 and part in SEEN_ON[point] and truth.turned_to_viewer[point]
+            flags[point] = VISIBLE if seen else HIDDEN
+    face = None
+    if np.cos(truth.yaw) > 0:
+        face_box = truth.head.face_box
+        inside = np.clip(np.round(face_box), 0, limits).astype(int)
+        pixels = int(mine[inside[1] : inside[3], inside[0] : inside[2]].sum())
+        full = float(np.prod(np.maximum(face_box[2:] - face_box[:2], 1)))
+        landmarks = truth.keypoints[[2, 1, 0, 4, 3]].copy()
+        face = Face(face_box.astype(float), landmarks, min(1.0, pixels / full))
+    return Figure(
+        identity=person.identity.seed,
+        box=box,
+        visible_box=visible_box,
+        visible=float(mine.sum()) / area if area else 0.0,
+        keypoints=np.concatenate([truth.keypoints, flags[:, None]], 1),
+        face=face,
+        head=person.head,
+        yaw=truth.yaw,
+    )
+
+
+def _random_colour(rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(25, 230, 3)
+
+
+def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """A blurred wash of colours with clutter in front."""
+    wash = rng.uniform(40, 225, (int(rng.integers(2, 5)), int(rng.integers(2, 5)), 3))
+    wash = wash.mean((0, 1)) + (wash - wash.mean((0, 1))) * rng.uniform(0.1, 0.9)
+    image = cv2.resize(wash.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    canvas = Canvas(np.clip(image, 0, 255).astype(np.uint8))
+    for _ in range(int(rng.integers(2, 18))):
+        canvas.fill(_blob(rng, rng.uniform((0, 0), (width, height)), rng.uniform(8, 0.33 * width, 2)), _random_colour(rng))
+    return canvas.image
+
+
+def _blob(rng: np.random.Generator, centre: np.ndarray, extent: np.ndarray) -> np.ndarray:
+    kind = rng.random()
+    if kind < 0.35:
+        return ellipse(centre, extent[0] / 2, extent[1] / 2, rng.uniform(0, np.pi))
+    if kind < 0.75:
+        angle = float(rng.uniform(0, np.pi)) * (rng.random() < 0.3)
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * extent / 2
+        c, s = np.cos(angle), np.sin(angle)
+        return np.asarray(centre + corners @ np.array([[c, s], [-s, c]]))
+    return np.asarray(centre + rng.normal(0, 0.5, (int(rng.integers(3, 7)), 2)) * extent)
+
+
+def _occlude(rng: np.random.Generator, canvas: Canvas, truth: Drawn) -> None:
+    """Put something in front of a figure's edge."""
+    x1, y1, x2, y2 = truth.extent
+    centre = rng.uniform((x1, y1), (x2, y2))
+    extent = rng.uniform(0.15, 0.6, 2) * (x2 - x1)
+    canvas.occlude(_blob(rng, centre, extent), _random_colour(rng))
+
+
+def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Light, colour cast, noise, blur and compression."""
+    height, width = image.shape[:2]
+    slope_x, slope_y = rng.normal(0, 0.18, 2)
+    light = 1 + slope_x * np.linspace(-1, 1, 8)[None] + slope_y * np.linspace(-1, 1, 8)[:, None]
+    light = np.clip(light * np.exp(rng.normal(-0.02, 0.18)), 0.35, 1.8)[..., None] * np.exp(rng.normal(0, 0.05, 3))
+    gain = cv2.resize(np.clip(light * 128, 0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    image = cv2.multiply(image, gain, scale=1 / 128)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2) * max(width / 640, 0.4))
+    if rng.random() < 0.8:
+        tile = rng.normal(0, rng.uniform(1, 9), (height // 2 + 1, width // 2 + 1)).astype(np.int16)
+        noise = np.tile(tile, (2, 2))[:height, :width]
+        image = cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
+    if rng.random() < 0.5:
+        quality = int(rng.integers(40, 95))
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image
