@@ -32,7 +32,9 @@ class Inputs:
         self.shard = shard
         self.shards = tuple(shards)  # every shard of the build; only global stages look at it
 
-    def table(self, stage: str, shard: str | None = None, columns: list[str] | None = None) -> pa.Table:
+    def table(
+        self, stage: str, shard: str | None = None, columns: list[str] | None = None
+    ) -> pa.Table:
         """The table of a stage, of this shard or of another one."""
         with self.folder.open(f"{stage}/{shard or self.shard}.parquet") as file:
             return pq.read_table(file, columns=columns)
@@ -78,7 +80,9 @@ class Outputs:
         for tar in self._tars:
             tar.close()
         self._stack.close()
-        return {name: Output(file.digest.hexdigest(), file.count) for name, file in self._files.items()}
+        return {
+            name: Output(file.digest.hexdigest(), file.count) for name, file in self._files.items()
+        }
 
     def abandon(self, error: BaseException) -> None:
         """Remove what was written so far."""

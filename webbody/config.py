@@ -34,36 +34,59 @@ class Plan(_Section):
 class Download(_Section):
     """Fetching the images; safe by default."""
 
-    timeout: float = Field(20, gt=0, description="seconds without any byte before a connection is given up")
-    deadline: float = Field(60, gt=0, description="seconds in total for one URL, all redirects and retries")
-    retries: int = Field(1, ge=0, description="further tries after a failure that can pass (5xx, 429, time-out)")
+    timeout: float = Field(
+        20, gt=0, description="seconds without any byte before a connection is given up"
+    )
+    deadline: float = Field(
+        60, gt=0, description="seconds in total for one URL, all redirects and retries"
+    )
+    retries: int = Field(
+        1, ge=0, description="further tries after a failure that can pass (5xx, 429, time-out)"
+    )
     max_bytes: int = Field(50_000_000, gt=0, description="larger bodies are cut off and rejected")
-    max_pixels: int = Field(100_000_000, gt=0, description="larger images are rejected before they are decoded")
-    min_side: int = Field(32, ge=1, description="images with a shorter side than this (pixels) are rejected")
-    max_redirects: int = Field(5, ge=0, description="redirects that are followed, each one checked anew")
+    max_pixels: int = Field(
+        100_000_000, gt=0, description="larger images are rejected before they are decoded"
+    )
+    min_side: int = Field(
+        32, ge=1, description="images with a shorter side than this (pixels) are rejected"
+    )
+    max_redirects: int = Field(
+        5, ge=0, description="redirects that are followed, each one checked anew"
+    )
     opt_out: tuple[str, ...] = Field(
         ("noai", "noimageai", "noindex", "noimageindex"),
         description="X-Robots-Tag directives (and tdm-reservation) that are honoured; [] ignores them",
     )
-    user_agent: str = Field("webbody", description="token in the User-Agent that opt-outs can address")
+    user_agent: str = Field(
+        "webbody", description="token in the User-Agent that opt-outs can address"
+    )
     allow_private: tuple[str, ...] = Field(
         (), description="hosts on loopback or private addresses that may be fetched, e.g. 127.0.0.1"
     )
     per_domain: Count = Field(8, description="requests at the same time to one host")
     verify: Literal["keep", "reject"] = Field(
-        "keep", description="what to do when the manifest's sha256 does not match: keep and mark, or reject"
+        "keep",
+        description="what to do when the manifest's sha256 does not match: keep and mark, or reject",
     )
 
 
 class Persons(_Section):
     """YOLOv8-pose person boxes and native-resolution crops."""
 
-    model: ModelFile = Field("yolov8n-pose.pt", description="ultralytics name or path of a YOLOv8-pose model")
+    model: ModelFile = Field(
+        "yolov8n-pose.pt", description="ultralytics name or path of a YOLOv8-pose model"
+    )
     confidence: Unit = Field(0.7, description="detections below are dropped")
-    image_size: int = Field(640, ge=32, description="side in pixels at which the detector sees the image")
-    padding: float = Field(0.05, ge=0, le=1, description="margin around a box, as a share of its width and height")
+    image_size: int = Field(
+        640, ge=32, description="side in pixels at which the detector sees the image"
+    )
+    padding: float = Field(
+        0.05, ge=0, le=1, description="margin around a box, as a share of its width and height"
+    )
     max_persons: Count = Field(6, description="largest persons of an image that go on")
-    min_side: int = Field(32, ge=1, description="crops with a shorter side than this (pixels) are dropped")
+    min_side: int = Field(
+        32, ge=1, description="crops with a shorter side than this (pixels) are dropped"
+    )
 
 
 class Faces(_Section):
@@ -72,33 +95,50 @@ class Faces(_Section):
     detector: ModelFile = Field(
         "buffalo_l", description="insightface pack name, or path of a RetinaFace / SCRFD ONNX file"
     )
-    detector_size: int = Field(640, ge=64, description="side in pixels of the detector's canvas (multiple of 32)")
+    detector_size: int = Field(
+        640, ge=64, description="side in pixels of the detector's canvas (multiple of 32)"
+    )
     embedder: ModelFile = Field(
         "cvlface_kprpe_vit_base_webface12m.pt",
         description="path of a KP-RPE ViT (CVLFace layout, .pt or .safetensors), or of an ArcFace ONNX file",
     )
     min_score: Unit = Field(0.95, description="detection score below which a face is not trusted")
-    min_size: float = Field(16, ge=1, description="longer side of the face box in pixels below which it is dropped")
+    min_size: float = Field(
+        16, ge=1, description="longer side of the face box in pixels below which it is dropped"
+    )
 
 
 class Clusters(_Section):
     """DBSCAN over the faces of a name; the largest cluster is the person."""
 
-    eps: float = Field(0.7, gt=0, le=2, description="distance 1 - cosine at which two faces are linked")
-    min_samples: Count = Field(2, description="faces (itself included) a core point needs within eps")
+    eps: float = Field(
+        0.7, gt=0, le=2, description="distance 1 - cosine at which two faces are linked"
+    )
+    min_samples: Count = Field(
+        2, description="faces (itself included) a core point needs within eps"
+    )
     min_images: Count = Field(2, description="a name with fewer images in its cluster is dropped")
 
 
 class Identities(_Section):
     """Cross-name cleaning, leaked validation people, duplicates. Similarities are cosines."""
 
-    similar: float = Field(0.7, ge=-1, le=1, description="two names above this are one person and merged")
-    ambiguous: float = Field(0.6, ge=-1, le=1, description="between this and `similar` the smaller name is dropped")
-    leak: float = Field(0.7, ge=-1, le=1, description="people above this to a gallery identity are dropped")
-    duplicate: float = Field(0.9, ge=-1, le=1, description="of two faces of a person above this the later is dropped")
+    similar: float = Field(
+        0.7, ge=-1, le=1, description="two names above this are one person and merged"
+    )
+    ambiguous: float = Field(
+        0.6, ge=-1, le=1, description="between this and `similar` the smaller name is dropped"
+    )
+    leak: float = Field(
+        0.7, ge=-1, le=1, description="people above this to a gallery identity are dropped"
+    )
+    duplicate: float = Field(
+        0.9, ge=-1, le=1, description="of two faces of a person above this the later is dropped"
+    )
     min_images: Count = Field(2, description="people with fewer images left are dropped")
     galleries: tuple[str, ...] = Field(
-        (), description="Parquet files of `webbody gallery`: validation people who must not be in the data"
+        (),
+        description="Parquet files of `webbody gallery`: validation people who must not be in the data",
     )
 
 
@@ -106,9 +146,12 @@ class Keypoints(_Section):
     """19 keypoints of each kept crop."""
 
     model: ModelFile = Field(
-        "rtmw-l-256x192", description="rtmlib whole-body model name, URL or path of a SimCC ONNX file"
+        "rtmw-l-256x192",
+        description="rtmlib whole-body model name, URL or path of a SimCC ONNX file",
     )
-    input_size: tuple[int, int] = Field((192, 256), description="width and height of the model's input")
+    input_size: tuple[int, int] = Field(
+        (192, 256), description="width and height of the model's input"
+    )
     min_score: Unit = Field(0.3, description="points below are absent")
 
 
@@ -118,7 +161,8 @@ class Split(_Section):
     test_people: int = Field(4000, ge=0, description="people drawn for the test set, with `seed`")
     test_images: tuple[int, int] = Field((30, 150), description="images a test person may have")
     test_body_images: tuple[int, int] = Field(
-        (30, 70), description="of these, images that show lower body or limbs while the face is not fully visible"
+        (30, 70),
+        description="of these, images that show lower body or limbs while the face is not fully visible",
     )
     seed: int = Field(0, description="of the draw of test people and of the global shuffle")
 
@@ -135,20 +179,28 @@ class StageResources(_Section):
     """What one stage may use; changes speed, never results."""
 
     workers: tuple[int, int] = Field((1, 2), description="least and most worker processes")
-    cpus: float = Field(0.5, ge=0, description="CPUs that Ray reserves for a worker (fractions allowed)")
+    cpus: float = Field(
+        0.5, ge=0, description="CPUs that Ray reserves for a worker (fractions allowed)"
+    )
     gpus: float = Field(0, ge=0, description="GPUs that Ray reserves for a worker")
     batch: Count = Field(32, description="items in one call of the model")
-    threads: Count = Field(1, description="threads of a worker (connections at a time for download)")
+    threads: Count = Field(
+        1, description="threads of a worker (connections at a time for download)"
+    )
 
 
 class Resources(_Section):
     """How the work is spread; none of it changes the output."""
 
-    ray_address: str | None = Field(None, description="address of a Ray cluster; none starts a local Ray")
+    ray_address: str | None = Field(
+        None, description="address of a Ray cluster; none starts a local Ray"
+    )
     cpus: int | None = Field(None, ge=1, description="CPUs of the local Ray (default: all)")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     retries: int = Field(2, ge=0, description="further tries for a shard whose worker died")
-    let_go: bool = Field(False, description="remove downloaded images and crops once all their consumers committed")
+    let_go: bool = Field(
+        False, description="remove downloaded images and crops once all their consumers committed"
+    )
     download: StageResources = StageResources(threads=32, cpus=0.25)
     persons: StageResources = StageResources()
     faces: StageResources = StageResources()
@@ -161,7 +213,9 @@ class Resources(_Section):
 class BuildConfig(_Section):
     """Everything a build needs; `webbody config` prints it with the descriptions."""
 
-    manifest: str = Field("", description="URL list: Parquet, CSV, JSON Lines or the authors' text list")
+    manifest: str = Field(
+        "", description="URL list: Parquet, CSV, JSON Lines or the authors' text list"
+    )
     out: str = Field("", description="output folder: a path or an fsspec URL shared by all workers")
     plan: Plan = Plan()
     download: Download = Download()
@@ -176,7 +230,9 @@ class BuildConfig(_Section):
 
 
 def load(
-    file: str | Path | None = None, overrides: Sequence[str] = (), base: dict[str, Any] | None = None
+    file: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    base: dict[str, Any] | None = None,
 ) -> BuildConfig:
     """Read a YAML file over the defaults, then apply `section.key=value` overrides.
 
@@ -189,11 +245,15 @@ def load(
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise WebbodyError(f"--set {text}: write it as section.key=value, for example persons.confidence=0.6.")
+            raise WebbodyError(
+                f"--set {text}: write it as section.key=value, for example persons.confidence=0.6."
+            )
         try:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise WebbodyError(f"--set {text}: the value is no valid YAML ({_first_line(error)}).") from error
+            raise WebbodyError(
+                f"--set {text}: the value is no valid YAML ({_first_line(error)})."
+            ) from error
         for part in reversed(key.split(".")):
             parsed = {part: parsed}
         values = merge(values, parsed)
@@ -202,9 +262,13 @@ def load(
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        what = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        what = (
+            "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        )
         source = file or "configuration"
-        raise WebbodyError(f"{source}: {where}: {what}; `webbody config` lists every setting.") from error
+        raise WebbodyError(
+            f"{source}: {where}: {what}; `webbody config` lists every setting."
+        ) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -212,7 +276,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WebbodyError(f"{path}: cannot be read ({error.strerror}); check the path of --config.") from error
+        raise WebbodyError(
+            f"{path}: cannot be read ({error.strerror}); check the path of --config."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WebbodyError(f"{path}: is no valid YAML ({_first_line(error)}).") from error
     if values is None:

@@ -44,9 +44,7 @@ COCO17 = np.array([0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
 WHOLEBODY133 = np.array([0, 1, 2, 77, 71, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 
 #: For each slot its index in the 308 points of Sapiens.
-SAPIENS308 = np.array(
-    [0, 1, 2, 189, 188, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14]
-)
+SAPIENS308 = np.array([0, 1, 2, 189, 188, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14])
 
 #: Slots of five face landmarks as aligners give them: image-left eye, image-right eye, nose,
 #: image-left mouth corner, image-right mouth corner. The image's left is the subject's right.

@@ -22,7 +22,9 @@ class Folder:
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self.url = str(url).rstrip("/")
         self.fs, self.root = fsspec.core.url_to_fs(self.url)
-        self.local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+        self.local = "file" in (
+            self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        )
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         return (type(self), (self.url,))
@@ -81,7 +83,9 @@ class Folder:
                 return
             final = Path(self.path(name))
             final.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent)
+            handle, temporary = tempfile.mkstemp(
+                prefix=f".{final.name}.", suffix=".tmp", dir=final.parent
+            )
             try:
                 with os.fdopen(handle, "w+b") as file:
                     yield file
