@@ -65,7 +65,7 @@ class Outputs:
         return self._files[name]  # type: ignore[return-value]  # write-only view of a file
 
     def table(self, table: pa.Table, name: str | None = None) -> None:
-        """Write a table as `<shard>.parquet` (or under another name), the same bytes for equal content."""
+        """Write a table as `<shard>.parquet` (or `name`); equal content gives equal bytes."""
         file = self.file(name or f"{self._shard}.parquet")
         pq.write_table(table, file, compression="zstd")
 
@@ -181,7 +181,7 @@ def committed(folder: Folder, stage: str, shard: str) -> Record:
     record = read_record(folder, stage, shard)
     if record is None:
         raise WebbodyError(
-            f"{folder.path(record_name(stage, shard))} is missing or unreadable: run `webbody build` "
-            "again to complete this folder."
+            f"{folder.path(record_name(stage, shard))} is missing or unreadable: "
+            "run `webbody build` again to complete this folder."
         )
     return record

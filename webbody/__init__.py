@@ -1,3 +1,3 @@
-"""What every part of webbody shares: data formats, the skeleton, the command line, the synthetic web."""
+"""What every part shares: data formats, the skeleton, the command line, the synthetic web."""
 
 __version__ = "0.1.0"

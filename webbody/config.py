@@ -55,7 +55,7 @@ class Download(_Section):
     )
     opt_out: tuple[str, ...] = Field(
         ("noai", "noimageai", "noindex", "noimageindex"),
-        description="X-Robots-Tag directives (and tdm-reservation) that are honoured; [] ignores them",
+        description="X-Robots-Tag directives that are honoured, tdm-reservation too; [] ignores all",
     )
     user_agent: str = Field(
         "webbody", description="token in the User-Agent that opt-outs can address"
@@ -66,7 +66,7 @@ class Download(_Section):
     per_domain: Count = Field(8, description="requests at the same time to one host")
     verify: Literal["keep", "reject"] = Field(
         "keep",
-        description="what to do when the manifest's sha256 does not match: keep and mark, or reject",
+        description="when the manifest's sha256 does not match: keep and mark, or reject",
     )
 
 
@@ -100,7 +100,7 @@ class Faces(_Section):
     )
     embedder: ModelFile = Field(
         "cvlface_kprpe_vit_base_webface12m.pt",
-        description="path of a KP-RPE ViT (CVLFace layout, .pt or .safetensors), or of an ArcFace ONNX file",
+        description="path of a KP-RPE ViT (CVLFace layout) or of an ArcFace ONNX file",
     )
     min_score: Unit = Field(0.95, description="detection score below which a face is not trusted")
     min_size: float = Field(
@@ -138,7 +138,7 @@ class Identities(_Section):
     min_images: Count = Field(2, description="people with fewer images left are dropped")
     galleries: tuple[str, ...] = Field(
         (),
-        description="Parquet files of `webbody gallery`: validation people who must not be in the data",
+        description="files of `webbody gallery`: validation people who must not be in the data",
     )
 
 
@@ -162,7 +162,7 @@ class Split(_Section):
     test_images: tuple[int, int] = Field((30, 150), description="images a test person may have")
     test_body_images: tuple[int, int] = Field(
         (30, 70),
-        description="of these, images that show lower body or limbs while the face is not fully visible",
+        description="of these, images that show body or limbs while the face is not fully visible",
     )
     seed: int = Field(0, description="of the draw of test people and of the global shuffle")
 

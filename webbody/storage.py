@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -62,10 +62,8 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
-        try:
+        with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
-        except FileNotFoundError:
-            pass
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
