@@ -8,7 +8,6 @@ import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from typing import IO, Any, ClassVar
 
 import pyarrow as pa
@@ -18,7 +17,7 @@ from webbody import __version__
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
-from webbody.storage import Folder
+from webbody.storage import Folder, Pending
 
 #: The shard name of a stage that has one output for the whole build.
 ALL = "all"
@@ -54,20 +53,19 @@ class Outputs:
 
     def __init__(self, folder: Folder, stage: str, shard: str) -> None:
         self._folder, self._stage, self._shard = folder, stage, shard
-        self._stack = ExitStack()
         self._files: dict[str, _Digesting] = {}
         self._tars: list[TarWriter] = []
 
     def file(self, name: str) -> IO[bytes]:
         """A file of this stage by its full name, written front to back."""
-        raw = self._stack.enter_context(self._folder.write(f"{self._stage}/{name}"))
-        self._files[name] = _Digesting(raw)
+        self._files[name] = _Digesting(self._folder.begin(f"{self._stage}/{name}"))
         return self._files[name]  # type: ignore[return-value]  # write-only view of a file
 
     def table(self, table: pa.Table, name: str | None = None) -> None:
         """Write a table as `<shard>.parquet` (or `name`); equal content gives equal bytes."""
-        file = self.file(name or f"{self._shard}.parquet")
-        pq.write_table(table, file, compression="zstd")
+        name = name or f"{self._shard}.parquet"
+        pq.write_table(table, self.file(name), compression="zstd")
+        self._files[name].seal()
 
     def tar(self) -> TarWriter:
         """The stage's `<shard>.tar`, closed by the runner."""
@@ -75,39 +73,52 @@ class Outputs:
         self._tars.append(writer)
         return writer
 
-    def finish(self) -> dict[str, Output]:
-        """Flush and rename everything; digests and sizes by name."""
+    def seal(self) -> dict[str, Output]:
+        """Flush everything to the disk; digests and sizes by name."""
         for tar in self._tars:
             tar.close()
-        self._stack.close()
+        for file in self._files.values():
+            file.seal()
         return {
             name: Output(file.digest.hexdigest(), file.count) for name, file in self._files.items()
         }
 
-    def abandon(self, error: BaseException) -> None:
-        """Remove what was written so far."""
-        self._stack.__exit__(type(error), error, error.__traceback__)
+    def publish(self) -> None:
+        """Give every file its name."""
+        for file in self._files.values():
+            file.pending.publish()
+
+    def discard(self) -> None:
+        """Remove what was written and not published."""
+        for file in self._files.values():
+            file.pending.discard()
 
 
 class _Digesting:
     """A write-only file that computes its sha256 on the way."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
         self.digest = hashlib.sha256()
         self.count = 0
         self.closed = False
+        self._sealed = False
 
     def write(self, data: Any) -> int:
         self.digest.update(data)
         self.count += memoryview(data).nbytes
-        return self._raw.write(data)
+        return self.pending.file.write(data)
 
     def tell(self) -> int:
         return self.count
 
     def flush(self) -> None:
-        self._raw.flush()
+        self.pending.file.flush()
+
+    def seal(self) -> None:
+        if not self._sealed:
+            self.pending.seal()
+            self._sealed = True
 
     def close(self) -> None:
         """The runner closes the file when it commits, not the library that writes into it."""
@@ -156,11 +167,12 @@ def run_shard(
     outputs = Outputs(folder, stage.name, shard)
     try:
         counts = stage.process(Inputs(folder, shard, shards), outputs)
+        written = outputs.seal()
         # A record of older settings must not vouch for the new files while they are renamed.
         folder.remove(record_name(stage.name, shard))
-        written = outputs.finish()
-    except BaseException as error:
-        outputs.abandon(error)
+        outputs.publish()
+    except BaseException:
+        outputs.discard()
         raise
     record = Record(
         stage=stage.name,

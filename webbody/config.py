@@ -55,7 +55,7 @@ class Download(_Section):
     )
     opt_out: tuple[str, ...] = Field(
         ("noai", "noimageai", "noindex", "noimageindex"),
-        description="X-Robots-Tag directives that are honoured, tdm-reservation too; [] ignores all",
+        description="X-Robots-Tag directives to honour, and tdm-reservation; [] ignores them",
     )
     user_agent: str = Field(
         "webbody", description="token in the User-Agent that opt-outs can address"

@@ -12,6 +12,19 @@ import fsspec
 
 from webbody.errors import WebbodyError
 
+#: Ending of files that are not published yet.
+TEMPORARY = ".tmp"
+
+
+def _umask() -> int:
+    """The process's umask; reading it means setting it, so it is done once, before any thread."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
 
 class Folder:
     """A folder given by path or URL; names inside it use `/`.
@@ -65,36 +78,22 @@ class Folder:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
+    def begin(self, name: str) -> "Pending":
+        """Start a file that stays invisible under its name until it is published."""
+        return Pending(self, name)
+
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
-        """Write a file that gets its name only when the block ends without an error.
-
-        Locally: a hidden temporary file beside it, flushed to the disk and renamed. Remotely: a
-        local temporary file, uploaded in one operation.
-        """
-        with _told(self.url):
-            if not self.local:
-                with tempfile.NamedTemporaryFile() as file:
-                    yield file
-                    file.flush()
-                    self.fs.put_file(file.name, self.path(name))
-                return
-            final = Path(self.path(name))
-            final.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(
-                prefix=f".{final.name}.", suffix=".tmp", dir=final.parent
-            )
-            try:
-                with os.fdopen(handle, "w+b") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.chmod(temporary, 0o666 & ~_umask())
-                os.replace(temporary, final)
-                _sync_folder(final.parent)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        """Write a file that gets its name only when the block ends without an error."""
+        pending = self.begin(name)
+        try:
+            with told(self.url):
+                yield pending.file
+            pending.seal()
+            pending.publish()
+        except BaseException:
+            pending.discard()
+            raise
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a whole file at once, atomically."""
@@ -104,12 +103,56 @@ class Folder:
     def sweep(self, prefix: str = "") -> None:
         """Remove temporary files that a killed process left in `prefix`."""
         for name in self.names(prefix):
-            if name.startswith(".") and name.endswith(".tmp"):
+            if name.startswith(".") and name.endswith(TEMPORARY):
                 self.remove(f"{prefix}/{name}" if prefix else name)
 
 
+class Pending:
+    """A file being written: `file` to write to, then `seal`, then `publish`; or `discard`.
+
+    Locally a hidden temporary file beside the final one, flushed to the disk and renamed; remotely
+    a local temporary file, uploaded in one operation. Sealing closes the handle, so that thousands
+    of sealed files can wait for one commit.
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder, self._name = folder, name
+        with told(folder.url):
+            parent = Path(folder.path(name)).parent if folder.local else None
+            if parent is not None:
+                parent.mkdir(parents=True, exist_ok=True)
+            base = name.rsplit("/", 1)[-1]
+            handle, self._temporary = tempfile.mkstemp(f"{TEMPORARY}", f".{base}.", parent)
+            self.file: IO[bytes] = os.fdopen(handle, "w+b")
+
+    def seal(self) -> None:
+        """Flush everything to the disk and close the handle."""
+        with told(self._folder.url):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+
+    def publish(self) -> None:
+        """Give the sealed file its name, replacing an older one."""
+        folder, final = self._folder, self._folder.path(self._name)
+        with told(folder.url):
+            if not folder.local:
+                folder.fs.put_file(self._temporary, final)
+                os.unlink(self._temporary)
+                return
+            os.chmod(self._temporary, 0o666 & ~_UMASK)
+            os.replace(self._temporary, final)
+            _sync_folder(Path(final).parent)
+
+    def discard(self) -> None:
+        """Remove what was written, if it was not published."""
+        with suppress(OSError):
+            self.file.close()
+        Path(self._temporary).unlink(missing_ok=True)
+
+
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def told(url: str) -> Iterator[None]:
     """Turn a full or read-only disk into one sentence."""
     try:
         yield
@@ -126,12 +169,6 @@ def _told(url: str) -> Iterator[None]:
             f"Cannot write to {url}: {reasons[error.errno]}. Everything committed so far is kept; "
             "make room or choose another folder and run the same command again."
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:
