@@ -1,0 +1,353 @@
+"""The build: from a manifest to shards, on Ray, resuming whatever is committed."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines import cluster
+from pipelines.graph import (
+    CHAINS,
+    IDENTITIES,
+    LEDGER,
+    PACK,
+    PLAN,
+    SPLIT,
+    STAGES,
+    Node,
+    is_done,
+    tasks,
+)
+from pipelines.ledger import KEPT
+from pipelines.stage import ALL, committed
+from pipelines.worker import Event
+from webbody import __version__, models
+from webbody.commit import Record, read_record, record_name
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.manifest import Manifest
+from webbody.storage import Folder
+
+BUILD_FILE = "build.json"
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Failure:
+    """A shard that a stage could not finish, and why."""
+
+    stage: str
+    shard: str
+    message: str
+
+
+@dataclass
+class BuildResult:
+    """What a build did: `outcomes` add up to `rows`; `failures` leave it incomplete."""
+
+    out: str
+    rows: int
+    outcomes: dict[str, int]
+    stages: dict[str, "StageTotals"]
+    failures: list[Failure] = field(default_factory=list)
+    ran: int = 0  # shards of stages that were processed, not skipped
+
+    @property
+    def complete(self) -> bool:
+        return not self.failures
+
+
+@dataclass
+class StageTotals:
+    """Sums over the committed shards of a stage; `seconds` are those of its workers."""
+
+    shards: int = 0
+    items_in: int = 0
+    items_out: int = 0
+    seconds: float = 0.0
+
+
+def build(
+    config: BuildConfig, listener: Listener | None = None, replace: bool = False
+) -> BuildResult:
+    """Build `config.out` from `config.manifest`; returns when everything that can be done is done.
+
+    Committed shards whose inputs and settings did not change are skipped. `listener` gets an event
+    whenever a shard starts or ends. `replace` allows a folder built from another manifest.
+    Raises WebbodyError for what the user must mend; failed shards are in the result instead.
+    """
+    run = Run(config, listener or (lambda event: None))
+    try:
+        return run.build(replace)
+    finally:
+        run.close()
+
+
+class Run:
+    """One run of a build. The methods follow the data: plan, chains, what looks at the whole."""
+
+    def __init__(self, config: BuildConfig, listener: Listener) -> None:
+        for name in ("manifest", "out"):
+            if not getattr(config, name):
+                raise WebbodyError(f"No {name} is given; pass --{name}.")
+        self.config, self.listener = config, listener
+        self.folder = Folder(config.out)
+        self.models = model_files(config)
+        self.tasks = tasks(config, self.models)
+        self.failures: list[Failure] = []
+        self.ran = 0
+        self._cluster: cluster.Cluster | None = None
+
+    def build(self, replace: bool) -> BuildResult:
+        """A failed shard is left out of what follows and reported; all others go on to the end."""
+        planned = self.plan(replace)
+        first, keypoints, pack, ledger = CHAINS
+        shards = self.chain(first, planned)
+        packs: tuple[str, ...] = ()
+        if shards and self.whole(IDENTITIES, shards):
+            complete = self.chain(keypoints, shards)
+            # The split reads the keypoints of every shard that the identities looked at.
+            if complete == shards and self.whole(SPLIT, shards):
+                packs = self.chain(pack, pack_shards(self.folder))
+            shards = self.chain(ledger, complete)
+        if not self.failures:
+            from pipelines.pack import write_index
+
+            write_index(self.folder)
+            if self.config.resources.let_go:
+                self.let_go(shards)
+            self._forget_stale(shards, packs)
+        return self.result(planned, packs)
+
+    def plan(self, replace: bool) -> tuple[str, ...]:
+        """Plan if the manifest or the cut changed; the shards."""
+        with Manifest(self.config.manifest) as manifest:
+            source = self._manifest_identity(manifest, replace)
+        task = self.tasks[PLAN.name]
+        inputs = {"manifest": source["sha256"]}
+        record = read_record(self.folder, PLAN.name, ALL)
+        if record is None or not record.matches(task.fingerprint, inputs):
+            from pipelines.stage import run_shard
+
+            self.listener(Event(PLAN.name, ALL, "started"))
+            started = time.perf_counter()
+            stage = PLAN.stage()(**task.arguments)
+            record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
+            self.ran += 1
+            seconds = time.perf_counter() - started
+            self.listener(Event(PLAN.name, ALL, "done", record.counts, seconds))
+        self.folder.write_bytes(
+            BUILD_FILE,
+            _json({**source, "code": __version__, "config": self.config.model_dump(mode="json")}),
+        )
+        if not record.counts["in"]:
+            raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
+        return planned_shards(record)
+
+    def _manifest_identity(self, manifest: Manifest, replace: bool) -> dict[str, Any]:
+        """Path, size, time, sha256 of the manifest; the digest is reused while the rest holds."""
+        stat = manifest.file.stat()
+        path = (
+            self.config.manifest if "://" in self.config.manifest else str(manifest.file.resolve())
+        )
+        source = {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        old = read_build(self.folder)
+        if old and all(old.get(key) == value for key, value in source.items()):
+            return {**source, "sha256": old["sha256"]}
+        source["sha256"] = manifest.digest().sha256
+        another = old is not None and old["manifest"] != path and old["sha256"] != source["sha256"]
+        if old is not None and another and not replace:
+            raise WebbodyError(
+                f"{self.config.out} holds a build of another manifest ({old['manifest']}); choose "
+                "another --out, or pass --replace to turn this folder into a build of "
+                f"{self.config.manifest}."
+            )
+        return source
+
+    def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
+        """Run a chain of per-shard stages over the shards that need it; the complete ones."""
+        rows = [row for shard in shards if (row := self._todo(nodes, shard)) is not None]
+        if not rows:
+            return shards
+        stages = [
+            (self.tasks[node.name], getattr(self.config.resources, node.name)) for node in nodes
+        ]
+        ended = {
+            row["shard"]: row
+            for row in self.ray().run_chain(stages, rows, self.config.out, self._hear)
+        }
+        failed = {}
+        for row in rows:
+            end = ended.get(row["shard"])
+            if end is None:  # the row itself was lost with its worker
+                stage = self._first_undone(nodes, row["shard"])
+                message = "its worker process died again and again (out of memory?)"
+                failed[row["shard"]] = Failure(stage, row["shard"], message)
+            elif end["failed"]:
+                failed[row["shard"]] = Failure(end["failed"], row["shard"], end["message"])
+        self.failures.extend(failed.values())
+        return tuple(shard for shard in shards if shard not in failed)
+
+    def _first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
+        undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))
+        return next(undone, nodes[-1].name)
+
+    def _todo(self, nodes: tuple[Node, ...], shard: str) -> dict[str, Any] | None:
+        """The row that sends a shard through a chain, or None where everything is committed.
+
+        A stage that will run needs its inputs' bulky files: where they were let go, the stages
+        that make them run again too.
+        """
+        cache: dict = {}
+        undone = [
+            n for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, (), cache)
+        ]
+        if not undone:
+            return None
+        force: set[str] = set()
+        for node in reversed(nodes):
+            record = cache.get((node.name, shard))
+            consumers = [n for n in nodes if node.name in self.tasks[n.name].needs]
+            rerun = any(n in undone or n.name in force for n in consumers)
+            if rerun and record is not None and record.let_go:
+                force.add(node.name)
+        return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
+
+    def whole(self, node: Node, shards: tuple[str, ...]) -> bool:
+        """Run a stage that looks at the whole build, if anything it reads changed."""
+        task = self.tasks[node.name]
+        if is_done(self.folder, task, ALL, shards):
+            return True
+        row = {"shard": ALL, "force": [], "failed": "", "message": ""}
+        resources = getattr(self.config.resources, node.name)
+        end = self.ray().run_once(task, resources, row, self.config.out, shards, self._hear)
+        if end["failed"]:
+            self.failures.append(Failure(node.name, ALL, end["message"]))
+        return not end["failed"]
+
+    def let_go(self, shards: Iterable[str]) -> None:
+        """Remove the tars of downloads and crops; their records say that this was on purpose."""
+        for node in STAGES:
+            for shard in shards if node.bulky else ():
+                record = committed(self.folder, node.name, shard)
+                gone = tuple(name for name in record.outputs if name.endswith(".tar"))
+                if gone == record.let_go:
+                    continue
+                record = Record(**{**record.__dict__, "let_go": gone})
+                self.folder.write_bytes(record_name(node.name, shard), record.to_json())
+                for name in gone:
+                    self.folder.remove(f"{node.name}/{name}")
+
+    def _forget_stale(self, shards: tuple[str, ...], packs: tuple[str, ...]) -> None:
+        """Remove what an older plan or setting left: files of shards that are no more."""
+        for node in STAGES:
+            if node.whole:
+                current = set(committed(self.folder, node.name, ALL).outputs) | {f"{ALL}.json"}
+            else:
+                names = packs if node is PACK else shards
+                current = {"index.json"} if node is PACK else set()
+                for shard in names:
+                    current |= {f"{shard}.json", *committed(self.folder, node.name, shard).outputs}
+            for name in self.folder.names(node.name):
+                if name not in current:
+                    self.folder.remove(f"{node.name}/{name}")
+
+    def result(self, shards: tuple[str, ...], packs: tuple[str, ...]) -> BuildResult:
+        outcomes, rows = outcome_counts(self.folder, shards)
+        missing = rows - sum(outcomes.values())
+        if self.failures:
+            outcomes["incomplete"] = missing
+        elif missing:
+            raise RuntimeError(f"{missing} of {rows} manifest rows have no outcome in the ledger")
+        return BuildResult(
+            out=self.config.out,
+            rows=rows,
+            outcomes=outcomes,
+            stages=stage_totals(self.folder, shards, packs),
+            failures=self.failures,
+            ran=self.ran,
+        )
+
+    def ray(self) -> "cluster.Cluster":
+        """The Ray connection, made when there is work for it."""
+        if self._cluster is None:
+            self._cluster = cluster.Cluster(self.config.resources)
+        return self._cluster
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _hear(self, event: Event) -> None:
+        self.ran += event.kind == "done"
+        self.listener(event)
+
+
+def model_files(config: BuildConfig) -> dict[str, tuple[str, str]]:
+    """`stage.field` of each model file -> its path and sha256; all must be there."""
+    out = {}
+    for stage, name, backend in (
+        ("persons", "model", "persons"),
+        ("faces", "detector", "face-detector"),
+        ("faces", "embedder", "face-embedder"),
+        ("keypoints", "model", "keypoints"),
+    ):
+        path = models.resolve(getattr(getattr(config, stage), name), backend)
+        out[f"{stage}.{name}"] = (str(path), models.digest(path))
+    return out
+
+
+def read_build(folder: Folder) -> dict[str, Any] | None:
+    """`build.json` of a folder: manifest, its digest, configuration; None where there is none."""
+    try:
+        return json.loads(folder.read(BUILD_FILE))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def planned_shards(plan: Record) -> tuple[str, ...]:
+    """The shards of a plan, sorted."""
+    return tuple(sorted(name.split(".")[0] for name in plan.outputs if name != "rejected.parquet"))
+
+
+def pack_shards(folder: Folder) -> tuple[str, ...]:
+    """The output shards that the split asks for, such as train-000000."""
+    names = committed(folder, SPLIT.name, ALL).outputs
+    return tuple(sorted(n.split(".")[0] for n in names if n.startswith(("train-", "test-"))))
+
+
+def outcome_counts(folder: Folder, shards: Iterable[str]) -> tuple[dict[str, int], int]:
+    """Outcomes of all manifest rows so far, most frequent first, and the number of rows."""
+    plan = committed(folder, PLAN.name, ALL)
+    total: Counter[str] = Counter(
+        {key: value for key, value in plan.counts.items() if key.startswith("manifest:")}
+    )
+    for shard in shards:
+        record = read_record(folder, LEDGER.name, shard)
+        if record is not None:
+            total.update({k: v for k, v in record.counts.items() if k == KEPT or ":" in k})
+    return dict(total.most_common()), plan.counts["in"]
+
+
+def stage_totals(
+    folder: Folder, shards: tuple[str, ...], packs: tuple[str, ...]
+) -> dict[str, StageTotals]:
+    """Sums over the commit records of each stage."""
+    out = {}
+    for node in STAGES:
+        names = (ALL,) if node.whole else packs if node is PACK else shards
+        totals = out[node.name] = StageTotals()
+        for shard in names:
+            record = read_record(folder, node.name, shard)
+            if record is not None:
+                totals.shards += 1
+                totals.items_in += record.counts.get("in", 0)
+                totals.items_out += record.counts.get("out", 0)
+                totals.seconds += record.seconds
+    return out
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

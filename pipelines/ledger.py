@@ -1,0 +1,70 @@
+"""Ledger: exactly one outcome for each row of a shard, gathered from what the stages wrote."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from pipelines.stage import Inputs, Outputs, Stage
+
+KEPT = "kept"
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("name", pa.string()),
+        ("stage", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+#: Stages in the order in which a crop passes them; the one that it reached last decides.
+_PASSED = ("download", "persons", "faces", "clusters", "identities", "keypoints")
+
+
+class Ledger(Stage):
+    """One row per manifest row of the shard: `kept`, or the reason why not, and the stage.
+
+    An image is kept if any of its crops is; otherwise the crop that got furthest speaks for it
+    (of crops that got equally far, the largest person's).
+    """
+
+    name = "ledger"
+    needs = ("plan", *_PASSED)
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        plan = inputs.table("plan", columns=["key", "url", "name"])
+        best: dict[str, tuple[int, str, str | None]] = {}
+        for depth, stage in enumerate(_PASSED):
+            table = inputs.table(stage)
+            details = table["detail"].to_pylist() if "detail" in table.column_names else None
+            outcomes = table["outcome"].to_pylist()
+            for i, (key, outcome) in enumerate(
+                zip(table["key"].to_pylist(), outcomes, strict=True)
+            ):
+                if outcome is None:
+                    # Passed this stage: a later one has the last word, or it is kept.
+                    reached = (depth + 0.5, KEPT, None)
+                else:
+                    reached = (depth, outcome, details[i] if details else None)
+                if key not in best or reached[0] > best[key][0]:
+                    best[key] = reached
+        kept_depth = len(_PASSED) - 0.5
+        rows: dict[str, list] = {"stage": [], "outcome": [], "detail": []}
+        counts = {"in": plan.num_rows, "out": 0}
+        for key in plan["key"].to_pylist():
+            depth, outcome, detail = best[key]
+            if outcome == KEPT and depth != kept_depth:
+                raise ValueError(f"row {key} passed {_PASSED[int(depth)]} and then vanished")
+            short = outcome.split(":duplicate-of:")[0] + (
+                ":duplicate-of" if ":duplicate-of:" in outcome else ""
+            )
+            counts[short] = counts.get(short, 0) + 1
+            counts["out"] += outcome == KEPT
+            rows["stage"].append("pack" if outcome == KEPT else _PASSED[int(depth)])
+            rows["outcome"].append(outcome)
+            rows["detail"].append(detail)
+        outputs.table(
+            pa.table([plan["key"], plan["url"], plan["name"], *rows.values()], schema=SCHEMA)
+        )
+        return counts

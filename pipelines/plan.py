@@ -1,0 +1,158 @@
+"""Plan: the manifest as shards in which no name straddles two, and the rows that are no rows."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.stage import Inputs, Outputs, Stage
+from webbody.manifest import Manifest, sample_key
+
+SHARD = pa.schema(
+    [("key", pa.string()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
+)
+REJECTED = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("url", pa.string()),
+        ("name", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+class Plan(Stage):
+    """Cuts a manifest into shards of about `rows_per_shard` rows at name boundaries.
+
+    Outputs `plan/<shard>.parquet` (key, url, name, sha256) for each shard, sorted by name and URL,
+    and `plan/rejected.parquet`. Cuts depend on the names alone and a shard is called after its
+    first name, so that a changed manifest changes only the shards it touches.
+    """
+
+    name = "plan"
+    needs = ()
+
+    def __init__(self, *, manifest: str, rows_per_shard: int) -> None:
+        self.manifest = manifest
+        self.rows_per_shard = rows_per_shard
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        counts = {"in": 0, "out": 0, "shards": 0}
+        with (
+            Manifest(self.manifest) as manifest,
+            pq.ParquetWriter(outputs.file("rejected.parquet"), REJECTED) as rejected,
+        ):
+
+            def reject(batch: pa.RecordBatch) -> None:
+                rejected.write_batch(batch.cast(REJECTED))
+                for value in batch.column("outcome").value_counts():
+                    outcome = value["values"].as_py()
+                    counts[outcome] = counts.get(outcome, 0) + value["counts"].as_py()
+                counts["in"] += batch.num_rows
+
+            for table in self._shards(without_duplicates(manifest.accepted(), reject)):
+                outputs.table(table, f"{shard_id(table['name'][0].as_py())}.parquet")
+                counts["in"] += table.num_rows
+                counts["out"] += table.num_rows
+                counts["shards"] += 1
+            for batch in manifest.rejected():
+                reject(batch)
+        return counts
+
+    def _shards(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+        """Rows collected into shards; a cut may only follow the last row of a name."""
+        pending: list[pa.RecordBatch] = []
+        rows = 0
+        for name in by_name(batches):
+            first = name[0].column("name")[0].as_py()
+            size = sum(batch.num_rows for batch in name)
+            if rows and self._cut_before(first, rows, size):
+                yield shard_table(pending)
+                pending, rows = [], 0
+            pending.extend(name)
+            rows += size
+        if pending:
+            yield shard_table(pending)
+
+    def _cut_before(self, name: str, rows: int, size: int) -> bool:
+        """Whether to cut before `name` after `rows` rows: chosen by the name's hash.
+
+        No cut below half the target, always one at twice the target; between them the chance per
+        row makes the average the target. A cut therefore depends on few neighbours, and a name
+        that comes or goes moves the cuts near it, not all that follow.
+        """
+        target = self.rows_per_shard
+        if rows < target / 2:
+            return False
+        if rows + size > 2 * target:
+            return True
+        draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
+        return draw < 1 - (1 - 2 / (target + 2)) ** size
+
+
+def shard_id(first_name: str) -> str:
+    """Name of the shard that begins with this name: 8 hex digits."""
+    return hashlib.blake2b(first_name.encode(), digest_size=4, person=b"shard").hexdigest()
+
+
+def without_duplicates(batches, reject) -> Iterator[pa.RecordBatch]:
+    """Drop rows equal to their predecessor in name and URL; `reject` gets them with the outcome."""
+    last: tuple[str, str] | None = None
+    for batch in batches:
+        urls, names = batch.column("url"), batch.column("name")
+        same = pc.and_(pc.equal(urls[1:], urls[:-1]), pc.equal(names[1:], names[:-1])).to_numpy(
+            zero_copy_only=False
+        )
+        first_same = (names[0].as_py(), urls[0].as_py()) == last
+        last = (names[-1].as_py(), urls[-1].as_py())
+        mask = pa.array([first_same, *same.tolist()])
+        if mask.true_count:
+            again = batch.filter(mask)
+            rows = again.num_rows
+            reject(
+                pa.record_batch(
+                    [
+                        again.column("row"),
+                        again.column("url"),
+                        again.column("name"),
+                        pa.array(["manifest:duplicate"] * rows),
+                        pa.array(["the same URL and name stand in an earlier row"] * rows),
+                    ],
+                    schema=REJECTED,
+                )
+            )
+            batch = batch.filter(pc.invert(mask))
+        if batch.num_rows:
+            yield batch
+
+
+def by_name(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Group sorted rows by name; a group may come from several batches."""
+    group: list[pa.RecordBatch] = []
+    current: str | None = None
+    for batch in batches:
+        names = batch.column("name")
+        changed = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+        starts = [0, *(changed.nonzero()[0] + 1).tolist()]
+        for start, stop in zip(starts, [*starts[1:], batch.num_rows], strict=True):
+            name = names[start].as_py()
+            if group and name != current:
+                yield group
+                group = []
+            current = name
+            group.append(batch.slice(start, stop - start))
+    if group:
+        yield group
+
+
+def shard_table(batches: list[pa.RecordBatch]) -> pa.Table:
+    """The rows of a shard with their keys."""
+    table = pa.Table.from_batches(batches)
+    urls, names = table["url"].to_pylist(), table["name"].to_pylist()
+    keys = [sample_key(url, name) for url, name in zip(urls, names, strict=True)]
+    return pa.table(
+        [pa.array(keys), table["url"], table["name"], table["sha256"]], schema=SHARD
+    ).combine_chunks()
