@@ -1,0 +1,62 @@
+"""Face features in tables and arrays: raw, unit length, and summed up to centres.
+
+A raw feature keeps its norm, which tells the quality of the face, so a sum of raw features is a
+centre in which good faces count more. Similarity is always the cosine.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+DIM = 512
+#: The type of the column `feature` in every table.
+FEATURE = pa.list_(pa.float16(), DIM)
+
+
+def to_column(features: NDArray[np.floating]) -> pa.FixedSizeListArray:
+    """Features (N, 512) as a column of type FEATURE."""
+    half = np.ascontiguousarray(features, dtype=np.float16)
+    return pa.FixedSizeListArray.from_arrays(pa.array(half.ravel()), type=FEATURE)
+
+
+def from_column(column: pa.ChunkedArray | pa.Array) -> Floats:
+    """The features (N, 512) of a column without nulls, as float32.
+
+    A feature with a value that is not finite becomes zero, which is similar to nothing.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    features = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    features = features.reshape(len(column), -1)
+    features[~np.isfinite(features).all(1)] = 0
+    return features
+
+
+def unit(features: NDArray[np.floating]) -> Floats:
+    """Features (..., D) at length 1, float32; zero stays zero."""
+    features = np.asarray(features, dtype=np.float32)
+    norm = np.linalg.norm(features, axis=-1, keepdims=True)
+    return np.asarray(features / np.maximum(norm, 1e-12), dtype=np.float32)
+
+
+def centre(features: Floats) -> Floats:
+    """The sum (D,) of raw features (N, D), added up in double precision."""
+    return np.asarray(features.sum(0, dtype=np.float64), dtype=np.float32)
+
+
+def kept(table: pa.Table) -> pa.Table:
+    """The rows of a stage's table that go on: those without an outcome."""
+    return table.filter(pc.is_null(table["outcome"]))
+
+
+def rows_of(
+    keys: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array
+) -> NDArray[np.int64]:
+    """For each key its row in `among`, -1 where it is missing."""
+    if isinstance(among, pa.ChunkedArray):
+        among = among.combine_chunks()
+    found = pc.fill_null(pc.index_in(keys, value_set=among), -1)
+    return np.asarray(found.to_numpy(), dtype=np.int64)
