@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 _SHIFT = 4  # polygons are drawn with 1/16 px precision
-_FAR = 6000.0  # keeps fixed-point coordinates of shapes far outside the image inside 16.4 bits
+_FAR = 6000.0  # keeps fixed-point coordinates of shapes far outside the image small
 
 
 class Part(IntEnum):
@@ -31,7 +31,9 @@ class Part(IntEnum):
 PARTS_PER_FIGURE = 16
 
 
-def mix(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float) -> np.ndarray:
+def mix(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float
+) -> np.ndarray:
     """Colour between `first` (share 0) and `second` (share 1)."""
     return np.asarray(first, float) * (1 - share) + np.asarray(second, float) * share
 
@@ -47,34 +49,41 @@ def _bgr(colour: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(points, -_FAR, _FAR) * (1 << _SHIFT)).astype(np.int32)
+    near = np.minimum(np.maximum(points, -_FAR), _FAR)
+    return np.rint(near * (1 << _SHIFT)).astype(np.int32)
 
 
 class Canvas:
     """Image (H, W, 3) uint8 BGR and label map (H, W) uint16.
 
-    A label is `figure * PARTS_PER_FIGURE + part`; 0 is background or an occluder. Figures count from 1;
-    `begin_figure` starts the next. Points are (N, 2) float px, (0, 0) the middle of the first pixel.
+    A label is `figure * PARTS_PER_FIGURE + part`; 0 is background or an occluder. Figures count
+    from 1; `begin_figure` starts the next. Points are (N, 2) float px, (0, 0) the middle of the
+    first pixel.
     """
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image
-        self.labels = np.zeros(image.shape[:2], np.uint16)
+        self.labels: np.ndarray = np.zeros(image.shape[:2], np.uint16)
         self.figure = 0
         self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
     def begin_figure(self) -> int:
-        """Start the next figure: forget the extent (xyxy) of what was labelled, return its number."""
+        """Start the next figure with an empty extent (xyxy); return its number."""
         self.figure += 1
         self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
         return self.figure
 
-    def fill(self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: Part | None = None) -> None:
+    def fill(
+        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: Part | None = None
+    ) -> None:
         """Fill a polygon; with a part, label it as that part of the current figure."""
         self.fill_all([points], colour, part)
 
     def fill_all(
-        self, polygons: Sequence[np.ndarray], colour: Sequence[float] | np.ndarray, part: Part | None = None
+        self,
+        polygons: Sequence[np.ndarray],
+        colour: Sequence[float] | np.ndarray,
+        part: Part | None = None,
     ) -> None:
         """Fill polygons that do not overlap one another."""
         if not len(polygons):
@@ -82,7 +91,9 @@ class Canvas:
         fixed = [_fixed(points) for points in polygons]
         cv2.fillPoly(self.image, fixed, _bgr(colour), cv2.LINE_AA, _SHIFT)
         if part is not None:
-            cv2.fillPoly(self.labels, fixed, self.figure * PARTS_PER_FIGURE + part, cv2.LINE_8, _SHIFT)
+            cv2.fillPoly(
+                self.labels, fixed, self.figure * PARTS_PER_FIGURE + part, cv2.LINE_8, _SHIFT
+            )
             points = np.concatenate(list(polygons))
             self.extent[:2] = np.minimum(self.extent[:2], points.min(0))
             self.extent[2:] = np.maximum(self.extent[2:], points.max(0))
@@ -92,8 +103,24 @@ class Canvas:
         self.fill(points, colour)
         cv2.fillPoly(self.labels, [_fixed(points)], 0, cv2.LINE_8, _SHIFT)
 
+    def darken(self, points: np.ndarray, factor: float) -> None:
+        """Multiply the picture inside a polygon by `factor`; it changes no label."""
+        height, width = self.labels.shape
+        x1, y1 = np.clip(np.floor(points.min(0)), 0, (width, height)).astype(int)
+        x2, y2 = np.clip(np.ceil(points.max(0)) + 1, 0, (width, height)).astype(int)
+        if x2 > x1 and y2 > y1:
+            mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
+            cv2.fillPoly(mask, [_fixed(points - (x1, y1))], 255, cv2.LINE_AA, _SHIFT)
+            region = self.image[y1:y2, x1:x2]
+            strength = 1 - (1 - factor) / 255 * mask[..., None].astype(np.float32)
+            region[:] = (region * strength).astype(np.uint8)
+
     def stroke(
-        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, width: float, closed: bool = False
+        self,
+        points: np.ndarray,
+        colour: Sequence[float] | np.ndarray,
+        width: float,
+        closed: bool = False,
     ) -> None:
         """Draw a line of `width` px through points; it changes no label.
 
@@ -101,13 +128,13 @@ class Canvas:
         """
         if width < 0.25:
             return
-        if width >= 1:
-            thickness = max(1, round(width))
-            cv2.polylines(self.image, [_fixed(points)], closed, _bgr(colour), thickness, cv2.LINE_AA, _SHIFT)
-            return
-        x, y = np.clip(np.round(points.mean(0)).astype(int), 0, np.array(self.image.shape[1::-1]) - 1)
-        faded = mix(self.image[y, x], colour, width)
-        cv2.polylines(self.image, [_fixed(points)], closed, _bgr(faded), 1, cv2.LINE_AA, _SHIFT)
+        if width < 1:
+            height, across = self.labels.shape
+            x, y = points.sum(0) / len(points)
+            under = self.image[min(max(int(y), 0), height - 1), min(max(int(x), 0), across - 1)]
+            colour = mix(under, colour, width)
+        thickness, line = max(1, round(width)), [_fixed(points)]
+        cv2.polylines(self.image, line, closed, _bgr(colour), thickness, cv2.LINE_AA, _SHIFT)
 
     def limb(
         self,
@@ -131,7 +158,9 @@ _TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)
 
 
-def ellipse(centre: Sequence[float] | np.ndarray, half_width: float, half_height: float, tilt: float = 0.0) -> np.ndarray:
+def ellipse(
+    centre: Sequence[float] | np.ndarray, half_width: float, half_height: float, tilt: float = 0.0
+) -> np.ndarray:
     """Outline (24, 2) of an ellipse turned by `tilt` radians."""
     cosine, sine = np.cos(tilt), np.sin(tilt)
     points = CIRCLE * (half_width, half_height)

@@ -10,7 +10,14 @@ import numpy as np
 Colour = tuple[float, float, float]
 
 # Ramps from light to dark, BGR; an identity lies anywhere on a ramp, plus a personal shift.
-SKIN_RAMP = ((212, 224, 246), (172, 202, 236), (130, 172, 218), (92, 132, 190), (62, 94, 144), (42, 62, 100))
+SKIN_RAMP = (
+    (212, 224, 246),
+    (172, 202, 236),
+    (130, 172, 218),
+    (92, 132, 190),
+    (62, 94, 144),
+    (42, 62, 100),
+)
 HAIR_RAMP = (
     (24, 22, 24), (30, 38, 56), (38, 64, 104), (44, 62, 150), (70, 120, 180), (120, 178, 216),
     (150, 158, 166), (212, 216, 220),
@@ -35,9 +42,9 @@ def _colour(values: np.ndarray) -> Colour:
 class Identity:
     """Continuous parameters of one person's face, hair and body.
 
-    Lengths of the head are in units of half the head's height, with the origin in the head's middle,
-    y down and z out of the face; lengths of the body are in head heights. Colours are BGR, 0..255.
-    `seed` names the person and also seeds the patterns that are too fine for parameters (freckles).
+    Lengths of the head are in halves of its height, the origin in its middle, y down and z out of
+    the face; lengths of the body are in head heights. Colours are BGR, 0..255. `seed` names the
+    person and also seeds the patterns that are too fine for parameters (freckles).
     """
 
     seed: int
@@ -60,6 +67,7 @@ class Identity:
     eye_open: float
     eye_tilt: float
     eye_bags: float
+    lashes: float
     brow_gap: float
     brow_thick: float
     brow_width: float
@@ -84,6 +92,7 @@ class Identity:
     hair_side: float
     hair_length: float
     hair_wave: float
+    bun: float
     bald: bool
     beard: float
     moustache: float
@@ -114,15 +123,20 @@ class Identity:
         age = rng.random()
         # Grey hair belongs to the old end of the ramp; most heads are dark or coloured.
         hair_position = uniform(0.75, 1.0) if age > 0.8 else 0.8 * rng.random() ** 1.2
-        hair = on_ramp(HAIR_RAMP, hair_position) + rng.normal(0, 8, 3)
+        hair = on_ramp(HAIR_RAMP, hair_position) + rng.normal(0, 5, 3)
         bearded = rng.random() < 0.25
         long_haired = not bearded and rng.random() < 0.5
+        tied_up = long_haired and rng.random() < 0.2  # in a bun
+        hanging = long_haired and not tied_up
+        curly = not hanging and rng.random() < 0.2
         return cls(
             seed=seed,
             skin=_colour(skin),
             hair=_colour(hair),
             iris=_colour(on_ramp(IRIS_RAMP, rng.random())),
-            lips=_colour(skin * uniform(0.72, 0.85) + np.array([12.0, 0.0, 42.0]) * uniform(0.2, 1)),
+            lips=_colour(
+                skin * uniform(0.72, 0.85) + np.array([12.0, 0.0, 42.0]) * uniform(0.2, 1)
+            ),
             head_width=uniform(0.68, 0.86),
             head_depth=uniform(0.82, 0.94),
             jaw_power=uniform(1.7, 3.3),
@@ -135,6 +149,7 @@ class Identity:
             eye_open=uniform(0.05, 0.09),
             eye_tilt=uniform(-0.25, 0.25),
             eye_bags=rng.random(),
+            lashes=uniform(0.02, 0.05),
             brow_gap=uniform(0.13, 0.23),
             brow_thick=uniform(0.018, 0.06),
             brow_width=uniform(0.14, 0.21),
@@ -153,10 +168,11 @@ class Identity:
             hairline=uniform(-0.74, -0.34),
             temples=uniform(-0.1, 0.3),
             hair_part=uniform(-1.2, 1.2),
-            hair_volume=uniform(0.04, 0.12) if rng.random() < 0.5 else uniform(0.08, 0.28),
-            hair_side=uniform(0.3, 0.95) if long_haired else uniform(-0.25, 0.15),
-            hair_length=uniform(0.9, 3.0) if long_haired else 0.0,
-            hair_wave=uniform(0, 0.06) if rng.random() < 0.6 else 0.0,
+            hair_volume=uniform(0.2, 0.5) if curly else uniform(0.04, 0.25),
+            hair_side=uniform(0.3, 0.95) if hanging else uniform(-0.25, 0.15),
+            hair_length=uniform(0.9, 3.0) if hanging else 0.0,
+            hair_wave=uniform(0.03, 0.07) if curly else uniform(0, 0.03),
+            bun=uniform(0.22, 0.4) if tied_up else 0.0,
             bald=not long_haired and rng.random() < 0.14,
             beard=uniform(0.25, 0.9) if bearded else 0.0,
             moustache=uniform(0.4, 1.0) if bearded or rng.random() < 0.08 else 0.0,

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from webbody.demo.body import SEEN_ON, Body, Clothes, Drawn
-from webbody.demo.canvas import PARTS_PER_FIGURE, Canvas, ellipse
+from webbody.demo.background import blob, draw_background, random_colour
+from webbody.demo.body import SEEN_ON, Body, Drawn
+from webbody.demo.camera import develop
+from webbody.demo.canvas import PARTS_PER_FIGURE, Canvas
+from webbody.demo.clothes import Clothes
 from webbody.demo.identity import Identity
 
 VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0
@@ -23,7 +25,8 @@ class Face:
     """A face turned to the viewer.
 
     box: (4,) xyxy px, hairline to chin, not clipped to the image.
-    landmarks: (5, 2) px: image-left eye, image-right eye, nose, image-left and image-right mouth corner.
+    landmarks: (5, 2) px: image-left eye, image-right eye, nose, image-left mouth corner,
+    image-right mouth corner.
     visible: share (0..1) of the box's pixels that belong to the person and can be seen.
     """
 
@@ -36,11 +39,15 @@ class Face:
 class Figure:
     """One person in a photo.
 
-    identity: the identity's seed. box: (4,) xyxy px, all that was drawn of the figure, hidden or not,
-    clipped to the image. visible_box: (4,) xyxy px of its visible pixels, None when there are none.
-    visible: visible pixels / area of box. keypoints: (19, 3) x, y, flag: 2 visible, 1 inside the image
-    but hidden, 0 outside. face: None when the head is turned away. head: its height in px.
-    yaw: radians, 0 towards the viewer, > 0 to the image's right.
+    identity: the identity's seed.
+    box: (4,) xyxy px, all that was drawn of the figure, hidden or not, clipped to the image.
+    visible_box: (4,) xyxy px of its visible pixels, None when there are none.
+    visible: visible pixels / area of box.
+    keypoints: (19, 3) x, y, flag: 2 visible, 1 inside the image but hidden, 0 outside; the order is
+    nose, then left and right eye, mouth corner, ear, shoulder, elbow, wrist, hip, knee, ankle.
+    face: None when the head is turned away.
+    head: height of the head, px.
+    yaw: of the head, radians; 0 towards the viewer, > 0 to the image's right.
     """
 
     identity: int
@@ -89,12 +96,12 @@ def photo(
 ) -> Photo:
     """A photo of size (width, height) px with one figure for each identity.
 
-    heads: range of head heights as shares of the smaller side. occluders: probability that something
-    covers part of a figure. frontal: probability that a figure shows its face (0.85). clothes: what
-    each identity wears; random by default.
+    heads: range of head heights as shares of the smaller side. occluders: probability that
+    something covers part of a figure. frontal: probability that a figure shows its face (0.85).
+    clothes: what each identity wears; random by default.
     """
     width, height = size
-    background = _background(rng, width, height)
+    background = draw_background(rng, width, height)
     shows_face = 0.85 if frontal is None else frontal
     low, high = np.log(heads[0]), np.log(heads[1])
     shares = np.exp(rng.uniform(low, high, len(identities)))
@@ -106,7 +113,9 @@ def photo(
         facing = bool(rng.random() < shows_face)
         y = _head_height(rng, identities[index], head, height)
         people.append(
-            _Placed(identities[index], head, (x, y), facing, None if clothes is None else clothes[index])
+            _Placed(
+                identities[index], head, (x, y), facing, None if clothes is None else clothes[index]
+            )
         )
     return _render(rng, background, people, occluders)
 
@@ -116,7 +125,7 @@ def portrait(rng: np.random.Generator, identity: Identity, size: int = 160) -> P
     head = rng.uniform(0.42, 0.6) * size
     centre = (size * rng.uniform(0.43, 0.57), size * rng.uniform(0.42, 0.5))
     person = _Placed(identity, float(head), centre, True, calm=True)
-    return _render(rng, _background(rng, size, size), [person], 0.1)
+    return _render(rng, draw_background(rng, size, size), [person], 0.1)
 
 
 def crowd(
@@ -136,7 +145,8 @@ def crowd(
     def draw_people(count: int) -> list[Identity]:
         if identities is None:
             return [Identity.sample(int(seed)) for seed in rng.integers(1 << 31, size=count)]
-        return [identities[i] for i in rng.choice(len(identities), count, replace=count > len(identities))]
+        chosen = rng.choice(len(identities), min(count, len(identities)), replace=False)
+        return [identities[i] for i in chosen]
 
     if world == "stress":
         people = draw_people(int(rng.integers(0, 7)))
@@ -164,9 +174,11 @@ def _easy(figure: Figure) -> bool:
 
 def _head_height(rng: np.random.Generator, identity: Identity, head: float, height: int) -> float:
     """Where the middle of a head goes, so that people stand in the picture if they fit."""
-    top, feet = 0.62 * head, height - (identity.tall - 0.4) * head
-    if feet > top and rng.random() < 0.85:
-        return float(rng.uniform(top, feet))
+    top, lowest = 0.62 * head, height - (identity.tall - 0.4) * head
+    if lowest > top and rng.random() < 0.85:
+        # Mostly on the ground, that is in the lower part of the picture.
+        highest = max(top, lowest - 0.35 * height) if rng.random() < 0.75 else top
+        return float(rng.uniform(highest, lowest))
     return float(rng.uniform(top, max(top * 1.05, min(0.55 * height, height - 1.2 * head))))
 
 
@@ -178,25 +190,32 @@ def _render(
     for person in people:
         clothes = person.clothes or Clothes.sample(rng)
         centre = np.array(person.centre)
-        body = Body(canvas, rng, person.identity, clothes, centre, person.head, person.facing, person.calm)
+        body = Body(
+            canvas, rng, person.identity, clothes, centre, person.head, person.facing, person.calm
+        )
         drawn.append(body.draw())
         if rng.random() < occluders:
             _occlude(rng, canvas, drawn[-1])
-    figures = [_figure(canvas, index, person, truth) for index, (person, truth) in enumerate(zip(people, drawn, strict=True))]
-    return Photo(_develop(rng, canvas.image), figures, canvas.labels)
+    figures = [
+        _figure(canvas, index, person, truth)
+        for index, (person, truth) in enumerate(zip(people, drawn, strict=True))
+    ]
+    return Photo(develop(rng, canvas.image), figures, canvas.labels)
 
 
 def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure:
     height, width = canvas.labels.shape
     limits = np.array([width, height, width, height], float)
-    box = np.clip(truth.extent + (0, 0, 1, 1), 0, limits)
-    x1, y1, x2, y2 = box.astype(int)
+    box = np.clip(truth.extent + np.array([0, 0, 1, 1]), 0, limits)
     mine = canvas.labels // PARTS_PER_FIGURE == index + 1
     rows, columns = np.flatnonzero(mine.any(1)), np.flatnonzero(mine.any(0))
     visible_box = None
     if len(rows):
         visible_box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
-        box[:2], box[2:] = np.minimum(box[:2], visible_box[:2]), np.maximum(box[2:], visible_box[2:])
+        box[:2], box[2:] = (
+            np.minimum(box[:2], visible_box[:2]),
+            np.maximum(box[2:], visible_box[2:]),
+        )
     area = float((box[2] - box[0]) * (box[3] - box[1]))
     flags = np.full(19, OUTSIDE)
     at = np.round(truth.keypoints).astype(int)
@@ -225,57 +244,9 @@ def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure
     )
 
 
-def _random_colour(rng: np.random.Generator) -> np.ndarray:
-    return rng.uniform(25, 230, 3)
-
-
-def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A blurred wash of colours with clutter in front."""
-    wash = rng.uniform(40, 225, (int(rng.integers(2, 5)), int(rng.integers(2, 5)), 3))
-    wash = wash.mean((0, 1)) + (wash - wash.mean((0, 1))) * rng.uniform(0.1, 0.9)
-    image = cv2.resize(wash.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    canvas = Canvas(np.clip(image, 0, 255).astype(np.uint8))
-    for _ in range(int(rng.integers(2, 18))):
-        canvas.fill(_blob(rng, rng.uniform((0, 0), (width, height)), rng.uniform(8, 0.33 * width, 2)), _random_colour(rng))
-    return canvas.image
-
-
-def _blob(rng: np.random.Generator, centre: np.ndarray, extent: np.ndarray) -> np.ndarray:
-    kind = rng.random()
-    if kind < 0.35:
-        return ellipse(centre, extent[0] / 2, extent[1] / 2, rng.uniform(0, np.pi))
-    if kind < 0.75:
-        angle = float(rng.uniform(0, np.pi)) * (rng.random() < 0.3)
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * extent / 2
-        c, s = np.cos(angle), np.sin(angle)
-        return np.asarray(centre + corners @ np.array([[c, s], [-s, c]]))
-    return np.asarray(centre + rng.normal(0, 0.5, (int(rng.integers(3, 7)), 2)) * extent)
-
-
 def _occlude(rng: np.random.Generator, canvas: Canvas, truth: Drawn) -> None:
-    """Put something in front of a figure's edge."""
+    """Put something in front of a part of a figure."""
     x1, y1, x2, y2 = truth.extent
     centre = rng.uniform((x1, y1), (x2, y2))
     extent = rng.uniform(0.15, 0.6, 2) * (x2 - x1)
-    canvas.occlude(_blob(rng, centre, extent), _random_colour(rng))
-
-
-def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Light, colour cast, noise, blur and compression."""
-    height, width = image.shape[:2]
-    slope_x, slope_y = rng.normal(0, 0.18, 2)
-    light = 1 + slope_x * np.linspace(-1, 1, 8)[None] + slope_y * np.linspace(-1, 1, 8)[:, None]
-    light = np.clip(light * np.exp(rng.normal(-0.02, 0.18)), 0.35, 1.8)[..., None] * np.exp(rng.normal(0, 0.05, 3))
-    gain = cv2.resize(np.clip(light * 128, 0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
-    image = cv2.multiply(image, gain, scale=1 / 128)
-    if rng.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2) * max(width / 640, 0.4))
-    if rng.random() < 0.8:
-        tile = rng.normal(0, rng.uniform(1, 9), (height // 2 + 1, width // 2 + 1)).astype(np.int16)
-        noise = np.tile(tile, (2, 2))[:height, :width]
-        image = cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
-    if rng.random() < 0.5:
-        quality = int(rng.integers(40, 95))
-        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return image
+    canvas.occlude(blob(rng, centre, extent), random_colour(rng))
