@@ -25,7 +25,7 @@ def training_photo(rng: np.random.Generator) -> Photo:
 
 
 def held_out_photo(world: str, index: int) -> Photo:
-    """A photo that no training sees, with people that no training sees. world: 'default' or 'stress'."""
+    """A photo that no training sees, of strangers. world: 'default' or 'stress'."""
     return crowd(photo_rng(world, "held-out", index), world)
 
 
@@ -36,7 +36,7 @@ def is_person(figure: Figure) -> bool:
 
 
 def upper_body(rng: np.random.Generator, figure: Figure, size: tuple[int, int]) -> np.ndarray:
-    """Box (4,) int xyxy px around head and shoulders, as loosely as keypoints of a detector would set it.
+    """Box (4,) int xyxy px around head and shoulders, as loose as a detector's keypoints make it.
 
     The head takes 15 to 60 percent of the box's height. size: the photo's width and height.
     """

@@ -20,7 +20,9 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def _stage(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(_conv(inputs, outputs, 2), _conv(outputs, outputs), _conv(outputs, outputs))
+    return nn.Sequential(
+        _conv(inputs, outputs, 2), _conv(outputs, outputs), _conv(outputs, outputs)
+    )
 
 
 class FaceNetwork(nn.Module):
@@ -34,7 +36,9 @@ class FaceNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         first, second, *deeper = _CHANNELS
-        self.stem = nn.Sequential(_conv(3, first, 2), _conv(first, second, 2), _conv(second, second))
+        self.stem = nn.Sequential(
+            _conv(3, first, 2), _conv(first, second, 2), _conv(second, second)
+        )
         inputs = [second, *deeper[:-1]]
         self.stages = nn.ModuleList(map(_stage, inputs, deeper))
         self.lateral = nn.ModuleList(nn.Conv2d(channels, _NECK, 1) for channels in deeper)
@@ -69,7 +73,9 @@ class FaceNetwork(nn.Module):
             pyramid[level] = pyramid[level] + self.down[level - 1](pyramid[level - 1])
         features = [head(feature) for head, feature in zip(self.heads, pyramid, strict=True)]
         scores = [_rows(layer(x), 1) for layer, x in zip(self.score, features, strict=True)]
-        boxes = [_rows(F.softplus(layer(x)), 4) for layer, x in zip(self.box, features, strict=True)]
+        boxes = [
+            _rows(F.softplus(layer(x)), 4) for layer, x in zip(self.box, features, strict=True)
+        ]
         marks = [_rows(layer(x), 10) for layer, x in zip(self.landmark, features, strict=True)]
         return scores, boxes, marks
 
@@ -80,7 +86,7 @@ def _rows(maps: Tensor, width: int) -> Tensor:
 
 
 def anchor_points(size: int) -> Tensor:
-    """Anchors of a square image of `size` px: (N, 3) x, y, stride; a cell's point is its top left."""
+    """Anchors of a square of `size` px: (N, 3) x, y, stride; a cell's point is its top left."""
     rows = []
     for stride in STRIDES:
         steps = torch.arange(0, size, stride, dtype=torch.float32)
@@ -105,7 +111,7 @@ class _Exported(nn.Module):
 
 def export(network: FaceNetwork, path: Path) -> None:
     """Write the detector as ONNX with free height and width, as `insightface` reads it."""
-    network = network.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.contiguous_format).eval()
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     axes = {"input.1": {2: "height", 3: "width"}, **{name: {0: f"{name}_rows"} for name in names}}
     torch.onnx.export(

@@ -1,4 +1,4 @@
-"""Training canvases of the face detector: whole photos, one person's upper body, tiles of several."""
+"""Training canvases of the face detector: photos, one person's upper body, tiles of several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MIRRORED_LANDMARKS = np.array([1, 0, 2, 4, 3])
 
 @dataclass
 class View:
-    """A picture with its faces: boxes (F, 4) xyxy and landmarks (F, 5, 2) px, visible shares (F,)."""
+    """A picture and its faces: boxes (F, 4) xyxy, landmarks (F, 5, 2) px, visible shares (F,)."""
 
     image: np.ndarray
     boxes: np.ndarray
@@ -44,7 +44,9 @@ def draw(index: int) -> tuple[View, list[View]]:
         np.array([face.visible for face in faces], np.float32),
     )
     height, width = photo.image.shape[:2]
-    boxes = [upper_body(rng, figure, (width, height)) for figure in photo.figures if is_person(figure)]
+    boxes = [
+        upper_body(rng, figure, (width, height)) for figure in photo.figures if is_person(figure)
+    ]
     bodies = [crop(whole, box) for box in boxes if (box[2:] - box[:2]).min() >= 24]
     # No larger than a canvas: that is all that is ever used of them, and they stay in memory.
     return place([whole], rng), [fit(body, CANVAS, enlarge=False) for body in bodies]
@@ -93,7 +95,7 @@ def place(views: list[View], rng: np.random.Generator) -> View:
 
 
 def compose(rng: np.random.Generator, photos: list[View], bodies: list[View]) -> View:
-    """A random training canvas: two fifths whole photos, the rest upper bodies, moved and mirrored."""
+    """A random training canvas: two fifths whole photos, the rest upper bodies; then augmented."""
     kind = rng.random()
     if kind < 0.4 or not bodies:
         view = photos[rng.integers(len(photos))]

@@ -23,38 +23,42 @@ _BATCH = 16
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/faces.onnx (about 1.6 MB); return its held-out figures."""
     photos, bodies = face_scenes.pool(800 if fast else 2500, log)
-    network = fit(photos, bodies, steps=1500 if fast else 6000, log=log)
+    network = fit(photos, bodies, steps=1500 if fast else 4500, log=log)
     export(network, out / "faces.onnx")
     return {world: measure.faces(out / "faces.onnx", world) for world in measure.WORLDS}
 
 
-def fit(photos: list[View], bodies: list[View], steps: int, log: Callable[[str], None]) -> FaceNetwork:
+def fit(
+    photos: list[View], bodies: list[View], steps: int, log: Callable[[str], None]
+) -> FaceNetwork:
     """Train on canvases composed of the views; return the moving average of the weights."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     anchors = anchor_points(CANVAS)
-    network = FaceNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = FaceNetwork().to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
     recent = np.zeros(3)
     for step in range(steps):
         views = [face_scenes.compose(rng, photos, bodies) for _ in range(_BATCH)]
-        targets = [torch.stack(parts) for parts in zip(*(assign(view, anchors) for view in views))]
+        assigned = [assign(view, anchors) for view in views]
+        targets = [torch.stack(parts) for parts in zip(*assigned, strict=True)]
         with lane.bfloat16():
             outputs = network(images(views))
         losses = loss(*(output.float() for output in outputs), *targets)
         optimizer.zero_grad()
-        sum(losses).backward()  # type: ignore[union-attr]
+        torch.stack(losses).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
-        recent += [float(part) for part in losses]
+        recent += [part.item() for part in losses]
         if (step + 1) % 250 == 0:
             score, box, landmark = recent / 250
             log(f"step {step + 1}: score {score:.3f} box {box:.3f} landmarks {landmark:.3f}")
             recent[:] = 0
+    assert isinstance(average.module, FaceNetwork)
     return average.module
 
 
@@ -99,7 +103,7 @@ def assign(view: View, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def loss(
     logits: Tensor, boxes: Tensor, marks: Tensor, labels: Tensor, distances: Tensor, offsets: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Focal loss of the scores; IoU and log-distance loss of the boxes; landmark loss per face size."""
+    """Focal loss of the scores; IoU and log-distance loss of boxes; landmark loss per face size."""
     positive = labels == 1
     count = positive.sum().clamp(min=1)
     probability = logits.detach().sigmoid()

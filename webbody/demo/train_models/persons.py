@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 import yaml
 
 from webbody.demo.scene import Photo
 from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
+from webbody.demo.train_models.engines import PERSON_INPUT
+from webbody.demo.train_models.offline import offline_ultralytics
 from webbody.skeleton import COCO17
 
-IMAGE_SIZE = 320  # px; predict at this size too: other scales cost accuracy
 WIDTH = 0.125  # of the full channel numbers; YOLOv8n has 0.25
 _COCO_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/persons.pt (about 2.4 MB); return its held-out figures."""
-    photos, epochs = (1600, 12) if fast else (4000, 16)
+    photos, epochs = (1600, 16) if fast else (3200, 16)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_photos(work, "train", photos)
@@ -40,7 +38,7 @@ def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
 
 
 def labels(photo: Photo) -> str:
-    """YOLO-pose label lines of a photo: class, box cx cy w h, 17 x (x, y, v), as fractions of the image."""
+    """YOLO-pose lines of a photo: class, box cx cy w h, 17 x (x, y, v), as fractions of it."""
     height, width = photo.image.shape[:2]
     lines = []
     for figure in photo.figures:
@@ -62,13 +60,13 @@ def write_photos(folder: Path, split: str, count: int) -> None:
     for index in range(count):
         photo = training_photo(photo_rng("persons", split, index))
         # Reduced here, as prediction will reduce its photos: faster to read than the full size.
-        scale = IMAGE_SIZE / max(photo.image.shape[:2])
+        scale = PERSON_INPUT / max(photo.image.shape[:2])
         small = cv2.resize(photo.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         cv2.imwrite(str(images / f"{index:05d}.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 95])
         (texts / f"{index:05d}.txt").write_text(labels(photo))
 
 
-def fit(work: Path, epochs: int, batch: int, image_size: int = IMAGE_SIZE) -> Path:
+def fit(work: Path, epochs: int, batch: int, image_size: int = PERSON_INPUT) -> Path:
     """Train on the photos in `work`; return the path of the weights, stripped to half precision."""
     ultralytics = offline_ultralytics(work)
     data, architecture = work / "data.yaml", work / "yolov8n-pose.yaml"
@@ -81,11 +79,13 @@ def fit(work: Path, epochs: int, batch: int, image_size: int = IMAGE_SIZE) -> Pa
         "names": {0: "person"},
     }
     data.write_text(yaml.safe_dump(description))
-    package = Path(ultralytics.__file__).parent
+    package = Path(str(ultralytics.__file__)).parent
     network = yaml.safe_load((package / "cfg/models/v8/yolov8-pose.yaml").read_text())
     depth, _, channels = network["scales"]["n"]
     # The file's name must keep the letter n: it selects the scale.
-    architecture.write_text(yaml.safe_dump({**network, "nc": 1, "scales": {"n": [depth, WIDTH, channels]}}))
+    architecture.write_text(
+        yaml.safe_dump({**network, "nc": 1, "scales": {"n": [depth, WIDTH, channels]}})
+    )
 
     model = ultralytics.YOLO(str(architecture), task="pose")
     model.add_callback("on_train_start", _quicken)
@@ -99,26 +99,8 @@ def fit(work: Path, epochs: int, batch: int, image_size: int = IMAGE_SIZE) -> Pa
     return work / "run/weights/last.pt"
 
 
-def offline_ultralytics(folder: Path) -> ModuleType:
-    """Import ultralytics such that it neither looks for a network nor installs anything."""
-    settings = folder / "settings"
-    os.environ.update(
-        YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_CONFIG_DIR=str(settings), WANDB_MODE="disabled"
-    )
-    # It would fetch this font for its plots; any font that lies there will do.
-    import matplotlib
-
-    (settings / "Ultralytics").mkdir(parents=True, exist_ok=True)
-    font = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
-    shutil.copyfile(font, settings / "Ultralytics/Arial.ttf")
-    import ultralytics
-
-    ultralytics.settings.update({"sync": False})
-    return ultralytics
-
-
 def _quicken(trainer: Any) -> None:
-    """Run the training steps in bfloat16 with channels last, which ultralytics does on GPUs only."""
+    """Train in bfloat16 with channels last, which ultralytics does on GPUs only."""
     torch.set_num_threads(1)
     network = trainer.model.to(memory_format=torch.channels_last)
     forward = network.forward

@@ -1,0 +1,154 @@
+"""The demo's keypoint model: crops, loss and training of a SimCC network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from webbody.demo.scene import Figure, Photo
+from webbody.demo.train_models import lane, measure
+from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
+from webbody.demo.train_models.keypoint_network import (
+    HEIGHT,
+    SPLIT,
+    WIDTH,
+    KeypointNetwork,
+    export,
+)
+from webbody.skeleton import COUNT, FLIP
+
+# rtmlib feeds BGR pixels to these means and deviations, which are in RGB order; so does training.
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_PADDING = 1.25  # rtmlib's enlargement of a box
+_BATCH = 48
+_SPREAD = (5.6, 6.6)  # bins: the targets' standard deviations along x and y
+_HIDDEN_WEIGHT = 0.35
+
+
+def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
+    """Write `out`/keypoints.onnx (about 4.3 MB); return its held-out figures."""
+    images, points = crops(3000 if fast else 9000)
+    log(f"{len(images)} crops drawn")
+    network = fit(images, points, steps=700 if fast else 3200, log=log)
+    export(network, out / "keypoints.onnx")
+    return {world: measure.keypoints(out / "keypoints.onnx", world) for world in measure.WORLDS}
+
+
+def crops(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (count, 256, 192, 3) uint8 BGR and points (count, 19, 3): x, y in px, visibility."""
+    images = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)
+    points = np.empty((count, COUNT, 3), np.float32)
+    done = index = 0
+    while done < count:
+        rng = photo_rng("keypoints", "train", index)
+        index += 1
+        photo = training_photo(rng)
+        for figure in photo.figures:
+            if is_person(figure) and done < count:
+                images[done], points[done] = crop(photo, figure, rng)
+                done += 1
+    return images, points
+
+
+def crop(photo: Photo, figure: Figure, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """What the network sees of a figure in a detected box: image (256, 192, 3), points (19, 3)."""
+    tight = rng.random() < 0.2 and figure.visible_box is not None
+    box = np.array(figure.visible_box if tight else figure.box, float)
+    box += rng.normal(0, 0.04, 4) * np.tile(box[2:] - box[:2], 2)
+    width, height = np.maximum(box[2:] - box[:2], 4) * _PADDING * np.exp(rng.normal(0, 0.05))
+    scale = min(WIDTH / width, HEIGHT / height)
+    turn = np.deg2rad(rng.normal(0, 6))
+    image, points = photo.image, figure.keypoints.astype(float)
+    if rng.random() < 0.5:  # the pipeline's person crops end a little outside the box
+        image = _blackened(
+            image, box + np.array([-0.05, -0.05, 0.05, 0.05]) * np.tile(box[2:] - box[:2], 2)
+        )
+    rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shift = np.array([WIDTH, HEIGHT]) / 2 - rotation @ (box[:2] + box[2:]) / 2
+    matrix = np.column_stack([rotation, shift])
+    picture = cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    points[:, :2] = points[:, :2] @ rotation.T + shift
+    outside = (points[:, :2] < 0).any(1) | (points[:, :2] > (WIDTH - 1, HEIGHT - 1)).any(1)
+    points[outside, 2] = 0
+    return picture, points
+
+
+def _blackened(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """A copy of the image that is black outside the box."""
+    x1, y1, x2, y2 = np.clip(np.round(box), 0, [*image.shape[1::-1]] * 2).astype(int)
+    out = np.zeros_like(image)
+    out[y1:y2, x1:x2] = image[y1:y2, x1:x2]
+    return out
+
+
+def fit(
+    images: np.ndarray, points: np.ndarray, steps: int, log: Callable[[str], None]
+) -> KeypointNetwork:
+    """Train on the crops, half of them mirrored; return the moving average of the weights."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    network = KeypointNetwork().to(memory_format=torch.channels_last)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps, pct_start=0.1)
+    recent = np.zeros(2)
+    for step in range(steps):
+        chosen = rng.choice(len(images), min(_BATCH, len(images)), replace=False)
+        pixels, targets = images[chosen], points[chosen]
+        if step % 2:
+            pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+            targets = targets[:, FLIP]
+            targets[..., 0] = WIDTH - 1 - targets[..., 0]
+        with lane.bfloat16():
+            outputs = network(normalised(pixels))
+        x, y, visible = (output.float() for output in outputs)
+        losses = loss(x, y, visible, torch.from_numpy(targets))
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+        recent += [part.item() for part in losses]
+        if (step + 1) % 200 == 0:
+            log(f"step {step + 1}: position {recent[0] / 200:.3f} visible {recent[1] / 200:.3f}")
+            recent[:] = 0
+    assert isinstance(average.module, KeypointNetwork)
+    return average.module
+
+
+def normalised(pixels: np.ndarray) -> Tensor:
+    """Crops (B, 256, 192, 3) uint8 BGR as the network's input (B, 3, 256, 192)."""
+    scaled = (torch.from_numpy(pixels).float() - torch.tensor(MEAN)) / torch.tensor(STD)
+    return scaled.permute(0, 3, 1, 2)  # a view: the memory is channels-last already
+
+
+def loss(x: Tensor, y: Tensor, visible: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy of the bins against Gaussians (hidden points count less), and of visibility."""
+    state = points[..., 2]
+    weight = torch.where(state == 2, 1.0, _HIDDEN_WEIGHT) * (state > 0)
+    entropy = sum(
+        -(_gaussian(points[..., axis], logits.shape[-1], spread) * F.log_softmax(logits, -1)).sum(
+            -1
+        )
+        for axis, (logits, spread) in enumerate(zip((x, y), _SPREAD, strict=True))
+    )
+    position = (entropy * weight).sum() / weight.sum().clamp(min=1)
+    return position, F.binary_cross_entropy_with_logits(visible, (state == 2).float())
+
+
+def _gaussian(centre: Tensor, bins: int, spread: float) -> Tensor:
+    """Distributions (..., bins) around positions (...) in px."""
+    away = torch.arange(bins) - centre[..., None] * SPLIT
+    return F.softmax(-(away**2) / (2 * spread**2), -1)
+
+
+if __name__ == "__main__":
+    lane.command("keypoints")

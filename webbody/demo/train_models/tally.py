@@ -1,0 +1,61 @@
+"""Comparing found boxes with true ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_IOU = 0.5
+
+
+class Tally:
+    """Counts of found, missed and invented boxes."""
+
+    def __init__(self) -> None:
+        self.found = self.missed = self.invented = 0
+
+    def add(
+        self, truth: np.ndarray, wanted: np.ndarray, boxes: np.ndarray
+    ) -> list[tuple[int, int]]:
+        """Compare boxes with the truth, (N, 4) each; return the pairs that match wanted truth.
+
+        wanted: (N,) bool; unwanted truth may be found or not.
+        """
+        pairs = matches(truth, boxes)
+        good = [(a, b) for a, b in pairs if wanted[a]]
+        self.found += len(good)
+        self.missed += int(wanted.sum()) - len(good)
+        # What overlaps unwanted truth a little is no invention: its visible part may be small.
+        near = set(np.flatnonzero((overlaps(truth[~wanted], boxes) > 0.2).any(0)))
+        self.invented += len(set(range(len(boxes))) - near - {b for _, b in pairs})
+        return good
+
+    def figures(self) -> dict:
+        """Recall and precision, and the number of boxes that were to be found."""
+        wanted = self.found + self.missed
+        return {
+            "recall": round(self.found / max(1, wanted), 4),
+            "precision": round(self.found / max(1, self.found + self.invented), 4),
+            "wanted": wanted,
+        }
+
+
+def matches(truth: np.ndarray, boxes: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (truth, box) with an IoU of at least 0.5, the best first, each used once."""
+    overlap = overlaps(truth, boxes)
+    pairs = []
+    while overlap.size and overlap.max() >= _IOU:
+        a, b = np.unravel_index(overlap.argmax(), overlap.shape)
+        pairs.append((int(a), int(b)))
+        overlap[a], overlap[:, b] = 0, 0
+    return pairs
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """IoU (A, B) of boxes (A, 4) and (B, 4)."""
+    if not len(first) or not len(second):
+        return np.zeros((len(first), len(second)))
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), 2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], 1) for boxes in (first, second)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared + 1e-9)
