@@ -4,10 +4,11 @@ import torch
 from model.encoder import Attention, DropPath, EncoderBlock, drop_path_rates
 
 
-def test_attention_adds_the_bias_to_scaled_logits() -> None:
+@pytest.mark.parametrize("learned", [False, True])
+def test_attention_adds_the_bias_to_scaled_logits(learned: bool) -> None:
     torch.manual_seed(0)
     attention = Attention(width=12, heads=3)
-    x_BND, bias_BHNN = torch.randn(2, 5, 12), torch.randn(2, 3, 5, 5)
+    x_BND, bias_BHNN = torch.randn(2, 5, 12), torch.randn(2, 3, 5, 5, requires_grad=learned)
     q, k, v = attention.qkv(x_BND).reshape(2, 5, 3, 3, 4).permute(2, 0, 3, 1, 4)
     weights = (q @ k.transpose(-1, -2) / 4**0.5 + bias_BHNN).softmax(-1)
     expected = attention.proj((weights @ v).transpose(1, 2).reshape(2, 5, 12))

@@ -85,7 +85,7 @@ def test_every_mismatch_is_told_at_once(tmp_path: Path) -> None:
 
 def test_other_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
-    with pytest.raises(FileNotFoundError, match="model.pt"):
+    with pytest.raises(FileNotFoundError, match=r"model\.pt"):
         FaceEmbedder.from_pretrained(path)
     path.write_bytes(b"no weights")
     with pytest.raises(ValueError, match="no readable weights"):

@@ -31,7 +31,8 @@ def test_bucket_map_agrees_with_its_definition(cells: list[tuple[int, int]]) -> 
         for j, (key_row, key_column) in enumerate(cells):
             row, column = axis_bucket(query_row - key_row), axis_bucket(query_column - key_column)
             assert ids[i, j] == (row + 3) * 7 + column + 3
-    assert 0 <= ids.min() and ids.max() < BUCKETS
+    assert ids.min() >= 0
+    assert ids.max() < BUCKETS
     # Swapping the axes transposes the 7 x 7 table: the convention of SapiensID's weights.
     assert torch.equal(bucket_map(columns, rows), ids % 7 * 7 + ids // 7)
 
