@@ -118,10 +118,15 @@ def _outdoors(rng: np.random.Generator, width: int, height: int) -> Canvas:
     ground_y = height * rng.uniform(0.5, 0.85)
     grass = mix((70, 140, 110), random_colour(rng, 60, 190), rng.uniform(0, 0.8))
     if rng.random() < 0.5:
-        x = np.linspace(-0.05, 1.05, 24)
-        ridge = ground_y - height * (0.1 + 0.06 * np.sin(x * rng.uniform(3, 9) + rng.uniform(0, 6)))
+        along = np.linspace(-0.05, 1.05, 24)
+        ridge = ground_y - height * (
+            0.1 + 0.06 * np.sin(along * rng.uniform(3, 9) + rng.uniform(0, 6))
+        )
         hills = np.concatenate(
-            [np.stack([x * width, ridge], 1), _box(-5, ground_y, width * 1.05, ground_y + 5)[2:]]
+            [
+                np.stack([along * width, ridge], 1),
+                _box(-5, ground_y, width * 1.05, ground_y + 5)[2:],
+            ]
         )
         canvas.fill(hills, mix(grass, pale, 0.4))
     else:

@@ -33,14 +33,14 @@ SEEN_ON: tuple[frozenset[int], ...] = tuple(
 class Drawn:
     """What was drawn of a figure, whether or not it is hidden or outside the image.
 
-    keypoints (19, 2) px; turned_to_viewer (19,) bool; extent (4,) xyxy px, unclipped; yaw: the
+    keypoints (19, 2) px; turned_to_viewer (19,) bool; box (4,) xyxy px, inside the image; yaw: the
     head's, radians.
     """
 
     keypoints: np.ndarray
     turned_to_viewer: np.ndarray
     head: HeadTruth
-    extent: np.ndarray
+    box: np.ndarray
     yaw: float
 
 
@@ -117,7 +117,7 @@ class Body:
             [head.points, np.stack([self.joints[name][:2] for name in names])]
         )
         turned = np.append(head.turned_to_viewer, np.ones(12, bool))
-        return Drawn(keypoints, turned, head, self.canvas.extent.copy(), self.yaw)
+        return Drawn(keypoints, turned, head, self.canvas.figure_box(), self.yaw)
 
     def _ground_shadow(self) -> None:
         toes = np.stack([self.joints[f"{side}_toe"][:2] for side in ("left", "right")])
@@ -134,7 +134,7 @@ class Body:
     ) -> None:
         """An upper and a lower bar, each lighter along its middle.
 
-        joints and radii: at the trunk, in the middle, at the end. colours: of the upper and lower bar.
+        joints and radii: at the trunk, in the middle, at the end. colours: upper and lower bar.
         """
         root, middle, end = joints
         at_root, at_middle, at_end = radii

@@ -65,13 +65,18 @@ class Canvas:
         self.image = image
         self.labels: np.ndarray = np.zeros(image.shape[:2], np.uint16)
         self.figure = 0
-        self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
+        self._whole: np.ndarray = np.zeros(image.shape[:2], np.uint8)
 
     def begin_figure(self) -> int:
-        """Start the next figure with an empty extent (xyxy); return its number."""
+        """Start the next figure; return its number."""
         self.figure += 1
-        self.extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
+        self._whole[:] = 0
         return self.figure
+
+    def figure_box(self) -> np.ndarray:
+        """Box (4,) xyxy px of all that was drawn of the current figure inside the image."""
+        x, y, width, height = cv2.boundingRect(self._whole)
+        return np.array([x, y, x + width, y + height], float)
 
     def fill(
         self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: Part | None = None
@@ -94,9 +99,7 @@ class Canvas:
             cv2.fillPoly(
                 self.labels, fixed, self.figure * PARTS_PER_FIGURE + part, cv2.LINE_8, _SHIFT
             )
-            points = np.concatenate(list(polygons))
-            self.extent[:2] = np.minimum(self.extent[:2], points.min(0))
-            self.extent[2:] = np.maximum(self.extent[2:], points.max(0))
+            cv2.fillPoly(self._whole, fixed, 1, cv2.LINE_8, _SHIFT)
 
     def occlude(self, points: np.ndarray, colour: Sequence[float] | np.ndarray) -> None:
         """Fill a polygon that belongs to nobody and hides what lies behind."""
@@ -146,6 +149,8 @@ class Canvas:
         part: Part | None,
     ) -> None:
         """A rounded bar from `start` (2,) to `end` (2,)."""
+        if min(start[1] - start_radius, end[1] - end_radius) > self.labels.shape[0]:
+            return  # the legs in a close-up
         along = end - start
         angle = np.arctan2(along[1], along[0])
         turn = np.linspace(-np.pi / 2, np.pi / 2, 8)

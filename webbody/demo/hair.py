@@ -22,6 +22,10 @@ class Hair:
     def behind(self) -> None:
         """What is farther away than the head: a bun, and hair that hangs down the back."""
         if not self.skull.away:
+            if not self.person.bald:
+                # The far side from within: thick hair stands off the skull.
+                inside = self.skull.cells_in_view(self._cap()[:, ::-1])
+                self.canvas.fill_all(list(inside), shade(self.colour, 0.7), Part.HAIR)
             self._hang(0.78)
             self._bun()
 
@@ -80,11 +84,14 @@ class Hair:
         bulge = swell * (1 - 0.35 * rows**2) + wave
         return self.skull.around(np.broadcast_to(_AZIMUTH, polar.shape), -np.cos(polar), bulge)
 
+    def _cap(self) -> np.ndarray:
+        return self._shell(self._hairline(), np.full_like(_AZIMUTH, -1.0), self.volume)
+
     def on_skull(self) -> None:
         """The hair that covers the skull."""
         person = self.person
-        low = self._hairline()
         if person.bald:
+            low = self._hairline()
             # A wreath: a band on either side that meets at the nape, nothing in front and on top.
             aside = np.abs(_AZIMUTH)
             high = np.minimum(np.interp(aside, [1.2, 1.6, np.pi], [-0.05, -0.45, -0.5]), low)
@@ -93,7 +100,7 @@ class Hair:
                 cells = self.skull.cells_in_view(grid[:, half])
                 self.canvas.fill_all(list(cells), self.colour, Part.HAIR)
             return
-        grid = self._shell(low, np.full_like(_AZIMUTH, -1.0), self.volume)
+        grid = self._cap()
         self.canvas.fill_all(list(self.skull.cells_in_view(grid)), self.colour, Part.HAIR)
         if self.fine:
             self._strands(grid)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from webbody.demo.background import blob, draw_background, random_colour
@@ -16,6 +17,7 @@ from webbody.demo.camera import develop
 from webbody.demo.canvas import PARTS_PER_FIGURE, Canvas
 from webbody.demo.clothes import Clothes
 from webbody.demo.identity import Identity
+from webbody.skeleton import FACE5
 
 VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0
 
@@ -205,18 +207,13 @@ def _render(
 
 def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure:
     height, width = canvas.labels.shape
-    limits = np.array([width, height, width, height], float)
-    box = np.clip(truth.extent + np.array([0, 0, 1, 1]), 0, limits)
     mine = canvas.labels // PARTS_PER_FIGURE == index + 1
-    rows, columns = np.flatnonzero(mine.any(1)), np.flatnonzero(mine.any(0))
+    pixels = int(np.count_nonzero(mine))
     visible_box = None
-    if len(rows):
-        visible_box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
-        box[:2], box[2:] = (
-            np.minimum(box[:2], visible_box[:2]),
-            np.maximum(box[2:], visible_box[2:]),
-        )
-    area = float((box[2] - box[0]) * (box[3] - box[1]))
+    if pixels:
+        x, y, across, down = cv2.boundingRect(mine.view(np.uint8))
+        visible_box = np.array([x, y, x + across, y + down], float)
+    area = float(np.prod(truth.box[2:] - truth.box[:2]))
     flags = np.full(19, OUTSIDE)
     at = np.round(truth.keypoints).astype(int)
     for point, (x, y) in enumerate(at):
@@ -227,16 +224,16 @@ def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure
     face = None
     if np.cos(truth.yaw) > 0:
         face_box = truth.head.face_box
-        inside = np.clip(np.round(face_box), 0, limits).astype(int)
-        pixels = int(mine[inside[1] : inside[3], inside[0] : inside[2]].sum())
+        x1, y1, x2, y2 = np.clip(np.round(face_box), 0, (width, height) * 2).astype(int)
+        seen_pixels = np.count_nonzero(mine[y1:y2, x1:x2])
         full = float(np.prod(np.maximum(face_box[2:] - face_box[:2], 1)))
-        landmarks = truth.keypoints[[2, 1, 0, 4, 3]].copy()
-        face = Face(face_box.astype(float), landmarks, min(1.0, pixels / full))
+        landmarks = truth.keypoints[FACE5]
+        face = Face(face_box.astype(float), landmarks, min(1.0, seen_pixels / full))
     return Figure(
         identity=person.identity.seed,
-        box=box,
+        box=truth.box,
         visible_box=visible_box,
-        visible=float(mine.sum()) / area if area else 0.0,
+        visible=pixels / area if area else 0.0,
         keypoints=np.concatenate([truth.keypoints, flags[:, None]], 1),
         face=face,
         head=person.head,
@@ -246,7 +243,7 @@ def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure
 
 def _occlude(rng: np.random.Generator, canvas: Canvas, truth: Drawn) -> None:
     """Put something in front of a part of a figure."""
-    x1, y1, x2, y2 = truth.extent
+    x1, y1, x2, y2 = truth.box
     centre = rng.uniform((x1, y1), (x2, y2))
     extent = rng.uniform(0.15, 0.6, 2) * (x2 - x1)
     canvas.occlude(blob(rng, centre, extent), random_colour(rng))
