@@ -226,7 +226,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _ends_grey(image: Image.Image) -> bool:
     """Whether a JPEG's last pixel is the mid-grey that libjpeg puts where data is missing."""
     pixel = image.getpixel((image.width - 1, image.height - 1))
-    return all(value in (127, 128) for value in np.atleast_1d(pixel))
+    return all(value in (127, 128) for value in (pixel if isinstance(pixel, tuple) else (pixel,)))
 
 
 def _filled_up(data: bytes, image: Image.Image) -> bool:

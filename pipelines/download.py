@@ -1,0 +1,108 @@
+"""Download: the images of a shard as they are, and what became of every URL."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from pipelines.bulk_fetch import BulkFetch
+from pipelines.stage import Inputs, Outputs, Stage
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("sha256", pa.string()),
+        ("hash_match", pa.bool_()),
+        ("bytes", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+    ]
+)
+
+
+class Download(Stage):
+    """Fetches each URL of a shard with img2dataset through the guarded opener.
+
+    Outputs the original bytes as `<key>.<format>` in a tar, in the plan's order whatever the order
+    of arrival, and one row per URL (SCHEMA; `width` and `height` of the upright image, `offset`
+    and `length` of the member in the tar; `detail` of an image is where a redirect led). Images
+    are not decoded here, their headers are read. Settings are those of webbody.config.Download;
+    `threads` connections are open at a time.
+    """
+
+    name = "download"
+    needs = ("plan",)
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        deadline: float,
+        retries: int,
+        max_bytes: int,
+        max_pixels: int,
+        min_side: int,
+        max_redirects: int,
+        opt_out: Collection[str],
+        user_agent: str,
+        allow_private: Collection[str],
+        per_domain: int,
+        verify: Literal["keep", "reject"],
+        threads: int = 32,
+    ) -> None:
+        self._verify = verify
+        self._fetch = BulkFetch(
+            max_pixels=max_pixels,
+            min_side=min_side,
+            opener={
+                "timeout": timeout,
+                "deadline": deadline,
+                "retries": retries,
+                "max_bytes": max_bytes,
+                "max_redirects": max_redirects,
+                "opt_out": tuple(opt_out),
+                "user_agent": user_agent,
+                "allow_private": tuple(allow_private),
+                "per_domain": per_domain,
+                "threads": threads,
+            },
+        )
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pydict()
+        counts = Counter({"in": len(plan["key"]), "out": 0})
+        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        tar = outputs.tar()
+        with (
+            tempfile.TemporaryDirectory(prefix="webbody-download-") as temporary,
+            tempfile.TemporaryFile(dir=temporary) as spool,
+        ):
+            results = self._fetch(plan["url"], Path(temporary), spool)
+            for key, url, expected, got in zip(*plan.values(), results, strict=True):
+                outcome, detail = got.outcome, got.detail
+                match = offset = length = None
+                if outcome is None and expected is not None:
+                    match = got.sha256 == expected.lower()
+                    if not match and self._verify == "reject":
+                        outcome, detail = "download:hash-mismatch", None
+                if outcome is None:
+                    spool.seek(got.start)
+                    offset, length = tar.add(f"{key}.{got.format}", spool.read(got.length or 0))
+                counts[outcome or "out"] += 1
+                values = (
+                    key, url, outcome, detail, got.sha256, match, got.length, got.width,
+                    got.height, got.format, offset, length,
+                )  # fmt: skip
+                for name, value in zip(SCHEMA.names, values, strict=True):
+                    columns[name].append(value)
+        outputs.table(pa.table(columns, schema=SCHEMA))
+        return counts
