@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipelines import cluster
@@ -171,6 +172,8 @@ class Run:
         rows = [row for shard in shards if (row := self._todo(nodes, shard)) is not None]
         if not rows:
             return shards
+        for node in nodes:
+            self.listener(Event(node.name, "", "queued", {"shards": len(rows)}))
         stages = [
             (self.tasks[node.name], getattr(self.config.resources, node.name)) for node in nodes
         ]
@@ -285,9 +288,9 @@ class Run:
         self.listener(event)
 
 
-def model_files(config: BuildConfig) -> dict[str, tuple[str, str]]:
-    """`stage.field` of each model file -> its path and sha256; all must be there."""
-    out = {}
+def model_files(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+    """`stage.field` of each file that settings name -> path and sha256; all must be there."""
+    out: dict[str, tuple[Any, Any]] = {}
     for stage, name, backend in (
         ("persons", "model", "persons"),
         ("faces", "detector", "face-detector"),
@@ -296,6 +299,16 @@ def model_files(config: BuildConfig) -> dict[str, tuple[str, str]]:
     ):
         path = models.resolve(getattr(getattr(config, stage), name), backend)
         out[f"{stage}.{name}"] = (str(path), models.digest(path))
+    for gallery in config.identities.galleries:
+        if not Path(gallery).is_file():
+            raise WebbodyError(
+                f"Gallery {gallery} does not exist; make it with `webbody gallery` or mend "
+                "identities.galleries."
+            )
+    out["identities.galleries"] = (
+        config.identities.galleries,
+        sorted(models.digest(Path(gallery)) for gallery in config.identities.galleries),
+    )
     return out
 
 

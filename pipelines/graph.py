@@ -59,11 +59,11 @@ class Task:
     whole_needs: frozenset[str] = field(default_factory=frozenset)
 
 
-def tasks(config: BuildConfig, models: dict[str, tuple[str, str]]) -> dict[str, Task]:
+def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, Task]:
     """Every stage's task by name.
 
-    `models` maps `stage.field` of each model file to its path and sha256: the path goes into the
-    arguments, the digest into the fingerprint, so that a moved file changes nothing.
+    `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
+    paths go into the arguments, digests into the fingerprint, so that a moved file changes nothing.
     """
     whole = frozenset(node.name for node in STAGES if node.whole)
     out = {}
@@ -72,7 +72,7 @@ def tasks(config: BuildConfig, models: dict[str, tuple[str, str]]) -> dict[str, 
         settings: dict[str, Any] = section.model_dump(mode="json") if section else {}
         arguments = dict(section) if section else {}
         for field_name in settings:
-            if found := models.get(f"{node.name}.{field_name}"):
+            if found := files.get(f"{node.name}.{field_name}"):
                 arguments[field_name], settings[field_name] = found
         if node is PLAN:
             arguments["manifest"] = config.manifest

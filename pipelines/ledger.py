@@ -34,7 +34,7 @@ class Ledger(Stage):
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "name"])
-        best: dict[str, tuple[int, str, str | None]] = {}
+        best: dict[str, tuple[float, str, str | None]] = {}
         for depth, stage in enumerate(_PASSED):
             table = inputs.table(stage)
             details = table["detail"].to_pylist() if "detail" in table.column_names else None
@@ -44,7 +44,7 @@ class Ledger(Stage):
             ):
                 if outcome is None:
                     # Passed this stage: a later one has the last word, or it is kept.
-                    reached = (depth + 0.5, KEPT, None)
+                    reached: tuple[float, str, str | None] = (depth + 0.5, KEPT, None)
                 else:
                     reached = (depth, outcome, details[i] if details else None)
                 if key not in best or reached[0] > best[key][0]:

@@ -1,0 +1,58 @@
+"""The `webbody` command: one module per group of commands; heavy imports stay inside them."""
+
+import sys
+
+import typer
+
+from webbody import __version__
+from webbody.cli import build, demo, inspect, models, people
+from webbody.errors import WebbodyError
+
+app = typer.Typer(
+    name="webbody",
+    help="From a list of URLs and names to a clean, labelled human-recognition data set.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build.build)
+app.command("config")(build.config)
+app.command("status")(inspect.status)
+app.command("explain")(inspect.explain)
+app.command("report")(inspect.report)
+app.command("gallery")(people.gallery)
+app.command("calibrate")(people.calibrate)
+app.add_typer(models.app, name="models")
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"webbody {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend become one sentence and an exit code."""
+    try:
+        app()
+    except WebbodyError as error:
+        typer.secho(f"webbody: {error}", err=True, fg="red")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo(
+            "webbody: interrupted. Committed shards are kept; "
+            "run the same command again to resume.",
+            err=True,
+        )
+        sys.exit(130)

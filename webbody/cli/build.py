@@ -1,0 +1,102 @@
+"""`webbody build` and `webbody config`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from webbody.config import BuildConfig, load
+from webbody.errors import EXIT_INCOMPLETE
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML file with settings; see `webbody config`."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="One setting, e.g. persons.confidence=0.6."
+    ),
+]
+
+
+def build(
+    manifest: Annotated[
+        str,
+        typer.Option("--manifest", "-m", help="URL list: Parquet, CSV, JSON Lines or text list."),
+    ] = "",
+    out: Annotated[str, typer.Option("--out", "-o", help="Output folder or fsspec URL.")] = "",
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; without it a local Ray is started.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only count, and estimate time and disk; write nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let a folder become the build of another manifest.")
+    ] = False,
+) -> None:
+    """Turn a manifest of URLs and names into labelled WebDataset shards.
+
+    Everything committed in --out is kept and skipped: run the same command again to resume.
+    Exit code 0: complete. 1: some shards are incomplete (run again). 2: something to mend first.
+    """
+    console = Console()
+    settings = load(config, set_ or ())
+    given: dict[str, Any] = {"manifest": manifest, "out": out}
+    for key, value in given.items():
+        if value:
+            setattr(settings, key, value)
+    if ray_address:
+        settings.resources.ray_address = ray_address
+    if plan:
+        from pipelines.estimate import estimate
+        from webbody.cli.tables import print_estimate
+
+        print_estimate(estimate(settings), console)
+        return
+    if not run(settings, console, replace):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def run(settings: BuildConfig, console: Console, replace: bool = False) -> bool:
+    """Build with progress and a closing table; whether it is complete."""
+    from pipelines.build import build as run_build
+    from webbody.cli.progress import Progress
+    from webbody.cli.tables import print_result
+
+    with Progress(console) as progress:
+        result = run_build(settings, progress, replace)
+    print_result(result, console)
+    return result.complete
+
+
+def config(config: ConfigFile = None, set_: Overrides = None) -> None:
+    """Print the effective configuration as YAML, every setting with its meaning."""
+    typer.echo(describe(load(config, set_ or ())), nl=False)
+
+
+def describe(settings: BuildConfig) -> str:
+    """YAML of a configuration with each field's description as a comment; it can be read back."""
+    lines: list[str] = []
+
+    def add(model: Any, indent: str) -> None:
+        for name, field in type(model).model_fields.items():
+            value = getattr(model, name)
+            if hasattr(value, "model_fields"):
+                doc = (type(value).__doc__ or "").strip().splitlines()[0]
+                lines.append(f"{indent}{name}:  # {doc}")
+                add(value, indent + "  ")
+                continue
+            plain = model.model_dump(mode="json", include={name})[name]
+            text = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
+            text = text.removesuffix("...\n").strip()
+            comment = f"  # {field.description}" if field.description else ""
+            lines.append(f"{indent}{name}: {text}{comment}")
+
+    add(settings, "")
+    return "\n".join(lines) + "\n"

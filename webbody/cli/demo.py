@@ -1,0 +1,115 @@
+"""`webbody demo`: draw the synthetic web, serve it, build from it, score the build."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from webbody.config import BuildConfig, load
+from webbody.errors import EXIT_INCOMPLETE
+
+_PRESET = Path(__file__).parents[1] / "demo" / "preset.yaml"
+_MODELS = Path(__file__).parents[1] / "demo" / "models"
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path(
+        "demo-out"
+    ),
+    names: Annotated[int, typer.Option(min=1, help="Names in the manifest.")] = 40,
+    images: Annotated[int, typer.Option(min=1, help="URLs per name.")] = 12,
+    world: Annotated[
+        str, typer.Option(help="`default`, or `stress`: crowds, occlusion, tiny and huge people.")
+    ] = "default",
+    seed: Annotated[int, typer.Option(help="Another seed draws another web.")] = 0,
+    port: Annotated[int | None, typer.Option(help="Port of the local web server.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="One setting of the build."),
+    ] = None,
+) -> None:
+    """Build a data set from a synthetic web with known truth, offline, and score it.
+
+    Draws people, serves their photos on 127.0.0.1 with the faults of the real web, builds from the
+    manifest with the real libraries and tiny models, and compares the result with the truth.
+    """
+    from webbody.cli.build import run
+    from webbody.demo.score import print_score, write_score
+    from webbody.demo.server import serve
+    from webbody.demo.web import DEFAULT_PORT, make_web
+
+    console = Console()
+    console.print(f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}")
+    web = make_web(
+        out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
+    )
+    gallery, folder = out / "gallery.parquet", out / "build"
+    settings = load(None, set_ or (), base=preset(web.settings))
+    settings.manifest, settings.out = str(web.manifest), str(folder)
+    settings.identities.galleries = (*settings.identities.galleries, str(gallery))
+
+    console.print(f"2. Validation people who must not be in the data: {gallery}")
+    make_demo_gallery(web.gallery, gallery, settings)
+
+    console.print(f"3. The build, from http://127.0.0.1:{web.port}, in {folder}")
+    with serve(web.folder, web.port):
+        complete = run(settings, console)
+    if not complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+    console.print("4. The score: the build beside the truth")
+    print_score(write_score(folder, web.folder, out / "score.json"), console)
+    from pipelines.report import write_report
+
+    page = write_report(str(folder))
+    console.print(
+        f"\nManifest        {web.manifest}\n"
+        f"Shards          {folder / 'pack'}\n"
+        f"Score           {out / 'score.json'}\n"
+        f"Contact sheets  {page}\n"
+        f"Next: webbody explain {folder} URL   webbody status {folder}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def preset(web_settings: dict[str, object]) -> dict[str, object]:
+    """The demo's settings: preset.yaml, the tiny models, and what the synthetic web asks for."""
+    from webbody.config import merge, read_yaml
+
+    values = read_yaml(_PRESET)
+    for stage, field, file in (
+        ("persons", "model", "persons.pt"),
+        ("faces", "detector", "faces.onnx"),
+        ("faces", "embedder", "embedder.pt"),
+        ("keypoints", "model", "keypoints.onnx"),
+    ):
+        values = merge(values, {stage: {field: str(_MODELS / file)}})
+    for key, value in web_settings.items():
+        section, field = key.split(".")
+        values = merge(values, {section: {field: value}})
+    return values
+
+
+def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
+    """Embed the validation people, unless the file there is newer than images and models."""
+    from pipelines.gallery import make_gallery
+
+    sources = [*images.rglob("*.jpg"), *_MODELS.iterdir()]
+    if out.exists() and out.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
+        return
+    make_gallery([str(images)], out, name="demo", **gallery_models(settings))
+
+
+def gallery_models(settings: BuildConfig) -> dict[str, object]:
+    """The models and thresholds with which a gallery must be made to suit a build."""
+    faces = settings.faces
+    return {
+        "detector": faces.detector,
+        "detector_size": faces.detector_size,
+        "embedder": faces.embedder,
+        "min_score": faces.min_score,
+        "min_size": faces.min_size,
+        "device": settings.resources.device,
+    }

@@ -1,0 +1,77 @@
+"""`webbody status`, `webbody explain` and `webbody report`."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from webbody.errors import EXIT_INCOMPLETE
+
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a build.")]
+
+
+def status(out: Folder) -> None:
+    """How far a build is: committed shards per stage, and what became of the rows so far.
+
+    Exit code 0: complete. 1: not yet.
+    """
+    from pipelines.status import status as read_status
+    from webbody.cli.tables import outcome_table
+
+    console = Console()
+    state = read_status(out)
+    console.print(f"Build of {state.manifest}", highlight=False)
+    table = Table()
+    for column in ("stage", "committed", "of", "lost files"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for name, stage in state.stages.items():
+        total = "?" if stage.total is None else f"{stage.total:,}"
+        table.add_row(name, f"{stage.committed:,}", total, ", ".join(stage.lost[:3]))
+    console.print(table)
+    console.print(outcome_table(state.outcomes, state.rows))
+    if not state.complete:
+        console.print("Not complete: run `webbody build` again to go on.")
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def explain(
+    out: Folder,
+    what: Annotated[
+        str, typer.Argument(metavar="URL_OR_KEY", help="A URL, or the key of a sample or a crop.")
+    ],
+) -> None:
+    """Tell what happened to one image, stage by stage, with the figures that decided."""
+    from pipelines.explain import explain as tell
+
+    console = Console(highlight=False)
+    for story in tell(out, what):
+        console.print(f"[bold]{story.outcome}[/bold]  {story.url}", soft_wrap=True)
+        where = f", key {story.key}, shard {story.shard}" if story.key else ""
+        console.print(f"under the name {story.name!r}{where}", soft_wrap=True)
+        table = Table(show_header=True)
+        for column in ("stage", "item", "outcome", "figures"):
+            table.add_column(column, overflow="fold")
+        for step in story.steps:
+            figures = ", ".join(f"{key} {_figure(value)}" for key, value in step.figures.items())
+            table.add_row(step.stage, step.item, step.outcome, figures)
+        console.print(table)
+
+
+def report(
+    out: Folder,
+    names: Annotated[int, typer.Option(min=1, help="Names whose faces are shown.")] = 12,
+    images: Annotated[int, typer.Option(min=1, help="Images shown per stage.")] = 24,
+) -> None:
+    """Draw contact sheets: one HTML file with samples of every stage."""
+    from pipelines.report import write_report
+
+    typer.echo(write_report(out, names=names, images=images))
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return "[" + " ".join(_figure(v) for v in value) + "]"
+    return str(value)

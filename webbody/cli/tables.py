@@ -1,0 +1,112 @@
+"""What the commands print about a build: the funnel, the stages, an estimate."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+#: What the first part of an outcome means to somebody who sees it for the first time.
+MEANINGS = {
+    "kept": "a labelled sample in the shards",
+    "manifest": "the row itself: missing, malformed or twice",
+    "download": "not fetched, or refused by our guards or an opt-out",
+    "image": "fetched, but no usable image",
+    "person": "no person found, or too small",
+    "face": "no face found to tell who it is",
+    "cluster": "not among the faces that agree for this name",
+    "identity": "dropped when names were compared with each other",
+    "takedown": "removed on request",
+    "incomplete": "in a shard that failed; run the build again",
+}
+
+
+def print_result(result, console: Console) -> None:
+    """The closing tables of a build: what became of every row, and seconds per stage."""
+    if result.complete and not result.ran:
+        console.print(
+            f"Nothing to do: {result.out} is complete and up to date "
+            f"({result.outcomes.get('kept', 0):,} of {result.rows:,} rows kept)."
+        )
+        return
+    console.print(outcome_table(result.outcomes, result.rows))
+    stages = Table(title="Stages", title_justify="left")
+    for column in ("stage", "shards", "in", "out", "worker seconds", "in / s"):
+        stages.add_column(column, justify="left" if column == "stage" else "right")
+    for name, totals in result.stages.items():
+        rate = f"{totals.items_in / totals.seconds:,.1f}" if totals.seconds > 0 else ""
+        stages.add_row(
+            name,
+            f"{totals.shards:,}",
+            f"{totals.items_in:,}",
+            f"{totals.items_out:,}",
+            f"{totals.seconds:,.1f}",
+            rate,
+        )
+    console.print(stages)
+    if result.failures:
+        console.print(
+            f"[red]Incomplete:[/red] {len(result.failures)} shard(s) failed; what is committed is "
+            "kept. Run the same command again to retry."
+        )
+        for failure in result.failures[:10]:
+            first = failure.message.splitlines()[0] if failure.message else ""
+            console.print(f"  {failure.stage}/{failure.shard}: {first}", highlight=False)
+        if len(result.failures) > 10:
+            console.print(
+                f"  and {len(result.failures) - 10} more; see `webbody status {result.out}`"
+            )
+    else:
+        console.print(f"Complete: {result.out}/pack holds the WebDataset shards.")
+
+
+def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:
+    """Every outcome with its count and share, `kept` first, then in the order of the stages."""
+    table = Table(title=f"What became of {rows:,} manifest rows", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("meaning", style="dim")
+    order = list(MEANINGS)
+
+    def position(item: tuple[str, int]) -> tuple[int, int]:
+        group = item[0].split(":")[0]
+        return (order.index(group) if group in order else len(order), -item[1])
+
+    seen: set[str] = set()
+    for outcome, count in sorted(outcomes.items(), key=position):
+        group = outcome.split(":")[0]
+        meaning = "" if group in seen else MEANINGS.get(group, "")
+        seen.add(group)
+        table.add_row(outcome, f"{count:,}", f"{count / max(rows, 1):.1%}", meaning)
+    table.add_section()
+    table.add_row("sum", f"{sum(outcomes.values()):,}", "", "")
+    return table
+
+
+def print_estimate(estimate, console: Console) -> None:
+    """The dry run of `webbody build --plan`."""
+    console.print(outcome_table(estimate.rejected | {"accepted": estimate.accepted}, estimate.rows))
+    console.print(
+        f"{estimate.names:,} names in {estimate.shards:,} shards of "
+        f"{estimate.accepted / max(estimate.shards, 1):,.0f} rows on average."
+    )
+    table = Table(title="Estimate", title_justify="left")
+    for column in ("stage", "shards to do", "worker hours", "disk GB"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for name, stage in estimate.stages.items():
+        table.add_row(
+            name, f"{stage.shards:,}", f"{stage.seconds / 3600:,.2f}", f"{stage.bytes / 1e9:,.2f}"
+        )
+    console.print(table)
+    console.print(
+        f"About {human_time(estimate.wall_seconds)} with {estimate.workers} and "
+        f"{estimate.bytes / 1e9:,.1f} GB of disk. Rates: {estimate.source}."
+    )
+
+
+def human_time(seconds: float) -> str:
+    """Seconds in the largest sensible unit, e.g. `3.5 hours`."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.0f} seconds"
