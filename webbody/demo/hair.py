@@ -16,6 +16,10 @@ class Hair:
     def __init__(self, canvas: Canvas, skull: Skull, volume: float) -> None:
         self.canvas, self.skull, self.person = canvas, skull, skull.identity
         self.volume = volume * skull.identity.hair_volume
+        self.wave = skull.identity.hair_wave
+        if skull.identity.bald:
+            # What is left lies close to the skull.
+            self.volume, self.wave = min(self.volume, 0.06), 0.0
         self.colour = np.asarray(skull.identity.hair)
         self.fine = skull.radius >= 14
 
@@ -76,11 +80,11 @@ class Hair:
         return np.asarray(fringe * (1 - blend) + around * blend)
 
     def _shell(self, low: np.ndarray, high: np.ndarray, swell: float) -> np.ndarray:
-        """Grid (6, 41, 3) on the swollen skull between two heights at every azimuth."""
+        """Grid (rows, 41, 3) on the swollen skull between two heights at every azimuth."""
         top, bottom = (np.arccos(np.clip(-edge, -0.999, 0.999)) for edge in (high, low))
-        rows = np.linspace(0, 1, 6)[:, None]
+        rows = np.linspace(0, 1, 6 if self.skull.radius < 50 else 12)[:, None]
         polar = top + (bottom - top) * rows
-        wave = self.person.hair_wave * np.sin(_AZIMUTH * 11 + polar * 9)
+        wave = self.wave * np.sin(_AZIMUTH * 11 + polar * 9)
         bulge = swell * (1 - 0.35 * rows**2) + wave
         return self.skull.around(np.broadcast_to(_AZIMUTH, polar.shape), -np.cos(polar), bulge)
 
@@ -95,7 +99,7 @@ class Hair:
             # A wreath: a band on either side that meets at the nape, nothing in front and on top.
             aside = np.abs(_AZIMUTH)
             high = np.minimum(np.interp(aside, [1.2, 1.6, np.pi], [-0.05, -0.45, -0.5]), low)
-            grid = self._shell(low, high, self.volume * 0.5)
+            grid = self._shell(low, high, self.volume)
             for half in (_AZIMUTH < -1.2, _AZIMUTH > 1.2):
                 cells = self.skull.cells_in_view(grid[:, half])
                 self.canvas.fill_all(list(cells), self.colour, Part.HAIR)
