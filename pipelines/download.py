@@ -78,16 +78,17 @@ class Download(Stage):
         )
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pydict()
-        counts = Counter({"in": len(plan["key"]), "out": 0})
+        plan = inputs.table("plan").to_pydict()
+        keys, urls, hashes = plan["key"], plan["url"], plan["sha256"]
+        counts = Counter({"in": len(keys), "out": 0})
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         tar = outputs.tar()
         with (
             tempfile.TemporaryDirectory(prefix="webbody-download-") as temporary,
             tempfile.TemporaryFile(dir=temporary) as spool,
         ):
-            results = self._fetch(plan["url"], Path(temporary), spool)
-            for key, url, expected, got in zip(*plan.values(), results, strict=True):
+            results = self._fetch(urls, Path(temporary), spool)
+            for key, url, expected, got in zip(keys, urls, hashes, results, strict=True):
                 outcome, detail = got.outcome, got.detail
                 match = offset = length = None
                 if outcome is None and expected is not None:
