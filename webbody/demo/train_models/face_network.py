@@ -111,10 +111,10 @@ class _Exported(nn.Module):
 
 def export(network: FaceNetwork, path: Path) -> None:
     """Write the detector as ONNX with free height and width, as `insightface` reads it."""
-    network = network.to(memory_format=torch.contiguous_format).eval()
+    network = network.to(memory_format=torch.contiguous_format)
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     axes = {"input.1": {2: "height", 3: "width"}, **{name: {0: f"{name}_rows"} for name in names}}
     torch.onnx.export(
-        _Exported(network), (torch.zeros(1, 3, 320, 320),), str(path), input_names=["input.1"],
+        _Exported(network).eval(), (torch.zeros(1, 3, 320, 320),), str(path), input_names=["input.1"],
         output_names=names, dynamic_axes=axes, opset_version=12, dynamo=False,
     )  # fmt: skip

@@ -17,7 +17,6 @@ from webbody.demo.train_models.face_scenes import CANVAS, View
 
 # Faces whose longer side is below these px belong to strides 8 and 16; larger ones to 32.
 _LARGEST = (40.0, 130.0)
-_BATCH = 16
 
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
@@ -29,7 +28,7 @@ def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
 
 
 def fit(
-    photos: list[View], bodies: list[View], steps: int, log: Callable[[str], None]
+    photos: list[View], bodies: list[View], steps: int, log: Callable[[str], None], batch: int = 16
 ) -> FaceNetwork:
     """Train on canvases composed of the views; return the moving average of the weights."""
     torch.manual_seed(0)
@@ -41,7 +40,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
     recent = np.zeros(3)
     for step in range(steps):
-        views = [face_scenes.compose(rng, photos, bodies) for _ in range(_BATCH)]
+        views = [face_scenes.compose(rng, photos, bodies) for _ in range(batch)]
         assigned = [assign(view, anchors) for view in views]
         targets = [torch.stack(parts) for parts in zip(*assigned, strict=True)]
         with lane.bfloat16():

@@ -93,7 +93,7 @@ class _Exported(nn.Module):
 
 def export(network: KeypointNetwork, path: Path) -> None:
     """Write the network as ONNX: `input` (B, 3, 256, 192) -> `simcc_x`, `simcc_y` of 133 points."""
-    network = network.to(memory_format=torch.contiguous_format).eval()
+    network = network.to(memory_format=torch.contiguous_format)
     names = ["simcc_x", "simcc_y"]
     torch.onnx.export(
         _Exported(network).eval(), (torch.zeros(1, 3, HEIGHT, WIDTH),), str(path),
