@@ -107,6 +107,8 @@ def _filled_up(data: bytes, image: Image.Image) -> bool:
     """
     end = data.rfind(b"\xff\xd9")
     noise = np.random.default_rng(0).integers(1, 255, 4096, np.uint8).tobytes()
-    longer = JpegImagePlugin.JpegImageFile(io.BytesIO(data[:end] + noise + data[end:]))
+    longer = JpegImagePlugin.JpegImageFile(
+        io.BytesIO(data[:end].rstrip(b"\xff") + noise + data[end:])
+    )
     longer.load()
     return longer.tobytes() != image.tobytes()
