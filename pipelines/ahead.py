@@ -1,0 +1,48 @@
+"""Working through items in order, with the slow part done by threads a few items ahead."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], depth: int
+) -> Iterator[Result]:
+    """`map(function, items)` with at most `depth` results computed before they are asked for.
+
+    `items` is consumed by the caller's thread, so that it may read a file.
+    """
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def windows(
+    items: Iterable[Item], count: int, weight: Callable[[Item], int], limit: int
+) -> Iterator[list[Item]]:
+    """Consecutive lists of at most `count` items that weigh at most `limit` together.
+
+    An item that weighs more goes alone.
+    """
+    window: list[Item] = []
+    total = 0
+    for item in items:
+        if window and (len(window) == count or total + weight(item) > limit):
+            yield window
+            window, total = [], 0
+        window.append(item)
+        total += weight(item)
+    if window:
+        yield window

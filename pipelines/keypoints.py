@@ -1,0 +1,159 @@
+"""The keypoints stage: the 19 keypoints of each crop that was kept."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.ahead import ahead, windows
+from pipelines.keypoint_detection import KeypointDetector
+from pipelines.stage import Inputs, Outputs, Stage
+from webbody import skeleton
+from webbody.images import ImageError, decode
+
+SCHEMA = pa.schema(
+    {
+        "crop": pa.string(),
+        "key": pa.string(),
+        "person": pa.int64(),
+        "outcome": pa.string(),
+        "detail": pa.string(),
+        "keypoints": pa.list_(pa.float32()),
+        "scores": pa.list_(pa.float32()),
+    }
+)
+
+#: Pixels of the crops that are held in memory at the same time (3 bytes each).
+PIXELS = 100_000_000
+
+_Crop = tuple[dict[str, Any], NDArray[np.uint8] | ImageError]
+
+
+class Keypoints(Stage):
+    """Runs a whole-body or a body keypoint model of rtmlib on the crops that have a person.
+
+    A body model has no mouth corners; then nose, eyes and mouth come from the face's landmarks.
+    """
+
+    name = "keypoints"
+    needs = ("persons", "faces", "identities")
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        input_size: tuple[int, int],
+        min_score: float,
+        device: str = "auto",
+        batch: int = 32,
+        threads: int = 1,
+    ) -> None:
+        self.detector = KeypointDetector(model, input_size, device, batch, threads)
+        self.min_score, self.batch, self.threads = min_score, batch, threads
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        rows: list[dict[str, Any]] = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            crops = _crops(inputs, pool, 2 * self.threads)
+            for window in windows(crops, self.batch, _pixels, PIXELS):
+                rows += self._rows(window)
+        outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
+        return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
+
+    def _rows(self, window: list[_Crop]) -> list[dict[str, Any]]:
+        good = [(crop, image) for crop, image in window if not isinstance(image, ImageError)]
+        points, scores = self.detector(
+            [image for _, image in good], [crop["box"] for crop, _ in good]
+        )
+        found = iter(zip(points, scores, strict=True))
+        rows = []
+        for crop, image in window:
+            row = {name: crop[name] for name in ("crop", "key", "person")}
+            if isinstance(image, ImageError):
+                row |= {"outcome": image.outcome, "detail": image.detail}
+            else:
+                height, width = image.shape[:2]
+                keypoints, score = self._nineteen(*next(found), crop, width, height)
+                row |= {"keypoints": keypoints.reshape(-1), "scores": score}
+            rows.append(row)
+        return rows
+
+    def _nineteen(
+        self,
+        points: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        crop: dict[str, Any],
+        width: int,
+        height: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Keypoints (19, 3) with visibility 0 or 1 inside the crop, and the scores (19,)."""
+        raw = np.concatenate([points, scores[:, None]], 1)
+        if len(points) == 133:
+            out = skeleton.from_wholebody133(raw)
+            all_scores = scores[skeleton.WHOLEBODY133].copy()
+        else:
+            out = skeleton.from_coco17(raw)
+            all_scores = np.zeros(skeleton.COUNT, np.float32)
+            all_scores[skeleton.COCO17] = scores
+            if crop["landmarks"] is not None:
+                out = skeleton.with_face5(out, np.reshape(crop["landmarks"], (5, 2)))
+                all_scores[list(skeleton.FACE)] = crop["score"]
+        inside = (out[:, :2] >= 0).all(1) & (out[:, 0] < width) & (out[:, 1] < height)
+        out[:, 2] = inside & (out[:, 2] > 0) & (all_scores >= self.min_score)
+        return skeleton.clean(out), all_scores
+
+
+def _pixels(crop: _Crop) -> int:
+    return 0 if isinstance(crop[1], ImageError) else crop[1].size // 3
+
+
+def _crops(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Crop]:
+    """The kept crops in the order of the persons' table, decoded a few ahead."""
+    kept = {
+        row["crop"]: row["person"]
+        for row in inputs.table("identities", columns=["crop", "person", "outcome"]).to_pylist()
+        if row["outcome"] is None
+    }
+    faces = {
+        row["crop"]: row
+        for row in inputs.table("faces", columns=["crop", "landmarks", "score"]).to_pylist()
+        if row["crop"] in kept
+    }
+    names = ["crop", "key", "box", "area", "width", "height", "offset", "length"]
+    table = inputs.table("persons", columns=names).to_pylist()
+    if not kept:
+        return
+    with inputs.random_access("persons") as tar:
+        sources = (
+            (_described(row, kept, faces), tar.read(row["offset"], row["length"]))
+            for row in table
+            if row["crop"] in kept
+        )
+        yield from ahead(pool, _decoded, sources, depth)
+
+
+def _described(row: dict[str, Any], kept: dict[str, int], faces: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a crop, with the person's box in the pixels of the crop."""
+    left, top = row["area"][:2]
+    x1, y1, x2, y2 = row["box"]
+    face = faces.get(row["crop"], {"landmarks": None, "score": None})
+    return {
+        "crop": row["crop"],
+        "key": row["key"],
+        "person": kept[row["crop"]],
+        "box": (x1 - left, y1 - top, x2 - left, y2 - top),
+        "pixels": row["width"] * row["height"],
+        "landmarks": face["landmarks"],
+        "score": face["score"],
+    }
+
+
+def _decoded(source: tuple[dict[str, Any], bytes]) -> _Crop:
+    crop, data = source
+    try:
+        return crop, decode(data, crop["pixels"])
+    except ImageError as error:
+        return crop, error

@@ -1,0 +1,191 @@
+"""The persons stage: photos in, native-resolution crops with boxes and COCO keypoints out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.ahead import ahead, windows
+from pipelines.person_detection import Detections, PersonDetector
+from pipelines.stage import Inputs, Outputs, Stage
+from webbody.images import ImageError, decode, encode_jpeg
+
+SCHEMA = pa.schema(
+    {
+        "crop": pa.string(),
+        "key": pa.string(),
+        "index": pa.int32(),
+        "outcome": pa.string(),
+        "detail": pa.string(),
+        "box": pa.list_(pa.float32()),
+        "area": pa.list_(pa.int32()),
+        "score": pa.float32(),
+        "keypoints": pa.list_(pa.float32()),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "digest": pa.string(),
+        "offset": pa.int64(),
+        "length": pa.int64(),
+    }
+)
+
+#: Quality of the crops; with full colour resolution they can be cut and scaled again unharmed.
+JPEG_QUALITY = 95
+#: Pixels of the photos that are held in memory at the same time (3 bytes each).
+PIXELS = 100_000_000
+
+
+@dataclass
+class _Photo:
+    key: str
+    image: NDArray[np.uint8] | ImageError
+
+    @property
+    def pixels(self) -> int:
+        return 0 if isinstance(self.image, ImageError) else self.image.size // 3
+
+
+#: A row of the table, and the pixels of its crop if there is one.
+_Row = tuple[dict[str, Any], NDArray[np.uint8] | None]
+
+
+class Persons(Stage):
+    """Finds the persons of each photo and cuts out the largest.
+
+    Writes a tar of crops and a row for each; a photo without a crop gets one row that says why.
+    """
+
+    name = "persons"
+    needs = ("download",)
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        confidence: float,
+        image_size: int,
+        padding: float,
+        max_persons: int,
+        min_side: int,
+        device: str = "auto",
+        batch: int = 32,
+        threads: int = 1,
+    ) -> None:
+        self.detector = PersonDetector(model, confidence, image_size, device, batch, threads)
+        self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
+        self.batch, self.threads = batch, threads
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        rows: list[dict[str, Any]] = []
+        tar = outputs.tar()
+        count = 0
+        with ThreadPoolExecutor(self.threads) as pool:
+            photos = _photos(inputs, pool, 2 * self.threads)
+            for window in windows(photos, self.batch, lambda photo: photo.pixels, PIXELS):
+                count += len(window)
+                found = self._rows(window)
+                for (row, _), jpeg in zip(found, pool.map(_encoded, found), strict=True):
+                    if jpeg is not None:
+                        row["offset"], row["length"] = tar.add(f"{row['crop']}.jpg", jpeg)
+                        row["digest"] = hashlib.blake2b(jpeg, digest_size=10).hexdigest()
+                    rows.append(row)
+        outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
+        return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
+
+    def _rows(self, window: list[_Photo]) -> list[_Row]:
+        """The rows of some photos, each with the pixels of its crop if there is one."""
+        images = [photo.image for photo in window if not isinstance(photo.image, ImageError)]
+        found = iter(self.detector(images))
+        rows: list[_Row] = []
+        for photo in window:
+            if isinstance(photo.image, ImageError):
+                rows.append((_rejected(photo.key, photo.image.outcome, photo.image.detail), None))
+                continue
+            height, width = photo.image.shape[:2]
+            persons = next(found)
+            kept = self._select(persons, width, height)
+            if not kept:
+                outcome = "person:too-small" if len(persons.boxes) else "person:none"
+                rows.append((_rejected(photo.key, outcome), None))
+            for index, (which, (left, top, right, bottom)) in enumerate(kept):
+                row = {
+                    "crop": f"{photo.key}-{index}",
+                    "key": photo.key,
+                    "index": index,
+                    "outcome": None,
+                    "box": persons.boxes[which],
+                    "area": [left, top, right, bottom],
+                    "score": persons.scores[which],
+                    "keypoints": persons.keypoints[which].reshape(-1),
+                    "width": right - left,
+                    "height": bottom - top,
+                }
+                rows.append((row, photo.image[top:bottom, left:right]))
+        return rows
+
+    def _select(
+        self, persons: Detections, width: int, height: int
+    ) -> list[tuple[int, tuple[int, int, int, int]]]:
+        """Index and padded integer area of the largest persons whose area is large enough."""
+        areas = [padded(box, self.padding, width, height) for box in persons.boxes]
+        sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
+        # Equal sizes are ordered by score, then by place: the order must not depend on chance.
+        order = sorted(
+            range(len(areas)),
+            key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
+        )
+        large = [
+            (i, areas[i])
+            for i in order
+            if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= self.min_side
+        ]
+        return large[: self.max_persons]
+
+
+def padded(
+    box: NDArray[np.float32], padding: float, width: int, height: int
+) -> tuple[int, int, int, int]:
+    """The integer rectangle around a box (4,) xyxy with a margin, inside the photo."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    x, y = padding * (x2 - x1), padding * (y2 - y1)
+    left, top = max(0, int(np.floor(x1 - x))), max(0, int(np.floor(y1 - y)))
+    right, bottom = min(width, int(np.ceil(x2 + x))), min(height, int(np.ceil(y2 + y)))
+    return left, top, right, bottom
+
+
+def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:
+    """The downloaded photos in the order of the table, decoded a few ahead."""
+    table = inputs.table(
+        "download", columns=["key", "outcome", "width", "height", "offset", "length"]
+    )
+    good = [row for row in table.to_pylist() if row["outcome"] is None]
+    if not good:
+        return
+    with inputs.random_access("download") as tar:
+        # No more pixels are decoded than the header promised when the file was checked.
+        sources = (
+            (row["key"], tar.read(row["offset"], row["length"]), row["width"] * row["height"])
+            for row in good
+        )
+        yield from ahead(pool, _decoded, sources, depth)
+
+
+def _decoded(source: tuple[str, bytes, int]) -> _Photo:
+    key, data, pixels = source
+    try:
+        return _Photo(key, decode(data, pixels))
+    except ImageError as error:
+        return _Photo(key, error)
+
+
+def _encoded(row: _Row) -> bytes | None:
+    return None if row[1] is None else encode_jpeg(row[1], JPEG_QUALITY)
+
+
+def _rejected(key: str, outcome: str, detail: str | None = None) -> dict[str, Any]:
+    return {"crop": key, "key": key, "index": -1, "outcome": outcome, "detail": detail}

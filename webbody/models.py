@@ -1,0 +1,215 @@
+"""Getting the model files of a build: from a path, a library's cache, or the network.
+
+A backend takes a path, or a name that its library knows. A name is looked up in that library's own
+cache and else fetched by that library; nothing is fetched that is there already.
+"""
+
+import contextlib
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from webbody.errors import WebbodyError
+from webbody.model_table import (
+    KEYPOINTS,
+    KNOWN,
+    PERSONS,
+    SUFFIXES,
+    ModelFile,
+    find,
+)
+from webbody.quiet import cache_folder, quiet_libraries
+
+
+def resolve(name_or_path: str, backend: str) -> Path:
+    """The local file of a model, fetched by its library if it is neither a path nor in the cache.
+
+    Raises WebbodyError where there is no such file or name, where it cannot be fetched, and where
+    the file is of another kind than the backend reads.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return _checked(path, backend)
+    known = find(name_or_path, backend)
+    if known is None:
+        names = ", ".join(sorted(model.name for model in KNOWN if model.backend == backend))
+        raise WebbodyError(
+            f"{name_or_path}: there is no such file, and no {backend} model of this name; give the "
+            f"path of a {' or '.join(SUFFIXES[backend])} file or one of: {names}."
+        )
+    place = location(known)
+    if not place.exists():
+        _fetch(known)
+    return _checked(place, backend)
+
+
+def location(model: ModelFile) -> Path:
+    """Where the model's library keeps the file (it need not be there yet)."""
+    if model.backend == KEYPOINTS:
+        from rtmlib.tools.file import _get_rtmhub_dir
+
+        return Path(_get_rtmhub_dir()) / "checkpoints" / model.file
+    if "/" in model.file:  # insightface; a pack may hold a folder of its own name
+        pack, _, file = model.file.partition("/")
+        folder = Path("~/.insightface/models").expanduser() / pack
+        return next(iter(sorted(folder.rglob(file))), folder / file)
+    # ultralytics downloads into the working folder, CVLFace has no cache: both lie in ours.
+    return cache_folder() / "models" / model.file
+
+
+def digest(path: str | Path) -> str:
+    """sha256 (hex) of a file's content; read once per process while the file stays the same."""
+    status = Path(path).stat()
+    return _digest(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, size: int, time: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def available() -> list[dict[str, Any]]:
+    """A row for each known model: name, backend, licence, source, and path (None: not here)."""
+    rows = []
+    for model in KNOWN:
+        try:
+            place: Path | None = location(model)
+        except ImportError:
+            place = None
+        found = str(place) if place is not None and place.exists() else None
+        rows.append(
+            {
+                "name": model.name,
+                "backend": model.backend,
+                "licence": model.licence,
+                "source": model.source,
+                "path": found,
+            }
+        )
+    return rows
+
+
+def fetch(names: Sequence[str]) -> list[Path]:
+    """Fetch models by name ahead of a build; a pack of insightface counts for both its backends."""
+    paths = []
+    for name in names:
+        backends = [backend for backend in SUFFIXES if find(name, backend)]
+        if not backends:
+            raise WebbodyError(f"{name}: no such model; `webbody models list` shows their names.")
+        paths += [resolve(name, backend) for backend in backends]
+    return paths
+
+
+@contextlib.contextmanager
+def loading(path: str | Path, what: str) -> Iterator[None]:
+    """Tell in one sentence when a library cannot load a model file, in a `with` around the call."""
+    try:
+        # Libraries print what they load; a build has a report of its own.
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except (WebbodyError, ImportError, MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise WebbodyError(
+            f"{path}: cannot be loaded as {what} ({reason[0][:200]}); check that it is the right "
+            "file, and fetch it anew if it is damaged."
+        ) from error
+
+
+def _checked(path: Path, backend: str) -> Path:
+    """The path, if its ending and first bytes are of a kind that the backend reads."""
+    wanted = " or ".join(SUFFIXES[backend])
+    if not path.is_file():
+        raise WebbodyError(f"{path}: is a folder; give the {wanted} file of the {backend} model.")
+    if path.suffix not in SUFFIXES[backend]:
+        raise WebbodyError(
+            f"{path}: a {backend} model is a {wanted} file; choose another file or setting."
+        )
+    if not _LOOKS_RIGHT[path.suffix](path):
+        raise WebbodyError(
+            f"{path}: is damaged or no {path.suffix} file (a download that broke off, or a web "
+            "page saved in its place); remove it and fetch it anew."
+        )
+    return path
+
+
+def _is_onnx(path: Path) -> bool:
+    # A protocol buffer whose first field is the format's version, a small number.
+    start = _start(path)
+    return len(start) == 16 and start[0] == 0x08 and start[1] < 0x20
+
+
+def _is_safetensors(path: Path) -> bool:
+    # The length of a JSON header, then the header.
+    start = _start(path)
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _is_torch(path: Path) -> bool:
+    return zipfile.is_zipfile(path) or _start(path)[:1] == b"\x80"  # a pickle of old torch
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+_LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
+    ".onnx": _is_onnx,
+    ".safetensors": _is_safetensors,
+    ".pt": _is_torch,
+    ".pth": _is_torch,
+}
+
+
+def _fetch(model: ModelFile) -> None:
+    """Have the model's library download it; one process of a machine at a time."""
+    from filelock import FileLock
+
+    place = location(model)
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_folder() / "fetch.lock"):
+            if not location(model).exists():  # another worker may have been first
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _download(model, place)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise WebbodyError(
+            f"The {model.backend} model {model.name} is not on this machine and cannot be fetched "
+            f"from {model.source} ({reason[0][:160]}): run `webbody models fetch {model.name}` "
+            f"where there is a network, or put the file at {place}, or give the path of another "
+            "place in the configuration."
+        ) from error
+    if not location(model).exists():
+        raise WebbodyError(
+            f"{model.source} was fetched, but holds no {Path(model.file).name}; get the file by "
+            f"hand and put it at {place}."
+        )
+
+
+def _download(model: ModelFile, place: Path) -> None:
+    quiet_libraries()
+    if model.backend == PERSONS:
+        from ultralytics.utils.downloads import attempt_download_asset
+
+        attempt_download_asset(str(place))
+    elif model.backend == KEYPOINTS:
+        from rtmlib.tools.file import download_checkpoint
+
+        download_checkpoint(model.source)
+    elif "/" in model.file:
+        from insightface.utils.storage import download
+
+        # Forced, as a pack's folder may be there without this file.
+        download("models", model.name, force=True)
+    else:
+        from torch.hub import download_url_to_file
+
+        download_url_to_file(model.source, str(place))

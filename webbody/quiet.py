@@ -1,0 +1,54 @@
+"""Keeping the model libraries quiet: no telemetry, no update checks, no installing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_SWITCHES = {
+    # ultralytics: no look at the network at import, no telemetry, no `pip install` by itself,
+    # and checkpoints are read with torch's weights_only loader.
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
+    "ULTRALYTICS_SAFE_LOAD": "true",
+    # Trackers that ultralytics finds and reports to.
+    "WANDB_MODE": "disabled",
+    "COMET_MODE": "disabled",
+    # albumentations, which insightface imports, asks for its newest version.
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+
+def cache_folder() -> Path:
+    """Where this project keeps what no library keeps: WEBBODY_CACHE, or the user's cache folder.
+
+    Where neither can be written (a read-only home) it is a private folder for temporary files.
+    """
+    if chosen := os.environ.get("WEBBODY_CACHE"):
+        return Path(chosen).expanduser()
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    folder = base / "webbody"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    owner = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"webbody-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def quiet_libraries() -> None:
+    """Set the switches that ultralytics, insightface and rtmlib read when they are imported.
+
+    Call it before importing them. What the user has set stays, except what concerns safety.
+    """
+    for name, value in _SWITCHES.items():
+        os.environ.setdefault(name, value)
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = _SWITCHES["ULTRALYTICS_SAFE_LOAD"]
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        folder = cache_folder() / "ultralytics"
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["YOLO_CONFIG_DIR"] = str(folder)
