@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,15 @@ from webbody.demo.train_models.keypoint_network import KeypointNetwork
 from webbody.demo.train_models.keypoint_network import export as export_keypoints
 from webbody.demo.train_models.tally import Tally, overlaps
 from webbody.skeleton import COCO17, WHOLEBODY133
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in training: two threads would wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def quiet(text: str) -> None:

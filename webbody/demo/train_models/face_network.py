@@ -115,6 +115,7 @@ def export(network: FaceNetwork, path: Path) -> None:
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     axes = {"input.1": {2: "height", 3: "width"}, **{name: {0: f"{name}_rows"} for name in names}}
     torch.onnx.export(
-        _Exported(network).eval(), (torch.zeros(1, 3, 320, 320),), str(path), input_names=["input.1"],
-        output_names=names, dynamic_axes=axes, opset_version=12, dynamo=False,
+        _Exported(network).eval(), (torch.zeros(1, 3, 320, 320),), str(path),
+        input_names=["input.1"], output_names=names, dynamic_axes=axes,
+        opset_version=12, dynamo=False,
     )  # fmt: skip
