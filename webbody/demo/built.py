@@ -1,0 +1,127 @@
+"""What a finished build says of each manifest row, gathered from its committed tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from webbody.commit import read_record
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+_ALL = "all"  # the record of a stage that looks at the whole build
+KEPT = "kept"
+
+
+@dataclass
+class Crop:
+    """One detected person. box, area: (4,) xyxy px of the upright photo; area is what was cut out.
+
+    face: (4,) xyxy px of the photo, None unless a trusted face was found. keypoints: (19, 3) x, y
+    (px of the photo), visibility; None unless the crop was kept. person: its label if it was kept.
+    """
+
+    name: str
+    box: np.ndarray
+    area: np.ndarray
+    face: np.ndarray | None = None
+    keypoints: np.ndarray | None = None
+    person: int | None = None
+
+
+@dataclass
+class Built:
+    """A build by sample key.
+
+    outcomes: key -> outcome in the ledger.
+    rejected: manifest row -> (url, name, outcome) of rows that planning turned away.
+    ledger_rows: rows of the ledger, which may hold a key twice only by mistake.
+    seen: keys of the photos in which persons were searched.
+    crops: key -> detected persons that went on.
+    people: names of each person after merging.
+    """
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    rejected: dict[int, tuple[str | None, str | None, str]] = field(default_factory=dict)
+    ledger_rows: int = 0
+    seen: set[str] = field(default_factory=set)
+    crops: dict[str, list[Crop]] = field(default_factory=dict)
+    people: list[list[str]] = field(default_factory=list)
+
+
+def read_build(out: str) -> Built:
+    """Read a build's folder (path or fsspec URL).
+
+    Raises WebbodyError where a stage lacks its commit record: the build is not finished.
+    """
+    folder = Folder(out)
+    built = Built()
+    for row in _rows(folder, "plan", _ALL, "rejected.parquet"):
+        built.rejected[row["row"]] = (row["url"], row["name"], row["outcome"])
+    by_name: dict[str, Crop] = {}
+    shards = [
+        name.rsplit(".", 1)[0]
+        for name in _outputs(folder, "plan", _ALL)
+        if name != "rejected.parquet"
+    ]
+    for shard in shards:
+        _read_shard(folder, shard, built, by_name)
+    for name in _outputs(folder, "split", _ALL):
+        if name == "people.parquet":
+            continue
+        for row in _rows(folder, "split", _ALL, name):
+            crop = by_name[row["crop"]]
+            crop.person = row["person"]
+            points = np.array(row["keypoints"], float).reshape(-1, 3)
+            points[:, :2] += crop.area[:2]
+            crop.keypoints = points
+    for row in _rows(folder, "identities", _ALL, "people.parquet"):
+        if row["outcome"] is None:
+            built.people.append(row["names"])
+    return built
+
+
+def _read_shard(folder: Folder, shard: str, built: Built, by_name: dict[str, Crop]) -> None:
+    for row in _rows(folder, "persons", shard):
+        if not (row["outcome"] or "").startswith("image:"):
+            built.seen.add(row["key"])
+        if row["outcome"] is None:
+            crop = Crop(row["crop"], np.array(row["box"], float), np.array(row["area"], float))
+            by_name[crop.name] = crop
+            built.crops.setdefault(row["key"], []).append(crop)
+    for row in _rows(folder, "faces", shard):
+        if row["outcome"] is None:
+            crop = by_name[row["crop"]]
+            crop.face = np.array(row["box"], float) + np.tile(crop.area[:2], 2)
+    for row in _rows(folder, "ledger", shard):
+        built.outcomes[row["key"]] = row["outcome"]
+        built.ledger_rows += 1
+
+
+def _rows(folder: Folder, stage: str, shard: str, name: str = "") -> Iterator[dict]:
+    """Rows of a committed table, without the features, a batch at a time."""
+    with folder.open(f"{stage}/{name or _parquet(folder, stage, shard)}") as file:
+        table = pq.ParquetFile(pa.PythonFile(file, "r"))
+        columns = [column for column in table.schema_arrow.names if column != "feature"]
+        for batch in table.iter_batches(columns=columns):
+            yield from batch.to_pylist()
+
+
+def _parquet(folder: Folder, stage: str, shard: str) -> str:
+    _outputs(folder, stage, shard)
+    return f"{shard}.parquet"
+
+
+def _outputs(folder: Folder, stage: str, shard: str) -> list[str]:
+    """Tables that a stage committed for a shard."""
+    record = read_record(folder, stage, shard)
+    if record is None:
+        raise WebbodyError(
+            f"{folder.url} holds no finished build ({stage}/{shard}.json is missing): run "
+            "`webbody build` again to complete it, then score it."
+        )
+    return sorted(name for name in record.outputs if name.endswith(".parquet"))

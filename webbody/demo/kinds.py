@@ -1,0 +1,86 @@
+"""What can be odd about a URL of the synthetic web, and what a build should make of it.
+
+Two tables: how the server behaves, and how the image file is made. Each entry gives the outcome
+that the ledger should show: `FETCHED` (downloaded and decoded), or outcomes of which any is right,
+separated by `|`.
+"""
+
+from __future__ import annotations
+
+FETCHED = "fetched"
+PLAIN = "plain"
+
+#: How the server answers -> expected outcome. `webbody.demo.server` has a method for each.
+BEHAVIOURS = {
+    PLAIN: FETCHED,
+    "missing": "download:http-404",
+    "gone": "download:http-410",
+    "forbidden": "download:http-403",
+    "broken": "download:http-500",
+    "closed-port": "download:refused",
+    "opt-out-robots": "download:opt-out",  # X-Robots-Tag: noai
+    "opt-out-agent": "download:opt-out",  # X-Robots-Tag: webbody: noimageai
+    "opt-out-other": FETCHED,  # X-Robots-Tag: otherbot: noai, which does not concern us
+    "opt-out-tdm": "download:opt-out",  # tdm-reservation: 1
+    "error-once": FETCHED,  # 500, then 200
+    "busy-once": FETCHED,  # 503 with Retry-After: 1, then 200
+    "redirect": FETCHED,
+    "redirect-loop": "download:redirects",
+    "redirect-private": "download:private-address",
+    "redirect-file": "download:scheme",
+    "slow": FETCHED,  # about a second
+    "endless": "download:deadline|download:timeout",
+    "cut-body": "download:truncated|download:reset|download:error|image:truncated",
+    "reset": "download:reset|download:truncated|download:error",
+    "oversized": "download:too-large",
+    "oversized-undeclared": "download:too-large",  # without a Content-Length
+    "html": "image:not-an-image|download:content-type",
+    "html-as-jpeg": "image:not-an-image",
+    "empty": "image:not-an-image|download:truncated|download:error",
+    "wrong-type": FETCHED,  # an image sent as text/plain
+}
+
+#: How the file is made -> expected outcome. `webbody.demo.encodings` makes them.
+ENCODINGS = {
+    PLAIN: FETCHED,  # baseline JPEG
+    "progressive": FETCHED,
+    "exif": FETCHED,  # stored turned or mirrored, with the EXIF orientation that undoes it
+    "cmyk": FETCHED,
+    "palette-png": FETCHED,
+    "alpha-png": FETCHED,
+    "png16": FETCHED,
+    "gif": FETCHED,  # animated; the first frame counts
+    "webp": FETCHED,
+    "bmp": FETCHED,
+    "pixel": "image:too-small",
+    "bomb": "image:too-large",  # a small PNG that declares 30,000 x 30,000 pixels
+    "cut-file": "image:truncated|image:unreadable",
+}
+
+#: Ways to make a near duplicate.
+NEAR = ("recompressed", "resized", "cropped")
+
+#: Settings of a build under which the expected outcomes hold (`section.field`: value).
+BUILD_SETTINGS: dict[str, object] = {
+    "download.allow_private": ["127.0.0.1"],
+    "download.timeout": 2.0,
+    "download.deadline": 6.0,
+    "download.retries": 1,
+    "download.max_bytes": 8_000_000,
+    "download.max_pixels": 100_000_000,
+    "download.min_side": 32,
+}
+#: Bytes that an oversized body has at least.
+OVERSIZED = 9_000_000
+
+
+def expected(behaviour: str, encoding: str) -> str:
+    """The outcome of a URL: the server's behaviour shows first, then the file."""
+    return ENCODINGS[encoding] if BEHAVIOURS[behaviour] == FETCHED else BEHAVIOURS[behaviour]
+
+
+def is_right(outcome: str, wanted: str) -> bool:
+    """Whether a ledger's outcome is the expected one (the notation of the tables above)."""
+    if wanted == FETCHED:
+        return not outcome.startswith(("manifest:", "download:", "image:"))
+    return outcome in wanted.split("|")

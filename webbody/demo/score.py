@@ -1,0 +1,115 @@
+"""How good a build of the synthetic web is, compared with the truth.
+
+Every share is {"value": right / of, "right": n, "of": m}; the value is None where m is 0. What is
+counted is told at the functions of `score_images` and `score_people`, and in a line each by
+`print_score`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from webbody.demo import kinds, score_images, score_people
+from webbody.demo.built import KEPT, Built, read_build
+from webbody.demo.score_images import Match, share
+from webbody.demo.score_table import print_score
+from webbody.manifest import sample_key
+from webbody.storage import Folder
+
+__all__ = ["print_score", "score", "write_score"]
+
+
+def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]) -> dict:
+    """Compare a finished build with the web that it was built from.
+
+    Raises WebbodyError where the build is not finished.
+    """
+    built = read_build(str(out_folder))
+    rows = pq.read_table(Path(web_folder) / "truth.parquet").to_pylist()
+    names = pq.read_table(Path(web_folder) / "names.parquet").to_pylist()
+    real = {
+        sample_key(row["url"], row["name"]): row
+        for row in rows
+        if row["kind"] in ("right", "wrong")
+    }
+    matched = {
+        key: score_images.match_photo(row, built.crops.get(key, [])) for key, row in real.items()
+    }
+    photos = list(matched.values())
+    seen = [match for key, match in matched.items() if key in built.seen]
+    outcomes = _outcomes(built, rows)
+    return {
+        **score_images.persons(seen),
+        "face_recall": score_images.faces(seen),
+        "keypoint_pck": score_images.keypoints(photos),
+        **score_people.identities(photos),
+        **score_people.merges(built.people, names),
+        **score_people.leaks(photos, {row["identity"] for row in names if row["leaked"]}),
+        **score_people.copies(photos),
+        "rows": len(rows),
+        "outcomes": dict(sorted(Counter(outcomes.values()).items())),
+        "outcomes_add_up": _add_up(built, rows, outcomes, matched),
+        **_expected(rows, outcomes),
+    }
+
+
+def write_score(out_folder: str | os.PathLike[str], result: dict) -> None:
+    """Write the score as OUT/score.json."""
+    text = json.dumps(result, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    Folder(out_folder).write_bytes("score.json", text.encode())
+
+
+def _outcomes(built: Built, rows: list[dict]) -> dict[int, str]:
+    """The outcome of every manifest row that has one."""
+    repeated = {(url, name): outcome for url, name, outcome in built.rejected.values()}
+    outcomes = {}
+    for row in rows:
+        outcome = None
+        if row["kind"] == "repeated":
+            outcome = repeated.get((row["url"], row["name"]))
+        elif row["kind"] == "bad":
+            outcome = built.rejected.get(row["row"], (None, None, None))[2]
+        if outcome is None and row["url"] and row["name"]:
+            outcome = built.outcomes.get(sample_key(row["url"], row["name"]))
+        if outcome is not None:
+            outcomes[row["row"]] = outcome
+    return outcomes
+
+
+def _add_up(
+    built: Built, rows: list[dict], outcomes: dict[int, str], matched: dict[str, Match]
+) -> bool:
+    """Whether each row has one outcome, and `kept` are exactly the images with samples."""
+    kept = {key for key, outcome in built.outcomes.items() if outcome == KEPT}
+    sampled = {key for key, match in matched.items() if match.kept()}
+    unique = built.ledger_rows == len(built.outcomes)
+    total = len(built.outcomes) + len(built.rejected) == len(rows) == len(outcomes)
+    return unique and total and kept == sampled
+
+
+def _expected(rows: list[dict], outcomes: dict[int, str]) -> dict:
+    """Rows that are odd by behaviour, encoding or in the manifest, and got an expected outcome."""
+    odd = [
+        row
+        for row in rows
+        if row["kind"] in ("repeated", "bad")
+        or (row["behaviour"], row["encoding"]) != (kinds.PLAIN, kinds.PLAIN)
+    ]
+    wrong = [
+        row
+        for row in odd
+        if not kinds.is_right(outcomes.get(row["row"], "manifest:"), row["expected"])
+    ]
+    examples = [
+        {
+            **{key: row[key] for key in ("url", "behaviour", "encoding", "expected")},
+            "outcome": outcomes.get(row["row"]),
+        }
+        for row in wrong[:20]
+    ]
+    return {"outcomes_right": share(len(odd) - len(wrong), len(odd)), "outcomes_wrong": examples}

@@ -1,0 +1,52 @@
+"""The score as a table for people who see it for the first time."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+#: Figure -> title and one line of explanation; in the order of the pipeline.
+EXPLAINED = {
+    "person_recall": ("Persons found", "drawn persons, visible enough, for whom there is a box"),
+    "person_precision": ("Person boxes right", "boxes that surround a drawn person"),
+    "face_recall": ("Faces found", "clear faces of found persons that were detected and trusted"),
+    "keypoint_pck": ("Keypoints right", "visible points within a tenth of the person's size"),
+    "identity_purity": ("Labels pure", "samples that show whom their label mostly shows"),
+    "identity_recall": ("Images kept", "of those that belong in the data, rightly labelled"),
+    "merges_right": ("Double names merged", "pairs of names of one person that became one label"),
+    "merges_wrong": ("Merges that are wrong", "merged names of two persons (lower is better)"),
+    "leaks_left": ("Leaks left", "validation people still there (lower is better)"),
+    "exact_duplicates_found": ("Exact copies removed", "same bytes at another address"),
+    "near_duplicates_found": ("Near copies removed", "resized, cropped or compressed again"),
+    "outcomes_right": ("Odd URLs understood", "broken or strange URLs with the right verdict"),
+}  # fmt: skip
+
+
+def print_score(result: dict, console: Console | None = None) -> None:
+    """Print a score (of `score`, or read from score.json), a line a figure, then the outcomes."""
+    console = console or Console()
+    table = Table(title="Score against the truth", title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("counted", justify="right", no_wrap=True)
+    table.add_column("meaning", ratio=1)
+    for key, (title, meaning) in EXPLAINED.items():
+        part = result[key]
+        value = "–" if part["value"] is None else f"{100 * part['value']:.1f} %"
+        table.add_row(title, value, f"{part['right']} of {part['of']}", meaning)
+    console.print(table)
+    adds_up = result["outcomes_add_up"]
+    verdict = (
+        "each has exactly one outcome" if adds_up else "[bold red]the outcomes do not add up[/]"
+    )
+    console.print(f"{result['rows']} manifest rows; {verdict}:")
+    outcomes = Table.grid(padding=(0, 2))
+    short: dict[str, int] = {}
+    for outcome, count in result["outcomes"].items():
+        general = (
+            "identity:duplicate-of" if outcome.startswith("identity:duplicate-of:") else outcome
+        )
+        short[general] = short.get(general, 0) + count
+    for outcome, count in sorted(short.items(), key=lambda pair: (-pair[1], pair[0])):
+        outcomes.add_row(f"{count:6d}", outcome)
+    console.print(outcomes)
