@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from webbody.cli.people import gallery_models
 from webbody.config import BuildConfig, load
 from webbody.errors import EXIT_INCOMPLETE
 
@@ -100,16 +101,3 @@ def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     if out.exists() and out.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
         return
     make_gallery([str(images)], out, name="demo", **gallery_models(settings))
-
-
-def gallery_models(settings: BuildConfig) -> dict[str, object]:
-    """The models and thresholds with which a gallery must be made to suit a build."""
-    faces = settings.faces
-    return {
-        "detector": faces.detector,
-        "detector_size": faces.detector_size,
-        "embedder": faces.embedder,
-        "min_score": faces.min_score,
-        "min_size": faces.min_size,
-        "device": settings.resources.device,
-    }

@@ -1,0 +1,69 @@
+"""Who may import whom (docs/architecture.md), checked on the source and in a bare interpreter."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUILD_LIBRARIES = (
+    "ray",
+    "ultralytics",
+    "insightface",
+    "rtmlib",
+    "img2dataset",
+    "onnxruntime",
+    "cv2",
+)
+
+
+def top_level_imports(path: Path) -> set[str]:
+    """Modules imported at import time: not inside functions, not for type checkers only."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.module and child.level == 0:
+                found.add(child.module)
+                found.update(f"{child.module}.{alias.name}" for alias in child.names)
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources("webbody"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_webbody_imports_neither_of_the_others(path: Path):
+    roots = {name.split(".")[0] for name in top_level_imports(path)}
+    assert not roots & {"pipelines", "model"}
+
+
+@pytest.mark.parametrize("path", sources("model"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_model_imports_only_skeleton_geometry_and_shards(path: Path):
+    for name in top_level_imports(path):
+        root, _, rest = name.partition(".")
+        assert root not in ("pipelines", *BUILD_LIBRARIES)
+        if root == "webbody" and rest:
+            assert rest.split(".")[0] in ("skeleton", "geometry", "shards")
+
+
+def test_model_imports_without_the_build_libraries():
+    code = (
+        "import sys\n"
+        f"for name in {BUILD_LIBRARIES!r}: sys.modules[name] = None\n"
+        "import model\nmodel.FaceEmbedder\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,90 @@
+import errno
+import io
+
+import pytest
+
+from webbody.errors import WebbodyError
+from webbody.storage import TEMPORARY, Folder, told
+
+
+def visible(path):
+    return sorted(p.name for p in path.rglob("*") if p.is_file())
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    folder = Folder(tmp_path)
+    with pytest.raises(RuntimeError), folder.write("stage/x.bin") as file:
+        file.write(b"half")
+        assert not (tmp_path / "stage/x.bin").exists()
+        raise RuntimeError
+    assert visible(tmp_path) == []
+    folder.write_bytes("stage/x.bin", b"whole")
+    assert folder.read("stage/x.bin") == b"whole"
+    assert visible(tmp_path) == ["x.bin"]
+
+
+def test_an_older_file_survives_a_failed_write(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write_bytes("x", b"old")
+    with pytest.raises(RuntimeError), folder.write("x") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert folder.read("x") == b"old"
+
+
+def test_sweep_removes_only_what_a_killed_process_left(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write_bytes("s/keep", b"1")
+    (tmp_path / "s" / f".left.abc{TEMPORARY}").write_bytes(b"2")
+    folder.sweep("s")
+    assert visible(tmp_path) == ["keep"]
+
+
+def test_missing_files_and_folders(tmp_path):
+    folder = Folder(tmp_path / "none")
+    assert folder.size("x") is None
+    assert folder.names("s") == []
+    folder.remove("x")
+    with pytest.raises(FileNotFoundError):
+        folder.read("x")
+
+
+def test_a_remote_folder_behaves_the_same():
+    folder = Folder("memory://bucket/build")
+    with pytest.raises(RuntimeError), folder.write("s/x") as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert folder.size("s/x") is None
+    folder.write_bytes("s/x", b"whole")
+    assert folder.read("s/x") == b"whole"
+    assert folder.size("s/x") == 5
+    assert folder.names("s") == ["x"]
+    with folder.open("s/x") as file:
+        file.seek(2)
+        assert file.read() == b"ole"
+    folder.remove("s/x")
+    assert folder.names("s") == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_full_disk_is_told_in_one_sentence(code):
+    with pytest.raises(WebbodyError, match="Cannot write to"), told("/somewhere"):
+        raise OSError(code, "raw")
+    with pytest.raises(OSError, match="other"), told("/somewhere"):
+        raise OSError(errno.EIO, "other")
+
+
+def test_a_full_device_leaves_nothing_behind(tmp_path, monkeypatch):
+    folder = Folder(tmp_path)
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    pending = folder.begin("x")
+    pending.file.close()
+    pending.file = Full()
+    monkeypatch.setattr(folder, "begin", lambda name: pending)
+    with pytest.raises(WebbodyError, match="no space is left"), folder.write("x") as file:
+        file.write(b"data")
+    assert visible(tmp_path) == []
