@@ -91,10 +91,12 @@ class Opener:
             self._resolver.close()
 
     def open(
-        self, request: urllib.request.Request, data: object = None, timeout: object = None
+        self, request: urllib.request.Request | str, data: object = None, timeout: object = None
     ) -> Answer:
         """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
         clock = Clock(self._timeout, self._deadline)
+        if isinstance(request, str):
+            request = urllib.request.Request(request)
         headers = dict(request.header_items())
         for attempt in range(self._retries + 1):
             try:
@@ -119,12 +121,12 @@ class Opener:
                     raise explain(error, clock) from error
             if isinstance(answer, Answer):
                 return answer
-            url = normalise(urljoin(url, answer))
+            url = normalise(answer)
             self.moved[asked] = url
         raise FetchError("download:redirects", f"more than {self._max_redirects}")
 
     def _get(self, url: str, headers: dict[str, str], clock: Clock) -> Answer | str:
-        """One request: the answer, or the location it redirects to."""
+        """One request: the answer, or the URL it redirects to."""
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -138,7 +140,7 @@ class Opener:
             ):
                 raise FetchError("download:opt-out", why)
             if status in _REDIRECTS and (location := response.headers.get("Location")):
-                return location.encode("latin-1").decode("utf-8", "replace")
+                return urljoin(url, location.encode("latin-1").decode("utf-8", "replace"))
             if not 200 <= status < 300 or status == 206:  # a part was not asked for
                 raise FetchError(
                     f"download:http-{status}",
