@@ -60,7 +60,8 @@ def persons(seen: list[Match]) -> dict:
         boxes = _boxes(match.truth)
         sides = boxes[:, 2:] - boxes[:, :2]
         visible = np.array([figure["visible"] for figure in match.truth["figures"]])
-        due = (sides.min(1, initial=np.inf) >= FIGURE_SIDE) & (visible >= FIGURE_VISIBLE)
+        large = sides.min(axis=1, initial=np.inf) >= FIGURE_SIDE
+        due = np.logical_and(large, visible >= FIGURE_VISIBLE)
         hit = {figure for figure in match.figures if figure is not None}
         wanted += int(due.sum())
         found += sum(bool(due[figure]) for figure in hit)
