@@ -14,6 +14,8 @@ Floats = NDArray[np.float32]
 DIM = 512
 #: The type of the column `feature` in every table.
 FEATURE = pa.list_(pa.float16(), DIM)
+#: Table metadata that says which embedder made the features: the sha256 of its file.
+EMBEDDER = b"webbody.embedder"
 
 
 def to_column(features: NDArray[np.floating]) -> pa.FixedSizeListArray:
@@ -30,9 +32,14 @@ def from_column(column: pa.ChunkedArray | pa.Array) -> Floats:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     features = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    features = features.reshape(len(column), -1)
+    features = features.reshape(len(column), column.type.list_size)
     features[~np.isfinite(features).all(1)] = 0
     return features
+
+
+def embedder_of(table: pa.Table) -> str:
+    """The sha256 of the embedder whose features a table holds; "" where it does not say."""
+    return ((table.schema.metadata or {}).get(EMBEDDER) or b"").decode()
 
 
 def unit(features: NDArray[np.floating]) -> Floats:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.features import DIM, to_column
 from pipelines.stage import Outputs, Stage, run_shard
@@ -22,8 +23,6 @@ def run(stage: Stage, folder: Folder, shard: str = "all", shards=()) -> Record:
 
 
 def table(folder: Folder, name: str) -> pa.Table:
-    import pyarrow.parquet as pq
-
     with folder.open(name) as file:
         return pq.read_table(file)
 
