@@ -156,15 +156,22 @@ class Keypoints(_Section):
 
 
 class Split(_Section):
-    """Training and test people. The paper's test set (C.2) is 4,000 people with 30..150 images."""
+    """Training and test people, and the global shuffle into output shards.
+
+    The paper's test set (C.2) is 4,000 people with 30 to 150 images, 30 to 70 of which show lower
+    body or limbs while the face is not fully visible; the authors' script excludes these bounds.
+    """
 
     test_people: int = Field(4000, ge=0, description="people drawn for the test set, with `seed`")
-    test_images: tuple[int, int] = Field((30, 150), description="images a test person may have")
+    test_images: tuple[int, int] = Field(
+        (31, 149), description="least and most images of a test person"
+    )
     test_body_images: tuple[int, int] = Field(
-        (30, 70),
+        (31, 69),
         description="of these, images that show body or limbs while the face is not fully visible",
     )
-    seed: int = Field(0, description="of the draw of test people and of the global shuffle")
+    seed: int = Field(0, ge=0, description="of the draw of test people and of the global shuffle")
+    samples_per_shard: Count = Field(5000, description="samples that an output shard has at most")
 
 
 class Pack(_Section):
@@ -172,7 +179,6 @@ class Pack(_Section):
 
     size: int = Field(384, ge=32, description="side of the final image in pixels")
     quality: int = Field(90, ge=1, le=100, description="JPEG quality of the final image")
-    samples_per_shard: Count = Field(5000, description="samples in one output shard")
 
 
 class StageResources(_Section):
