@@ -22,8 +22,8 @@ from pipelines.opener import Opener
 from pipelines.opt_out import opted_out
 
 DEFAULTS = {
-    "timeout": 0.6,
-    "deadline": 1.5,
+    "timeout": 10,
+    "deadline": 10,
     "retries": 1,
     "max_bytes": 100_000,
     "max_redirects": 3,
@@ -88,15 +88,15 @@ def test_retry_after_is_waited_for(server, form):
         it.reply(503, b"", f"Retry-After: {when}") if it.hit == 1 else it.reply(200, b"fine")
     )
     started = time.monotonic()
-    assert get(server.url("/a"), deadline=5) == b"fine"
-    assert 0.8 < time.monotonic() - started < 3
+    assert get(server.url("/a"), deadline=20) == b"fine"
+    assert 0.8 < time.monotonic() - started < 5
 
 
 def test_a_long_retry_after_is_not_waited_for(server):
     server.routes["/a"] = lambda it: it.reply(429, b"", "Retry-After: 3600")
     started = time.monotonic()
     assert failure(server.url("/a")).outcome == "download:http-429"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3
     assert server.hits["/a"] == 1
 
 
@@ -175,20 +175,20 @@ def test_the_checked_address_is_the_one_connected_to(server, monkeypatch):
 def test_a_slow_drip_ends_at_the_deadline(server):
     def body(it):
         it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        it.drip(bytes(1000), 0.05)
+        it.drip(bytes(1000), 0.1)
 
     server.routes["/body"] = body
-    server.routes["/head"] = lambda it: it.drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, 0.05)
+    server.routes["/head"] = lambda it: it.drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, 0.1)
     for path in ("/body", "/head"):
         started = time.monotonic()
         assert failure(server.url(path), deadline=0.7).outcome == "download:deadline"
-        assert time.monotonic() - started < 1.2
+        assert time.monotonic() - started < 3
         assert server.hits[path] == 1
 
 
 def test_silence_is_a_timeout_and_tried_again(server):
-    server.routes["/a"] = lambda it: time.sleep(0.8) if it.hit == 1 else it.reply(200, b"fine")
-    assert get(server.url("/a"), timeout=0.2, deadline=3) == b"fine"
+    server.routes["/a"] = lambda it: time.sleep(1.0) if it.hit == 1 else it.reply(200, b"fine")
+    assert get(server.url("/a"), timeout=0.4, deadline=10) == b"fine"
     server.routes["/b"] = lambda it: time.sleep(0.5)
     assert failure(server.url("/b"), timeout=0.1).outcome == "download:timeout"
     assert server.hits["/b"] == 2
@@ -292,22 +292,22 @@ def test_names_that_do_not_resolve(url):
 
 
 def test_a_lookup_that_hangs_is_left_alone(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(0.5) or [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2) or [])
     started = time.monotonic()
     assert failure("http://slow.example/", timeout=0.1, retries=0).outcome == "download:timeout"
-    assert time.monotonic() - started < 0.4
+    assert time.monotonic() - started < 1
 
 
 def test_opt_outs_are_honoured_without_reading_the_body(server):
     def forbidden(it):
         it.send(b"HTTP/1.1 200 OK\r\nX-Robots-Tag: noai\r\nContent-Length: 99\r\n\r\n")
-        time.sleep(1)
+        time.sleep(4)
 
     server.routes["/a"] = forbidden
     server.routes["/tdm"] = lambda it: it.reply(200, b"x", "tdm-reservation: 1")
     started = time.monotonic()
     assert failure(server.url("/a")).outcome == "download:opt-out"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3
     assert failure(server.url("/tdm")).outcome == "download:opt-out"
     assert server.hits["/tdm"] == 1
     assert get(server.url("/tdm"), opt_out=()) == b"x"
@@ -346,13 +346,13 @@ def test_one_host_is_asked_by_few_at_a_time_and_waiting_is_free(server):
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        time.sleep(0.2)
+        time.sleep(0.3)
         with lock:
             running[0] -= 1
         it.reply(200, b"fine")
 
     server.routes["/a"] = slow
-    opener = Opener(**{**DEFAULTS, "per_domain": 2, "deadline": 0.5})
+    opener = Opener(**{**DEFAULTS, "per_domain": 2, "deadline": 1.2})
     found = []
 
     def fetch():
