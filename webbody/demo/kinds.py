@@ -63,8 +63,8 @@ NEAR = ("recompressed", "resized", "cropped")
 #: Settings of a build under which the expected outcomes hold (`section.field`: value).
 BUILD_SETTINGS: dict[str, object] = {
     "download.allow_private": ["127.0.0.1"],
-    "download.timeout": 2.0,
-    "download.deadline": 6.0,
+    "download.timeout": 3.0,
+    "download.deadline": 5.0,
     "download.retries": 1,
     "download.max_bytes": 8_000_000,
     "download.max_pixels": 100_000_000,

@@ -61,7 +61,7 @@ def persons(seen: list[Match]) -> dict:
         sides = boxes[:, 2:] - boxes[:, :2]
         visible = np.array([figure["visible"] for figure in match.truth["figures"]])
         large = sides.min(axis=1, initial=np.inf) >= FIGURE_SIDE
-        due = np.logical_and(large, visible >= FIGURE_VISIBLE)
+        due = np.asarray(large & (visible >= FIGURE_VISIBLE), bool)
         hit = {figure for figure in match.figures if figure is not None}
         wanted += int(due.sum())
         found += sum(bool(due[figure]) for figure in hit)
