@@ -58,10 +58,17 @@ def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]
     }
 
 
-def write_score(out_folder: str | os.PathLike[str], result: dict) -> None:
-    """Write the score as OUT/score.json."""
+def write_score(
+    out_folder: str | os.PathLike[str],
+    web_folder: str | os.PathLike[str],
+    file: str | os.PathLike[str] | None = None,
+) -> dict:
+    """Score a build and write the result as JSON, to OUT/score.json by default; returns it."""
+    result = score(out_folder, web_folder)
+    folder, _, name = str(file or f"{out_folder}/score.json").rpartition("/")
     text = json.dumps(result, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    Folder(out_folder).write_bytes("score.json", text.encode())
+    Folder(folder or ".").write_bytes(name, text.encode())
+    return result
 
 
 def _outcomes(built: Built, rows: list[dict]) -> dict[int, str]:

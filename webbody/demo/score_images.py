@@ -66,11 +66,11 @@ def persons(seen: list[Match]) -> dict:
         wanted += int(due.sum())
         found += sum(bool(due[figure]) for figure in hit)
         lesser = overlaps(boxes[~due], _stack([crop.box for crop in match.crops]))
-        near = (lesser > _NEAR_TRUTH).any(axis=0).tolist()
+        near = set(np.flatnonzero((lesser > _NEAR_TRUTH).any(axis=0)))
         for index, figure in enumerate(match.figures):
             if figure is not None and due[figure]:
                 good, made = good + 1, made + 1
-            elif figure is None and not near[index]:
+            elif figure is None and index not in near:
                 made += 1
     return {"person_recall": share(found, wanted), "person_precision": share(good, made)}
 

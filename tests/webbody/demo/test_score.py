@@ -245,9 +245,10 @@ def test_an_unfinished_build_is_told(web, build, tmp_path):
 
 def test_the_score_is_written_and_printed(web, build, tmp_path):
     out = build()
-    result = score(out, web)
-    write_score(out, result)
+    result = write_score(out, web)
     assert json.loads((tmp_path / "out/score.json").read_text()) == result
+    write_score(out, web, tmp_path / "elsewhere.json")
+    assert json.loads((tmp_path / "elsewhere.json").read_text()) == result == score(out, web)
     text = io.StringIO()
     print_score(result, Console(file=text, width=120))
     for title, meaning in EXPLAINED.values():
