@@ -1,0 +1,65 @@
+"""What several test modules share: a Ray for the session, and a finished build of a small web."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from webbody.config import BuildConfig
+
+PORT = 18799
+
+
+@pytest.fixture(scope="session")
+def ray_session():
+    """One local Ray for every test that builds; starting it takes seconds."""
+    import ray
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=128 << 20,
+        logging_level="ERROR",
+        log_to_driver=False,
+    )
+    yield
+    ray.shutdown()
+
+
+@dataclass
+class Demo:
+    """A served synthetic web and a finished build of it."""
+
+    web: Path
+    out: Path
+    config: BuildConfig
+    result: object
+
+    def settings(self, out: Path, *overrides: str) -> BuildConfig:
+        """The demo's configuration for another folder."""
+        from webbody.cli.demo import demo_config
+
+        return demo_config(self.web, out, self.config.identities.galleries, overrides)
+
+
+@pytest.fixture(scope="session")
+def demo(ray_session, tmp_path_factory):
+    """A build of 8 names x 8 URLs with the real libraries and the demo's models."""
+    from pipelines.build import build
+    from webbody.cli.demo import demo_config, make_demo_gallery
+    from webbody.demo.server import serve
+    from webbody.demo.web import make_web
+
+    root = tmp_path_factory.mktemp("demo")
+    web = make_web(root / "web", names=8, images=8, seed=3, port=PORT, gallery=4)
+    gallery = root / "gallery.parquet"
+    config = demo_config(web.folder, root / "build", (str(gallery),), ())
+    make_demo_gallery(web.gallery, gallery, config)
+    with serve(web.folder, PORT):
+        result = build(config)
+        yield Demo(web.folder, root / "build", config, result)

@@ -1,0 +1,121 @@
+import pytest
+
+from pipelines.graph import CHAINS, STAGES, input_digests, is_done, tasks
+from pipelines.stage import ALL
+from webbody.commit import Output, Record, record_name
+from webbody.config import BuildConfig
+from webbody.storage import Folder
+
+SHARDS = ("aa", "bb")
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return tasks(BuildConfig(), {})
+
+
+def commit(folder, graph, stage, shard, content="1"):
+    """Commit a shard as its stage would: current inputs, one parquet (a file per shard if whole)."""
+    task = graph[stage]
+    names = [f"{s}.parquet" for s in SHARDS] if shard == ALL else [f"{shard}.parquet"]
+    outputs = {}
+    for name in names:
+        folder.write_bytes(f"{stage}/{name}", content.encode())
+        outputs[name] = Output(f"{stage}-{name}-{content}", len(content))
+    inputs = input_digests(folder, task, shard, SHARDS)
+    record = Record(stage, shard, task.fingerprint, inputs, outputs, {"in": 1, "out": 1})
+    folder.write_bytes(record_name(stage, shard), record.to_json())
+
+
+def commit_all(folder, graph):
+    for node in STAGES:
+        if node.name in ("split", "pack"):
+            continue
+        for shard in (ALL,) if node.whole else SHARDS:
+            commit(folder, graph, node.name, shard)
+
+
+def done(folder, graph):
+    return {
+        f"{node.name}/{shard}"
+        for node in STAGES
+        for shard in ((ALL,) if node.whole else SHARDS)
+        if is_done(folder, graph[node.name], shard, SHARDS)
+    }
+
+
+def test_stages_need_only_what_comes_before_them(graph):
+    order = [node.name for node in STAGES]
+    for task in graph.values():
+        assert all(order.index(need) < order.index(task.node.name) for need in task.needs)
+    assert {node for chain in CHAINS for node in chain} == {n for n in STAGES if not n.whole}
+
+
+def test_constructor_arguments_fit_the_constructors(graph):
+    import inspect
+
+    for task in graph.values():
+        inspect.signature(task.node.stage()).bind(**task.arguments)
+
+
+def test_everything_committed_is_done(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    expected = {
+        f"{node.name}/{shard}"
+        for node in STAGES
+        if node.name not in ("split", "pack", "plan")
+        for shard in ((ALL,) if node.whole else SHARDS)
+    }
+    assert expected <= done(folder, graph)
+
+
+def test_a_changed_shard_redoes_what_reads_it_and_nothing_else(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    before = done(folder, graph)
+    commit(folder, graph, "persons", "aa", "changed")
+    lost = before - done(folder, graph)
+    assert {"faces/aa", "keypoints/aa", "ledger/aa"} <= lost
+    assert not any(item.endswith("/bb") for item in lost)
+
+
+def test_a_global_result_that_changed_for_one_shard_leaves_the_other_alone(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    record = Record.from_json(folder.read("identities/all.json"))
+    record.outputs["aa.parquet"] = Output("another", 1)
+    folder.write_bytes("identities/all.json", record.to_json())
+    assert not is_done(folder, graph["keypoints"], "aa", SHARDS)
+    assert is_done(folder, graph["keypoints"], "bb", SHARDS)
+
+
+def test_a_setting_redoes_its_stage_only_and_a_resource_none(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    config = BuildConfig()
+    config.clusters.eps = 0.5
+    changed = tasks(config, {})
+    assert is_done(folder, changed["faces"], "aa", SHARDS)
+    assert not is_done(folder, changed["clusters"], "aa", SHARDS)
+    config = BuildConfig()
+    config.resources.persons.batch = 7
+    config.resources.device = "cpu"
+    faster = tasks(config, {})
+    assert is_done(folder, faster["persons"], "aa", SHARDS)
+    assert faster["persons"].arguments["batch"] == 7
+
+
+def test_a_model_counts_by_content_not_by_path():
+    one = tasks(BuildConfig(), {"persons.model": ("/a/x.pt", "digest")})["persons"]
+    moved = tasks(BuildConfig(), {"persons.model": ("/b/y.pt", "digest")})["persons"]
+    other = tasks(BuildConfig(), {"persons.model": ("/a/x.pt", "another")})["persons"]
+    assert one.arguments["model"] == "/a/x.pt"
+    assert one.fingerprint == moved.fingerprint != other.fingerprint
+
+
+def test_a_lost_file_is_noticed(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    folder.remove("faces/aa.parquet")
+    assert not is_done(folder, graph["faces"], "aa", SHARDS)
