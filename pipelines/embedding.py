@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.devices import choose_device, onnx_options, onnx_providers
+from pipelines.features import DIM
 from webbody import models
 from webbody.errors import WebbodyError
 from webbody.model_table import FACE_EMBEDDER
@@ -57,31 +58,36 @@ def moved(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> ND
 
 
 class Embedder:
-    """Raw, un-normalised features of aligned faces; `width` is their length."""
+    """Raw, un-normalised features of aligned faces; `digest` is the sha256 of the model's file."""
 
     def __init__(self, model: str, device: str, batch: int, threads: int) -> None:
         self.batch = batch
         path = models.resolve(model, FACE_EMBEDDER)
-        device = choose_device(device)
-        if path.suffix == ".onnx":
-            self._features = _arcface(str(path), device, threads)
-        else:
-            self._features = _kprpe(str(path), device, threads)
+        self.digest = models.digest(path)
+        load = _arcface if path.suffix == ".onnx" else _kprpe
+        self._features = load(str(path), choose_device(device), threads)
         blank = np.zeros((1, SIZE, SIZE, 3), np.uint8)
         with models.loading(path, "a face embedder"):
-            self.width = self._features(blank, moved(TEMPLATE[None], _STILL)).shape[1]
+            width = self._features(blank, moved(TEMPLATE[None], _STILL)).shape[1]
+        if width != DIM:
+            raise WebbodyError(
+                f"{path}: gives features of length {width}, not {DIM}; choose another embedder."
+            )
 
     def __call__(
         self, faces: Sequence[NDArray[np.uint8]], landmarks: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """faces: N x (112, 112, 3) uint8 RGB; landmarks (N, 5, 2) as fractions of the face."""
+        """The features (N, 512) of faces, N x (112, 112, 3) uint8 RGB.
+
+        landmarks (N, 5, 2) as fractions of the face.
+        """
         parts = [
             self._features(
                 np.stack(faces[start : start + self.batch]), landmarks[start : start + self.batch]
             )
             for start in range(0, len(faces), self.batch)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.width), np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32)
 
 
 def _kprpe(path: str, device: str, threads: int) -> Features:

@@ -13,6 +13,7 @@ from pipelines.ahead import ahead, windows
 from pipelines.embedding import Embedder, align, alignments, moved
 from pipelines.face_detection import FaceDetector
 from pipelines.face_detection import Faces as Detected
+from pipelines.features import DIM, EMBEDDER, FEATURE
 from pipelines.stage import Inputs, Outputs, Stage
 from pipelines.upper_body import SEEN, upper_body
 from webbody.images import ImageError, decode
@@ -126,18 +127,19 @@ class Faces(Stage):
 
     def _table(self, rows: list[dict[str, Any]], parts: list[NDArray[np.float32]]) -> pa.Table:
         """The rows with features, raw in half precision, and their norms."""
-        width = self.embedder.width
-        features = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+        features = np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32)
         kept = np.array([row["outcome"] is None for row in rows], bool)
-        every = np.zeros((len(rows), width), np.float16)
-        every[kept] = features
+        halves = np.zeros((len(rows), DIM), np.float16)
+        halves[kept] = features
         norms = np.zeros(len(rows), np.float32)
         norms[kept] = np.linalg.norm(features, axis=1)
-        missing = pa.array(~kept)
+        column = pa.FixedSizeListArray.from_arrays(
+            pa.array(halves.ravel()), type=FEATURE, mask=pa.array(~kept)
+        )
         table = pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
-        values = pa.FixedSizeListArray.from_arrays(pa.array(every.reshape(-1)), width, mask=missing)
-        table = table.append_column("feature", values)
-        return table.append_column("norm", pa.array(norms, mask=~kept))
+        table = table.append_column("feature", column)
+        table = table.append_column("norm", pa.array(norms, mask=~kept))
+        return table.replace_schema_metadata({EMBEDDER: self.embedder.digest})
 
 
 def choose(

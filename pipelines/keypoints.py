@@ -71,7 +71,12 @@ class Keypoints(Stage):
         found = iter(zip(points, scores, strict=True))
         rows = []
         for crop, image in window:
-            row = {name: crop[name] for name in ("crop", "key", "person")}
+            row = {
+                "crop": crop["crop"],
+                "key": crop["key"],
+                "person": crop["person"],
+                "outcome": None,
+            }
             if isinstance(image, ImageError):
                 row |= {"outcome": image.outcome, "detail": image.detail}
             else:

@@ -1,0 +1,161 @@
+"""The faces stage with the demo's detector and embedder."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rgb, rows
+
+from pipelines.face_detection import FaceDetector
+from pipelines.faces import Faces
+from pipelines.features import EMBEDDER, FEATURE, from_column
+from pipelines.persons import SCHEMA
+from pipelines.stage import Inputs
+from pipelines.upper_body import upper_body
+from webbody.errors import WebbodyError
+from webbody.images import encode_jpeg
+from webbody.models import digest
+from webbody.skeleton import COCO17
+from webbody.storage import Folder
+
+SETTINGS = {
+    "detector": demo_model("faces.onnx"),
+    "detector_size": 320,
+    "embedder": demo_model("embedder.pt"),
+    "min_score": 0.4,
+    "min_size": 16,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished shard of drawn people, and the persons' rows with the truth."""
+    out = tmp_path_factory.mktemp("faces")
+    truth = persons_shard(out, photos(16))
+    commit(out, Faces(**SETTINGS))
+    return out, truth
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return FaceDetector(demo_model("faces.onnx"), 320, 0.3, "cpu", 1)
+
+
+@pytest.fixture(scope="module")
+def heads():
+    """The upper bodies of drawn people."""
+    out = []
+    for photo in photos(12, seed=5):
+        for figure in photo.figures:
+            points = figure.keypoints[COCO17].astype(np.float32)
+            points[:, 2] = points[:, 2] == 2
+            (x1, y1, x2, y2), found = upper_body(points, photo.image.shape[1], photo.image.shape[0])
+            if found:
+                out.append(rgb(photo)[y1:y2, x1:x2])
+    return out
+
+
+def test_a_row_for_every_crop(finished):
+    out, truth = finished
+    table = Inputs(Folder(out), SHARD).table("faces")
+    assert table.column("crop").to_pylist() == [row["crop"] for row in truth]
+    assert table.schema.field("feature").type == FEATURE
+    assert table.schema.field("norm").type == pa.float32()
+    assert table.schema.metadata[EMBEDDER].decode() == digest(demo_model("embedder.pt"))
+    for row in table.to_pylist():
+        assert (row["feature"] is None) == (row["norm"] is None) == (row["outcome"] is not None)
+        if row["outcome"] is None:
+            assert row["score"] >= 0.4 and len(row["landmarks"]) == 10
+
+
+def test_features_are_raw_and_their_norm_is_kept(finished):
+    table = Inputs(Folder(finished[0]), SHARD).table("faces")
+    good = table.filter(pa.compute.is_null(table["outcome"]))
+    features = from_column(good["feature"])
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), good["norm"].to_numpy(), rtol=5e-3)
+
+
+def test_faces_are_where_they_were_drawn(finished):
+    out, truth = finished
+    near = []
+    for row, person in zip(rows(out, "faces"), truth, strict=True):
+        face = person["figure"].face
+        if row["outcome"] is None and face is not None:
+            marks = np.reshape(row["landmarks"], (5, 2)) + person["area"][:2]
+            size = np.max(face.box[2:] - face.box[:2])
+            near.append(np.linalg.norm(marks - face.landmarks, axis=1).mean() / size < 0.25)
+    assert len(near) >= 8 and np.mean(near) > 0.7
+
+
+def test_tiles_on_a_canvas_find_what_single_pictures_find(detector, heads):
+    together = detector(heads)
+    same = shift = 0.0
+    for picture, faces in zip(heads, together, strict=True):
+        alone = detector([picture])[0]
+        if len(alone.boxes) == len(faces.boxes) == 1:
+            same += 1
+            side = max(1.0, float((alone.boxes[0, 2:] - alone.boxes[0, :2]).max()))
+            shift = max(shift, float(np.abs(alone.landmarks - faces.landmarks).max()) / side)
+        else:
+            same += len(alone.boxes) == len(faces.boxes)
+    # Only a neighbour's pixels at the far end of the receptive field differ.
+    assert same / len(heads) >= 0.95
+    assert shift < 0.1
+
+
+def test_faces_stay_in_their_tiles(detector, heads):
+    for picture, faces in zip(heads, detector(heads), strict=True):
+        centres = faces.boxes.reshape(-1, 2, 2).mean(1)
+        assert (centres >= 0).all()
+        assert (centres <= np.array(picture.shape[1::-1]) + 16).all()
+
+
+def test_small_pictures_share_a_canvas_and_large_ones_do_not(detector):
+    assert detector.divisions(60, 70, large=False) == 4
+    assert detector.divisions(120, 150, large=False) == 2
+    assert detector.divisions(900, 700, large=False) == 2  # a head fills half the canvas
+    assert detector.divisions(900, 700, large=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [({"min_score": 0.9999}, "face:low-score"), ({"min_size": 5000}, "face:too-small")],
+)
+def test_faces_below_the_limits(tmp_path, change, outcome):
+    persons_shard(tmp_path, photos(4))
+    commit(tmp_path, Faces(**{**SETTINGS, **change}))
+    outcomes = {row["outcome"] for row in rows(tmp_path, "faces")}
+    assert outcome in outcomes and outcomes <= {outcome, "face:none", "face:low-score"}
+
+
+def test_crops_without_a_face(tmp_path):
+    grey = encode_jpeg(np.full((120, 80, 3), 100, np.uint8), 95)
+    row = {"key": "k", "index": 0, "area": [0, 0, 80, 120], "box": [0, 0, 80, 120]}
+    row |= {"keypoints": [0.0] * 51, "width": 80, "height": 120}
+    schema = pa.schema([field for field in SCHEMA if field.name not in ("offset", "length")])
+    made = [{**row, "crop": "grey"}, {**row, "crop": "cut"}]
+    made.append({"crop": "none", "key": "none", "index": -1, "outcome": "person:none"})
+    members = {"grey.jpg": grey, "cut.jpg": grey[: len(grey) // 2]}
+    commit(tmp_path, Given("persons", pa.Table.from_pylist(made, schema=schema), members))
+    commit(tmp_path, Faces(**SETTINGS))
+    outcomes = {row["crop"]: row["outcome"] for row in rows(tmp_path, "faces")}
+    assert outcomes == {"grey": "face:none", "cut": "image:truncated"}
+
+
+def test_the_batch_changes_nothing(tmp_path):
+    tables = []
+    for batch in (1, 32):
+        out = tmp_path / str(batch)
+        persons_shard(out, photos(6))
+        commit(out, Faces(**SETTINGS, batch=batch))
+        tables.append(Inputs(Folder(out), SHARD).table("faces"))
+    assert tables[0].drop(["feature", "norm"]).equals(tables[1].drop(["feature", "norm"]))
+    a, b = (table["norm"].to_numpy() for table in tables)
+    np.testing.assert_allclose(a, b, rtol=1e-3)
+
+
+def test_wrong_files_are_told(tmp_path):
+    (tmp_path / "faces.onnx").write_bytes(b"<html>")
+    for path in (tmp_path / "faces.onnx", tmp_path / "missing.onnx", demo_model("keypoints.onnx")):
+        with pytest.raises(WebbodyError, match=r"\.onnx"):
+            Faces(**{**SETTINGS, "detector": str(path)})
