@@ -190,15 +190,14 @@ def _share_urls(rng: np.random.Generator, rows: list[Row], count: int) -> list[R
             if item.number in copied:
                 continue
             (groups if item.scene == "group" else replaceable).append(index)
+    others = iter([replaceable[place] for place in rng.permutation(len(replaceable))])
     for place in rng.permutation(len(groups))[:count]:
         row = rows[groups[place]]
-        options = [index for index in replaceable if rows[index].identity != row.identity]
-        if not options or row.item is None:
+        other = next((index for index in others if rows[index].identity != row.identity), None)
+        if other is None or row.item is None or row.identity is None:
             break
-        other = options[int(rng.integers(len(options)))]
-        replaceable.remove(other)
         identity = rows[other].identity
-        assert row.identity is not None and identity is not None
+        assert identity is not None
         shared = replace(row.item, people=(row.identity, identity))
         rows[groups[place]] = replace(row, item=shared)
         rows[other] = replace(rows[other], item=shared)
