@@ -95,8 +95,8 @@ class Run:
                 raise WebbodyError(f"No {name} is given; pass --{name}.")
         self.config, self.listener = config, listener
         self.folder = Folder(config.out)
-        self.models = model_files(config)
-        self.tasks = tasks(config, self.models)
+        self.manifest = Manifest(config.manifest)
+        self.tasks = tasks(config, self.manifest.file, model_files(config))
         self.failures: list[Failure] = []
         self.ran = 0
         self._cluster: cluster.Cluster | None = None
@@ -124,8 +124,7 @@ class Run:
 
     def plan(self, replace: bool) -> tuple[str, ...]:
         """Plan if the manifest or the cut changed; the shards."""
-        with Manifest(self.config.manifest) as manifest:
-            source = self._manifest_identity(manifest, replace)
+        source = self._manifest_identity(replace)
         task = self.tasks[PLAN.name]
         inputs = {"manifest": source["sha256"]}
         record = read_record(self.folder, PLAN.name, ALL)
@@ -147,17 +146,17 @@ class Run:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
         return planned_shards(record)
 
-    def _manifest_identity(self, manifest: Manifest, replace: bool) -> dict[str, Any]:
+    def _manifest_identity(self, replace: bool) -> dict[str, Any]:
         """Path, size, time, sha256 of the manifest; the digest is reused while the rest holds."""
-        stat = manifest.file.stat()
-        path = (
-            self.config.manifest if "://" in self.config.manifest else str(manifest.file.resolve())
-        )
+        file, path = self.manifest.file, self.config.manifest
+        stat = file.stat()
+        if "://" not in path:
+            path = str(file.resolve())
         source = {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
         old = read_build(self.folder)
         if old and all(old.get(key) == value for key, value in source.items()):
             return {**source, "sha256": old["sha256"]}
-        source["sha256"] = manifest.digest().sha256
+        source["sha256"] = self.manifest.digest().sha256
         another = old is not None and old["manifest"] != path and old["sha256"] != source["sha256"]
         if old is not None and another and not replace:
             raise WebbodyError(
@@ -280,6 +279,7 @@ class Run:
         return self._cluster
 
     def close(self) -> None:
+        self.manifest.close()
         if self._cluster is not None:
             self._cluster.close()
 

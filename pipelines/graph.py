@@ -1,8 +1,10 @@
 """The stages of a build in order, what each reads, and the settings each is fingerprinted by."""
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pipelines.stage import ALL, Stage
@@ -59,11 +61,14 @@ class Task:
     whole_needs: frozenset[str] = field(default_factory=frozenset)
 
 
-def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, Task]:
+def tasks(
+    config: BuildConfig, manifest: Path, files: dict[str, tuple[Any, Any]]
+) -> dict[str, Task]:
     """Every stage's task by name.
 
-    `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
-    paths go into the arguments, digests into the fingerprint, so that a moved file changes nothing.
+    `manifest` is the manifest as a local file. `files` maps `stage.field` of settings that name
+    files (models, galleries) to paths and digests: paths go into the arguments, digests into the
+    fingerprint, so that a moved file changes nothing.
     """
     whole = frozenset(node.name for node in STAGES if node.whole)
     out = {}
@@ -75,7 +80,7 @@ def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, T
             if found := files.get(f"{node.name}.{field_name}"):
                 arguments[field_name], settings[field_name] = found
         if node is PLAN:
-            arguments["manifest"] = config.manifest
+            arguments["manifest"] = str(manifest)
         resources = getattr(config.resources, node.name, None)
         stage = node.stage()
         for name, value in (
@@ -96,8 +101,7 @@ def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, T
 
 
 def _parameters(stage: type[Stage]) -> set[str]:
-    code = stage.__init__.__code__
-    return set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    return set(inspect.signature(stage).parameters)
 
 
 def input_digests(

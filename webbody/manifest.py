@@ -64,6 +64,10 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and remove its scratch files."""
         self._db.close()
         self._scratch.cleanup()
 

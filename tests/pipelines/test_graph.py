@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from pipelines.graph import CHAINS, STAGES, input_digests, is_done, tasks
@@ -7,11 +9,12 @@ from webbody.config import BuildConfig
 from webbody.storage import Folder
 
 SHARDS = ("aa", "bb")
+MANIFEST = Path("m.csv")
 
 
 @pytest.fixture(scope="module")
 def graph():
-    return tasks(BuildConfig(), {})
+    return tasks(BuildConfig(), MANIFEST, {})
 
 
 def commit(folder, graph, stage, shard, content="1"):
@@ -95,21 +98,21 @@ def test_a_setting_redoes_its_stage_only_and_a_resource_none(tmp_path, graph):
     commit_all(folder, graph)
     config = BuildConfig()
     config.clusters.eps = 0.5
-    changed = tasks(config, {})
+    changed = tasks(config, MANIFEST, {})
     assert is_done(folder, changed["faces"], "aa", SHARDS)
     assert not is_done(folder, changed["clusters"], "aa", SHARDS)
     config = BuildConfig()
     config.resources.persons.batch = 7
     config.resources.device = "cpu"
-    faster = tasks(config, {})
+    faster = tasks(config, MANIFEST, {})
     assert is_done(folder, faster["persons"], "aa", SHARDS)
     assert faster["persons"].arguments["batch"] == 7
 
 
 def test_a_model_counts_by_content_not_by_path():
-    one = tasks(BuildConfig(), {"persons.model": ("/a/x.pt", "digest")})["persons"]
-    moved = tasks(BuildConfig(), {"persons.model": ("/b/y.pt", "digest")})["persons"]
-    other = tasks(BuildConfig(), {"persons.model": ("/a/x.pt", "another")})["persons"]
+    one = tasks(BuildConfig(), MANIFEST, {"persons.model": ("/a/x.pt", "digest")})["persons"]
+    moved = tasks(BuildConfig(), MANIFEST, {"persons.model": ("/b/y.pt", "digest")})["persons"]
+    other = tasks(BuildConfig(), MANIFEST, {"persons.model": ("/a/x.pt", "another")})["persons"]
     assert one.arguments["model"] == "/a/x.pt"
     assert one.fingerprint == moved.fingerprint != other.fingerprint
 

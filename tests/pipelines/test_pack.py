@@ -134,7 +134,7 @@ def test_hugging_face_reads_it(build, tmp_path, monkeypatch):
 
 
 def test_index_of_the_data_set(build):
-    folder, rows, names = build
+    folder, rows, _names = build
     index = write_index(folder)
     assert json.loads(folder.read("pack/index.json")) == index
     assert sum(split["samples"] for split in index["splits"].values()) == len(rows)

@@ -1,17 +1,18 @@
 """`webbody demo`: draw the synthetic web, serve it, build from it, score the build."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from webbody.cli.people import gallery_models
-from webbody.config import BuildConfig, load
+from webbody.config import BuildConfig, load, merge, read_yaml
 from webbody.errors import EXIT_INCOMPLETE
 
-_PRESET = Path(__file__).parents[1] / "demo" / "preset.yaml"
-_MODELS = Path(__file__).parents[1] / "demo" / "models"
+PRESET = Path(__file__).parents[1] / "demo" / "preset.yaml"
+MODELS = Path(__file__).parents[1] / "demo" / "models"
 
 
 def demo(
@@ -46,9 +47,7 @@ def demo(
         out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
     )
     gallery, folder = out / "gallery.parquet", out / "build"
-    settings = load(None, set_ or (), base=preset(web.settings))
-    settings.manifest, settings.out = str(web.manifest), str(folder)
-    settings.identities.galleries = (*settings.identities.galleries, str(gallery))
+    settings = demo_config(web.folder, folder, (str(gallery),), set_ or ())
 
     console.print(f"2. Validation people who must not be in the data: {gallery}")
     make_demo_gallery(web.gallery, gallery, settings)
@@ -75,29 +74,32 @@ def demo(
     )
 
 
-def preset(web_settings: dict[str, object]) -> dict[str, object]:
-    """The demo's settings: preset.yaml, the tiny models, and what the synthetic web asks for."""
-    from webbody.config import merge, read_yaml
+def demo_config(
+    web: Path, out: Path, galleries: Sequence[str], overrides: Sequence[str]
+) -> BuildConfig:
+    """The build of a synthetic web: preset.yaml, the tiny models, what the web's faults ask for."""
+    from webbody.demo.kinds import BUILD_SETTINGS
 
-    values = read_yaml(_PRESET)
+    values: dict[str, Any] = {"manifest": str(web / "manifest.parquet"), "out": str(out)}
     for stage, field, file in (
         ("persons", "model", "persons.pt"),
         ("faces", "detector", "faces.onnx"),
         ("faces", "embedder", "embedder.pt"),
         ("keypoints", "model", "keypoints.onnx"),
     ):
-        values = merge(values, {stage: {field: str(_MODELS / file)}})
-    for key, value in web_settings.items():
+        values = merge(values, {stage: {field: str(MODELS / file)}})
+    for key, value in BUILD_SETTINGS.items():
         section, field = key.split(".")
         values = merge(values, {section: {field: value}})
-    return values
+    values = merge(values, {"identities": {"galleries": list(galleries)}})
+    return load(None, overrides, base=merge(values, read_yaml(PRESET)))
 
 
 def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     """Embed the validation people, unless the file there is newer than images and models."""
     from pipelines.gallery import make_gallery
 
-    sources = [*images.rglob("*.jpg"), *_MODELS.iterdir()]
+    sources = [*images.rglob("*.jpg"), *MODELS.iterdir()]
     if out.exists() and out.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
         return
     make_gallery([str(images)], out, name="demo", **gallery_models(settings))

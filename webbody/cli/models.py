@@ -15,11 +15,17 @@ def list_() -> None:
     from webbody import models
 
     table = Table()
-    for column in ("name", "backend", "licence", "where"):
+    for column in ("name", "backend", "licence", "on this machine"):
         table.add_column(column, overflow="fold")
     for row in models.available():
-        table.add_row(row.name, row.backend, row.licence, row.where)
-    Console().print(table)
+        host = row["source"].split("/")[2] if "://" in row["source"] else row["source"]
+        where = row["path"] or f"no, from {host}"
+        table.add_row(row["name"], row["backend"], row["licence"], where)
+    console = Console()
+    console.print(table)
+    console.print(
+        "A path can stand in place of a name. docs/licences.md says what the licences mean."
+    )
 
 
 @app.command("fetch")
@@ -31,6 +37,11 @@ def fetch(
 ) -> None:
     """Download model files into their libraries' caches, for machines that will be offline."""
     from webbody import models
+    from webbody.config import BuildConfig
 
-    for path in models.fetch(names or []):
+    config = BuildConfig()
+    default = [
+        config.persons.model, config.faces.detector, config.faces.embedder, config.keypoints.model,
+    ]  # fmt: skip
+    for path in models.fetch(names or default):
         typer.echo(path)
