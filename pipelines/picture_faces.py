@@ -11,9 +11,7 @@ from pipelines.embedding import Embedder, align, alignments, moved
 from pipelines.face_detection import FaceDetector
 from pipelines.faces import choose
 from pipelines.features import Floats
-from webbody import models
 from webbody.images import RGB
-from webbody.model_table import FACE_EMBEDDER
 
 Label = TypeVar("Label")
 
@@ -42,7 +40,7 @@ class PictureFaces:
         self._detector = FaceDetector(detector, detector_size, min_score, device, threads)
         self._embedder = Embedder(embedder, device, batch, threads)
         self._min_size = min_size
-        self.digest = models.digest(models.resolve(embedder, FACE_EMBEDDER))
+        self.digest = self._embedder.digest
 
     def __call__(
         self, pictures: Iterable[tuple[Label, RGB]]
