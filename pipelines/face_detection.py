@@ -20,6 +20,7 @@ from webbody.model_table import FACE_DETECTOR
 from webbody.quiet import quiet_libraries
 
 _DIVISIONS = (4, 2, 1)  # tiles along a side of the canvas
+_LEAST_TILE = 160  # pixels; smaller ones would leave too few for the landmarks of a face
 _MARGIN = 8  # black pixels at the right and below each picture: the network's finest grid
 _NMS = 0.4  # overlap above which the weaker of two boxes is dropped; insightface's default
 
@@ -95,8 +96,9 @@ class FaceDetector:
         any resolution.
         """
         for divisions in _DIVISIONS:
-            tile = self.canvas[0] // divisions - _MARGIN, self.canvas[1] // divisions - _MARGIN
-            if (width <= tile[0] and height <= tile[1]) or (divisions == 2 and not large):
+            tile = min(self.canvas) // divisions
+            fits = max(width, height) <= tile - _MARGIN or (divisions == 2 and not large)
+            if tile >= _LEAST_TILE and fits:
                 return divisions
         return 1
 

@@ -30,6 +30,8 @@ COLUMNS = {
 
 #: Faces below this are not even reported as `face:low-score`; never above the setting itself.
 FLOOR = 0.3
+#: Sizes of a face that its centre may be away from the keypoints of nose and eyes.
+FAR = 1.5
 #: Crops whose heads are detected together. Fixed, so that the tiles of a canvas, and with them the
 #: last digits of the results, do not depend on a resource setting.
 WINDOW = 64
@@ -147,8 +149,9 @@ def choose(
 ) -> int | None:
     """Which face is the person's: the one at the keypoints of the head, else the large and central.
 
-    keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face, and a
-    doubtful face must lie closer than a certain one.
+    keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face; a
+    doubtful face must lie closer than a certain one, and one that lies FAR from the head is somebody
+    else's. None where the person has no face.
     """
     if len(faces.boxes) == 0:
         return None
@@ -156,8 +159,9 @@ def choose(
     points = None if keypoints is None else keypoints[:3][keypoints[:3, 2] >= SEEN][:, :2]
     if points is not None and len(points):
         centres = faces.landmarks[:, :3].mean(1)
-        away = np.linalg.norm(centres - points.mean(0), axis=1)
-        return int(np.argmin(away / np.maximum(sides.max(1), 1) - faces.scores))
+        away = np.linalg.norm(centres - points.mean(0), axis=1) / np.maximum(sides.max(1), 1)
+        best = int(np.argmin(away - faces.scores))
+        return best if away[best] <= FAR else None
     offsets = faces.boxes.reshape(-1, 2, 2).mean(1) - np.array([width / 2, height / 2])
     return int(np.argmax(sides.prod(1) - 2 * (offsets**2).sum(1)))  # insightface's own measure
 

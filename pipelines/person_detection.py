@@ -17,6 +17,7 @@ from webbody.quiet import quiet_libraries
 
 _STRIDE = 32  # the network's coarsest grid: sides are multiples of it
 _GREY = 114  # what ultralytics pads with
+_PATIENCE = 1.5  # seconds; below ultralytics' limit
 _MOST = 300  # ultralytics' own limit of detections in a photo
 
 
@@ -83,11 +84,15 @@ class PersonDetector:
 
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
         """ultralytics' results for BGR images of one shape."""
-        results = self.yolo.predict(
+        found: Any = self.yolo.predict(
             images, imgsz=self.size, conf=self.confidence, device=self.device, classes=[0],
             max_det=_MOST, verbose=False, save=False, rect=True,
         )  # fmt: skip
-        return list(results)
+        results: list[Any] = list(found)
+        # After 2 s in its suppression of double boxes (a busy or suspended machine) ultralytics
+        # forgets the photos that are still to come; a single photo is always finished.
+        late = len(images) > 1 and results[0].speed["postprocess"] * len(images) > 1000 * _PATIENCE
+        return [self._predict([image])[0] for image in images] if late else results
 
 
 def reduce(photo: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:

@@ -30,6 +30,10 @@ def test_a_doubtful_face_must_be_much_closer():
     assert choose(near_but_doubtful, head(52, 50), 200, 200) == 1
 
 
+def test_somebody_elses_face_is_not_taken():
+    assert choose(faces((150, 60)), head(40, 50), 200, 200) is None
+
+
 def test_without_a_head_the_large_and_central_one():
     assert choose(faces((10, 10), (100, 100)), None, 200, 200) == 1
     assert choose(faces((10, 10), (100, 100)), np.zeros((17, 3), np.float32), 200, 200) == 1

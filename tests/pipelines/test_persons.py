@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,22 @@ def test_boxes_are_those_of_the_library(pictures):
     ours = detector([rgb(square)])[0]
     np.testing.assert_allclose(ours.boxes, result.boxes.xyxy.numpy(), atol=0.1)
     np.testing.assert_allclose(ours.scores, result.boxes.conf.numpy(), atol=1e-3)
+
+
+def test_photos_that_ultralytics_gave_up_on_are_asked_for_again():
+    class Hurried:
+        """After 2 s of post-processing ultralytics returns nothing for the rest of a batch."""
+
+        def predict(self, images, **settings):
+            milliseconds = 2100 if len(images) > 1 else 5
+            speed = {"postprocess": milliseconds / len(images)}
+            found = [image.mean() for image in images[:1]] + [None] * (len(images) - 1)
+            return [SimpleNamespace(found=value, speed=speed) for value in found]
+
+    detector = PersonDetector.__new__(PersonDetector)
+    detector.yolo, detector.size, detector.confidence, detector.device = Hurried(), 64, 0.5, "cpu"
+    images = [np.full((64, 64, 3), value, np.uint8) for value in (1, 2, 3)]
+    assert [result.found for result in detector._predict(images)] == [1, 2, 3]
 
 
 def test_the_same_shard_twice_gives_the_same_bytes(tmp_path, pictures):
