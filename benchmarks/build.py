@@ -14,6 +14,8 @@ models of full size.
 
 import argparse
 import multiprocessing
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -278,10 +280,9 @@ def main() -> None:
             for row in measure(folder, chosen[stage], arguments.rounds):
                 print(row, flush=True)
     if not arguments.no_download:
-        from benchmarks import download
-
-        print("\ndownload, beside img2dataset on the same local server")
-        download.main(["--images", "300", "--rounds", "3"])
+        print("\ndownload stage, beside img2dataset on the same local server", flush=True)
+        options = ["--images", "300", "--rounds", "3"]
+        subprocess.run([sys.executable, "-m", "benchmarks.download", *options], check=True)
 
 
 if __name__ == "__main__":

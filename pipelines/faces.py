@@ -150,8 +150,8 @@ def choose(
     """Which face is the person's: the one at the keypoints of the head, else the large and central.
 
     keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face; a
-    doubtful face must lie closer than a certain one, and one that lies FAR from the head is somebody
-    else's. None where the person has no face.
+    doubtful face must lie closer than a certain one, and one that lies FAR from the head is
+    somebody else's. None where the person has no face.
     """
     if len(faces.boxes) == 0:
         return None
