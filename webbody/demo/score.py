@@ -1,8 +1,8 @@
 """How good a build of the synthetic web is, compared with the truth.
 
-Every share is {"value": right / of, "right": n, "of": m}; the value is None where m is 0. What is
-counted is told at the functions of `score_images` and `score_people`, and in a line each by
-`print_score`.
+A score holds a number for each figure: a share, or a count for `COUNTS` (None for a share of
+nothing). `counted` holds for each `[right, of]`. What is counted is told at the functions of
+`score_images` and `score_people`, and in a line each by `print_score`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from webbody.demo.score_table import print_score
 from webbody.manifest import sample_key
 from webbody.storage import Folder
 
-__all__ = ["print_score", "score", "write_score"]
+__all__ = ["COUNTS", "print_score", "score", "write_score"]
+
+#: Figures that are numbers of things, not shares.
+COUNTS = ("merges_right", "merges_wrong", "leaks_left")
 
 
 def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]) -> dict:
@@ -43,7 +46,8 @@ def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]
     photos = list(matched.values())
     seen = [match for key, match in matched.items() if key in built.seen]
     outcomes = _outcomes(built, rows)
-    return {
+    right, wrong = _expected(rows, outcomes)
+    figures = {
         **score_images.persons(seen),
         "face_recall": score_images.faces(seen),
         "keypoint_pck": score_images.keypoints(photos),
@@ -51,10 +55,15 @@ def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]
         **score_people.merges(built.people, names),
         **score_people.leaks(photos, {row["identity"] for row in names if row["leaked"]}),
         **score_people.copies(photos),
+        "outcomes_right": right,
+    }
+    return {
+        **{key: part["right" if key in COUNTS else "value"] for key, part in figures.items()},
+        "counted": {key: [part["right"], part["of"]] for key, part in figures.items()},
         "rows": len(rows),
         "outcomes": dict(sorted(Counter(outcomes.values()).items())),
         "outcomes_add_up": _add_up(built, rows, outcomes, matched),
-        **_expected(rows, outcomes),
+        "outcomes_wrong": wrong,
     }
 
 
@@ -99,8 +108,8 @@ def _add_up(
     return unique and total and kept == sampled
 
 
-def _expected(rows: list[dict], outcomes: dict[int, str]) -> dict:
-    """Rows that are odd by behaviour, encoding or in the manifest, and got an expected outcome."""
+def _expected(rows: list[dict], outcomes: dict[int, str]) -> tuple[dict, list[dict]]:
+    """Share of the odd rows (behaviour, encoding, row) with an expected outcome; the others."""
     odd = [
         row
         for row in rows
@@ -119,4 +128,4 @@ def _expected(rows: list[dict], outcomes: dict[int, str]) -> dict:
         }
         for row in wrong[:20]
     ]
-    return {"outcomes_right": share(len(odd) - len(wrong), len(odd)), "outcomes_wrong": examples}
+    return share(len(odd) - len(wrong), len(odd)), examples

@@ -31,9 +31,9 @@ def print_score(result: dict, console: Console | None = None) -> None:
     table.add_column("counted", justify="right", no_wrap=True)
     table.add_column("meaning", ratio=1)
     for key, (title, meaning) in EXPLAINED.items():
-        part = result[key]
-        value = "–" if part["value"] is None else f"{100 * part['value']:.1f} %"
-        table.add_row(title, value, f"{part['right']} of {part['of']}", meaning)
+        right, of = result["counted"][key]
+        share = f"{100 * right / of:.1f} %" if of else "–"
+        table.add_row(title, share, f"{right} of {of}", meaning)
     console.print(table)
     adds_up = result["outcomes_add_up"]
     verdict = (
