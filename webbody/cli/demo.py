@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from webbody.cli.people import gallery_models
-from webbody.config import BuildConfig, load, merge, read_yaml
+from webbody.cli.people import demo_models, gallery_models
+from webbody.config import BuildConfig, load, merge
+from webbody.demo import MODELS
 from webbody.errors import EXIT_INCOMPLETE
-
-PRESET = Path(__file__).parents[1] / "demo" / "preset.yaml"
-MODELS = Path(__file__).parents[1] / "demo" / "models"
 
 
 def demo(
@@ -81,18 +79,12 @@ def demo_config(
     from webbody.demo.kinds import BUILD_SETTINGS
 
     values: dict[str, Any] = {"manifest": str(web / "manifest.parquet"), "out": str(out)}
-    for stage, field, file in (
-        ("persons", "model", "persons.pt"),
-        ("faces", "detector", "faces.onnx"),
-        ("faces", "embedder", "embedder.pt"),
-        ("keypoints", "model", "keypoints.onnx"),
-    ):
-        values = merge(values, {stage: {field: str(MODELS / file)}})
+    values = merge(values, demo_models())
     for key, value in BUILD_SETTINGS.items():
         section, field = key.split(".")
         values = merge(values, {section: {field: value}})
     values = merge(values, {"identities": {"galleries": list(galleries)}})
-    return load(None, overrides, base=merge(values, read_yaml(PRESET)))
+    return load(None, overrides, base=values)
 
 
 def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:

@@ -1,12 +1,14 @@
 """`webbody gallery` and `webbody calibrate`: face features of people who are known."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from webbody.cli.build import ConfigFile, Overrides
-from webbody.config import BuildConfig, load
+from webbody.config import BuildConfig, load, merge, read_yaml
+from webbody.demo import MODELS, PRESET
+from webbody.errors import WebbodyError
 
 
 def gallery(
@@ -31,8 +33,59 @@ def gallery(
     typer.echo(out)
 
 
-def calibrate() -> None:
-    """Suggest thresholds for an embedder from held-out people."""
+def calibrate(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders with one subfolder per person, or lists of `image person`."),
+    ] = None,
+    people: Annotated[
+        int, typer.Option(min=2, help="People a build will have: more need stricter thresholds.")
+    ] = 1000,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Draw the people, and use the demo's models.")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Suggest similarity thresholds for the configured face models.
+
+    Measures how alike pictures of one person and of different people are, on people whom the
+    embedder has not seen, and prints settings as YAML to put into a build's --config.
+    """
+    import yaml
+
+    from pipelines.calibrate import calibrate_demo, calibrate_from_folder
+
+    settings = load(config, set_ or (), base=demo_models() if demo else None)
+    models = gallery_models(settings)
+    if demo:
+        found = calibrate_demo(people=people, **models)
+    elif sources:
+        found = calibrate_from_folder(sources, people=people, **models)
+    else:
+        raise WebbodyError("Give folders or lists with pictures of known people, or --demo.")
+    for name, value in found.figures.items():
+        typer.echo(f"# {name}: {value:.4g}")
+    for warning in found.warnings:
+        typer.echo(f"# warning: {warning}")
+    rounded = {
+        section: {name: round(float(value), 3) for name, value in values.items()}
+        for section, values in found.settings().items()
+    }
+    typer.echo(yaml.safe_dump(rounded, sort_keys=False), nl=False)
+
+
+def demo_models() -> dict[str, Any]:
+    """Settings that use the tiny models of the synthetic web, and its other thresholds."""
+    files = {
+        "persons": {"model": str(MODELS / "persons.pt")},
+        "faces": {
+            "detector": str(MODELS / "faces.onnx"),
+            "embedder": str(MODELS / "embedder.pt"),
+        },
+        "keypoints": {"model": str(MODELS / "keypoints.onnx")},
+    }
+    return merge(files, read_yaml(PRESET))
 
 
 def gallery_models(settings: BuildConfig) -> dict:
