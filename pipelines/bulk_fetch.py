@@ -1,8 +1,8 @@
-"""Many URLs at once: img2dataset downloads, the guarded opener fetches, the bodies go to a file."""
+"""Many URLs at once: img2dataset downloads, the guarded opener fetches, results come in order."""
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,17 +12,14 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from pipelines.addresses import FetchError, normalise
+from pipelines.in_order import InOrder
 from pipelines.opener import Opener
-from webbody.errors import WebbodyError
 from webbody.images import ImageError, probe, sniff
 
 
 @dataclass
 class Fetched:
-    """What became of one URL: an outcome, or an image with its bytes at `start` of the spool.
-
-    `width` and `height` are those of the upright image in pixels.
-    """
+    """What became of one URL: an outcome, or the facts about an image (upright size in pixels)."""
 
     outcome: str | None = None
     detail: str | None = None
@@ -30,12 +27,14 @@ class Fetched:
     format: str | None = None
     width: int | None = None
     height: int | None = None
-    start: int = 0
-    length: int | None = None
+
+
+#: Takes the number of a URL, what became of it, and the image's bytes.
+Sink = Callable[[int, Fetched, bytes | None], None]
 
 
 class BulkFetch:
-    """img2dataset's downloader, set up to store what it fetched as it is.
+    """img2dataset's downloader, set up to hand on what it fetched as it is.
 
     `opener` are the arguments of Opener; larger images than `max_pixels` and images with a side
     below `min_side` pixels are rejected by their headers.
@@ -50,26 +49,33 @@ class BulkFetch:
         self._check = _Check(max_pixels, min_side)
         self._opener = dict(opener)
 
-    def __call__(self, urls: Sequence[str], folder: Path, spool: IO[bytes]) -> list[Fetched]:
-        """Fetch everything; one result per URL, in order. `folder` is for scratch files.
+    def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
+        """Fetch everything; calls `sink` once for each URL, in order.
 
-        Raises WebbodyError where the spool cannot be written; a URL never raises.
+        `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised.
         """
-        results = [Fetched("download:error", "img2dataset lost this row") for _ in urls]
+        results = InOrder(sink, spool)
         wanted: list[tuple[int, str]] = []
-        for index, url in enumerate(urls):
+        for number, url in enumerate(urls):
             try:
-                wanted.append((index, normalise(url)))
+                wanted.append((number, normalise(url)))
             except FetchError as error:
-                results[index] = Fetched(error.outcome, error.detail)
-        if not wanted:
-            return results
-        wanted = by_turns(wanted)
+                results.put(number, Fetched(error.outcome, error.detail))
+        if wanted:
+            self._download(by_turns(wanted), results, folder)
+        for number in results.missing(len(urls)):
+            results.put(number, Fetched("download:error", "img2dataset lost this row"))
+
+    def _download(
+        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], folder: Path
+    ) -> None:
+        """Let img2dataset work on a list of numbered URLs."""
         listing = folder / "urls.arrow"
         table = pa.table({"url": [url for _, url in wanted]})
         with pa.ipc.new_file(listing, table.schema) as file:
             file.write_table(table)
-        writer = _Writer(spool, len(wanted))
+        opener = Opener(**self._opener)
+        writer = _Writer(wanted, results, opener)
         downloader = self._downloader(
             sample_writer_class=lambda *_: writer,
             resizer=self._check,
@@ -88,19 +94,10 @@ class BulkFetch:
             user_agent_token=self._opener["user_agent"],
             disallowed_header_directives=None,  # the opener reads them, tdm-reservation too
         )
-        with Opener(**self._opener).installed() as opener:
+        with opener.installed():
             downloader.download_shard((0, str(listing)))
         if writer.failure is not None:
-            raise WebbodyError(
-                f"Cannot keep downloads in {folder.parent} ({writer.failure}); "
-                "make room, or set TMPDIR to another folder."
-            ) from writer.failure
-        for (index, url), result in zip(wanted, writer.results, strict=True):
-            if result is not None:
-                results[index] = result
-                if result.outcome is None:
-                    result.detail = opener.moved.get(url)
-        return results
+            raise writer.failure
 
 
 class _Check:
@@ -123,40 +120,36 @@ class _Check:
 
 
 class _Writer:
-    """img2dataset's sample writer: bodies go to a file, so that a shard is never held in memory.
+    """In the place of img2dataset's sample writer: hands results on.
 
     img2dataset prints and forgets what a writer raises, so a failure is kept here instead.
     """
 
-    def __init__(self, spool: IO[bytes], count: int) -> None:
-        self._spool = spool
-        self.results: list[Fetched | None] = [None] * count
-        self.failure: OSError | None = None
+    def __init__(
+        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], opener: Opener
+    ) -> None:
+        self._wanted, self._results, self._opener = wanted, results, opener
+        self.failure: Exception | None = None
 
     def write(self, image: bytes | None, key: str, caption: None, meta: Mapping[str, Any]) -> None:
         """Called by one thread, in the order of arrival; `key` is the position in the list."""
         if self.failure is not None:
             return
+        number, url = self._wanted[int(key)]
         if image is None:
-            self.results[int(key)] = Fetched(*parse_message(meta["error_message"]))
-            return
+            result = Fetched(*parse_message(meta["error_message"]))
+        else:
+            size = {name: meta[name] for name in ("width", "height")}
+            moved = self._opener.moved.get(url)
+            result = Fetched(None, moved, meta["sha256"], sniff(image), **size)
         try:
-            start = self._spool.tell()
-            self._spool.write(image)
-        except OSError as error:
+            self._results.put(number, result, image)
+        except Exception as error:
             self.failure = error
-            return
-        self.results[int(key)] = Fetched(
-            sha256=meta["sha256"],
-            format=sniff(image),
-            width=meta["width"],
-            height=meta["height"],
-            start=start,
-            length=len(image),
-        )
+            self._opener.stop()
 
     def close(self) -> None:
-        """Nothing is left to do: the spool belongs to the caller."""
+        """Nothing is left to do: the results were handed on."""
 
 
 def parse_message(message: str) -> tuple[str, str | None]:

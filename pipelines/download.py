@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipelines.bulk_fetch import BulkFetch
+from pipelines.bulk_fetch import BulkFetch, Fetched
 from pipelines.stage import Inputs, Outputs, Stage
 
 SCHEMA = pa.schema(
@@ -83,27 +83,29 @@ class Download(Stage):
         counts = Counter({"in": len(keys), "out": 0})
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         tar = outputs.tar()
+
+        def keep(number: int, got: Fetched, body: bytes | None) -> None:
+            outcome, detail = got.outcome, got.detail
+            match = offset = length = None
+            if body is not None and hashes[number] is not None:
+                match = got.sha256 == hashes[number].lower()
+                if not match and self._verify == "reject":
+                    outcome, detail = "download:hash-mismatch", None
+            if body is not None and outcome is None:
+                offset, length = tar.add(f"{keys[number]}.{got.format}", body)
+            counts[outcome or "out"] += 1
+            values = (
+                keys[number], urls[number], outcome, detail, got.sha256, match,
+                None if body is None else len(body), got.width, got.height, got.format,
+                offset, length,
+            )  # fmt: skip
+            for name, value in zip(SCHEMA.names, values, strict=True):
+                columns[name].append(value)
+
         with (
             tempfile.TemporaryDirectory(prefix="webbody-download-") as temporary,
             tempfile.TemporaryFile(dir=temporary) as spool,
         ):
-            results = self._fetch(urls, Path(temporary), spool)
-            for key, url, expected, got in zip(keys, urls, hashes, results, strict=True):
-                outcome, detail = got.outcome, got.detail
-                match = offset = length = None
-                if outcome is None and expected is not None:
-                    match = got.sha256 == expected.lower()
-                    if not match and self._verify == "reject":
-                        outcome, detail = "download:hash-mismatch", None
-                if outcome is None:
-                    spool.seek(got.start)
-                    offset, length = tar.add(f"{key}.{got.format}", spool.read(got.length or 0))
-                counts[outcome or "out"] += 1
-                values = (
-                    key, url, outcome, detail, got.sha256, match, got.length, got.width,
-                    got.height, got.format, offset, length,
-                )  # fmt: skip
-                for name, value in zip(SCHEMA.names, values, strict=True):
-                    columns[name].append(value)
+            self._fetch(urls, keep, Path(temporary), spool)
         outputs.table(pa.table(columns, schema=SCHEMA))
         return counts

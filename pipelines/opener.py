@@ -76,6 +76,7 @@ class Opener:
             lambda: threading.Semaphore(per_domain)
         )
         self._lock = threading.Lock()
+        self._stopped = False
         #: Where a redirected URL ended, by the URL that was asked for.
         self.moved: dict[str, str] = {}
 
@@ -90,11 +91,17 @@ class Opener:
             urllib.request.install_opener(before)
             self._resolver.close()
 
+    def stop(self) -> None:
+        """Fetch nothing more: every further URL fails at once."""
+        self._stopped = True
+
     def open(
         self, request: urllib.request.Request | str, data: object = None, timeout: object = None
     ) -> Answer:
         """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
         clock = Clock(self._timeout, self._deadline)
+        if self._stopped:
+            raise FetchError("download:error", "stopped")
         if isinstance(request, str):
             request = urllib.request.Request(request)
         headers = dict(request.header_items())

@@ -126,15 +126,12 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     too_large = FetchError("download:too-large", f"more than {max_bytes} bytes")
     if declared is not None and declared > max_bytes:
         raise too_large
-    blocks, count = [], 0
-    while block := response.read(_BLOCK):
-        count += len(block)
-        if count > max_bytes:
-            raise too_large
-        blocks.append(block)
-    if declared is not None and count < declared:
-        raise FetchError("download:truncated", f"{count} of {declared} bytes", passing=True)
-    body = b"".join(blocks)
+    # One more byte than allowed shows that there is more.
+    body = response.read(max_bytes + 1 if declared is None else declared)
+    if len(body) > max_bytes:
+        raise too_large
+    if declared is not None and len(body) < declared:
+        raise FetchError("download:truncated", f"{len(body)} of {declared} bytes", passing=True)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
         return body
