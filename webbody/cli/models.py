@@ -6,7 +6,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-app = typer.Typer(help="List the model files, their licences, and fetch them ahead of a run.")
+app = typer.Typer(
+    help="List the model files, their licences, and fetch them ahead of a run.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
