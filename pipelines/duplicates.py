@@ -34,13 +34,15 @@ def find(features: Floats, images: NDArray, threshold: float, block: int = BLOCK
     for start in range(0, len(faces), block):
         rows = np.arange(start, min(start + block, len(faces)))
         seen = faces[rows] @ faces[kept].T > threshold
-        within = faces[rows] @ faces[rows].T > threshold
-        stays = np.zeros(len(rows), bool)
-        for index, row in enumerate(rows):
+        within = np.tril(faces[rows] @ faces[rows].T > threshold, -1)
+        doubtful = (earlier[rows] < rows) | seen.any(1) | within.any(1)
+        stays = ~doubtful
+        for index in np.flatnonzero(doubtful):
+            row = rows[index]
             if earlier[row] < row:
                 first = int(earlier[row])
                 of[row] = of[first] if of[first] >= 0 else first
-            elif seen.shape[1] and seen[index].any():
+            elif seen[index].any():
                 of[row] = kept[seen[index].argmax()]
             elif (repeats := within[index] & stays).any():
                 of[row] = rows[repeats.argmax()]
