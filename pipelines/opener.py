@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
 from pipelines.addresses import FetchError, Resolver, normalise
@@ -71,7 +72,6 @@ class Opener:
         self._opt_out = {directive.strip().lower() for directive in opt_out}
         self._user_agent = user_agent
         self._resolver = Resolver(allow_private, threads)
-        self._tls = ssl.create_default_context()
         self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(per_domain)
         )
@@ -79,6 +79,11 @@ class Opener:
         self._stopped = False
         #: Where a redirected URL ended, by the URL that was asked for.
         self.moved: dict[str, str] = {}
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Checks certificates and names. Made on demand: reading all roots takes a while."""
+        return ssl.create_default_context()
 
     @contextmanager
     def installed(self) -> Iterator["Opener"]:

@@ -1,6 +1,7 @@
 """The download stage on a loopback server: bytes kept as they are, one outcome for every URL."""
 
 import builtins
+import errno
 import hashlib
 import time
 
@@ -15,7 +16,7 @@ from pipelines.bulk_fetch import by_turns, parse_message
 from pipelines.download import SCHEMA, Download
 from webbody.config import Download as Settings
 from webbody.errors import WebbodyError
-from webbody.shards import MemberReader, read_members
+from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder
 
 
@@ -186,29 +187,20 @@ def test_a_row_that_img2dataset_drops_is_noticed(server, folder, monkeypatch):
     assert row["outcome"] == "download:error"
 
 
-def test_a_full_disk_fails_the_shard_not_the_rows(server, folder, monkeypatch):
-    server.routes["/a"] = lambda it: it.reply(200, jpeg())
+def test_a_full_disk_fails_the_shard_at_once(server, folder, monkeypatch):
+    def full(self, name, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    class Full:
-        def __init__(self, *_, **__):
-            pass
+    def answer(it):
+        time.sleep(0.05)
+        it.reply(200, jpeg())
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def tell(self):
-            return 0
-
-        def write(self, data):
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", Full)
-    with pytest.raises(WebbodyError, match="TMPDIR"):
-        download(folder, [server.url("/a")])
+    server.routes["/a"] = answer
+    monkeypatch.setattr(TarWriter, "add", full)
+    with pytest.raises(WebbodyError, match="no space is left"):
+        download(folder, [server.url("/a")] * 200, threads=2)
     assert folder.names("download") == []
+    assert server.hits["/a"] < 20
 
 
 def test_the_real_downloader_is_used_quietly(server, folder, monkeypatch, tmp_path):

@@ -1,0 +1,139 @@
+"""Download stage against img2dataset alone: same local server, same images, same threads.
+
+    python -m benchmarks.download
+
+Both write the original bytes into a tar and compute a sha256 per image; img2dataset runs with
+its WebDataset writer and re-encoding switched off. Our figure includes the commit: a digest of the
+tar and its flush to the disk. Runs alternate, and the ratio is that of the medians, so that other
+work on the machine hits both alike; `cpu` is the ratio of CPU seconds. Target: at least 0.95.
+"""
+
+import argparse
+import multiprocessing
+import os
+import socketserver
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.download import Download
+from pipelines.stage import Outputs, run_shard
+from webbody.config import Download as Settings
+from webbody.images import encode_jpeg
+from webbody.storage import Folder
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+def _serve(bodies: list[bytes], port: "multiprocessing.Queue[int]") -> None:
+    """Answer `/<number>` with a body, from a process of its own."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            request = self.request.recv(65536)
+            while b"\r\n\r\n" not in request:
+                request += self.request.recv(65536)
+            body = bodies[int(request.split(b" ")[1].strip(b"/")) % len(bodies)]
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            self.request.sendall(head.encode() + body)
+
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        port.put(server.server_address[1])
+        server.serve_forever()
+
+
+def _ours(urls: list[str], folder: Path, threads: int) -> float:
+    """Seconds of our stage, its commit included."""
+    target = Folder(folder)
+    outputs = Outputs(target, "plan", "bench")
+    names = [f"{i:020x}" for i in range(len(urls))]
+    nothing = pa.nulls(len(urls), pa.string())
+    outputs.table(pa.table({"key": names, "url": urls, "name": names, "sha256": nothing}))
+    outputs.seal()
+    outputs.publish()
+    settings = dict(Settings(allow_private=("127.0.0.1",), per_domain=threads))
+    stage = Download(**settings, threads=threads)
+    started = time.perf_counter()
+    record = run_shard(stage, target, "bench", "", {})
+    seconds = time.perf_counter() - started
+    assert record.counts["out"] == len(urls), record.counts
+    return seconds
+
+
+def _alone(urls: list[str], folder: Path, threads: int) -> float:
+    """Seconds of img2dataset's own downloader and WebDataset writer."""
+    from img2dataset.downloader import Downloader
+    from img2dataset.resizer import Resizer
+    from img2dataset.writer import WebDatasetSampleWriter
+
+    folder.mkdir()
+    listing = folder / "urls.arrow"
+    table = pa.table({"url": urls})
+    with pa.ipc.new_file(listing, table.schema) as file:
+        file.write_table(table)
+    downloader = Downloader(
+        sample_writer_class=WebDatasetSampleWriter,
+        resizer=Resizer(256, "no", False, disable_all_reencoding=True),
+        thread_count=threads,
+        save_caption=False,
+        extract_exif=False,
+        output_folder=str(folder),
+        column_list=["url"],
+        timeout=20,
+        number_sample_per_shard=len(urls),
+        oom_shard_count=5,
+        compute_hash="sha256",
+        verify_hash_type=None,
+        encode_format="jpg",
+        retries=0,
+        user_agent_token="webbody",
+        disallowed_header_directives=["noai", "noimageai", "noindex", "noimageindex"],
+    )
+    started = time.perf_counter()
+    downloader.download_shard((0, str(listing)))
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each")
+    parser.add_argument("--threads", type=int, default=32)
+    arguments = parser.parse_args()
+    noise = np.random.default_rng(0).integers(0, 255, (40, 720, 960, 3), np.uint8)
+    print(f"{'image':>8} {'img2dataset':>14} {'webbody':>14} {'ratio':>6} {'cpu':>6}")
+    for side, images in ((96, 2400), (320, 1200), (720, 400)):
+        bodies = [encode_jpeg(picture[:side, :side], 80) for picture in noise]
+        size = statistics.mean(len(body) for body in bodies) / 1000
+        port: multiprocessing.Queue[int] = multiprocessing.Queue()
+        server = multiprocessing.Process(target=_serve, args=(bodies, port), daemon=True)
+        server.start()
+        address = f"http://127.0.0.1:{port.get()}"
+        urls = [f"{address}/{number}" for number in range(images)]
+        times: dict[str, list[float]] = {"alone": [], "ours": []}
+        work: dict[str, list[float]] = {"alone": [], "ours": []}
+        with tempfile.TemporaryDirectory() as scratch:
+            for number in range(arguments.rounds + 1):
+                pair = (("alone", _alone), ("ours", _ours))
+                for name, function in pair if number % 2 else reversed(pair):
+                    os.sync()  # what one leaves unwritten must not burden the other
+                    before = time.process_time()
+                    seconds = function(urls, Path(scratch, f"{name}{number}"), arguments.threads)
+                    if number:  # the first round warms up
+                        times[name].append(seconds)
+                        work[name].append(time.process_time() - before)
+        server.terminate()
+        alone, ours = (images / statistics.median(times[n]) for n in ("alone", "ours"))
+        cpu = statistics.median(work["alone"]) / statistics.median(work["ours"])
+        print(f"{size:6.0f}kB {alone:9.0f} im/s {ours:9.0f} im/s {ours / alone:6.2f} {cpu:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
