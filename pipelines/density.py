@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import DBSCAN
 
 from pipelines.features import Floats
 
@@ -35,6 +34,8 @@ def dbscan(
     for start, distance in _rows(features, dense):
         links[start : start + len(distance)] = (distance <= radius).sum(1) - 1
         if len(distance) == len(features):
+            from sklearn.cluster import DBSCAN  # slow to import, and only workers need it
+
             model = DBSCAN(eps=float(radius), min_samples=min_samples, metric="precomputed")
             return model.fit(distance).labels_.astype(np.int64), links
     return _blocked(features, radius, links + 1 >= min_samples, dense), links

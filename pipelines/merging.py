@@ -6,8 +6,6 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipelines.features import Floats, unit
 from pipelines.similarity import Pairs
@@ -51,6 +49,9 @@ def _components(
     count: int, pairs: Pairs, similar: float
 ) -> Iterator[tuple[NDArray[np.int64], Pairs]]:
     """Members of each component of two or more, and the pairs inside it by position."""
+    from scipy.sparse import coo_array  # slow to import, and only workers need it
+    from scipy.sparse.csgraph import connected_components
+
     above = pairs.cosine > similar
     graph = coo_array((np.ones(above.sum()), (pairs.a[above], pairs.b[above])), (count, count))
     _, component = connected_components(graph, directed=False)

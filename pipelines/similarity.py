@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipelines.features import Floats
@@ -28,7 +27,7 @@ def pairs_above(
     left: Floats,
     right: Floats | None,
     threshold: float,
-    device: str | torch.device = "cpu",
+    device: str = "cpu",
     block: int = BLOCK,
 ) -> Pairs:
     """All pairs of unit features (N, D) and (M, D) with a cosine of at least `threshold`.
@@ -37,6 +36,8 @@ def pairs_above(
     no more than block x block of them exist at a time. Raises WebbodyError where so many pairs
     are similar that the threshold cannot be meant for these features.
     """
+    import torch  # slow to import, and only workers need it
+
     found: list[tuple[NDArray, NDArray, NDArray]] = []
     count = 0
     other = left if right is None else right
