@@ -13,11 +13,14 @@ models of full size.
 """
 
 import argparse
+import contextlib
+import io
 import multiprocessing
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +92,11 @@ def put(
     outputs.publish()
 
 
+def swapped(image: Any) -> Any:
+    """RGB as BGR."""
+    return np.ascontiguousarray(image[..., ::-1])
+
+
 def read(folder: Folder, stage: str) -> list[tuple[dict[str, Any], bytes]]:
     """The rows of a stage that go on, each with its member."""
     inputs = Inputs(folder, SHARD)
@@ -140,20 +148,20 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
     photos = [decode(data) for data in sources]
     size, confidence = arguments["image_size"], arguments["confidence"]
 
+    bgr = [swapped(photo) for photo in photos]  # as cv2.imread gives them to the library
+
     def predict(images: list[Any]) -> list[Any]:
         results: list[Any] = []
         for start in range(0, len(images), BATCH):
-            part = [
-                np.ascontiguousarray(image[..., ::-1]) for image in images[start : start + BATCH]
-            ]
             results += stage.detector.yolo.predict(
-                part, imgsz=size, conf=confidence, device="cpu", verbose=False
-            )
+                images[start : start + BATCH], imgsz=size, conf=confidence, device="cpu",
+                verbose=False,
+            )  # fmt: skip
         return results
 
     def plain() -> None:
         images = [decode(data) for data in sources]
-        for image, result in zip(images, predict(images), strict=True):
+        for image, result in zip(images, predict([swapped(i) for i in images]), strict=True):
             for box in result.boxes.xyxy.numpy()[: arguments["max_persons"]]:
                 x1, y1, x2, y2 = box.astype(int)
                 if min(x2 - x1, y2 - y1) >= arguments["min_side"]:
@@ -163,7 +171,7 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
         for start in range(0, len(photos), BATCH):
             stage.detector(photos[start : start + BATCH])
 
-    call = compare(rounds, lambda: predict(photos), ours)
+    call = compare(rounds, lambda: predict(bgr), ours)
     whole = compare(rounds, plain, lambda: run_shard(stage, folder, SHARD, "", {}))
     peak = peak_memory(folder, Persons, arguments)
     return [
@@ -187,13 +195,14 @@ def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
     def library(heads: list[Any]) -> None:
         aligned, landmarks = [], []
         for picture in heads:
-            boxes, points = stage.detector.library.detect(np.ascontiguousarray(picture[..., ::-1]))
+            boxes, points = stage.detector.library.detect(picture)
             if len(boxes):
                 aligned.append(face_align.norm_crop(picture, points[0]))
                 landmarks.append(points[0])
         if aligned:
             marks = np.array(landmarks, np.float32)
-            stage.embedder(aligned, moved(marks, alignments(marks)))
+            faces = [face[..., ::-1] for face in aligned]
+            stage.embedder(faces, moved(marks, alignments(marks)))
 
     def ours() -> None:
         found = stage.detector(heads)
@@ -204,10 +213,11 @@ def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
         stage.embedder(aligned, moved(marks, transforms))
 
     heads = [head(row, decode(data)) for row, data in crops]
-    call = compare(rounds, lambda: library(heads), ours)
+    bgr = [swapped(picture) for picture in heads]
+    call = compare(rounds, lambda: library(bgr), ours)
     whole = compare(
         rounds,
-        lambda: library([head(row, decode(data)) for row, data in crops]),
+        lambda: library([swapped(head(row, decode(data))) for row, data in crops]),
         lambda: run_shard(stage, folder, SHARD, "", {}),
     )
     peak = peak_memory(folder, Faces, arguments)
@@ -228,19 +238,21 @@ def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Ro
     }
     put(folder, "identities", pa.table({**kept, "person": pa.array(kept["person"], pa.int64())}))
     stage = Keypoints(**arguments)
-    pose = RTMPose(arguments["model"], arguments["input_size"])
+    with contextlib.redirect_stdout(io.StringIO()):
+        pose = RTMPose(arguments["model"], arguments["input_size"])
     pose.session = onnx_session(arguments["model"], "cpu", 1)  # as many threads as ours
     boxes = [np.array(row["box"]) - [*row["area"][:2]] * 2 for row, _ in crops]
     images = [decode(data) for _, data in crops]
 
     def library(pictures: list[Any]) -> None:
         for picture, box in zip(pictures, boxes, strict=True):
-            pose(np.ascontiguousarray(picture[..., ::-1]), [box])
+            pose(picture, [box])
 
-    call = compare(rounds, lambda: library(images), lambda: stage.detector(images, boxes))
+    bgr = [swapped(image) for image in images]
+    call = compare(rounds, lambda: library(bgr), lambda: stage.detector(images, boxes))
     whole = compare(
         rounds,
-        lambda: library([decode(data) for _, data in crops]),
+        lambda: library([swapped(decode(data)) for _, data in crops]),
         lambda: run_shard(stage, folder, SHARD, "", {}),
     )
     peak = peak_memory(folder, Keypoints, arguments)
@@ -269,6 +281,7 @@ def main() -> None:
     parser.add_argument("--models", default=str(Path(webbody.demo.__file__).parent / "models"))
     parser.add_argument("--no-download", action="store_true", help="leave out the download stage")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", FutureWarning)  # of scikit-image, in insightface
     print(
         f"{'':<16} {'images':>6} {'library':>10} {'webbody':>10} {'ratio':>6} {'peak memory':>10}"
     )

@@ -31,7 +31,8 @@ def resolve(name_or_path: str, backend: str) -> Path:
     Raises WebbodyError where there is no such file or name, where it cannot be fetched, and where
     the file is of another kind than the backend reads.
     """
-    path = Path(name_or_path).expanduser()
+    # Absolute, as workers have working folders of their own.
+    path = Path(name_or_path).expanduser().absolute()
     if path.exists():
         return _checked(path, backend)
     known = find(name_or_path, backend)
