@@ -16,6 +16,7 @@ from webbody.errors import WebbodyError
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
@@ -75,10 +76,16 @@ class Cluster:
                     ),
                     num_cpus=resources.cpus,
                     num_gpus=resources.gpus,
-                    max_restarts=self.resources.retries,
-                    max_task_retries=self.resources.retries,
+                    ray_remote_args_fn=self._restarts,
                 )
             return list(data.iter_rows())
+
+    def _restarts(self) -> dict[str, int]:
+        """How often a worker that died is started again, and its shard tried again."""
+        return {
+            "max_restarts": self.resources.retries,
+            "max_task_retries": self.resources.retries,
+        }
 
     def run_once(
         self,

@@ -5,7 +5,8 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
-from pipelines.graph import DOWNLOAD, PLAN, STAGES
+from pipelines.graph import DOWNLOAD, STAGES
+from pipelines.plan import Plan
 from pipelines.stage import ALL, run_shard
 from webbody.commit import read_record
 from webbody.config import BuildConfig
@@ -70,7 +71,7 @@ def estimate(config: BuildConfig) -> Estimate:
         raise WebbodyError("No manifest is given; pass --manifest.")
     with TemporaryDirectory(prefix="webbody-plan-") as scratch:
         folder = Folder(scratch)
-        stage = PLAN.stage()(manifest=config.manifest, **config.plan.model_dump())
+        stage = Plan(manifest=config.manifest, **config.plan.model_dump())
         counts = run_shard(stage, folder, ALL, "", {}).counts
         shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
         shards.remove("rejected")

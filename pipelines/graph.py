@@ -18,13 +18,15 @@ class Node:
     """A stage in the graph.
 
     `code` names its class as `module:Class`, imported only where it runs; `whole` marks a stage
-    that runs once for the build; `bulky` one whose tars may be let go.
+    that runs once for the build; `bulky` one whose tars may be let go; the threads of one that
+    `waits` wait for the network instead of computing.
     """
 
     name: str
     code: str
     whole: bool = False
     bulky: bool = False
+    waits: bool = False
 
     def stage(self) -> type[Stage]:
         module, _, name = self.code.partition(":")
@@ -32,7 +34,7 @@ class Node:
 
 
 PLAN = Node("plan", "pipelines.plan:Plan", whole=True)
-DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True)
+DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True, waits=True)
 PERSONS = Node("persons", "pipelines.persons:Persons", bulky=True)
 FACES = Node("faces", "pipelines.faces:Faces")
 CLUSTERS = Node("clusters", "pipelines.clusters:Clusters")

@@ -53,18 +53,22 @@ class Ledger(Stage):
         rows: dict[str, list] = {"stage": [], "outcome": [], "detail": []}
         counts = {"in": plan.num_rows, "out": 0}
         for key in plan["key"].to_pylist():
-            depth, outcome, detail = best[key]
-            if outcome == KEPT and depth != kept_depth:
-                raise ValueError(f"row {key} passed {_PASSED[int(depth)]} and then vanished")
-            short = outcome.split(":duplicate-of:")[0] + (
-                ":duplicate-of" if ":duplicate-of:" in outcome else ""
-            )
-            counts[short] = counts.get(short, 0) + 1
+            reached_depth, outcome, detail = best[key]
+            stage = _PASSED[int(reached_depth)]
+            if outcome == KEPT and reached_depth != kept_depth:
+                raise ValueError(f"row {key} passed {stage} and then vanished")
+            counts[general(outcome)] = counts.get(general(outcome), 0) + 1
             counts["out"] += outcome == KEPT
-            rows["stage"].append("pack" if outcome == KEPT else _PASSED[int(depth)])
+            rows["stage"].append("pack" if outcome == KEPT else stage)
             rows["outcome"].append(outcome)
             rows["detail"].append(detail)
         outputs.table(
             pa.table([plan["key"], plan["url"], plan["name"], *rows.values()], schema=SCHEMA)
         )
         return counts
+
+
+def general(outcome: str) -> str:
+    """The outcome without the key of a single crop: `identity:duplicate-of:KEY` loses its KEY."""
+    head, found, _ = outcome.partition(":duplicate-of:")
+    return head + ":duplicate-of" if found else outcome

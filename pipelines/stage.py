@@ -17,7 +17,7 @@ from webbody import __version__
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
-from webbody.storage import Folder, Pending
+from webbody.storage import Folder, Pending, told
 
 #: The shard name of a stage that has one output for the whole build.
 ALL = "all"
@@ -166,7 +166,8 @@ def run_shard(
     started = time.perf_counter()
     outputs = Outputs(folder, stage.name, shard)
     try:
-        counts = stage.process(Inputs(folder, shard, shards), outputs)
+        with told(folder.url):
+            counts = stage.process(Inputs(folder, shard, shards), outputs)
         written = outputs.seal()
         # A record of older settings must not vouch for the new files while they are renamed.
         folder.remove(record_name(stage.name, shard))

@@ -79,7 +79,8 @@ class Worker:
                 f"the stages before {self._task.node.name} have not committed {shard}."
             )
         if self._stage is None:
-            limit_threads(int(self._task.arguments.get("threads", 1)))
+            node = self._task.node
+            limit_threads(1 if node.waits else self._task.arguments.get("threads", 1))
             self._stage = self._task.node.stage()(**self._task.arguments)
         record = run_shard(
             self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards
