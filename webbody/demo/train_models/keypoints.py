@@ -34,9 +34,9 @@ _HIDDEN_WEIGHT = 0.35
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/keypoints.onnx (about 4.3 MB); return its held-out figures."""
-    images, points = crops(3000 if fast else 7000)
+    images, points = crops(3000 if fast else 6000)
     log(f"{len(images)} crops drawn")
-    network = fit(images, points, steps=700 if fast else 2400, log=log)
+    network = fit(images, points, steps=700 if fast else 1800, log=log)
     export(network, out / "keypoints.onnx")
     return {world: measure.keypoints(out / "keypoints.onnx", world) for world in measure.WORLDS}
 
