@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from magenta_detector import export, picture
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rgb, rows
 
 from pipelines.face_detection import FaceDetector
@@ -90,8 +91,8 @@ def test_faces_are_where_they_were_drawn(finished):
 def test_tiles_on_a_canvas_find_what_single_pictures_find(detector, heads):
     together = detector(heads)
     same = shift = 0.0
-    for picture, faces in zip(heads, together, strict=True):
-        alone = detector([picture])[0]
+    for head, faces in zip(heads, together, strict=True):
+        alone = detector([head])[0]
         if len(alone.boxes) == len(faces.boxes) == 1:
             same += 1
             side = max(1.0, float((alone.boxes[0, 2:] - alone.boxes[0, :2]).max()))
@@ -104,41 +105,44 @@ def test_tiles_on_a_canvas_find_what_single_pictures_find(detector, heads):
 
 
 def test_faces_stay_in_their_tiles(detector, heads):
-    for picture, faces in zip(heads, detector(heads), strict=True):
+    for head, faces in zip(heads, detector(heads), strict=True):
         centres = faces.boxes.reshape(-1, 2, 2).mean(1)
         assert (centres >= 0).all()
-        assert (centres <= np.array(picture.shape[1::-1]) + 16).all()
+        assert (centres <= np.array(head.shape[1::-1]) + 16).all()
 
 
-def test_small_pictures_share_a_canvas_and_large_ones_do_not(detector):
-    assert detector.divisions(60, 70, large=True) == 2  # 160 px: a quarter would be too little
-    assert detector.divisions(900, 700, large=False) == 2  # a head fills half the canvas
-    assert detector.divisions(900, 700, large=True) == 1
+def squares_shard(out, **crops: bytes) -> None:
+    """A persons shard of hand-made crops of 150 x 150 px, for the detector of magenta squares."""
+    row = {"key": "k", "index": 0, "area": [0, 0, 150, 150], "box": [0, 0, 150, 150]}
+    row |= {"keypoints": [0.0] * 51, "width": 150, "height": 150}
+    made = [{**row, "crop": crop} for crop in crops]
+    made.append({"crop": "none", "key": "none", "index": -1, "outcome": "person:none"})
+    schema = pa.schema([field for field in SCHEMA if field.name not in ("offset", "length")])
+    members = {f"{crop}.jpg": data for crop, data in crops.items()}
+    commit(out, Given("persons", pa.Table.from_pylist(made, schema=schema), members))
 
 
 @pytest.mark.parametrize(
     ("change", "outcome"),
-    [({"min_score": 0.9999}, "face:low-score"), ({"min_size": 5000}, "face:too-small")],
+    [
+        ({}, None),
+        ({"min_score": 0.9999}, "face:low-score"),
+        ({"min_size": 30}, "face:too-small"),
+    ],
 )
-def test_faces_below_the_limits(tmp_path, change, outcome):
-    persons_shard(tmp_path, photos(4))
-    commit(tmp_path, Faces(**{**SETTINGS, **change}))
-    outcomes = {row["outcome"] for row in rows(tmp_path, "faces")}
-    assert outcome in outcomes and outcomes <= {outcome, "face:none", "face:low-score"}
-
-
-def test_crops_without_a_face(tmp_path):
-    grey = encode_jpeg(np.full((120, 80, 3), 100, np.uint8), 95)
-    row = {"key": "k", "index": 0, "area": [0, 0, 80, 120], "box": [0, 0, 80, 120]}
-    row |= {"keypoints": [0.0] * 51, "width": 80, "height": 120}
-    schema = pa.schema([field for field in SCHEMA if field.name not in ("offset", "length")])
-    made = [{**row, "crop": "grey"}, {**row, "crop": "cut"}]
-    made.append({"crop": "none", "key": "none", "index": -1, "outcome": "person:none"})
-    members = {"grey.jpg": grey, "cut.jpg": grey[: len(grey) // 2]}
-    commit(tmp_path, Given("persons", pa.Table.from_pylist(made, schema=schema), members))
-    commit(tmp_path, Faces(**SETTINGS))
-    outcomes = {row["crop"]: row["outcome"] for row in rows(tmp_path, "faces")}
-    assert outcomes == {"grey": "face:none", "cut": "image:truncated"}
+def test_outcomes_of_faces(tmp_path, change, outcome):
+    face = encode_jpeg(picture(150, 150, (60, 72)), 95)
+    grey = encode_jpeg(picture(150, 150, None), 95)
+    squares_shard(tmp_path, face=face, grey=grey, cut=face[: len(face) // 2])
+    detector = export(tmp_path / "magenta.onnx")
+    commit(tmp_path, Faces(**{**SETTINGS, "detector": detector, **change}))
+    found = {row["crop"]: row for row in rows(tmp_path, "faces")}
+    outcomes = {crop: row["outcome"] for crop, row in found.items()}
+    assert outcomes == {"face": outcome, "grey": "face:none", "cut": "image:truncated"}
+    box = np.array(found["face"]["box"])
+    np.testing.assert_allclose(box, [48, 60, 72, 84], atol=6)
+    assert found["grey"]["box"] is None and found["cut"]["detail"]
+    assert (found["face"]["feature"] is None) == (outcome is not None)
 
 
 def test_the_batch_changes_nothing(tmp_path):
