@@ -18,7 +18,7 @@ def graph():
 
 
 def commit(folder, graph, stage, shard, content="1"):
-    """Commit a shard as its stage would: current inputs, one parquet (a file per shard if whole)."""
+    """Commit a shard as its stage would: current inputs, a parquet (one per shard if whole)."""
     task = graph[stage]
     names = [f"{s}.parquet" for s in SHARDS] if shard == ALL else [f"{shard}.parquet"]
     outputs = {}

@@ -43,17 +43,13 @@ def folder(tmp_path):
     return folder
 
 
-def files(folder, stage):
-    return [name for name in folder.names(stage)]
-
-
 def test_a_shard_is_committed_with_its_digests(folder):
     record = run_shard(Doubler(), folder, "ab", "f", {"source/ab.parquet": "1"})
     assert record == read_record(folder, "doubler", "ab")
     assert record.counts == {"in": 3, "out": 3}
     assert sorted(record.outputs) == ["ab.parquet", "ab.tar"]
     assert intact(folder, record)
-    assert files(folder, "doubler") == ["ab.json", "ab.parquet", "ab.tar"]
+    assert folder.names("doubler") == ["ab.json", "ab.parquet", "ab.tar"]
 
 
 def test_two_runs_give_the_same_bytes(folder):
@@ -65,7 +61,7 @@ def test_two_runs_give_the_same_bytes(folder):
 def test_a_stage_that_raises_leaves_nothing_and_keeps_what_was_there(folder):
     with pytest.raises(ValueError, match="broken"):
         run_shard(Doubler("broken"), folder, "ab", "f", {})
-    assert files(folder, "doubler") == []
+    assert folder.names("doubler") == []
     before = run_shard(Doubler(), folder, "ab", "f", {})
     with pytest.raises(ValueError, match="broken"):
         run_shard(Doubler("broken"), folder, "ab", "g", {})

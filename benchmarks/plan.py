@@ -1,0 +1,123 @@
+"""Planning: time and peak memory as the manifest grows, and the cost of resuming finished builds.
+
+    python -m benchmarks.plan [--rows 1000000] [--shards 1000]
+
+Prints seconds and peak memory of planning N, 2 N and 4 N rows (linear time: a ratio near 2 from
+line to line; bounded memory: a ratio near 1), and the seconds per 1,000 shards that it takes to see
+that a finished build has nothing to do. Each figure is taken in a process of its own.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.graph import STAGES, input_digests, is_done, tasks
+from pipelines.plan import Plan
+from pipelines.stage import ALL, run_shard
+from webbody.commit import Output, Record, record_name
+from webbody.config import BuildConfig
+from webbody.storage import Folder
+
+
+def write_manifest(path: Path, rows: int) -> None:
+    """A shuffled manifest of about 25 rows a name, as WebFace260M's lists have."""
+    rng = np.random.default_rng(0)
+    with pq.ParquetWriter(path, pa.schema([("url", pa.string()), ("name", pa.string())])) as out:
+        for start in range(0, rows, 1_000_000):
+            count = min(1_000_000, rows - start)
+            names = rng.integers(0, max(1, rows // 25), count)
+            urls = [
+                f"https://images.example/{n % 977}/{start + i:012d}.jpg"
+                for i, n in enumerate(names)
+            ]
+            out.write_table(pa.table({"url": urls, "name": [f"name {n:09d}" for n in names]}))
+
+
+def plan(manifest: str, out: str) -> tuple[float, float]:
+    """Seconds and peak memory (MiB) of planning."""
+    started = time.perf_counter()
+    run_shard(Plan(manifest=manifest, rows_per_shard=5000), Folder(out), ALL, "f", {})
+    seconds = time.perf_counter() - started
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def resume(out: str, count: int) -> tuple[float, float]:
+    """Seconds to find `count` shards of every per-shard stage committed, and peak memory (MiB)."""
+    folder, graph = Folder(out), tasks(BuildConfig(), Path("m"), {})
+    shards = [f"{i:08x}" for i in range(count)]
+    cache: dict = {}
+    for node in STAGES:
+        if node.whole:
+            outputs = {f"{shard}.parquet": Output("0", 1) for shard in shards}
+            for shard in shards:
+                folder.write_bytes(f"{node.name}/{shard}.parquet", b"1")
+            inputs = input_digests(folder, graph[node.name], ALL, shards, cache) or {}
+            _commit(folder, graph, node.name, ALL, inputs, outputs)
+            continue
+        for shard in shards:
+            folder.write_bytes(f"{node.name}/{shard}.parquet", b"1")
+            inputs = input_digests(folder, graph[node.name], shard, shards, cache) or {}
+            _commit(folder, graph, node.name, shard, inputs, {f"{shard}.parquet": Output("0", 1)})
+    started = time.perf_counter()
+    cache = {}
+    undone = [
+        (node.name, shard)
+        for node in STAGES
+        if node.name != "plan"
+        for shard in ((ALL,) if node.whole else shards)
+        if not is_done(folder, graph[node.name], shard, shards, cache)
+    ]
+    seconds = time.perf_counter() - started
+    assert not undone, undone[:3]
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _commit(folder, graph, stage, shard, inputs, outputs) -> None:
+    record = Record(stage, shard, graph[stage].fingerprint, inputs, outputs, {"in": 1, "out": 1})
+    folder.write_bytes(record_name(stage, shard), record.to_json())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--shards", type=int, default=1000)
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    print(f"{'rows':>12} {'seconds':>9} {'ratio':>6} {'peak MiB':>9} {'ratio':>6}")
+    before: tuple[float, float] | None = None
+    with tempfile.TemporaryDirectory() as scratch:
+        for factor in (1, 2, 4):
+            manifest = Path(scratch) / f"{factor}.parquet"
+            write_manifest(manifest, factor * arguments.rows)
+            with context.Pool(1) as pool:
+                figures = pool.apply(plan, (str(manifest), f"{scratch}/out{factor}"))
+            ratios = (
+                [f"{a / b:.2f}" for a, b in zip(figures, before, strict=True)]
+                if before
+                else ["", ""]
+            )
+            print(
+                f"{factor * arguments.rows:12,} {figures[0]:9.1f} {ratios[0]:>6} "
+                f"{figures[1]:9.0f} {ratios[1]:>6}",
+                flush=True,
+            )
+            before = figures
+        with context.Pool(1) as pool:
+            seconds, memory = pool.apply(resume, (f"{scratch}/resume", arguments.shards))
+    print(
+        f"\nnothing to do: {1000 * seconds / arguments.shards:.2f} s per 1,000 shards "
+        f"({len(STAGES)} stages, {memory:.0f} MiB)"
+    )
+
+
+if __name__ == "__main__":
+    main()
