@@ -30,12 +30,12 @@ import numpy as np
 import pyarrow as pa
 
 import webbody.demo
-from pipelines.embedding import align, alignments, moved
+from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.faces import Faces
 from pipelines.keypoints import Keypoints
 from pipelines.persons import JPEG_QUALITY, Persons
-from pipelines.stage import Inputs, Outputs, Stage, run_shard
-from pipelines.upper_body import upper_body
+from pipelines.vision.embedding import align, alignments, moved
+from pipelines.vision.upper_body import upper_body
 from webbody.demo.scene import crowd
 from webbody.images import decode, encode_jpeg
 from webbody.storage import Folder
@@ -227,7 +227,7 @@ def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
 def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
     from rtmlib import RTMPose
 
-    from pipelines.devices import onnx_session
+    from pipelines.vision.devices import onnx_session
 
     crops = read(folder, "persons")
     names = [row["crop"] for row, _ in crops]

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.download import Download
-from pipelines.stage import Outputs, run_shard
+from pipelines.engine.stage import Outputs, run_shard
 from webbody.config import Download as Settings
 from webbody.images import encode_jpeg
 from webbody.storage import Folder

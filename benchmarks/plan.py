@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.graph import STAGES, input_digests, is_done, tasks
+from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
+from pipelines.engine.stage import ALL, run_shard
 from pipelines.plan import Plan
-from pipelines.stage import ALL, run_shard
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig
 from webbody.storage import Folder

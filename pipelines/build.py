@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines import cluster
-from pipelines.graph import (
+from pipelines.engine import cluster
+from pipelines.engine.graph import (
     CHAINS,
     IDENTITIES,
     LEDGER,
@@ -21,9 +21,9 @@ from pipelines.graph import (
     is_done,
     tasks,
 )
+from pipelines.engine.stage import ALL, committed
+from pipelines.engine.worker import Event
 from pipelines.ledger import KEPT
-from pipelines.stage import ALL, committed
-from pipelines.worker import Event
 from webbody import __version__, models
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
@@ -129,7 +129,7 @@ class Run:
         inputs = {"manifest": source["sha256"]}
         record = read_record(self.folder, PLAN.name, ALL)
         if record is None or not record.matches(task.fingerprint, inputs):
-            from pipelines.stage import run_shard
+            from pipelines.engine.stage import run_shard
 
             self.listener(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()

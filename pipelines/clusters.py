@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.density import NOISE, dbscan
-from pipelines.features import Floats, centre, from_column, kept, rows_of, unit
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.matching.density import NOISE, dbscan
+from pipelines.matching.features import Floats, centre, from_column, kept, rows_of, unit
 from webbody.errors import WebbodyError
 
 SCHEMA = pa.schema(

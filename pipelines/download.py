@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipelines.bulk_fetch import BulkFetch, Fetched
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
 
 SCHEMA = pa.schema(
     [

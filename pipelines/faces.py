@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.ahead import ahead, windows
-from pipelines.embedding import Embedder, align, alignments, moved
-from pipelines.face_detection import FaceDetector
-from pipelines.face_detection import Faces as Detected
-from pipelines.features import DIM, EMBEDDER, FEATURE
-from pipelines.stage import Inputs, Outputs, Stage
-from pipelines.upper_body import SEEN, upper_body
+from pipelines.engine.ahead import ahead, windows
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.matching.features import DIM, EMBEDDER, FEATURE
+from pipelines.vision.embedding import Embedder, align, alignments, moved
+from pipelines.vision.face_detection import FaceDetector
+from pipelines.vision.face_detection import Faces as Detected
+from pipelines.vision.upper_body import SEEN, upper_body
 from webbody.images import ImageError, decode
 
 COLUMNS = {

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines import duplicates
-from pipelines.centres import Centres
-from pipelines.devices import choose_device
-from pipelines.features import kept
-from pipelines.gallery import read_gallery
-from pipelines.judging import Decision, Judged, judge
-from pipelines.people_faces import faces_of_people
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.known.gallery import read_gallery
+from pipelines.matching import duplicates
+from pipelines.matching.centres import Centres
+from pipelines.matching.features import kept
+from pipelines.matching.judging import Decision, Judged, judge
+from pipelines.matching.people_faces import faces_of_people
+from pipelines.vision.devices import choose_device
 
 TOO_FEW, DUPLICATE = "identity:too-few", "identity:duplicate-of"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.ahead import ahead, windows
-from pipelines.keypoint_detection import KeypointDetector
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.ahead import ahead, windows
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.vision.keypoint_detection import KeypointDetector
 from webbody import skeleton
 from webbody.images import ImageError, decode
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.ahead import ahead
-from pipelines.stage import ALL, Inputs, Outputs, Stage, committed
+from pipelines.engine.ahead import ahead
+from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.storage import Folder

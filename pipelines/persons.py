@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.ahead import ahead, windows
-from pipelines.person_detection import Detections, PersonDetector
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.ahead import ahead, windows
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.vision.person_detection import Detections, PersonDetector
 from webbody.images import ImageError, decode, encode_jpeg
 
 SCHEMA = pa.schema(

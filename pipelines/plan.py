@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.stage import Inputs, Outputs, Stage
 from webbody.manifest import Manifest, sample_key
 
 SHARD = pa.schema(

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.features import kept, rows_of
-from pipelines.scatter import Scatter
-from pipelines.selection import draw, eligible, shows_body
-from pipelines.stage import Inputs, Outputs, Stage
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.matching.features import kept, rows_of
+from pipelines.sampling.scatter import Scatter
+from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
 
 TRAIN, TEST = "train", "test"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.ledger import Ledger
-from pipelines.stage import ALL, Inputs, Outputs, Stage, run_shard
 from webbody.demo.identity import Identity
 from webbody.demo.scene import photo
 from webbody.images import encode_jpeg, letterbox

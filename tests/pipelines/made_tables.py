@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.features import DIM, to_column
-from pipelines.stage import Outputs, Stage, run_shard
+from pipelines.engine.stage import Outputs, Stage, run_shard
+from pipelines.matching.features import DIM, to_column
 from webbody.commit import Record
 from webbody.storage import Folder
 

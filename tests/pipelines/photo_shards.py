@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import webbody.demo
+from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.persons import SCHEMA as PERSONS
 from pipelines.persons import padded
-from pipelines.stage import Inputs, Outputs, Stage, run_shard
 from webbody.demo.scene import Photo, crowd
 from webbody.images import ImageError, encode_jpeg, probe
 from webbody.skeleton import COCO17

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.build import build
-from pipelines.explain import explain
-from pipelines.status import status
+from pipelines.views.explain import explain
+from pipelines.views.status import status
 from webbody.demo.web import make_web
 from webbody.errors import WebbodyError
 from webbody.storage import Folder

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.calibrate import calibrate, copy_of, drawn
+from pipelines.known.calibrate import calibrate, copy_of, drawn
 from webbody.errors import WebbodyError
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from pipelines.density import dbscan
-from pipelines.features import unit
+from pipelines.matching.density import dbscan
+from pipelines.matching.features import unit
 
 
 @settings(max_examples=60, deadline=None)

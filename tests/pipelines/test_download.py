@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_tables import put, run, table
 
-from pipelines.bulk_fetch import by_turns, parse_message
 from pipelines.download import SCHEMA, Download
+from pipelines.fetching.bulk_fetch import by_turns, parse_message
 from webbody.config import Download as Settings
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
@@ -182,7 +182,7 @@ def test_a_row_that_img2dataset_drops_is_noticed(server, folder, monkeypatch):
     def broken(self, stream, boxes):
         raise RuntimeError("a bug in a library")
 
-    monkeypatch.setattr("pipelines.bulk_fetch._Check.__call__", broken)
+    monkeypatch.setattr("pipelines.fetching.bulk_fetch._Check.__call__", broken)
     (row,) = download(folder, [server.url("/a")])
     assert row["outcome"] == "download:error"
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.duplicates import find
+from pipelines.matching.duplicates import find
 
 
 def at(*degrees: float) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from photo_shards import demo_model, photos, rgb
 
-from pipelines.embedding import SIZE, TEMPLATE, Embedder, align, alignments, moved
+from pipelines.vision.embedding import SIZE, TEMPLATE, Embedder, align, alignments, moved
 from webbody.errors import WebbodyError
 
 

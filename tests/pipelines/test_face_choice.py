@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipelines.face_detection import Faces
 from pipelines.faces import choose
+from pipelines.vision.face_detection import Faces
 
 
 def faces(*centres: tuple[float, float], side: float = 40, scores=None) -> Faces:

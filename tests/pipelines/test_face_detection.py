@@ -5,7 +5,7 @@ import pytest
 import torch
 from magenta_detector import SIDE, Magenta, export, picture
 
-from pipelines.face_detection import FaceDetector
+from pipelines.vision.face_detection import FaceDetector
 from webbody.errors import WebbodyError
 
 

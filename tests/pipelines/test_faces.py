@@ -6,12 +6,12 @@ import pytest
 from magenta_detector import export, picture
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rgb, rows
 
-from pipelines.face_detection import FaceDetector
+from pipelines.engine.stage import Inputs
 from pipelines.faces import Faces
-from pipelines.features import EMBEDDER, FEATURE, from_column
+from pipelines.matching.features import EMBEDDER, FEATURE, from_column
 from pipelines.persons import SCHEMA
-from pipelines.stage import Inputs
-from pipelines.upper_body import upper_body
+from pipelines.vision.face_detection import FaceDetector
+from pipelines.vision.upper_body import upper_body
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
 from webbody.models import digest

@@ -5,11 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 from photo_shards import demo_model
 
-from pipelines import picture_faces
-from pipelines.calibrate import drawn
-from pipelines.gallery import Made, make_gallery, opaque, read_gallery
-from pipelines.identity_sources import read_sources
-from pipelines.picture_faces import PictureFaces
+from pipelines.known.calibrate import drawn
+from pipelines.known.gallery import Made, make_gallery, opaque, read_gallery
+from pipelines.known.identity_sources import read_sources
+from pipelines.vision import picture_faces
+from pipelines.vision.picture_faces import PictureFaces
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
 

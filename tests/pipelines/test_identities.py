@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import near, put, put_faces, run, table
 
-from pipelines.features import EMBEDDER
-from pipelines.gallery import opaque, write_gallery
 from pipelines.identities import Identities
+from pipelines.known.gallery import opaque, write_gallery
+from pipelines.matching.features import EMBEDDER
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 

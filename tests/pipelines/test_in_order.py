@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.in_order import InOrder
+from pipelines.fetching.in_order import InOrder
 from webbody.errors import WebbodyError
 
 

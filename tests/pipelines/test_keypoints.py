@@ -6,9 +6,9 @@ import pytest
 import torch
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rows
 
-from pipelines.keypoint_detection import KeypointDetector
+from pipelines.engine.stage import Inputs
 from pipelines.keypoints import SCHEMA, Keypoints
-from pipelines.stage import Inputs
+from pipelines.vision.keypoint_detection import KeypointDetector
 from webbody.errors import WebbodyError
 from webbody.images import decode
 from webbody.shards import MemberReader

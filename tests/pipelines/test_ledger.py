@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
+from pipelines.engine.stage import Stage, run_shard
 from pipelines.ledger import Ledger
-from pipelines.stage import Stage, run_shard
 from webbody.storage import Folder
 
 # key -> what each stage wrote: (crop, outcome) pairs; a stage that is missing was not reached.

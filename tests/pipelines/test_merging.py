@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.features import unit
-from pipelines.merging import UNMERGED, merge
-from pipelines.similarity import Pairs, pairs_above
+from pipelines.matching.features import unit
+from pipelines.matching.merging import UNMERGED, merge
+from pipelines.matching.similarity import Pairs, pairs_above
 
 
 def plain_rule(centres, similar):

@@ -17,9 +17,9 @@ from hostile_server import jpeg, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.addresses import FetchError, Resolver, is_public, normalise
-from pipelines.opener import Opener
-from pipelines.opt_out import opted_out
+from pipelines.fetching.addresses import FetchError, Resolver, is_public, normalise
+from pipelines.fetching.opener import Opener
+from pipelines.fetching.opt_out import opted_out
 
 DEFAULTS = {
     "timeout": 10,

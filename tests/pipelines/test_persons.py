@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from photo_shards import SHARD, commit, demo_model, download_shard, photos, rgb, rows
 
-from pipelines.person_detection import PersonDetector
+from pipelines.engine.stage import Inputs
 from pipelines.persons import SCHEMA, Persons, padded
-from pipelines.stage import Inputs
+from pipelines.vision.person_detection import PersonDetector
 from webbody.errors import WebbodyError
 from webbody.images import decode, encode_jpeg
 from webbody.shards import MemberReader

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.engine.stage import run_shard
 from pipelines.plan import Plan, shard_id
-from pipelines.stage import run_shard
 from webbody.storage import Folder
 
 

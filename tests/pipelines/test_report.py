@@ -12,9 +12,9 @@ import pytest
 from drawn_build import FATES, HOSTILE, draw_build
 from PIL import Image
 
-from pipelines.report import write_report
-from pipelines.report.drawing import LEFT, RIGHT, Album, Drawing, around
-from pipelines.report.records import in_turns, mixed, plain
+from pipelines.views.report import write_report
+from pipelines.views.report.drawing import LEFT, RIGHT, Album, Drawing, around
+from pipelines.views.report.records import in_turns, mixed, plain
 from webbody.errors import WebbodyError
 from webbody.skeleton import NAMES
 

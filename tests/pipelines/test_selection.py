@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.selection import draw, eligible, shows_body
+from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
 from webbody.config import Split
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import similarity
-from pipelines.features import unit
-from pipelines.similarity import pairs_above
+from pipelines.matching import similarity
+from pipelines.matching.features import unit
+from pipelines.matching.similarity import pairs_above
 from webbody.errors import WebbodyError
 
 

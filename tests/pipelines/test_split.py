@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from made_build import make_build
 from made_tables import run, table
 
-from pipelines.scatter import Scatter
+from pipelines.sampling.scatter import Scatter
 from pipelines.split import Split
 
 SHARDS = ["00000000", "00000001", "00000002"]

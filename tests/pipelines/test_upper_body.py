@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.upper_body import upper_body
+from pipelines.vision.upper_body import upper_body
 
 
 def person(**points: tuple[float, float]) -> np.ndarray:

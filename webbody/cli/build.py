@@ -54,7 +54,7 @@ def build(
     if ray_address:
         settings.resources.ray_address = ray_address
     if plan:
-        from pipelines.estimate import estimate
+        from pipelines.views.estimate import estimate
         from webbody.cli.tables import print_estimate
 
         print_estimate(estimate(settings), console)

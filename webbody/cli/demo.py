@@ -58,7 +58,7 @@ def demo(
 
     console.print("4. The score: the build beside the truth")
     print_score(write_score(folder, web.folder, out / "score.json"), console)
-    from pipelines.report import write_report
+    from pipelines.views.report import write_report
 
     page = write_report(str(folder))
     console.print(
@@ -89,7 +89,7 @@ def demo_config(
 
 def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     """Embed the validation people, unless the file there is newer than images and models."""
-    from pipelines.gallery import make_gallery
+    from pipelines.known.gallery import make_gallery
 
     sources = [*images.rglob("*.jpg"), *MODELS.iterdir()]
     if out.exists() and out.stat().st_mtime >= max(path.stat().st_mtime for path in sources):

@@ -16,7 +16,7 @@ def status(out: Folder) -> None:
 
     Exit code 0: complete. 1: not yet.
     """
-    from pipelines.status import status as read_status
+    from pipelines.views.status import status as read_status
     from webbody.cli.tables import outcome_table
 
     console = Console()
@@ -42,7 +42,7 @@ def explain(
     ],
 ) -> None:
     """Tell what happened to one image, stage by stage, with the figures that decided."""
-    from pipelines.explain import explain as tell
+    from pipelines.views.explain import explain as tell
 
     console = Console(highlight=False)
     for story in tell(out, what):
@@ -64,7 +64,7 @@ def report(
     images: Annotated[int, typer.Option(min=1, help="Images shown per stage.")] = 24,
 ) -> None:
     """Draw contact sheets: one HTML file with samples of every stage."""
-    from pipelines.report import write_report
+    from pipelines.views.report import write_report
 
     typer.echo(write_report(out, names=names, images=images))
 

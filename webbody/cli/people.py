@@ -26,7 +26,7 @@ def gallery(
     The file holds face features under opaque ids, no names and no pixels. It must be made with the
     same face models as the build that uses it.
     """
-    from pipelines.gallery import make_gallery
+    from pipelines.known.gallery import make_gallery
 
     settings = load(config, set_ or ())
     make_gallery(sources, out, name=name, **gallery_models(settings))
@@ -54,7 +54,7 @@ def calibrate(
     """
     import yaml
 
-    from pipelines.calibrate import calibrate_demo, calibrate_from_folder
+    from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder
 
     settings = load(config, set_ or (), base=demo_models() if demo else None)
     models = gallery_models(settings)

@@ -1,0 +1,1 @@
+"""What runs the stages: their base class, their graph, the Ray workers and the cluster."""

@@ -1,0 +1,158 @@
+"""The stages of a build in order, what each reads, and the settings each is fingerprinted by."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipelines.engine.stage import ALL, Stage
+from webbody.commit import Record, fingerprint, intact, read_record
+from webbody.config import BuildConfig
+from webbody.storage import Folder
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage in the graph.
+
+    `code` names its class as `module:Class`, imported only where it runs; `whole` marks a stage
+    that runs once for the build; `bulky` one whose tars may be let go; the threads of one that
+    `waits` wait for the network instead of computing.
+    """
+
+    name: str
+    code: str
+    whole: bool = False
+    bulky: bool = False
+    waits: bool = False
+
+    def stage(self) -> type[Stage]:
+        module, _, name = self.code.partition(":")
+        return getattr(import_module(module), name)
+
+
+PLAN = Node("plan", "pipelines.plan:Plan", whole=True)
+DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True, waits=True)
+PERSONS = Node("persons", "pipelines.persons:Persons", bulky=True)
+FACES = Node("faces", "pipelines.faces:Faces")
+CLUSTERS = Node("clusters", "pipelines.clusters:Clusters")
+IDENTITIES = Node("identities", "pipelines.identities:Identities", whole=True)
+KEYPOINTS = Node("keypoints", "pipelines.keypoints:Keypoints")
+SPLIT = Node("split", "pipelines.split:Split", whole=True)
+PACK = Node("pack", "pipelines.pack:Pack")
+LEDGER = Node("ledger", "pipelines.ledger:Ledger")
+
+STAGES = (
+    PLAN, DOWNLOAD, PERSONS, FACES, CLUSTERS, IDENTITIES, KEYPOINTS, SPLIT, PACK, LEDGER,
+)  # fmt: skip
+
+#: Chains of per-shard stages that overlap, between the stages that look at the whole build.
+CHAINS = ((DOWNLOAD, PERSONS, FACES, CLUSTERS), (KEYPOINTS,), (PACK,), (LEDGER,))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage with everything a worker needs to run it: constructor arguments and fingerprint."""
+
+    node: Node
+    needs: tuple[str, ...]
+    arguments: dict[str, Any]
+    fingerprint: str
+    whole_needs: frozenset[str] = field(default_factory=frozenset)
+
+
+def tasks(
+    config: BuildConfig, manifest: Path, files: dict[str, tuple[Any, Any]]
+) -> dict[str, Task]:
+    """Every stage's task by name.
+
+    `manifest` is the manifest as a local file. `files` maps `stage.field` of settings that name
+    files (models, galleries) to paths and digests: paths go into the arguments, digests into the
+    fingerprint, so that a moved file changes nothing.
+    """
+    whole = frozenset(node.name for node in STAGES if node.whole)
+    out = {}
+    for node in STAGES:
+        section = getattr(config, node.name, None)
+        settings: dict[str, Any] = section.model_dump(mode="json") if section else {}
+        arguments = dict(section) if section else {}
+        for field_name in settings:
+            if found := files.get(f"{node.name}.{field_name}"):
+                arguments[field_name], settings[field_name] = found
+        if node is PLAN:
+            arguments["manifest"] = str(manifest)
+        resources = getattr(config.resources, node.name, None)
+        stage = node.stage()
+        for name, value in (
+            ("device", config.resources.device),
+            ("batch", resources.batch if resources else 0),
+            ("threads", resources.threads if resources else 1),
+        ):
+            if name in _parameters(stage):
+                arguments[name] = value
+        out[node.name] = Task(
+            node=node,
+            needs=stage.needs,
+            arguments=arguments,
+            fingerprint=fingerprint(settings, stage.version),
+            whole_needs=whole,
+        )
+    return out
+
+
+def _parameters(stage: type[Stage]) -> set[str]:
+    return set(inspect.signature(stage).parameters)
+
+
+def input_digests(
+    folder: Folder, task: Task, shard: str, shards: Iterable[str], cache: dict | None = None
+) -> dict[str, str] | None:
+    """What the stage would read for this shard: `stage/file` -> sha256; None if not all is there.
+
+    Of a stage that runs once for the build a shard reads only its own file, so that a global
+    result that changed elsewhere leaves it alone; a stage that runs once reads every shard.
+    """
+    out: dict[str, str] = {}
+    cache = {} if cache is None else cache
+
+    def record(stage: str, name: str) -> Record | None:
+        if (stage, name) not in cache:
+            cache[stage, name] = read_record(folder, stage, name)
+        return cache[stage, name]
+
+    for need in task.needs:
+        if need in task.whole_needs:
+            found = record(need, ALL)
+            if found is None:
+                return None
+            wanted = set(shards) if shard == ALL else {shard}
+            for name, output in found.outputs.items():
+                if shard == ALL or name.rsplit(".", 1)[0] in wanted:
+                    out[f"{need}/{name}"] = output.sha256
+        else:
+            for one in shards if shard == ALL else (shard,):
+                found = record(need, one)
+                if found is None:
+                    return None
+                for name, output in found.outputs.items():
+                    out[f"{need}/{name}"] = output.sha256
+    return out
+
+
+def is_done(
+    folder: Folder, task: Task, shard: str, shards: Iterable[str], cache: dict | None = None
+) -> bool:
+    """Whether the shard is committed with these settings and inputs, and its files are there."""
+    cache = {} if cache is None else cache
+    inputs = input_digests(folder, task, shard, shards, cache)
+    if inputs is None:
+        return False
+    key = (task.node.name, shard)
+    if key not in cache:
+        cache[key] = read_record(folder, *key)
+    record = cache[key]
+    return (
+        record is not None and record.matches(task.fingerprint, inputs) and intact(folder, record)
+    )

@@ -1,0 +1,106 @@
+"""The part of a build that runs inside a Ray worker: one stage, shard after shard."""
+
+import os
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.engine.graph import Task, input_digests, is_done
+from pipelines.engine.stage import Stage, run_shard
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+
+@dataclass
+class Event:
+    """What a worker tells the driver: a shard of a stage started, is done, skipped or failed."""
+
+    stage: str
+    shard: str
+    kind: str
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    message: str = ""
+
+
+def limit_threads(threads: int) -> None:
+    """Keep the libraries in this process from starting a thread per core.
+
+    Torch, BLAS and Arrow read the variable when they are imported; OpenCV wants to be told.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    import cv2
+
+    cv2.setNumThreads(threads)
+
+
+class Worker:
+    """Runs one stage on the shards that pass by; loads its models at the first one that needs it.
+
+    Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
+    bulky outputs were let go) and `failed` (the stage that failed, or ""). A failed shard passes
+    through untouched, so that it fails alone.
+    """
+
+    def __init__(self, task: Task, folder: str, shards: tuple[str, ...], board: Any = None) -> None:
+        self._task, self._folder, self._shards, self._board = task, Folder(folder), shards, board
+        self._stage: Stage | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        name, shard = self._task.node.name, row["shard"]
+        if row["failed"]:
+            return row
+        forced = name in row["force"]
+        try:
+            if not forced and is_done(self._folder, self._task, shard, self._shards):
+                self._tell(Event(name, shard, "skipped"))
+                return row
+            self._tell(Event(name, shard, "started"))
+            started = time.perf_counter()
+            counts = self.run(shard)
+            self._tell(Event(name, shard, "done", counts, time.perf_counter() - started))
+        except Exception as error:  # a bad shard never fails the build: it is reported and retried
+            plain = isinstance(error, WebbodyError)
+            message = str(error) if plain else f"{type(error).__name__}: {error}"
+            trace = "" if plain else traceback.format_exc()
+            self._tell(
+                Event(name, shard, "failed", message=message + ("\n" + trace if trace else ""))
+            )
+            return {**row, "failed": name, "message": message}
+        return row
+
+    def run(self, shard: str) -> dict[str, int]:
+        """Process and commit one shard; its counts."""
+        inputs = input_digests(self._folder, self._task, shard, self._shards)
+        if inputs is None:
+            raise WebbodyError(
+                f"the stages before {self._task.node.name} have not committed {shard}."
+            )
+        if self._stage is None:
+            node = self._task.node
+            limit_threads(1 if node.waits else self._task.arguments.get("threads", 1))
+            self._stage = self._task.node.stage()(**self._task.arguments)
+        record = run_shard(
+            self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards
+        )
+        return record.counts
+
+    def _tell(self, event: Event) -> None:
+        if self._board is not None:
+            self._board.tell.remote(event)
+
+
+class Board:
+    """Collects the events of all workers (a Ray actor); the driver takes them in batches."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self._events.append(event)
+
+    def take(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events

@@ -1,0 +1,1 @@
+"""Getting bytes from strangers' servers: guards, opt-outs, retries, many at once."""

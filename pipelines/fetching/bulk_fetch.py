@@ -1,0 +1,171 @@
+"""Many URLs at once: img2dataset downloads, the guarded opener fetches, results come in order."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from pipelines.fetching.addresses import FetchError, normalise
+from pipelines.fetching.in_order import InOrder
+from pipelines.fetching.opener import Opener
+from webbody.images import ImageError, probe, sniff
+
+
+@dataclass
+class Fetched:
+    """What became of one URL: an outcome, or the facts about an image (upright size in pixels)."""
+
+    outcome: str | None = None
+    detail: str | None = None
+    sha256: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+#: Takes the number of a URL, what became of it, and the image's bytes.
+Sink = Callable[[int, Fetched, bytes | None], None]
+
+
+class BulkFetch:
+    """img2dataset's downloader, set up to hand on what it fetched as it is.
+
+    `opener` are the arguments of Opener; larger images than `max_pixels` and images with a side
+    below `min_side` pixels are rejected by their headers.
+    """
+
+    def __init__(self, *, max_pixels: int, min_side: int, opener: Mapping[str, Any]) -> None:
+        # Importing img2dataset would otherwise ask a server for a newer version of a dependency.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+        from img2dataset.downloader import Downloader
+
+        self._downloader = Downloader
+        self._check = _Check(max_pixels, min_side)
+        self._opener = dict(opener)
+
+    def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
+        """Fetch everything; calls `sink` once for each URL, in order.
+
+        `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised.
+        """
+        results = InOrder(sink, spool)
+        wanted: list[tuple[int, str]] = []
+        for number, url in enumerate(urls):
+            try:
+                wanted.append((number, normalise(url)))
+            except FetchError as error:
+                results.put(number, Fetched(error.outcome, error.detail))
+        if wanted:
+            self._download(by_turns(wanted), results, folder)
+        for number in results.missing(len(urls)):
+            results.put(number, Fetched("download:error", "img2dataset lost this row"))
+
+    def _download(
+        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], folder: Path
+    ) -> None:
+        """Let img2dataset work on a list of numbered URLs."""
+        listing = folder / "urls.arrow"
+        table = pa.table({"url": [url for _, url in wanted]})
+        with pa.ipc.new_file(listing, table.schema) as file:
+            file.write_table(table)
+        opener = Opener(**self._opener)
+        writer = _Writer(wanted, results, opener)
+        downloader = self._downloader(
+            sample_writer_class=lambda *_: writer,
+            resizer=self._check,
+            thread_count=self._opener["threads"],
+            save_caption=False,
+            extract_exif=False,
+            output_folder=str(folder),  # takes its statistics
+            column_list=["url"],
+            timeout=self._opener["timeout"],
+            number_sample_per_shard=len(wanted),
+            oom_shard_count=1,
+            compute_hash="sha256",
+            verify_hash_type=None,
+            encode_format="",
+            retries=0,  # the opener retries what can pass, and nothing else
+            user_agent_token=self._opener["user_agent"],
+            disallowed_header_directives=None,  # the opener reads them, tdm-reservation too
+        )
+        with opener.installed():
+            downloader.download_shard((0, str(listing)))
+        if writer.failure is not None:
+            raise writer.failure
+
+
+class _Check:
+    """In the place of img2dataset's resizer: looks at the header and passes the bytes on."""
+
+    def __init__(self, max_pixels: int, min_side: int) -> None:
+        self._max_pixels, self._min_side = max_pixels, min_side
+
+    def __call__(self, stream: BytesIO, boxes: None) -> tuple[Any, ...]:
+        """The bytes, width, height, original width and height, error: img2dataset's contract."""
+        data = stream.getvalue()
+        try:
+            header = probe(data, self._max_pixels)
+            width, height = header.width, header.height
+            if min(width, height) < self._min_side:
+                raise ImageError("image:too-small", f"{width} x {height} pixels")
+        except ImageError as error:
+            return None, None, None, None, None, f"{error.outcome} {error.detail}"
+        return data, width, height, width, height, None
+
+
+class _Writer:
+    """In the place of img2dataset's sample writer: hands results on.
+
+    img2dataset prints and forgets what a writer raises, so a failure is kept here instead.
+    """
+
+    def __init__(
+        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], opener: Opener
+    ) -> None:
+        self._wanted, self._results, self._opener = wanted, results, opener
+        self.failure: Exception | None = None
+
+    def write(self, image: bytes | None, key: str, caption: None, meta: Mapping[str, Any]) -> None:
+        """Called by one thread, in the order of arrival; `key` is the position in the list."""
+        if self.failure is not None:
+            return
+        number, url = self._wanted[int(key)]
+        if image is None:
+            result = Fetched(*parse_message(meta["error_message"]))
+        else:
+            size = {name: meta[name] for name in ("width", "height")}
+            moved = self._opener.moved.get(url)
+            result = Fetched(None, moved, meta["sha256"], sniff(image), **size)
+        try:
+            self._results.put(number, result, image)
+        except Exception as error:
+            self.failure = error
+            self._opener.stop()
+
+    def close(self) -> None:
+        """Nothing is left to do: the results were handed on."""
+
+
+def parse_message(message: str) -> tuple[str, str | None]:
+    """Outcome and detail from the text that img2dataset made of an exception."""
+    outcome, _, detail = message.partition(" ")
+    if not outcome.startswith(("download:", "image:")):
+        outcome, detail = "download:error", message
+    return outcome, detail[:500].encode("utf-8", "replace").decode() or None
+
+
+def by_turns(urls: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The numbered URLs with hosts taking turns: a slow host's limit then holds few threads."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    turns = []
+    for index, url in urls:
+        host = urlsplit(url).netloc
+        turns.append((seen[host], index, url))
+        seen[host] += 1
+    return [(index, url) for _, index, url in sorted(turns)]

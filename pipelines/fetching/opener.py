@@ -1,0 +1,186 @@
+"""The guarded opener: everything a download reads from the network goes through it.
+
+Installed as urllib's opener while img2dataset downloads, so that its own code fetches with our
+limits: public addresses only, each redirect checked anew, caps on bytes and on time, a limit per
+host, retries of what can pass, opt-outs.
+"""
+
+import random
+import ssl
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from urllib.parse import urljoin, urlsplit
+
+from pipelines.fetching.addresses import FetchError, Resolver, normalise
+from pipelines.fetching.opt_out import opted_out
+from pipelines.fetching.transport import Clock, Exchange, explain, read_body
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Answer:
+    """A body that was read whole, in the form in which urllib's callers expect it."""
+
+    def __init__(self, body: bytes, headers: Message) -> None:
+        self._body, self.headers = body, headers
+
+    def read(self) -> bytes:
+        return self._body
+
+    def __enter__(self) -> "Answer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Opener:
+    """Fetches http and https URLs under guard; for many threads.
+
+    `timeout` is in seconds without any byte, `deadline` in seconds for one URL with its redirects
+    and retries (waiting for a free place at a busy host does not count), `max_bytes` caps the
+    body. `allow_private` names hosts that may have private addresses. Proxies of the environment
+    are not used: through them no address could be checked.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        deadline: float,
+        retries: int,
+        max_bytes: int,
+        max_redirects: int,
+        opt_out: Collection[str],
+        user_agent: str,
+        allow_private: Collection[str],
+        per_domain: int,
+        threads: int,
+        backoff: float = 0.5,
+    ) -> None:
+        self._timeout, self._deadline = timeout, deadline
+        self._retries, self._backoff = retries, backoff
+        self._max_bytes, self._max_redirects = max_bytes, max_redirects
+        self._opt_out = {directive.strip().lower() for directive in opt_out}
+        self._user_agent = user_agent
+        self._resolver = Resolver(allow_private, threads)
+        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
+            lambda: threading.Semaphore(per_domain)
+        )
+        self._lock = threading.Lock()
+        self._stopped = False
+        #: Where a redirected URL ended, by the URL that was asked for.
+        self.moved: dict[str, str] = {}
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Checks certificates and names. Made on demand: reading all roots takes a while."""
+        return ssl.create_default_context()
+
+    @contextmanager
+    def installed(self) -> Iterator["Opener"]:
+        """Be the opener of urllib.request.urlopen for a while, then close."""
+        before = urllib.request._opener  # type: ignore[attr-defined]  # no public way to read it
+        urllib.request.install_opener(self)  # type: ignore[arg-type]  # only `open` is ever called
+        try:
+            yield self
+        finally:
+            urllib.request.install_opener(before)
+            self._resolver.close()
+
+    def stop(self) -> None:
+        """Fetch nothing more: every further URL fails at once."""
+        self._stopped = True
+
+    def open(
+        self, request: urllib.request.Request | str, data: object = None, timeout: object = None
+    ) -> Answer:
+        """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
+        clock = Clock(self._timeout, self._deadline)
+        if self._stopped:
+            raise FetchError("download:error", "stopped")
+        if isinstance(request, str):
+            request = urllib.request.Request(request)
+        headers = dict(request.header_items())
+        for attempt in range(self._retries + 1):
+            try:
+                return self._follow(request.full_url, headers, clock)
+            except FetchError as error:
+                wait = error.retry_after
+                if wait is None:
+                    wait = self._backoff * 2**attempt * random.uniform(0.75, 1.25)
+                if not error.passing or attempt == self._retries or wait >= clock.left():
+                    raise
+                time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _follow(self, asked: str, headers: dict[str, str], clock: Clock) -> Answer:
+        """GET with redirects."""
+        url = normalise(asked)
+        for _ in range(self._max_redirects + 1):
+            with self._slot(urlsplit(url).hostname or "", clock):
+                try:
+                    answer = self._get(url, headers, clock)
+                except Exception as error:
+                    raise explain(error, clock) from error
+            if isinstance(answer, Answer):
+                return answer
+            url = normalise(answer)
+            self.moved[asked] = url
+        raise FetchError("download:redirects", f"more than {self._max_redirects}")
+
+    def _get(self, url: str, headers: dict[str, str], clock: Clock) -> Answer | str:
+        """One request: the answer, or the URL it redirects to."""
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        addresses = self._resolver.addresses(host, port, clock.patience())
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        with Exchange(addresses, host, self._tls if secure else None, clock) as exchange:
+            response = exchange.get(parts.netloc, target, headers)
+            status = response.status
+            if 200 <= status < 400 and (
+                why := opted_out(response.headers, self._opt_out, self._user_agent)
+            ):
+                raise FetchError("download:opt-out", why)
+            if status in _REDIRECTS and (location := response.headers.get("Location")):
+                return urljoin(url, location.encode("latin-1").decode("utf-8", "replace"))
+            if not 200 <= status < 300 or status == 206:  # a part was not asked for
+                raise FetchError(
+                    f"download:http-{status}",
+                    response.reason,
+                    passing=status in (408, 429) or (500 <= status < 600 and status != 501),
+                    retry_after=_seconds(response.headers.get("Retry-After")),
+                )
+            return Answer(read_body(response, self._max_bytes), response.headers)
+
+    @contextmanager
+    def _slot(self, host: str, clock: Clock) -> Iterator[None]:
+        """One of the host's places. Given back before a redirect or a back-off, so none starves."""
+        with self._lock:
+            slot = self._slots[host]
+        started = time.monotonic()
+        with slot:
+            clock.pause(time.monotonic() - started)
+            yield
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds; None where there is none or it makes no sense."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

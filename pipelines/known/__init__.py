@@ -1,0 +1,1 @@
+"""People who are known: galleries of validation sets, thresholds calibrated on them."""

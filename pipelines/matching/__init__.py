@@ -1,0 +1,1 @@
+"""Who is who: face features, similar pairs, merging, doubt, leaks, duplicates."""

@@ -1,0 +1,84 @@
+"""All faces of a person together, one person at a time, though people span shards."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.clusters import strings
+from pipelines.engine.stage import Inputs
+from pipelines.matching.centres import Faces
+from pipelines.matching.features import DIM, rows_of
+
+_ROW = np.dtype([("crop", "U32"), ("image", "U64"), ("feature", np.float32, (DIM,))])
+
+
+@dataclass(frozen=True)
+class PersonFaces:
+    """A person's faces, sorted by crop: `rows` (N,) with fields crop, image and feature.
+
+    `image` is the sha256 of the picture, so that equal bytes are recognised.
+    """
+
+    person: int
+    rows: NDArray
+
+
+def faces_of_people(
+    inputs: Inputs,
+    person_of: Mapping[str, int],
+    images: NDArray[np.int64],
+    spans: NDArray[np.bool_],
+) -> Iterator[PersonFaces]:
+    """Go through the shards once and yield each person's faces.
+
+    person_of: name -> person, for the names that are wanted. images: (P,) faces of each person.
+    spans: (P,) whether the person's names lie in several shards. Only the faces of those people
+    wait, in a temporary file; of the others no more than a shard is held.
+    """
+    waiting = np.flatnonzero(spans)
+    end = np.cumsum(images[waiting])
+    place = dict(zip(waiting.tolist(), (end - images[waiting]).tolist(), strict=True))
+    filled = dict.fromkeys(place, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        total = int(end[-1]) if len(end) else 0
+        shape = (max(1, total),)
+        spill = np.memmap(Path(folder) / "faces", _ROW, mode="w+", shape=shape)
+        for shard in inputs.shards:
+            together: dict[int, list[NDArray]] = {}
+            for name, rows in _by_name(inputs, shard):
+                if name not in person_of:
+                    continue
+                person = person_of[name]
+                if person in place:
+                    start = place[person] + filled[person]
+                    spill[start : start + len(rows)] = rows
+                    filled[person] += len(rows)
+                else:
+                    together.setdefault(person, []).append(rows)
+            for person, parts in together.items():
+                yield _sorted(person, np.concatenate(parts))
+        for person, start in place.items():
+            yield _sorted(person, np.array(spill[start : start + filled[person]]))
+        del spill
+
+
+def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
+    faces = Faces.read(inputs, shard)
+    download = inputs.table("download", shard, ["key", "sha256"])
+    found = rows_of(faces.keys, download["key"])
+    images = download["sha256"].take(pa.array(found, mask=found < 0))
+    rows = np.zeros(len(faces.crops), _ROW)
+    rows["crop"] = faces.crops
+    rows["image"] = strings(images)
+    rows["feature"] = faces.features
+    for name, of_name in faces.by_name():
+        yield name, rows[of_name]
+
+
+def _sorted(person: int, rows: NDArray) -> PersonFaces:
+    return PersonFaces(person, rows[np.argsort(rows["crop"])])

@@ -1,0 +1,1 @@
+"""Looking at a build: status, one image's story, the estimate, contact sheets."""

@@ -1,0 +1,96 @@
+"""What happened to one row of a manifest, stage by stage, with the figures that decided."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.engine.graph import PLAN
+from pipelines.engine.stage import ALL, committed
+from webbody.commit import read_record
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+#: Columns that a person wants to read, per stage.
+_FIGURES = {
+    "download": ("detail", "sha256", "bytes", "format", "width", "height", "hash_match"),
+    "persons": ("detail", "score", "box", "width", "height"),
+    "faces": ("detail", "score", "box", "norm"),
+    "clusters": ("detail", "cluster", "links", "similarity"),
+    "identities": ("detail", "person", "similarity"),
+    "keypoints": ("person",),
+    "ledger": ("stage", "detail"),
+}
+
+
+@dataclass
+class Step:
+    """A stage's word on an image or on one crop of it."""
+
+    stage: str
+    item: str  # key of the image or crop
+    outcome: str  # "passed", or the reason
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Story:
+    """Everything known about one manifest row."""
+
+    url: str
+    name: str
+    key: str
+    shard: str
+    outcome: str
+    steps: list[Step] = field(default_factory=list)
+
+
+def explain(out: str, wanted: str) -> list[Story]:
+    """The stories of a URL (one per name it stands under), of a sample key or of a crop key.
+
+    Raises WebbodyError where `out` is no build or nothing matches.
+    """
+    folder = Folder(out)
+    plan = committed(folder, PLAN.name, ALL)
+    stories = list(_rejected(folder, wanted))
+    key = wanted.split("-")[0]
+    for file in sorted(plan.outputs):
+        if file == "rejected.parquet":
+            continue
+        table = pq.read_table(folder.open(f"plan/{file}"))
+        rows = table.filter(pc.or_(pc.equal(table["url"], wanted), pc.equal(table["key"], key)))
+        for row in rows.to_pylist():
+            stories.append(_story(folder, file.split(".")[0], row))
+    if not stories:
+        raise WebbodyError(
+            f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
+            "keys are in the tables and in the samples' json."
+        )
+    return stories
+
+
+def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
+    table = pq.read_table(folder.open("plan/rejected.parquet"))
+    for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
+        step = Step("plan", f"row {row['row']}", row["outcome"], {"detail": row["detail"]})
+        yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
+
+
+def _story(folder: Folder, shard: str, row: dict[str, Any]) -> Story:
+    story = Story(row["url"], row["name"], row["key"], shard, "not processed yet")
+    for stage, columns in _FIGURES.items():
+        # The record of a stage that runs once for the build vouches for each shard's file.
+        record = read_record(folder, stage, shard) or read_record(folder, stage, ALL)
+        if record is None or f"{shard}.parquet" not in record.outputs:
+            continue
+        table = pq.read_table(folder.open(f"{stage}/{shard}.parquet"))
+        for found in table.filter(pc.equal(table["key"], row["key"])).to_pylist():
+            figures = {name: found[name] for name in columns if found.get(name) is not None}
+            outcome = found["outcome"] or "passed"
+            item = found.get("crop") or found["key"]
+            story.steps.append(Step(stage, item, outcome, figures))
+            if stage == "ledger":
+                story.outcome = outcome
+    return story

@@ -1,0 +1,176 @@
+"""What the report reads: committed tables and single images of a few shards, and how it chooses."""
+
+import hashlib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.build import pack_shards, planned_shards, read_build
+from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
+from pipelines.engine.stage import ALL, Inputs
+from webbody.commit import Record, read_record
+from webbody.errors import WebbodyError
+from webbody.shards import MemberReader
+from webbody.storage import Folder
+
+#: Shards of a stage that are looked into; more would cost time and hardly change the samples.
+MOST_SHARDS = 12
+_WHOLE = frozenset(node.name for node in STAGES if node.whole)
+
+T = TypeVar("T")
+
+
+class BuildFiles:
+    """A build folder for reading; use it in a `with`. Only what a commit record lists is read."""
+
+    def __init__(self, out: str) -> None:
+        self.folder = Folder(out)
+        build = read_build(self.folder)
+        plan = read_record(self.folder, PLAN.name, ALL)
+        if build is None or plan is None:
+            raise WebbodyError(f"{out} holds no build; start one with `webbody build --out {out}`.")
+        self.manifest: str = build["manifest"]
+        self.planned = planned_shards(plan)
+        split = read_record(self.folder, SPLIT.name, ALL)
+        self.packs = pack_shards(self.folder) if split else ()
+        self._plan = plan
+        self._records: dict[tuple[str, str], Record | None] = {}
+        self._tars: dict[tuple[str, str], MemberReader | None] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> "BuildFiles":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def record(self, stage: str, shard: str) -> Record | None:
+        """The record that vouches for a shard's files of a stage."""
+        key = (stage, ALL if stage in _WHOLE else shard)
+        if key not in self._records:
+            self._records[key] = read_record(self.folder, *key)
+        return self._records[key]
+
+    def shards(self, stage: str, most: int = MOST_SHARDS) -> list[str]:
+        """Some shards that this stage has committed, spread over the build."""
+        found = []
+        for shard in shuffled(self.packs if stage == PACK.name else self.planned):
+            record = self.record(stage, shard)
+            if record is not None and any(name.startswith(f"{shard}.") for name in record.outputs):
+                found.append(shard)
+                if len(found) == most:
+                    break
+        return sorted(found)
+
+    def table(self, stage: str, shard: str, columns: Sequence[str]) -> pa.Table | None:
+        """Columns of a shard's table; None where it is not committed."""
+        record = self.record(stage, shard)
+        if record is None or f"{shard}.parquet" not in record.outputs:
+            return None
+        try:
+            return Inputs(self.folder, shard).table(stage, columns=list(columns))
+        except FileNotFoundError:  # lost after the commit; `webbody status` tells
+            return None
+
+    def rows(self, stage: str, shard: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of a shard's table, each with its shard; none where it is not committed."""
+        table = self.table(stage, shard, columns)
+        return [] if table is None else [{**row, "shard": shard} for row in table.to_pylist()]
+
+    def tar(self, stage: str, shard: str) -> MemberReader | None:
+        """The images of a shard; None where they were let go or lost."""
+        key = (stage, shard)
+        if key not in self._tars:
+            record = self.record(stage, shard)
+            listed = record is not None and f"{shard}.tar" in set(record.outputs) - set(
+                record.let_go
+            )
+            try:
+                reader = Inputs(self.folder, shard).random_access(stage) if listed else None
+            except FileNotFoundError:
+                reader = None
+            self._tars[key] = self._open.enter_context(reader) if reader else None
+        return self._tars[key]
+
+    def image(self, stage: str, row: dict[str, Any]) -> bytes | None:
+        """The image of a row of `stage` (shard, offset, length); None where it is not there."""
+        tar = self.tar(stage, row["shard"]) if row.get("offset") is not None else None
+        if tar is None:
+            return None
+        try:
+            return tar.read(row["offset"], row["length"])
+        except OSError:
+            return None
+
+    def gap(self, stage: str, images: bool = True) -> str | None:
+        """A sentence where there is nothing to show of a stage, or no images of it."""
+        shards = self.shards(stage)
+        if not shards:
+            return f"Not there yet: no shard of the stage “{stage}” is committed."
+        if images and not any(self.tar(stage, shard) for shard in shards):
+            return (
+                f"The images of the stage “{stage}” were let go to save space; "
+                "its tables and records are kept."
+            )
+        return None
+
+    def shards_of(self, names: Iterable[str]) -> set[str]:
+        """The planned shards in which these names stand, by the ranges in the tables' footers."""
+        wanted = set(names)
+        found = set()
+        for shard in self.planned:
+            with self.folder.open(f"{PLAN.name}/{shard}.parquet") as file:
+                footer = pq.ParquetFile(file).metadata
+            column = footer.schema.names.index("name")
+            for group in range(footer.num_row_groups):
+                stats = footer.row_group(group).column(column).statistics
+                ranged = stats is not None and stats.has_min_max
+                if not ranged or any(stats.min <= name <= stats.max for name in wanted):
+                    found.add(shard)
+        return found
+
+
+def shuffled(items: Iterable[T], key: Callable[[T], str] = str) -> list[T]:
+    """The items in an order that looks random and depends on their keys alone."""
+    return sorted(items, key=lambda item: hashlib.blake2b(key(item).encode()).digest())
+
+
+def in_turns(
+    items: Iterable[T], count: int, group: Callable[[T], Hashable], key: Callable[[T], str]
+) -> list[T]:
+    """`count` of the items, groups taking turns, so that every group is seen."""
+    places: dict[Hashable, int] = defaultdict(int)
+    turns: list[tuple[int, int, T]] = []
+    for item in shuffled(items, key):
+        turns.append((places[group(item)], len(turns), item))
+        places[group(item)] += 1
+    return [item for _, _, item in sorted(turns, key=lambda turn: turn[:2])[:count]]
+
+
+def mixed(rows: Sequence[dict[str, Any]], count: int, key: str) -> list[dict[str, Any]]:
+    """`count` rows: about two thirds that passed, from all shards, and every kind of outcome."""
+    passed = [row for row in rows if row["outcome"] is None]
+    failed = [row for row in rows if row["outcome"] is not None]
+    some = max(min(len(failed), count // 3), count - len(passed))
+    chosen = in_turns(passed, count - some, lambda row: row["shard"], lambda row: row[key])
+    return chosen + in_turns(failed, some, lambda row: kind(row["outcome"]), lambda row: row[key])
+
+
+def kind(outcome: str) -> str:
+    """An outcome without the crop that it names: one kind for all duplicates."""
+    parts = outcome.split(":")
+    return ":".join(parts[:2]) if parts[1:2] == ["duplicate-of"] else outcome
+
+
+def plain(text: object, most: int = 160) -> str:
+    """Text of strangers for a page: control characters made visible, cut where it is too long."""
+    shown = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" else c
+        for c in str(text)[: most + 1]
+    )
+    return shown if len(shown) <= most else shown[: most - 1] + "…"

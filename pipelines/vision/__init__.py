@@ -1,0 +1,1 @@
+"""The model libraries on whole batches: persons, faces, embeddings, keypoints."""
