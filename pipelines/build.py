@@ -168,7 +168,8 @@ class Run:
 
     def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
         """Run a chain of per-shard stages over the shards that need it; the complete ones."""
-        rows = [row for shard in shards if (row := self._todo(nodes, shard)) is not None]
+        cache: dict = {}
+        rows = [row for shard in shards if (row := self._todo(nodes, shard, cache)) is not None]
         if not rows:
             return shards
         for node in nodes:
@@ -196,13 +197,12 @@ class Run:
         undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))
         return next(undone, nodes[-1].name)
 
-    def _todo(self, nodes: tuple[Node, ...], shard: str) -> dict[str, Any] | None:
+    def _todo(self, nodes: tuple[Node, ...], shard: str, cache: dict) -> dict[str, Any] | None:
         """The row that sends a shard through a chain, or None where everything is committed.
 
         A stage that will run needs its inputs' bulky files: where they were let go, the stages
         that make them run again too.
         """
-        cache: dict = {}
         undone = [
             n for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, (), cache)
         ]

@@ -113,6 +113,7 @@ def input_digests(
 
     Of a stage that runs once for the build a shard reads only its own file, so that a global
     result that changed elsewhere leaves it alone; a stage that runs once reads every shard.
+    `cache` (stage, shard) -> record saves reading records again while nothing changes.
     """
     out: dict[str, str] = {}
     cache = {} if cache is None else cache
@@ -127,10 +128,8 @@ def input_digests(
             found = record(need, ALL)
             if found is None:
                 return None
-            wanted = set(shards) if shard == ALL else {shard}
-            for name, output in found.outputs.items():
-                if shard == ALL or name.rsplit(".", 1)[0] in wanted:
-                    out[f"{need}/{name}"] = output.sha256
+            names = list(found.outputs) if shard == ALL else (f"{shard}.parquet", f"{shard}.tar")
+            out |= {f"{need}/{n}": found.outputs[n].sha256 for n in names if n in found.outputs}
         else:
             for one in shards if shard == ALL else (shard,):
                 found = record(need, one)

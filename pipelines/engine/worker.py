@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.engine.graph import Task, input_digests, is_done
-from pipelines.engine.stage import Stage, run_shard
+from pipelines.engine.stage import ALL, Stage, run_shard
+from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
@@ -47,6 +48,7 @@ class Worker:
     def __init__(self, task: Task, folder: str, shards: tuple[str, ...], board: Any = None) -> None:
         self._task, self._folder, self._shards, self._board = task, Folder(folder), shards, board
         self._stage: Stage | None = None
+        self._whole: dict = {}  # records of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         name, shard = self._task.node.name, row["shard"]
@@ -54,7 +56,9 @@ class Worker:
             return row
         forced = name in row["force"]
         try:
-            if not forced and is_done(self._folder, self._task, shard, self._shards):
+            if not forced and is_done(
+                self._folder, self._task, shard, self._shards, self._records()
+            ):
                 self._tell(Event(name, shard, "skipped"))
                 return row
             self._tell(Event(name, shard, "started"))
@@ -73,7 +77,7 @@ class Worker:
 
     def run(self, shard: str) -> dict[str, int]:
         """Process and commit one shard; its counts."""
-        inputs = input_digests(self._folder, self._task, shard, self._shards)
+        inputs = input_digests(self._folder, self._task, shard, self._shards, self._records())
         if inputs is None:
             raise WebbodyError(
                 f"the stages before {self._task.node.name} have not committed {shard}."
@@ -86,6 +90,13 @@ class Worker:
             self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards
         )
         return record.counts
+
+    def _records(self) -> dict:
+        """A fresh cache of records that starts with those of stages that run once."""
+        if not self._whole:
+            for need in self._task.whole_needs & set(self._task.needs):
+                self._whole[need, ALL] = read_record(self._folder, need, ALL)
+        return dict(self._whole)
 
     def _tell(self, event: Event) -> None:
         if self._board is not None:
