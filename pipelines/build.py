@@ -11,9 +11,12 @@ from typing import Any
 from pipelines.engine import cluster
 from pipelines.engine.graph import (
     CHAINS,
+    DOWNLOAD,
     IDENTITIES,
+    KEYPOINTS,
     LEDGER,
     PACK,
+    PERSONS,
     PLAN,
     SPLIT,
     STAGES,
@@ -108,10 +111,14 @@ class Run:
         shards = self.chain(first, planned)
         packs: tuple[str, ...] = ()
         if shards and self.whole(IDENTITIES, shards):
+            self.restore(self._undone(KEYPOINTS, shards))
             complete = self.chain(keypoints, shards)
             # The split reads the keypoints of every shard that the identities looked at.
             if complete == shards and self.whole(SPLIT, shards):
-                packs = self.chain(pack, pack_shards(self.folder))
+                packs = pack_shards(self.folder)
+                if self._undone(PACK, packs):
+                    self.restore(complete)
+                packs = self.chain(pack, packs)
             shards = self.chain(ledger, complete)
         if not self.failures:
             from pipelines.pack import write_index
@@ -172,8 +179,12 @@ class Run:
         rows = [row for shard in shards if (row := self._todo(nodes, shard, cache)) is not None]
         if not rows:
             return shards
-        for node in nodes:
-            self.listener(Event(node.name, "", "queued", {"shards": len(rows)}))
+        self._queue(nodes, rows)
+        failed = self._send(nodes, rows)
+        return tuple(shard for shard in shards if shard not in failed)
+
+    def _send(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> set[str]:
+        """Send rows through a chain on Ray; the shards that failed, which are noted."""
         stages = [
             (self.tasks[node.name], getattr(self.config.resources, node.name)) for node in nodes
         ]
@@ -191,7 +202,29 @@ class Run:
             elif end["failed"]:
                 failed[row["shard"]] = Failure(end["failed"], row["shard"], end["message"])
         self.failures.extend(failed.values())
-        return tuple(shard for shard in shards if shard not in failed)
+        return set(failed)
+
+    def restore(self, shards: tuple[str, ...]) -> None:
+        """Make crops again that were let go and are needed after all."""
+        nodes = (DOWNLOAD, PERSONS)
+        force = [node.name for node in nodes]
+        rows = [
+            {"shard": shard, "force": force, "failed": "", "message": ""}
+            for shard in shards
+            if committed(self.folder, PERSONS.name, shard).let_go
+        ]
+        if rows:
+            self._queue(nodes, rows)
+            self._send(nodes, rows)
+
+    def _undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
+        cache: dict = {}
+        task = self.tasks[node.name]
+        return tuple(s for s in shards if not is_done(self.folder, task, s, (), cache))
+
+    def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
+        for node in nodes:
+            self.listener(Event(node.name, "", "queued", {"shards": len(rows)}))
 
     def _first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
         undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))

@@ -101,12 +101,6 @@ class Folder:
         with self.write(name) as file:
             file.write(data)
 
-    def sweep(self, prefix: str = "") -> None:
-        """Remove temporary files that a killed process left in `prefix`."""
-        for name in self.names(prefix):
-            if name.startswith(".") and name.endswith(TEMPORARY):
-                self.remove(f"{prefix}/{name}" if prefix else name)
-
 
 class Pending:
     """A file being written: `file` to write to, then `seal`, then `publish`; or `discard`.

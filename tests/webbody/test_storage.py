@@ -4,7 +4,7 @@ import io
 import pytest
 
 from webbody.errors import WebbodyError
-from webbody.storage import TEMPORARY, Folder, told
+from webbody.storage import Folder, told
 
 
 def visible(path):
@@ -30,14 +30,6 @@ def test_an_older_file_survives_a_failed_write(tmp_path):
         file.write(b"new")
         raise RuntimeError
     assert folder.read("x") == b"old"
-
-
-def test_sweep_removes_only_what_a_killed_process_left(tmp_path):
-    folder = Folder(tmp_path)
-    folder.write_bytes("s/keep", b"1")
-    (tmp_path / "s" / f".left.abc{TEMPORARY}").write_bytes(b"2")
-    folder.sweep("s")
-    assert visible(tmp_path) == ["keep"]
 
 
 def test_missing_files_and_folders(tmp_path):
