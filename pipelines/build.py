@@ -197,7 +197,7 @@ class Run:
             end = ended.get(row["shard"])
             if end is None:  # the row itself was lost with its worker
                 stage = self._first_undone(nodes, row["shard"])
-                message = "its worker process died again and again (out of memory?)"
+                message = "it was lost with the machine that worked on it"
                 failed[row["shard"]] = Failure(stage, row["shard"], message)
             elif end["failed"]:
                 failed[row["shard"]] = Failure(end["failed"], row["shard"], end["message"])

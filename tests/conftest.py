@@ -26,6 +26,8 @@ def ray_session():
         object_store_memory=128 << 20,
         logging_level="ERROR",
         log_to_driver=False,
+        # Workers find the toy stages of the tests.
+        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent / "pipelines")}},
     )
     yield
     ray.shutdown()

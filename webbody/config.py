@@ -203,7 +203,7 @@ class Resources(_Section):
     )
     cpus: int | None = Field(None, ge=1, description="CPUs of the local Ray (default: all)")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
-    retries: int = Field(2, ge=0, description="further tries for a shard whose worker died")
+    retries: int = Field(2, ge=0, description="further tries for a shard whose worker process died")
     let_go: bool = Field(
         False, description="remove downloaded images and crops once all their consumers committed"
     )

@@ -1,7 +1,6 @@
 """Ray: starting or joining it, and sending shards through a chain of stages with Ray Data."""
 
 import contextlib
-import functools
 import logging
 import os
 import threading
@@ -53,7 +52,7 @@ class Cluster:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        context.max_errored_blocks = -1  # a shard whose worker keeps dying is reported, not fatal
+        context.max_errored_blocks = -1  # what is lost with a machine is reported, not fatal
         for name in ("ray.data", "ray"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -65,22 +64,18 @@ class Cluster:
         hear: Callable[[Event], None],
     ) -> list[dict[str, Any]]:
         """Send rows through the stages, which overlap; the rows that came out at the end."""
-        # How often a worker that died is started again, and its shard tried again.
-        tries = self.resources.retries
-        restarts: Any = functools.partial(dict, max_restarts=tries, max_task_retries=tries)
         data = self._ray.data.from_items(rows, override_num_blocks=len(rows))
         with self._board(hear) as board:
             for task, resources in stages:
                 least, most = resources.workers
                 data = data.map(
                     Worker,
-                    fn_constructor_args=(task, out, (), board),
+                    fn_constructor_args=(task, out, (), board, self.resources.retries),
                     compute=self._ray.data.ActorPoolStrategy(
                         min_size=min(least, len(rows)), max_size=max(1, min(most, len(rows)))
                     ),
                     num_cpus=resources.cpus,
                     num_gpus=resources.gpus,
-                    ray_remote_args_fn=restarts,
                 )
             return list(data.iter_rows())
 

@@ -3,6 +3,7 @@
 import os
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,11 +43,15 @@ class Worker:
 
     Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
     bulky outputs were let go) and `failed` (the stage that failed, or ""). A failed shard passes
-    through untouched, so that it fails alone.
+    through untouched, so that it fails alone. Ray starts a worker that died again and gives it the
+    same shard for ever; after `retries` further tries the shard counts as failed.
     """
 
-    def __init__(self, task: Task, folder: str, shards: tuple[str, ...], board: Any = None) -> None:
-        self._task, self._folder, self._shards, self._board = task, Folder(folder), shards, board
+    def __init__(
+        self, task: Task, folder: str, shards: tuple[str, ...], board: Any = None, retries: int = 0
+    ) -> None:
+        self._task, self._folder, self._shards = task, Folder(folder), shards
+        self._board, self._retries = board, retries
         self._stage: Stage | None = None
         self._whole: dict = {}  # records of stages that run once: large, and fixed while this runs
 
@@ -61,6 +66,11 @@ class Worker:
             ):
                 self._tell(Event(name, shard, "skipped"))
                 return row
+            if self._tries(shard) > self._retries:
+                raise WebbodyError(
+                    f"its worker process died {self._retries + 1} times (out of memory?); "
+                    f"give it more room or lower resources.{name}.batch."
+                )
             self._tell(Event(name, shard, "started"))
             started = time.perf_counter()
             counts = self.run(shard)
@@ -98,6 +108,14 @@ class Worker:
                 self._whole[need, ALL] = read_record(self._folder, need, ALL)
         return dict(self._whole)
 
+    def _tries(self, shard: str) -> int:
+        """How often this stage began this shard before, in this run."""
+        if self._board is None:
+            return 0
+        import ray
+
+        return ray.get(self._board.begin.remote(self._task.node.name, shard))
+
     def _tell(self, event: Event) -> None:
         if self._board is not None:
             self._board.tell.remote(event)
@@ -108,6 +126,12 @@ class Board:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
+        self._begun: Counter[tuple[str, str]] = Counter()
+
+    def begin(self, stage: str, shard: str) -> int:
+        """Note that a worker begins a shard; how often one did before."""
+        self._begun[stage, shard] += 1
+        return self._begun[stage, shard] - 1
 
     def tell(self, event: Event) -> None:
         self._events.append(event)

@@ -1,0 +1,34 @@
+"""Stages of a few lines, to see what the engine does with shards that fail or kill their worker."""
+
+import os
+
+import pyarrow as pa
+
+from pipelines.engine.stage import Stage
+from webbody.errors import WebbodyError
+
+
+class Source(Stage):
+    name = "source"
+    needs = ()
+
+    def process(self, inputs, outputs):
+        outputs.table(pa.table({"shard": [inputs.shard]}))
+        return {"in": 1, "out": 1}
+
+
+class Fragile(Stage):
+    """Does what the shard's name asks for."""
+
+    name = "fragile"
+    needs = ("source",)
+
+    def process(self, inputs, outputs):
+        if inputs.shard.startswith("die"):
+            os._exit(1)  # what the kernel does to a worker that uses too much memory
+        if inputs.shard.startswith("raise"):
+            raise ValueError("broken shard")
+        if inputs.shard.startswith("told"):
+            raise WebbodyError("make room and try again.")
+        outputs.table(inputs.table("source"))
+        return {"in": 1, "out": 1}
