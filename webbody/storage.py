@@ -13,9 +13,6 @@ import fsspec
 
 from webbody.errors import WebbodyError
 
-#: Ending of files that are not published yet.
-TEMPORARY = ".tmp"
-
 
 def _umask() -> int:
     """The process's umask; reading it means setting it, so it is done once, before any thread."""
@@ -117,7 +114,7 @@ class Pending:
             if parent is not None:
                 parent.mkdir(parents=True, exist_ok=True)
             base = name.rsplit("/", 1)[-1]
-            handle, self._temporary = tempfile.mkstemp(f"{TEMPORARY}", f".{base}.", parent)
+            handle, self._temporary = tempfile.mkstemp(".tmp", f".{base}.", parent)
             self.file: IO[bytes] = _WriteBehind(io.FileIO(handle, "w+"))
 
     def seal(self) -> None:

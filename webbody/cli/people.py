@@ -29,8 +29,11 @@ def gallery(
     from pipelines.known.gallery import make_gallery
 
     settings = load(config, set_ or ())
-    make_gallery(sources, out, name=name, **gallery_models(settings))
-    typer.echo(out)
+    made = make_gallery(sources, out, name=name, **gallery_models(settings))
+    typer.echo(
+        f"{out}: {made.identities:,} people from {made.images:,} images; "
+        f"{made.without_face:,} images show no clear face."
+    )
 
 
 def calibrate(
