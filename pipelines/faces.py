@@ -15,6 +15,7 @@ from pipelines.matching.features import DIM, EMBEDDER, FEATURE
 from pipelines.vision.embedding import Embedder, align, alignments, moved
 from pipelines.vision.face_detection import FaceDetector
 from pipelines.vision.face_detection import Faces as Detected
+from pipelines.vision.shared_faces import settle
 from pipelines.vision.upper_body import SEEN, upper_body
 from webbody.images import ImageError, decode
 
@@ -59,6 +60,7 @@ class Faces(Stage):
 
     name = "faces"
     needs = ("persons",)
+    version = 2  # a face that two crops share stays with one of them
 
     def __init__(
         self,
@@ -81,13 +83,16 @@ class Faces(Stage):
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
         features: list[NDArray[np.float32]] = []
+        crops = _crops(inputs)
         with ThreadPoolExecutor(self.threads) as pool:
-            heads = _heads(inputs, pool, 2 * self.threads)
+            heads = _heads(inputs, crops, pool, 2 * self.threads)
             for window in windows(heads, WINDOW, lambda head: head.pixels, PIXELS):
                 aligned, landmarks = self._aligned(window)
                 features.append(self.embedder(aligned, landmarks))
                 rows += [head.row for head in window]
-        outputs.table(self._table(rows, features))
+        embedded = np.array([row["outcome"] is None for row in rows], bool)
+        settle(rows, {crop["crop"]: crop for crop in crops})
+        outputs.table(self._table(rows, embedded, features))
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 
     def _aligned(self, window: list[_Head]) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
@@ -127,14 +132,19 @@ class Faces(Stage):
             return "face:too-small"
         return None
 
-    def _table(self, rows: list[dict[str, Any]], parts: list[NDArray[np.float32]]) -> pa.Table:
-        """The rows with features, raw in half precision, and their norms."""
+    def _table(
+        self,
+        rows: list[dict[str, Any]],
+        embedded: NDArray[np.bool_],
+        parts: list[NDArray[np.float32]],
+    ) -> pa.Table:
+        """The rows that go on with features, raw in half precision, and their norms."""
         features = np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32)
         kept = np.array([row["outcome"] is None for row in rows], bool)
         halves = np.zeros((len(rows), DIM), np.float16)
-        halves[kept] = features
+        halves[embedded] = features
         norms = np.zeros(len(rows), np.float32)
-        norms[kept] = np.linalg.norm(features, axis=1)
+        norms[embedded] = np.linalg.norm(features, axis=1)
         column = pa.FixedSizeListArray.from_arrays(
             pa.array(halves.ravel()), type=FEATURE, mask=pa.array(~kept)
         )
@@ -166,12 +176,17 @@ def choose(
     return int(np.argmax(sides.prod(1) - 2 * (offsets**2).sum(1)))  # insightface's own measure
 
 
-def _heads(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Head]:
+def _crops(inputs: Inputs) -> list[dict[str, Any]]:
+    """The rows of the persons that go on."""
+    names = ["crop", "key", "outcome", "area", "keypoints", "width", "height"]
+    table = inputs.table("persons", columns=[*names, "offset", "length"])
+    return [row for row in table.to_pylist() if row["outcome"] is None]
+
+
+def _heads(
+    inputs: Inputs, crops: list[dict[str, Any]], pool: ThreadPoolExecutor, depth: int
+) -> Iterator[_Head]:
     """The upper body of each crop, in the order of the table, decoded a few ahead."""
-    names = ["crop", "key", "outcome", "area", "keypoints", "width", "height", "offset", "length"]
-    crops = [
-        row for row in inputs.table("persons", columns=names).to_pylist() if row["outcome"] is None
-    ]
     if not crops:
         return
     with inputs.random_access("persons") as tar:

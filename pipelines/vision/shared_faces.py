@@ -1,0 +1,48 @@
+"""A face belongs to one person, though boxes of persons overlap."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Overlap (intersection over union) from which two face boxes are one face.
+SAME = 0.5
+OUTCOME = "face:shared"
+
+
+def settle(rows: Sequence[dict[str, Any]], persons: Mapping[str, Mapping[str, Any]]) -> None:
+    """Of a photo's crops that show one face only the largest keeps it.
+
+    `rows` are those of the faces table, the crops of a photo one after the other; `persons` gives
+    each crop's `area`. The others get the outcome `face:shared` and, as detail, the crop that
+    keeps the face. Detectors now and then give a person a second box that cuts off a part; both
+    then hold the same face, and would else become two samples, or the worse one.
+    """
+    for _, group in groupby(rows, key=lambda row: row["key"]):
+        found = [row for row in group if row["outcome"] is None]
+        # Equal sizes are ordered by name: the result must not depend on chance.
+        found.sort(key=lambda row: (-_size(persons[row["crop"]]["area"]), row["crop"]))
+        kept: list[tuple[str, NDArray[np.float32]]] = []
+        for row in found:
+            origin = np.array(persons[row["crop"]]["area"][:2], np.float32)
+            box = (np.asarray(row["box"], np.float32).reshape(2, 2) + origin).reshape(-1)
+            owner = next((crop for crop, other in kept if _overlap(box, other) > SAME), None)
+            if owner is None:
+                kept.append((row["crop"], box))
+            else:
+                row["outcome"], row["detail"] = OUTCOME, f"the face of {owner}"
+
+
+def _size(area: Sequence[int]) -> int:
+    left, top, right, bottom = area
+    return (right - left) * (bottom - top)
+
+
+def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Intersection over union of two boxes (4,) xyxy."""
+    sides = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
+    common = float(sides.prod())
+    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - common
+    return common / union if union > 0 else 0.0
