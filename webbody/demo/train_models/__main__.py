@@ -22,7 +22,7 @@ def main() -> None:
         prog="python -m webbody.demo.train_models", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pack")
-    parser.add_argument("--fast", action="store_true", help="train about a quarter as long")
+    parser.add_argument("--fast", action="store_true", help="train about a third as long")
     parser.add_argument("--only", default=",".join(_LANES), help="lanes, with commas between")
     arguments = parser.parse_args()
     chosen = arguments.only.split(",")
@@ -41,7 +41,8 @@ def main() -> None:
         codes = list(pool.map(train, lanes))
     if failed := [name for name, code in zip(lanes, codes, strict=True) if code]:
         sys.exit(f"lanes that failed: {', '.join(failed)}")
-    if all((arguments.out / name).exists() for name in ("persons.pt", "faces.onnx")):
+    chained = ("persons.pt", "faces.onnx", "keypoints.onnx")
+    if all((arguments.out / name).exists() for name in chained):
         chain = {world: measure.chain(arguments.out, world) for world in measure.WORLDS}
         lane.record(arguments.out, "chain", chain)
     figures = json.loads((arguments.out / "figures.json").read_text())

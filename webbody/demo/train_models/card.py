@@ -26,13 +26,13 @@ uses. They know drawn people only: for photos of real people, name real models i
 
 Made by `python -m webbody.demo.train_models --out DIR`: photos are drawn by `webbody.demo.scene`
 (three quarters default world, one quarter stress world), all seeds are fixed. `--fast` trains about
-a quarter as long. Arithmetic differs between machines, so weights are not the same bytes elsewhere.
+a third as long. Arithmetic differs between machines, so weights are not the same bytes elsewhere.
 
 """
 
 _TAIL = f"""
-Each figure is from {PHOTOS} photos a world that no training saw, with people that no training saw.
-Persons: recall and precision at IoU 0.5. Faces: the same, searched in true upper bodies; landmark
+The detectors are measured on {PHOTOS} photos a world that no training saw, the embedder on pictures of
+people that no training saw; "trained" is wall time on one thread. Persons: recall and precision at IoU 0.5. Faces: the same, searched in true upper bodies; landmark
 error in units of the square root of the face box's area. Keypoints: share of visible points within
 0.1 or 0.05 of the square root of the person box's area, in true boxes. Chain: faces searched where
 the person detector sees heads, and keypoints in its boxes.

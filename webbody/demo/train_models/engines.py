@@ -12,7 +12,7 @@ from webbody.demo.train_models.offline import offline_ultralytics
 from webbody.skeleton import from_coco17, from_wholebody133
 
 PERSON_INPUT = 256  # px: the size at which YOLO is trained and, to be accurate, used
-PERSON_CONFIDENCE = 0.4
+PERSON_CONFIDENCE = 0.5
 FACE_INPUT = 320  # px: insightface's det_size for one person's upper body
 FACE_CONFIDENCE = 0.5
 
