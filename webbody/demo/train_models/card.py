@@ -31,11 +31,12 @@ a third as long. Arithmetic differs between machines, so weights are not the sam
 """
 
 _TAIL = f"""
-The detectors are measured on {PHOTOS} photos a world that no training saw, the embedder on pictures of
-people that no training saw; "trained" is wall time on one thread. Persons: recall and precision at IoU 0.5. Faces: the same, searched in true upper bodies; landmark
-error in units of the square root of the face box's area. Keypoints: share of visible points within
-0.1 or 0.05 of the square root of the person box's area, in true boxes. Chain: faces searched where
-the person detector sees heads, and keypoints in its boxes.
+"Trained" is wall time on one thread, drawing and measuring included. The detectors are measured on
+{PHOTOS} photos a world that no training saw, the embedder on people that no training saw. Persons:
+recall and precision at IoU 0.5. Faces: the same, searched in true upper bodies; landmark error in
+units of the square root of the face box's area. Keypoints: share of visible points within 0.1 or
+0.05 of the square root of the person box's area, in true boxes. Chain: faces searched where the
+person detector sees heads, and keypoints in its boxes.
 
 Settings: persons at {PERSON_INPUT} px with confidence {PERSON_CONFIDENCE}; faces at \
 {FACE_INPUT} px per upper body with confidence {FACE_CONFIDENCE}.
