@@ -110,6 +110,7 @@ class Run:
         first, keypoints, pack, ledger = CHAINS
         shards = self.chain(first, planned)
         packs: tuple[str, ...] = ()
+        told: tuple[str, ...] = ()  # shards whose rows all have their outcome
         if shards and self.whole(IDENTITIES, shards):
             self.restore(self._undone(KEYPOINTS, shards))
             complete = self.chain(keypoints, shards)
@@ -119,15 +120,15 @@ class Run:
                 if self._undone(PACK, packs):
                     self.restore(complete)
                 packs = self.chain(pack, packs)
-            shards = self.chain(ledger, complete)
+            told = self.chain(ledger, complete)
         if not self.failures:
             from pipelines.pack import write_index
 
             write_index(self.folder)
             if self.config.resources.let_go:
-                self.let_go(shards)
-            self._forget_stale(shards, packs)
-        return self.result(planned, packs)
+                self.let_go(told)
+            self._forget_stale(told, packs)
+        return self.result(planned, packs, told)
 
     def plan(self, replace: bool) -> tuple[str, ...]:
         """Plan if the manifest or the cut changed; the shards."""
@@ -289,8 +290,11 @@ class Run:
                 if name not in current:
                     self.folder.remove(f"{node.name}/{name}")
 
-    def result(self, shards: tuple[str, ...], packs: tuple[str, ...]) -> BuildResult:
-        outcomes, rows = outcome_counts(self.folder, shards)
+    def result(
+        self, shards: tuple[str, ...], packs: tuple[str, ...], told: tuple[str, ...]
+    ) -> BuildResult:
+        """`told` are the shards whose ledger counts; other ledgers are of an older run."""
+        outcomes, rows = outcome_counts(self.folder, told)
         missing = rows - sum(outcomes.values())
         if self.failures:
             outcomes["incomplete"] = missing

@@ -1,5 +1,6 @@
 """The faces stage: the face of each person crop, aligned and embedded."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def choose(
 def _crops(inputs: Inputs) -> list[dict[str, Any]]:
     """The rows of the persons that go on."""
     names = ["crop", "key", "outcome", "area", "keypoints", "width", "height"]
-    table = inputs.table("persons", columns=[*names, "offset", "length"])
+    table = inputs.table("persons", columns=[*names, "digest", "offset", "length"])
     return [row for row in table.to_pylist() if row["outcome"] is None]
 
 
@@ -198,6 +199,8 @@ def _decoded(source: tuple[dict[str, Any], bytes]) -> _Head:
     crop, data = source
     row: dict[str, Any] = {"crop": crop["crop"], "key": crop["key"], "outcome": None}
     width, height = crop["width"], crop["height"]
+    if hashlib.blake2b(data, digest_size=10).hexdigest() != crop["digest"]:
+        raise OSError(f"the tar of crops is damaged at {crop['crop']}; remove it to make it anew")
     try:
         image = decode(data, width * height)
     except ImageError as error:

@@ -160,27 +160,28 @@ def padded(
 
 def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:
     """The downloaded photos in the order of the table, decoded a few ahead."""
-    table = inputs.table(
-        "download", columns=["key", "outcome", "width", "height", "offset", "length"]
-    )
+    names = ["key", "outcome", "sha256", "width", "height", "offset", "length"]
+    table = inputs.table("download", columns=names)
     good = [row for row in table.to_pylist() if row["outcome"] is None]
     if not good:
         return
     with inputs.random_access("download") as tar:
         # No more pixels are decoded than the header promised when the file was checked.
-        sources = (
-            (row["key"], tar.read(row["offset"], row["length"]), row["width"] * row["height"])
-            for row in good
-        )
+        sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
         yield from ahead(pool, _decoded, sources, depth)
 
 
-def _decoded(source: tuple[str, bytes, int]) -> _Photo:
-    key, data, pixels = source
+def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
+    row, data = source
+    if hashlib.sha256(data).hexdigest() != row["sha256"]:
+        # A damaged disk must not turn good photos into unreadable ones.
+        raise OSError(
+            f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
+        )
     try:
-        return _Photo(key, decode(data, pixels))
+        return _Photo(row["key"], decode(data, row["width"] * row["height"]))
     except ImageError as error:
-        return _Photo(key, error)
+        return _Photo(row["key"], error)
 
 
 def _encoded(row: _Row) -> bytes | None:

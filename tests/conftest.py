@@ -13,6 +13,8 @@ import pytest
 from webbody.config import BuildConfig
 
 PORT = 18799
+#: Settings that give the small web several shards, and several shards of samples.
+SEVERAL = ("plan.rows_per_shard=20", "split.samples_per_shard=10")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +48,8 @@ class Demo:
         """The demo's configuration for another folder."""
         from webbody.cli.demo import demo_config
 
-        return demo_config(self.web, out, self.config.identities.galleries, overrides)
+        galleries = self.config.identities.galleries
+        return demo_config(self.web, out, galleries, (*SEVERAL, *overrides))
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +63,7 @@ def demo(ray_session, tmp_path_factory):
     root = tmp_path_factory.mktemp("demo")
     web = make_web(root / "web", names=8, images=8, seed=3, port=PORT, gallery=4)
     gallery = root / "gallery.parquet"
-    config = demo_config(web.folder, root / "build", (str(gallery),), ())
+    config = demo_config(web.folder, root / "build", (str(gallery),), SEVERAL)
     make_demo_gallery(web.gallery, gallery, config)
     with serve(web.folder, PORT):
         result = build(config)

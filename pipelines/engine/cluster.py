@@ -16,7 +16,7 @@ from webbody.errors import WebbodyError
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
@@ -43,7 +43,10 @@ class Cluster:
                 }
             )
             try:
-                self._ray.init(address=address, logging_level="ERROR", log_to_driver=False, **local)
+                with _without_stderr():
+                    self._ray.init(
+                        address=address, logging_level="ERROR", log_to_driver=False, **local
+                    )
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise WebbodyError(
                     f"Cannot start or join Ray at {address or 'this machine'} "
@@ -123,3 +126,16 @@ class Cluster:
 
 def _once(task: Task, out: str, shards: tuple[str, ...], board: Any, row: dict) -> dict[str, Any]:
     return Worker(task, out, shards, board)(row)
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Hide what Ray's C++ part prints while it starts; errors come as exceptions all the same."""
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

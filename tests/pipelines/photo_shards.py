@@ -40,6 +40,14 @@ def rgb(photo: Photo) -> NDArray[np.uint8]:
     return np.ascontiguousarray(photo.image[..., ::-1])
 
 
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def blake2b(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=10).hexdigest()
+
+
 class Given(Stage):
     """Commits a table, and a tar of members, under the name of another stage."""
 
@@ -60,6 +68,12 @@ class Given(Stage):
             for index, column in enumerate(("offset", "length")):
                 values = [places[key][index] if key in places else None for key in keys]
                 table = table.append_column(column, pa.array(values, pa.int64()))
+            bodies = {name.split(".")[0]: data for name, data in self.members.items()}
+            column, digest = ("sha256", sha256) if self.name == "download" else ("digest", blake2b)
+            values = [digest(bodies[key]) if key in bodies else None for key in keys]
+            if column in table.column_names:
+                table = table.drop_columns([column])
+            table = table.append_column(column, pa.array(values, pa.string()))
         outputs.table(table)
         return {"in": len(table), "out": len(table)}
 

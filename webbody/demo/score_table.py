@@ -23,7 +23,7 @@ EXPLAINED = {
 
 
 def print_score(result: dict, console: Console | None = None) -> None:
-    """Print a score (of `score`, or read from score.json), a line a figure, then the outcomes."""
+    """Print a score (of `score`, or read from score.json), a line a figure."""
     console = console or Console()
     table = Table(title="Score against the truth", title_justify="left")
     table.add_column("figure", no_wrap=True)
@@ -39,14 +39,4 @@ def print_score(result: dict, console: Console | None = None) -> None:
     verdict = (
         "each has exactly one outcome" if adds_up else "[bold red]the outcomes do not add up[/]"
     )
-    console.print(f"{result['rows']} manifest rows; {verdict}:")
-    outcomes = Table.grid(padding=(0, 2))
-    short: dict[str, int] = {}
-    for outcome, count in result["outcomes"].items():
-        general = (
-            "identity:duplicate-of" if outcome.startswith("identity:duplicate-of:") else outcome
-        )
-        short[general] = short.get(general, 0) + count
-    for outcome, count in sorted(short.items(), key=lambda pair: (-pair[1], pair[0])):
-        outcomes.add_row(f"{count:6d}", outcome)
-    console.print(outcomes)
+    console.print(f"{result['rows']} manifest rows; {verdict}.")
