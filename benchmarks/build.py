@@ -36,7 +36,7 @@ from pipelines.keypoints import Keypoints
 from pipelines.persons import JPEG_QUALITY, Persons
 from pipelines.vision.embedding import align, alignments, moved
 from pipelines.vision.upper_body import upper_body
-from webbody.demo.scene import crowd
+from webbody.demo.drawing.scene import crowd
 from webbody.images import decode, encode_jpeg
 from webbody.storage import Folder
 

@@ -57,8 +57,8 @@ def demo(ray_session, tmp_path_factory):
     """A build of 8 names x 8 URLs with the real libraries and the demo's models."""
     from pipelines.build import build
     from webbody.cli.demo import demo_config, make_demo_gallery
-    from webbody.demo.server import serve
-    from webbody.demo.web import make_web
+    from webbody.demo.website.server import serve
+    from webbody.demo.website.web import make_web
 
     root = tmp_path_factory.mktemp("demo")
     web = make_web(root / "web", names=8, images=8, seed=3, port=PORT, gallery=4)

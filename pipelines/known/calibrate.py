@@ -41,8 +41,8 @@ def calibrate_demo(
 
 def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
     """Number and picture of people whom no demo model was trained on."""
-    from webbody.demo.identity import Identity
-    from webbody.demo.scene import photo, portrait
+    from webbody.demo.drawing.identity import Identity
+    from webbody.demo.drawing.scene import photo, portrait
 
     for number in range(_DRAWN_PEOPLE, _DRAWN_PEOPLE + identities):
         person = Identity.sample(number)

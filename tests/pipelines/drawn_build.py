@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.ledger import Ledger
-from webbody.demo.identity import Identity
-from webbody.demo.scene import photo
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.scene import photo
 from webbody.images import encode_jpeg, letterbox
 from webbody.storage import Folder
 

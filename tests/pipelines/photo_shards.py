@@ -13,7 +13,7 @@ import webbody.demo
 from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.persons import SCHEMA as PERSONS
 from pipelines.persons import padded
-from webbody.demo.scene import Photo, crowd
+from webbody.demo.drawing.scene import Photo, crowd
 from webbody.images import ImageError, encode_jpeg, probe
 from webbody.skeleton import COCO17
 from webbody.storage import Folder

@@ -10,7 +10,7 @@ import pytest
 from pipelines.build import build
 from pipelines.views.explain import explain
 from pipelines.views.status import status
-from webbody.demo.web import make_web
+from webbody.demo.website.web import make_web
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 

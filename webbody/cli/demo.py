@@ -35,9 +35,9 @@ def demo(
     manifest with the real libraries and tiny models, and compares the result with the truth.
     """
     from webbody.cli.build import run
-    from webbody.demo.score import print_score, write_score
-    from webbody.demo.server import serve
-    from webbody.demo.web import DEFAULT_PORT, make_web
+    from webbody.demo.scoring.score import print_score, write_score
+    from webbody.demo.website.server import serve
+    from webbody.demo.website.web import DEFAULT_PORT, make_web
 
     console = Console()
     console.print(f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}")
@@ -76,7 +76,7 @@ def demo_config(
     web: Path, out: Path, galleries: Sequence[str], overrides: Sequence[str]
 ) -> BuildConfig:
     """The build of a synthetic web: preset.yaml, the tiny models, what the web's faults ask for."""
-    from webbody.demo.kinds import BUILD_SETTINGS
+    from webbody.demo.website.kinds import BUILD_SETTINGS
 
     values: dict[str, Any] = {"manifest": str(web / "manifest.parquet"), "out": str(out)}
     values = merge(values, demo_models())

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webbody import skeleton
-from webbody.demo.canvas import PARTS_PER_FIGURE
-from webbody.demo.clothes import Clothes
-from webbody.demo.identity import Identity
-from webbody.demo.scene import HIDDEN, OUTSIDE, VISIBLE, Photo, crowd, photo, portrait
+from webbody.demo.drawing.canvas import PARTS_PER_FIGURE
+from webbody.demo.drawing.clothes import Clothes
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.scene import HIDDEN, OUTSIDE, VISIBLE, Photo, crowd, photo, portrait
 
 SHOULDERS = [skeleton.NAMES.index(f"{side}_shoulder") for side in ("left", "right")]
 

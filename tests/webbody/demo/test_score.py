@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from webbody.commit import Output, Record
-from webbody.demo.score import print_score, score, write_score
-from webbody.demo.score_table import EXPLAINED
-from webbody.demo.truth import TRUTH
-from webbody.demo.web import NAMES
+from webbody.demo.scoring.score import print_score, score, write_score
+from webbody.demo.scoring.score_table import EXPLAINED
+from webbody.demo.website.truth import TRUTH
+from webbody.demo.website.web import NAMES
 from webbody.errors import WebbodyError
 from webbody.manifest import sample_key
 from webbody.storage import Folder

@@ -11,8 +11,8 @@ from http.client import IncompleteRead
 
 import pytest
 
-from webbody.demo import kinds
-from webbody.demo.server import Handler, serve
+from webbody.demo.website import kinds
+from webbody.demo.website.server import Handler, serve
 from webbody.errors import WebbodyError
 
 BODY = bytes(range(256)) * 40
@@ -82,7 +82,7 @@ def test_once_failures_fail_the_first_request_of_every_pair(get):
 
 
 def test_a_first_request_without_a_second_is_forgotten(get, monkeypatch):
-    monkeypatch.setattr("webbody.demo.server.FORGET", 0.05)
+    monkeypatch.setattr("webbody.demo.website.server.FORGET", 0.05)
     assert status(get, "error-once") == 500
     time.sleep(0.1)
     assert [status(get, "error-once") for _ in range(2)] == [500, 200]
@@ -182,7 +182,7 @@ def test_a_folder_without_a_web_is_told(tmp_path):
 
 
 def test_the_command_serves_and_stops(folder):
-    command = [sys.executable, "-m", "webbody.demo.server", str(folder)]
+    command = [sys.executable, "-m", "webbody.demo.website.server", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             base = process.stdout.readline().split()[0]

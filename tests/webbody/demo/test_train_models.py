@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from webbody.demo.scene import Face, Figure, Photo
+from webbody.demo.drawing.scene import Face, Figure, Photo
 from webbody.demo.train_models import card, face_scenes, faces, keypoints, lane, measure, persons
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, training_photo
 from webbody.demo.train_models.engines import insightface, rtmpose, yolo

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageOps
 
-from webbody.demo import kinds
-from webbody.demo.encodings import bomb, encode, near_duplicate
-from webbody.demo.files import file_name
-from webbody.demo.pictures import FACE_SIDE, changed, draw
-from webbody.demo.plan import make_plan
-from webbody.demo.web import Web, make_web, url_path
+from webbody.demo.website import kinds
+from webbody.demo.website.encodings import bomb, encode, near_duplicate
+from webbody.demo.website.files import file_name
+from webbody.demo.website.pictures import FACE_SIDE, changed, draw
+from webbody.demo.website.plan import make_plan
+from webbody.demo.website.web import Web, make_web, url_path
 from webbody.errors import WebbodyError
 
 

@@ -24,9 +24,10 @@ _HEAD = """# The demo's models
 Tiny models of the demo's synthetic web, in the file formats of the libraries that the pipeline
 uses. They know drawn people only: for photos of real people, name real models instead.
 
-Made by `python -m webbody.demo.train_models --out DIR`: photos are drawn by `webbody.demo.scene`
-(three quarters default world, one quarter stress world), all seeds are fixed. `--fast` trains about
-a third as long. Arithmetic differs between machines, so weights are not the same bytes elsewhere.
+Made by `python -m webbody.demo.train_models --out DIR`: photos are drawn by
+`webbody.demo.drawing` (three quarters default world, one quarter stress world), all seeds are
+fixed. `--fast` trains about a third as long. Arithmetic differs between machines, so weights are
+not the same bytes elsewhere.
 
 """
 

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-from webbody.demo.scene import Figure, Photo, crowd
+from webbody.demo.drawing.scene import Figure, Photo, crowd
 
 # Photos of the demo are mostly square, and otherwise of the usual formats of cameras and screens.
 _SIZES = ((640, 640), (640, 640), (640, 640), (640, 480), (480, 640), (640, 427), (427, 640))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from webbody.demo.identity import Identity
-from webbody.demo.scene import Face, photo, portrait
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.scene import Face, photo, portrait
 
 CROP = 112
 # ArcFace's alignment template, px: image-left eye, image-right eye, nose, mouth corners.

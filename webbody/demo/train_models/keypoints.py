@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from webbody.demo.scene import Figure, Photo
+from webbody.demo.drawing.scene import Figure, Photo
 from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
 from webbody.demo.train_models.keypoint_network import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from webbody.demo.scene import Face, Figure
+from webbody.demo.drawing.scene import Face, Figure
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, upper_body
 from webbody.demo.train_models.engines import Detector, insightface, rtmpose, yolo
 from webbody.demo.train_models.tally import Tally, matches

@@ -12,7 +12,7 @@ import cv2
 import torch
 import yaml
 
-from webbody.demo.scene import Photo
+from webbody.demo.drawing.scene import Photo
 from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
 from webbody.demo.train_models.engines import PERSON_INPUT

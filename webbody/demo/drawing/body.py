@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.canvas import CIRCLE, Canvas, Part, ellipse, shade
-from webbody.demo.clothes import Clothes, draw_pattern
-from webbody.demo.head import Head, HeadTruth
-from webbody.demo.identity import Identity
-from webbody.demo.pose import sample_pose
-from webbody.demo.skull import Skull
+from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, ellipse, shade
+from webbody.demo.drawing.clothes import Clothes, draw_pattern
+from webbody.demo.drawing.head import Head, HeadTruth
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.pose import sample_pose
+from webbody.demo.drawing.skull import Skull
 
 # For each keypoint the parts of its own body through which it still counts as seen: an arm hides a
 # hip and hair an ear; what lies under cloth or skin of the same part is not told apart.

@@ -1,9 +1,9 @@
 """The synthetic web as files: images, a manifest with their URLs, and the truth about both.
 
-FOLDER/files/           the images, as `webbody.demo.server` serves them
+FOLDER/files/           the images, as `webbody.demo.website.server` serves them
 FOLDER/behaviours.json  URL path -> file and behaviour, where a path is more than a file
 FOLDER/manifest.parquet url, name: what a build gets
-FOLDER/truth.parquet    the same rows: what is behind them (see `webbody.demo.truth`)
+FOLDER/truth.parquet    the same rows: what is behind them (see `webbody.demo.website.truth`)
 FOLDER/names.parquet    name, identity, leaked
 FOLDER/gallery/         validation people, `<identity>/<n>.jpg`
 FOLDER/web.json         the arguments, written last
@@ -21,10 +21,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from webbody.demo import kinds
-from webbody.demo.files import file_name, write_files, write_gallery
-from webbody.demo.plan import make_plan
-from webbody.demo.truth import truth_table
+from webbody.demo.website import kinds
+from webbody.demo.website.files import file_name, write_files, write_gallery
+from webbody.demo.website.plan import make_plan
+from webbody.demo.website.truth import truth_table
 from webbody.errors import WebbodyError
 
 DEFAULT_PORT = 18765
@@ -156,10 +156,12 @@ def _clear(folder: Path) -> None:
 
 
 def _code() -> str:
-    """A digest of this package's source: an older drawing is not taken for a current one."""
+    """A digest of what draws and writes: an older drawing is not taken for a current one."""
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    website = Path(__file__).parent
+    for folder in (website.parent / "drawing", website):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.canvas import CIRCLE, Canvas, Part, shade
-from webbody.demo.face import Expression, FacePainter
-from webbody.demo.hair import Hair
-from webbody.demo.skull import Skull, hull
+from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, shade
+from webbody.demo.drawing.face import Expression, FacePainter
+from webbody.demo.drawing.hair import Hair
+from webbody.demo.drawing.skull import Skull, hull
 
 _EARS = ((1, Part.LEFT_EAR), (-1, Part.RIGHT_EAR))  # the subject's left is +x in the head's frame
 

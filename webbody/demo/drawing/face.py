@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.canvas import CIRCLE, Canvas, Part, mix, shade
-from webbody.demo.skull import Skull, hull
+from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, mix, shade
+from webbody.demo.drawing.skull import Skull, hull
 
 
 @dataclass(frozen=True)

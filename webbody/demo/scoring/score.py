@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from webbody.demo import kinds, score_images, score_people
-from webbody.demo.built import KEPT, Built, read_build
-from webbody.demo.score_images import Match, share
-from webbody.demo.score_table import print_score
+from webbody.demo.scoring import score_images, score_people
+from webbody.demo.scoring.built import KEPT, Built, read_build
+from webbody.demo.scoring.score_images import Match, share
+from webbody.demo.scoring.score_table import print_score
+from webbody.demo.website import kinds
 from webbody.manifest import sample_key
 from webbody.storage import Folder
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.built import Crop
-from webbody.demo.pictures import FACE_SIDE, FACE_VISIBLE, FIGURE_SIDE, FIGURE_VISIBLE
+from webbody.demo.scoring.built import Crop
 from webbody.demo.train_models.tally import matches, overlaps
+from webbody.demo.website.pictures import FACE_SIDE, FACE_VISIBLE, FIGURE_SIDE, FIGURE_VISIBLE
 
 _PCK = 0.1  # of the square root of the true box's area
 _NEAR_TRUTH = (

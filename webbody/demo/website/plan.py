@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from webbody.demo import kinds
-from webbody.demo.names import invent
+from webbody.demo.website import kinds
+from webbody.demo.website.names import invent
 
 #: Scenes that should show the named person, and their shares.
 RIGHT = {"close-up": 0.32, "half": 0.32, "full": 0.2, "group": 0.16}

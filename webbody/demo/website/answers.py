@@ -1,4 +1,4 @@
-"""Answers of the synthetic web's server: a method for each behaviour of `webbody.demo.kinds`."""
+"""Answers of the synthetic web's server: a method for each behaviour of `kinds`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from webbody.demo import kinds
+from webbody.demo.website import kinds
 
 if TYPE_CHECKING:
-    from webbody.demo.server import Server
+    from webbody.demo.website.server import Server
 
 _SLOW_SECONDS = 1.0
 _DRIP = 0.2  # seconds between two bytes of an endless answer

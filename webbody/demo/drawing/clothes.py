@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.canvas import Canvas, shade
-from webbody.demo.identity import Colour
+from webbody.demo.drawing.canvas import Canvas, shade
+from webbody.demo.drawing.identity import Colour
 
 PLAIN, STRIPED, JACKET, PRINTED, LINED = range(5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from webbody.demo.canvas import Canvas, ellipse, mix, shade
+from webbody.demo.drawing.canvas import Canvas, ellipse, mix, shade
 
 
 def draw_background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from webbody.demo import kinds
-from webbody.demo.files import File
-from webbody.demo.pictures import can_be_recognised
-from webbody.demo.plan import Plan, Row
-from webbody.demo.scene import Figure
+from webbody.demo.drawing.scene import Figure
+from webbody.demo.website import kinds
+from webbody.demo.website.files import File
+from webbody.demo.website.pictures import can_be_recognised
+from webbody.demo.website.plan import Plan, Row
 
 _CLOSED_PORT = 1  # nobody listens there
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 
-from webbody.demo.score_images import Match, share
+from webbody.demo.scoring.score_images import Match, share
 
 
 def _labels(matched: list[Match]) -> tuple[dict[int, int], int, int]:

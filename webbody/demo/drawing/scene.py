@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from webbody.demo.background import blob, draw_background, random_colour
-from webbody.demo.body import SEEN_ON, Body, Drawn
-from webbody.demo.camera import develop
-from webbody.demo.canvas import PARTS_PER_FIGURE, Canvas
-from webbody.demo.clothes import Clothes
-from webbody.demo.identity import Identity
+from webbody.demo.drawing.background import blob, draw_background, random_colour
+from webbody.demo.drawing.body import SEEN_ON, Body, Drawn
+from webbody.demo.drawing.camera import develop
+from webbody.demo.drawing.canvas import PARTS_PER_FIGURE, Canvas
+from webbody.demo.drawing.clothes import Clothes
+from webbody.demo.drawing.identity import Identity
 from webbody.skeleton import FACE5
 
 VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from webbody.demo.canvas import CIRCLE, Canvas, Part, shade
-from webbody.demo.skull import Skull, hull
+from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, shade
+from webbody.demo.drawing.skull import Skull, hull
 
 _AZIMUTH = np.linspace(-np.pi, np.pi, 41)
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from webbody.demo import kinds
+from webbody.demo.website import kinds
 
 EXTENSIONS = {
     "palette-png": "png", "alpha-png": "png", "png16": "png", "bomb": "png",

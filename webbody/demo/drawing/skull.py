@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from webbody.demo.identity import Identity
+from webbody.demo.drawing.identity import Identity
 
 _HEIGHTS = np.linspace(-1.0, 1.2, 111)
 

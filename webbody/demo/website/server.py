@@ -1,6 +1,6 @@
 """The server of the synthetic web: local, threaded, and as badly behaved as the plan says.
 
-    python -m webbody.demo.server FOLDER
+    python -m webbody.demo.website.server FOLDER
 
 Answers do not depend on what an earlier build asked for: "once" failures fail the first request and
 answer the second, again and again. A first request that was never followed by a second is forgotten
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from webbody.demo import kinds
-from webbody.demo.answers import Handler
+from webbody.demo.website import kinds
+from webbody.demo.website.answers import Handler
 from webbody.errors import WebbodyError
 
 FORGET = 20.0
@@ -97,7 +97,7 @@ def _bind(folder: Path, port: int | None) -> Server:
 def main() -> None:
     """Serve a web until interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m webbody.demo.server", description="Serve a web."
+        prog="python -m webbody.demo.website.server", description="Serve a web."
     )
     parser.add_argument("folder", type=Path, help="folder that make_web wrote")
     parser.add_argument("--port", type=int, help="instead of the one in the manifest")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from webbody.demo.identity import Identity
-from webbody.demo.scene import Figure, Photo, photo
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.scene import Figure, Photo, photo
 
 #: Head heights of the named person as shares of the smaller side of the photo.
 HEADS = {"close-up": (0.36, 0.5), "half": (0.17, 0.32), "full": (0.085, 0.12), "group": (0.1, 0.3)}

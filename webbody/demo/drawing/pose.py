@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from webbody.demo.identity import Identity
+from webbody.demo.drawing.identity import Identity
 
 SIDES = (("left", 1), ("right", -1))
 

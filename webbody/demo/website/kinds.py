@@ -10,7 +10,7 @@ from __future__ import annotations
 FETCHED = "fetched"
 PLAIN = "plain"
 
-#: How the server answers -> expected outcome. `webbody.demo.server` has a method for each.
+#: How the server answers -> expected outcome. `webbody.demo.website.server` has a method for each.
 BEHAVIOURS = {
     PLAIN: FETCHED,
     "missing": "download:http-404",
@@ -40,7 +40,7 @@ BEHAVIOURS = {
     "wrong-type": FETCHED,  # an image sent as text/plain
 }
 
-#: How the file is made -> expected outcome. `webbody.demo.encodings` makes them.
+#: How the file is made -> expected outcome. `webbody.demo.website.encodings` makes them.
 ENCODINGS = {
     PLAIN: FETCHED,  # baseline JPEG
     "progressive": FETCHED,

@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webbody.demo.encodings import encode, extension, near_duplicate
-from webbody.demo.identity import Identity
-from webbody.demo.pictures import changed, draw
-from webbody.demo.plan import Item
-from webbody.demo.scene import Figure, portrait
+from webbody.demo.drawing.identity import Identity
+from webbody.demo.drawing.scene import Figure, portrait
+from webbody.demo.website.encodings import encode, extension, near_duplicate
+from webbody.demo.website.pictures import changed, draw
+from webbody.demo.website.plan import Item
 
 _SMALL = 24  # tasks below this number are not worth starting processes
 

@@ -1,0 +1,1 @@
+"""How good a build of the synthetic web is, compared with the truth."""
