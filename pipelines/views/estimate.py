@@ -25,15 +25,15 @@ class Rate:
 #: Per accepted row: two CPU cores, demo models, 640 px photos of 1 to 3 people. A GPU, other
 #: models or images change these much; committed shards of the same folder are measured instead.
 DEFAULT_RATES = {
-    "download": Rate(0.012, 90_000),
-    "persons": Rate(0.045, 75_000),
-    "faces": Rate(0.035, 900),
-    "clusters": Rate(0.001, 60),
-    "identities": Rate(0.002, 60),
-    "keypoints": Rate(0.015, 150),
-    "split": Rate(0.001, 200),
-    "pack": Rate(0.008, 16_000),
-    "ledger": Rate(0.0005, 60),
+    "download": Rate(0.036, 67_000),
+    "persons": Rate(0.027, 67_000),
+    "faces": Rate(0.028, 1_200),
+    "clusters": Rate(0.006, 50),
+    "identities": Rate(0.0005, 45),
+    "keypoints": Rate(0.003, 130),
+    "split": Rate(0.0003, 150),
+    "pack": Rate(0.003, 12_000),
+    "ledger": Rate(0.0005, 50),
 }
 
 

@@ -46,6 +46,7 @@ _MEANINGS = {
     "person:too-small": "too few pixels of a person",
     "face:none": "no face was found",
     "face:low-score": "something like a face, but not surely",
+    "face:shared": "another, larger crop of the photo shows the same face",
     "face:too-small": "too few pixels of a face",
     "cluster:noise": "looks like no other face of this name",
     "cluster:minor": "somebody else who also appears under this name",
