@@ -21,8 +21,8 @@ _LARGEST = (40.0, 130.0)
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/faces.onnx (about 1.6 MB); return its held-out figures."""
-    photos, bodies = face_scenes.pool(800 if fast else 2500, log)
-    network = fit(photos, bodies, steps=1500 if fast else 4500, log=log)
+    photos, bodies = face_scenes.pool(1200 if fast else 2500, log)
+    network = fit(photos, bodies, steps=2500 if fast else 4500, log=log)
     export(network, out / "faces.onnx")
     return {world: measure.faces(out / "faces.onnx", world) for world in measure.WORLDS}
 

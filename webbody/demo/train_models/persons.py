@@ -25,7 +25,7 @@ _COCO_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/persons.pt (about 2.4 MB); return its held-out figures."""
-    photos, epochs = (1200, 12) if fast else (2500, 16)
+    photos, epochs = (1600, 14) if fast else (2500, 16)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_photos(work, "train", photos)
