@@ -26,7 +26,7 @@ uses. They know drawn people only: for photos of real people, name real models i
 
 Made by `python -m webbody.demo.train_models --out DIR`: photos are drawn by
 `webbody.demo.drawing` (three quarters default world, one quarter stress world), all seeds are
-fixed. `--fast` trains about a third as long. Arithmetic differs between machines, so weights are
+fixed. `--fast` trains about half as long. Arithmetic differs between machines, so weights are
 not the same bytes elsewhere.
 
 """
