@@ -9,8 +9,7 @@ STAMP := .venv/.installed
 
 install: $(STAMP)
 
-# --no-deps never: constraints.txt pins what pip resolves. The headless OpenCV goes in last, because
-# three OpenCV distributions share one folder and all three must be the same version.
+# constraints.txt pins what pip resolves.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[build,dev]'
@@ -31,7 +30,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/build.py
+	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.plan
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -14,6 +14,7 @@ models of full size.
 
 import argparse
 import contextlib
+import hashlib
 import io
 import multiprocessing
 import subprocess
@@ -85,6 +86,8 @@ def put(
     if members is not None:
         tar = outputs.tar()
         places = [tar.add(name, data) for name, data in members.items()]
+        digests = [hashlib.sha256(data).hexdigest() for data in members.values()]
+        table = table.append_column("sha256", pa.array(digests))
         for index, name in enumerate(("offset", "length")):
             table = table.append_column(name, pa.array([place[index] for place in places]))
     outputs.table(table)
@@ -110,11 +113,11 @@ def settings(models: str) -> dict[type[Stage], dict[str, Any]]:
     common = {"device": "cpu", "batch": BATCH, "threads": 1}
     return {
         Persons: {
-            "model": f"{models}/persons.pt", "confidence": 0.3, "image_size": 320,
-            "padding": 0.05, "max_persons": 6, "min_side": 32, **common,
+            "model": f"{models}/persons.pt", "confidence": 0.4, "iou": 0.5,
+            "image_size": 256, "padding": 0.05, "max_persons": 6, "min_side": 32, **common,
         },
         Faces: {
-            "detector": f"{models}/faces.onnx", "detector_size": 320,
+            "detector": f"{models}/faces.onnx", "detector_size": 640,
             "embedder": f"{models}/embedder.pt", "min_score": 0.5, "min_size": 16, **common,
         },
         Keypoints: {
@@ -146,7 +149,7 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
     stage = Persons(**arguments)
     sources = [data for _, data in read(folder, "download")]
     photos = [decode(data) for data in sources]
-    size, confidence = arguments["image_size"], arguments["confidence"]
+    wanted = {"imgsz": arguments["image_size"], "conf": arguments["confidence"]}
 
     bgr = [swapped(photo) for photo in photos]  # as cv2.imread gives them to the library
 
@@ -154,7 +157,7 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
         results: list[Any] = []
         for start in range(0, len(images), BATCH):
             results += stage.detector.yolo.predict(
-                images[start : start + BATCH], imgsz=size, conf=confidence, device="cpu",
+                images[start : start + BATCH], **wanted, iou=arguments["iou"], device="cpu",
                 verbose=False,
             )  # fmt: skip
         return results
@@ -294,7 +297,7 @@ def main() -> None:
                 print(row, flush=True)
     if not arguments.no_download:
         print("\ndownload stage, beside img2dataset on the same local server", flush=True)
-        options = ["--images", "300", "--rounds", "3"]
+        options = ["--rounds", str(arguments.rounds)]
         subprocess.run([sys.executable, "-m", "benchmarks.download", *options], check=True)
 
 

@@ -68,6 +68,7 @@ class Persons(Stage):
         *,
         model: str,
         confidence: float,
+        iou: float,
         image_size: int,
         padding: float,
         max_persons: int,
@@ -76,7 +77,7 @@ class Persons(Stage):
         batch: int = 32,
         threads: int = 1,
     ) -> None:
-        self.detector = PersonDetector(model, confidence, image_size, device, batch, threads)
+        self.detector = PersonDetector(model, confidence, iou, image_size, device, batch, threads)
         self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
         self.batch, self.threads = batch, threads
 

@@ -77,6 +77,9 @@ class Persons(_Section):
         "yolov8n-pose.pt", description="ultralytics name or path of a YOLOv8-pose model"
     )
     confidence: Unit = Field(0.7, description="detections below are dropped")
+    iou: Unit = Field(
+        0.7, description="of two boxes with more overlap (intersection over union) one is dropped"
+    )
     image_size: int = Field(
         640, ge=32, description="side in pixels at which the detector sees the image"
     )

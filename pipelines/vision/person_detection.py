@@ -43,14 +43,21 @@ class PersonDetector:
     """
 
     def __init__(
-        self, model: str, confidence: float, image_size: int, device: str, batch: int, threads: int
+        self,
+        model: str,
+        confidence: float,
+        iou: float,
+        image_size: int,
+        device: str,
+        batch: int,
+        threads: int,
     ) -> None:
         quiet_libraries()
         import torch
         import ultralytics
 
         self.size = -(-image_size // _STRIDE) * _STRIDE
-        self.confidence, self.batch = confidence, batch
+        self.confidence, self.iou, self.batch = confidence, iou, batch
         self.device = choose_device(device)
         path = models.resolve(model, PERSONS)
         with models.loading(path, "an ultralytics pose model"):
@@ -85,8 +92,8 @@ class PersonDetector:
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
         """ultralytics' results for BGR images of one shape."""
         found: Any = self.yolo.predict(
-            images, imgsz=self.size, conf=self.confidence, device=self.device, classes=[0],
-            max_det=_MOST, verbose=False, save=False, rect=True,
+            images, imgsz=self.size, conf=self.confidence, iou=self.iou, device=self.device,
+            classes=[0], max_det=_MOST, verbose=False, save=False, rect=True,
         )  # fmt: skip
         results: list[Any] = list(found)
         # After 2 s in its suppression of double boxes (a busy or suspended machine) ultralytics

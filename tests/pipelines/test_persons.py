@@ -19,6 +19,7 @@ from webbody.storage import Folder
 SETTINGS = {
     "model": demo_model("persons.pt"),
     "confidence": 0.3,
+    "iou": 0.7,
     "image_size": 320,
     "padding": 0.05,
     "max_persons": 6,
@@ -94,7 +95,7 @@ def test_the_largest_person_comes_first(shard):
 
 
 def test_a_batch_finds_what_single_photos_find(pictures):
-    arguments = ("persons.pt", 0.3, 320, "cpu")
+    arguments = ("persons.pt", 0.3, 0.7, 320, "cpu")
     detector = PersonDetector(demo_model(arguments[0]), *arguments[1:], batch=8, threads=1)
     images = [rgb(photo) for photo in pictures]
     for image, together in zip(images, detector(images), strict=True):
@@ -105,7 +106,7 @@ def test_a_batch_finds_what_single_photos_find(pictures):
 
 
 def test_boxes_are_those_of_the_library(pictures):
-    detector = PersonDetector(demo_model("persons.pt"), 0.3, 320, "cpu", batch=8, threads=1)
+    detector = PersonDetector(demo_model("persons.pt"), 0.3, 0.7, 320, "cpu", batch=8, threads=1)
     square = pictures[0]
     result = detector.yolo.predict(square.image, imgsz=320, conf=0.3, verbose=False)[0]
     ours = detector([rgb(square)])[0]
