@@ -1,11 +1,8 @@
 """The build: from a manifest to shards, on Ray, resuming whatever is committed."""
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipelines.engine import cluster
@@ -14,7 +11,6 @@ from pipelines.engine.graph import (
     DOWNLOAD,
     IDENTITIES,
     KEYPOINTS,
-    LEDGER,
     PACK,
     PERSONS,
     PLAN,
@@ -24,17 +20,24 @@ from pipelines.engine.graph import (
     is_done,
     tasks,
 )
+from pipelines.engine.settings_files import files_of
 from pipelines.engine.stage import ALL, committed
+from pipelines.engine.state import (
+    StageTotals,
+    outcome_counts,
+    pack_shards,
+    planned_shards,
+    read_build,
+    stage_totals,
+    write_build,
+)
 from pipelines.engine.worker import Event
-from pipelines.ledger import KEPT
-from webbody import __version__, models
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
 from webbody.storage import Folder
 
-BUILD_FILE = "build.json"
 Listener = Callable[[Event], None]
 
 
@@ -54,23 +57,13 @@ class BuildResult:
     out: str
     rows: int
     outcomes: dict[str, int]
-    stages: dict[str, "StageTotals"]
+    stages: dict[str, StageTotals]
     failures: list[Failure] = field(default_factory=list)
     ran: int = 0  # shards of stages that were processed, not skipped
 
     @property
     def complete(self) -> bool:
         return not self.failures
-
-
-@dataclass
-class StageTotals:
-    """Sums over the committed shards of a stage; `seconds` are those of its workers."""
-
-    shards: int = 0
-    items_in: int = 0
-    items_out: int = 0
-    seconds: float = 0.0
 
 
 def build(
@@ -99,7 +92,7 @@ class Run:
         self.config, self.listener = config, listener
         self.folder = Folder(config.out)
         self.manifest = Manifest(config.manifest)
-        self.tasks = tasks(config, self.manifest.file, model_files(config))
+        self.tasks = tasks(config, self.manifest.file, files_of(config))
         self.failures: list[Failure] = []
         self.ran = 0
         self._cluster: cluster.Cluster | None = None
@@ -146,10 +139,7 @@ class Run:
             self.ran += 1
             seconds = time.perf_counter() - started
             self.listener(Event(PLAN.name, ALL, "done", record.counts, seconds))
-        self.folder.write_bytes(
-            BUILD_FILE,
-            _json({**source, "code": __version__, "config": self.config.model_dump(mode="json")}),
-        )
+        write_build(self.folder, {**source, "config": self.config.model_dump(mode="json")})
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
         return planned_shards(record)
@@ -323,81 +313,3 @@ class Run:
     def _hear(self, event: Event) -> None:
         self.ran += event.kind == "done"
         self.listener(event)
-
-
-def model_files(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
-    """`stage.field` of each file that settings name -> path and sha256; all must be there."""
-    out: dict[str, tuple[Any, Any]] = {}
-    for stage, name, backend in (
-        ("persons", "model", "persons"),
-        ("faces", "detector", "face-detector"),
-        ("faces", "embedder", "face-embedder"),
-        ("keypoints", "model", "keypoints"),
-    ):
-        path = models.resolve(getattr(getattr(config, stage), name), backend)
-        out[f"{stage}.{name}"] = (str(path), models.digest(path))
-    for gallery in config.identities.galleries:
-        if not Path(gallery).is_file():
-            raise WebbodyError(
-                f"Gallery {gallery} does not exist; make it with `webbody gallery` or mend "
-                "identities.galleries."
-            )
-    out["identities.galleries"] = (
-        config.identities.galleries,
-        sorted(models.digest(Path(gallery)) for gallery in config.identities.galleries),
-    )
-    return out
-
-
-def read_build(folder: Folder) -> dict[str, Any] | None:
-    """`build.json` of a folder: manifest, its digest, configuration; None where there is none."""
-    try:
-        return json.loads(folder.read(BUILD_FILE))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def planned_shards(plan: Record) -> tuple[str, ...]:
-    """The shards of a plan, sorted."""
-    return tuple(sorted(name.split(".")[0] for name in plan.outputs if name != "rejected.parquet"))
-
-
-def pack_shards(folder: Folder) -> tuple[str, ...]:
-    """The output shards that the split asks for, such as train-000000."""
-    names = committed(folder, SPLIT.name, ALL).outputs
-    return tuple(sorted(n.split(".")[0] for n in names if n.startswith(("train-", "test-"))))
-
-
-def outcome_counts(folder: Folder, shards: Iterable[str]) -> tuple[dict[str, int], int]:
-    """Outcomes of all manifest rows so far, most frequent first, and the number of rows."""
-    plan = committed(folder, PLAN.name, ALL)
-    total: Counter[str] = Counter(
-        {key: value for key, value in plan.counts.items() if key.startswith("manifest:")}
-    )
-    for shard in shards:
-        record = read_record(folder, LEDGER.name, shard)
-        if record is not None:
-            total.update({k: v for k, v in record.counts.items() if k == KEPT or ":" in k})
-    return dict(total.most_common()), plan.counts["in"]
-
-
-def stage_totals(
-    folder: Folder, shards: tuple[str, ...], packs: tuple[str, ...]
-) -> dict[str, StageTotals]:
-    """Sums over the commit records of each stage."""
-    out = {}
-    for node in STAGES:
-        names = (ALL,) if node.whole else packs if node is PACK else shards
-        totals = out[node.name] = StageTotals()
-        for shard in names:
-            record = read_record(folder, node.name, shard)
-            if record is not None:
-                totals.shards += 1
-                totals.items_in += record.counts.get("in", 0)
-                totals.items_out += record.counts.get("out", 0)
-                totals.seconds += record.seconds
-    return out
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -126,6 +126,7 @@ def test_photos_that_ultralytics_gave_up_on_are_asked_for_again():
 
     detector = PersonDetector.__new__(PersonDetector)
     detector.yolo, detector.size, detector.confidence, detector.device = Hurried(), 64, 0.5, "cpu"
+    detector.iou = 0.7
     images = [np.full((64, 64, 3), value, np.uint8) for value in (1, 2, 3)]
     assert [result.found for result in detector._predict(images)] == [1, 2, 3]
 

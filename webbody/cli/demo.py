@@ -40,17 +40,29 @@ def demo(
     from webbody.demo.website.web import DEFAULT_PORT, make_web
 
     console = Console()
-    console.print(f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}")
+    console.print(
+        f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}",
+        soft_wrap=True,
+        highlight=False,
+    )
     web = make_web(
         out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
     )
     gallery, folder = out / "gallery.parquet", out / "build"
     settings = demo_config(web.folder, folder, (str(gallery),), set_ or ())
 
-    console.print(f"2. Validation people who must not be in the data: {gallery}")
+    console.print(
+        f"2. Validation people who must not be in the data: {gallery}",
+        soft_wrap=True,
+        highlight=False,
+    )
     make_demo_gallery(web.gallery, gallery, settings)
 
-    console.print(f"3. The build, from http://127.0.0.1:{web.port}, in {folder}")
+    console.print(
+        f"3. The build, from http://127.0.0.1:{web.port}, in {folder}",
+        soft_wrap=True,
+        highlight=False,
+    )
     with serve(web.folder, web.port):
         complete = run(settings, console)
     if not complete:

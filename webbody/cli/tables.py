@@ -25,7 +25,8 @@ def print_result(result, console: Console) -> None:
     if result.complete and not result.ran:
         console.print(
             f"Nothing to do: {result.out} is complete and up to date "
-            f"({result.outcomes.get('kept', 0):,} of {result.rows:,} rows kept)."
+            f"({result.outcomes.get('kept', 0):,} of {result.rows:,} rows kept).",
+            soft_wrap=True,
         )
         return
     console.print(outcome_table(result.outcomes, result.rows))
@@ -56,7 +57,7 @@ def print_result(result, console: Console) -> None:
                 f"  and {len(result.failures) - 10} more; see `webbody status {result.out}`"
             )
     else:
-        console.print(f"Complete: {result.out}/pack holds the WebDataset shards.")
+        console.print(f"Complete: {result.out}/pack holds the WebDataset shards.", soft_wrap=True)
 
 
 def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:

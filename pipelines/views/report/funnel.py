@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.build import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.graph import PACK, STAGES
+from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.ledger import KEPT
 from pipelines.views.report.records import BuildFiles
 

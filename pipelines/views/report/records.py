@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.build import pack_shards, planned_shards, read_build
 from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
 from pipelines.engine.stage import ALL, Inputs
+from pipelines.engine.state import pack_shards, planned_shards, read_build
 from webbody.commit import Record, read_record
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader

@@ -1,0 +1,32 @@
+"""The files that settings name: models and galleries, which must be there before a build starts."""
+
+from pathlib import Path
+from typing import Any
+
+from webbody import models
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+
+
+def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+    """`stage.field` of each file that settings name -> path and sha256; all must be there."""
+    out: dict[str, tuple[Any, Any]] = {}
+    for stage, name, backend in (
+        ("persons", "model", "persons"),
+        ("faces", "detector", "face-detector"),
+        ("faces", "embedder", "face-embedder"),
+        ("keypoints", "model", "keypoints"),
+    ):
+        path = models.resolve(getattr(getattr(config, stage), name), backend)
+        out[f"{stage}.{name}"] = (str(path), models.digest(path))
+    for gallery in config.identities.galleries:
+        if not Path(gallery).is_file():
+            raise WebbodyError(
+                f"Gallery {gallery} does not exist; make it with `webbody gallery` or mend "
+                "identities.galleries."
+            )
+    out["identities.galleries"] = (
+        config.identities.galleries,
+        sorted(models.digest(Path(gallery)) for gallery in config.identities.galleries),
+    )
+    return out
