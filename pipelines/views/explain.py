@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipelines.engine.graph import PLAN
 from pipelines.engine.stage import ALL, committed
+from pipelines.engine.state import read_build
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -25,6 +26,28 @@ _FIGURES = {
 }
 
 
+#: The setting that an outcome was decided by; it is shown beside the figure.
+_DECIDED_BY = {
+    "download:timeout": "download.timeout",
+    "download:deadline": "download.deadline",
+    "download:too-large": "download.max_bytes",
+    "download:redirects": "download.max_redirects",
+    "image:too-large": "download.max_pixels",
+    "image:too-small": "download.min_side",
+    "person:none": "persons.confidence",
+    "person:too-small": "persons.min_side",
+    "face:low-score": "faces.min_score",
+    "face:too-small": "faces.min_size",
+    "cluster:noise": "clusters.eps",
+    "cluster:too-few": "clusters.min_images",
+    "identity:ambiguous": "identities.ambiguous",
+    "identity:unmerged": "identities.similar",
+    "identity:leak": "identities.leak",
+    "identity:duplicate-of": "identities.duplicate",
+    "identity:too-few": "identities.min_images",
+}
+
+
 @dataclass
 class Step:
     """A stage's word on an image or on one crop of it."""
@@ -33,6 +56,7 @@ class Step:
     item: str  # key of the image or crop
     outcome: str  # "passed", or the reason
     figures: dict[str, Any] = field(default_factory=dict)
+    setting: str = ""  # by which it was decided, with its value
 
 
 @dataclass
@@ -54,6 +78,7 @@ def explain(out: str, wanted: str) -> list[Story]:
     """
     folder = Folder(out)
     plan = committed(folder, PLAN.name, ALL)
+    settings = (read_build(folder) or {}).get("config", {})
     stories = list(_rejected(folder, wanted))
     key = wanted.split("-")[0]
     for file in sorted(plan.outputs):
@@ -62,7 +87,7 @@ def explain(out: str, wanted: str) -> list[Story]:
         table = pq.read_table(folder.open(f"plan/{file}"))
         rows = table.filter(pc.or_(pc.equal(table["url"], wanted), pc.equal(table["key"], key)))
         for row in rows.to_pylist():
-            stories.append(_story(folder, file.split(".")[0], row))
+            stories.append(_story(folder, file.split(".")[0], row, settings))
     if not stories:
         raise WebbodyError(
             f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
@@ -78,7 +103,7 @@ def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
 
 
-def _story(folder: Folder, shard: str, row: dict[str, Any]) -> Story:
+def _story(folder: Folder, shard: str, row: dict[str, Any], settings: dict[str, Any]) -> Story:
     story = Story(row["url"], row["name"], row["key"], shard, "not processed yet")
     for stage, columns in _FIGURES.items():
         # The record of a stage that runs once for the build vouches for each shard's file.
@@ -90,7 +115,17 @@ def _story(folder: Folder, shard: str, row: dict[str, Any]) -> Story:
             figures = {name: found[name] for name in columns if found.get(name) is not None}
             outcome = found["outcome"] or "passed"
             item = found.get("crop") or found["key"]
-            story.steps.append(Step(stage, item, outcome, figures))
+            setting = "" if stage == "ledger" else _setting(outcome, settings)
+            story.steps.append(Step(stage, item, outcome, figures, setting))
             if stage == "ledger":
                 story.outcome = outcome
     return story
+
+
+def _setting(outcome: str, settings: dict[str, Any]) -> str:
+    """The setting that decides such an outcome, such as `clusters.eps 0.5`; "" where none does."""
+    key = _DECIDED_BY.get(":".join(outcome.split(":")[:2]))
+    if key is None:
+        return ""
+    section, name = key.split(".")
+    return f"{key} {settings.get(section, {}).get(name)}"

@@ -169,6 +169,11 @@ def test_explain_tells_the_story_of_every_kind_of_row(demo):
         assert story.outcome == row["outcome"]
         assert story.steps[0].stage == "download"
         assert row["url"] in {s.url for s in explain(str(demo.out), row["url"])}
+    noise = next(row for row in ledger if row["outcome"] == "cluster:noise")
+    story = explain(str(demo.out), noise["key"])[0]
+    step = next(step for step in story.steps if step.outcome == "cluster:noise")
+    assert "similarity" in step.figures or "links" in step.figures
+    assert step.setting == f"clusters.eps {demo.config.clusters.eps}"
     with pytest.raises(WebbodyError, match="neither a URL nor a key"):
         explain(str(demo.out), "http://nowhere/")
 

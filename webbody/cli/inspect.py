@@ -54,6 +54,8 @@ def explain(
             table.add_column(column, overflow="fold")
         for step in story.steps:
             figures = ", ".join(f"{key} {_figure(value)}" for key, value in step.figures.items())
+            if step.setting:
+                figures += f"{', ' if figures else ''}setting {step.setting}"
             table.add_row(step.stage, step.item, step.outcome, figures)
         console.print(table)
 
