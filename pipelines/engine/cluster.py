@@ -17,6 +17,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# Ray's habit is 15: beside another busy program a build would come almost to a stop.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
