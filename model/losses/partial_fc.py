@@ -1,0 +1,149 @@
+"""PartialFC: a classifier sharded by rank that compares with a sample of its classes in each step.
+
+Every rank owns a run of consecutive classes, and sees the features of all ranks. In training it
+compares them with the targets among its classes and with others at random (An et al., CVPR 2022).
+
+Shape suffixes: B samples of this rank, G samples of all ranks, D width, C classes of this rank, S
+classes in use in a step.
+"""
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.losses.adaface import AdaFace
+from model.losses.collectives import gather_batch, rank_and_ranks
+from model.losses.cross_entropy import sharded_cross_entropy
+
+INIT_STD = 0.01
+MIN_NORM = 1e-8
+
+
+def class_range(classes: int, rank: int, ranks: int) -> range:
+    """The classes that a rank owns; the first `classes % ranks` ranks own one more."""
+    share, rest = divmod(classes, ranks)
+    start = share * rank + min(rank, rest)
+    return range(start, start + share + (rank < rest))
+
+
+class PartialFC(nn.Module):
+    """This rank's rows of the classifier, and the loss over the classes and samples of all ranks.
+
+    `rate` in (0, 1] is the share of classes in use in a training step. `generator`, on the weight's
+    device, draws them (None: torch's own); each rank draws for itself, so a run that is to go on
+    exactly saves its state on each rank. Rows start as N(0, 0.01^2), from the seed and the class
+    alone. `group` None means all processes, or this one where torch.distributed is not initialised.
+
+    Not for DistributedDataParallel: the gradient of `weight` is complete on its rank. It is dense,
+    so an optimizer with momentum or weight decay also moves rows that were not in use.
+
+    Raises ValueError for a rate out of range and for fewer classes than ranks.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        classes: int,
+        margin: AdaFace,
+        rate: float = 1.0,
+        *,
+        seed: int = 0,
+        group: dist.ProcessGroup | None = None,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        self.rank, self.ranks = rank_and_ranks(group)
+        if not 0.0 < rate <= 1.0:
+            raise ValueError(f"the sampling rate must be in (0, 1], not {rate}")
+        if classes < self.ranks:
+            raise ValueError(f"{classes} classes cannot be spread over {self.ranks} ranks")
+        self.width, self.classes, self.rate = width, classes, rate
+        self.owned = class_range(classes, self.rank, self.ranks)
+        self.group, self.generator = group, generator
+        self.margin = margin
+        self.weight = nn.Parameter(torch.empty(len(self.owned), width, device=device))
+        self.reset_parameters(seed)
+
+    @torch.no_grad()
+    def reset_parameters(self, seed: int) -> None:
+        """Fresh rows; those of a class do not depend on how the classes are spread."""
+        rows_CD = np.empty(self.weight.shape, np.float32)
+        for row_D, class_id in zip(rows_CD, self.owned, strict=True):
+            np.random.default_rng((seed, class_id)).standard_normal(out=row_D, dtype=np.float32)
+        self.weight.copy_(torch.from_numpy(rows_CD)).mul_(INIT_STD)
+
+    def forward(self, features_BD: Tensor, labels_B: Tensor) -> Tensor:
+        """The mean loss of all ranks' samples, a float32 scalar that is the same on every rank.
+
+        Takes features before normalisation and int64 labels in [0, classes). Every rank brings the
+        same number of samples, which may change from step to step. Training also moves the
+        margin's statistics; evaluation does not, and uses every class.
+
+        Raises ValueError for misshapen input, and for a label out of range on the CPU; on a GPU
+        such a label is an assertion of the device, since looking at it would stall every step.
+        """
+        self._check_shapes(features_BD, labels_B)
+        # Logits reach 64, where half precision is off by 0.03 and bfloat16 by 0.25.
+        with torch.autocast(features_BD.device.type, enabled=False):
+            features_GD = gather_batch(features_BD.float(), self.group)
+            target_G = self.find(gather_batch(labels_B, self.group))
+            weight_SD: Tensor = self.weight
+            if self.training and self.rate < 1.0:
+                rows_S = self.sample(target_G)
+                weight_SD = weight_SD.index_select(0, rows_S)
+                target_G = torch.where(target_G < 0, -1, torch.searchsorted(rows_S, target_G))
+            norms_G = features_GD.detach().norm(dim=1)
+            if self.training:
+                self.margin.update(norms_G)
+            cosines_GS = F.linear(_normalised(features_GD), _normalised(weight_SD))
+            logits_GS = self.margin(cosines_GS, norms_G, target_G)
+            return sharded_cross_entropy(logits_GS, target_G, self.group)
+
+    def find(self, labels_G: Tensor) -> Tensor:
+        """The rows of this rank's shard that hold the labels' classes: int64, -1 for others'.
+
+        Raises ValueError for a label out of range, as told at forward.
+        """
+        valid = ((labels_G >= 0) & (labels_G < self.classes)).all()
+        problem = f"labels must be class numbers from 0 to {self.classes - 1}"
+        if labels_G.device.type != "cpu":
+            torch._assert_async(valid, problem)
+        elif not valid:
+            raise ValueError(f"{problem}; there are {labels_G.min()} to {labels_G.max()}")
+        owned_G = (labels_G >= self.owned.start) & (labels_G < self.owned.stop)
+        return torch.where(owned_G, labels_G - self.owned.start, -1)
+
+    @torch.no_grad()
+    def sample(self, target_G: Tensor) -> Tensor:
+        """The rows in use in a step, (S,) ascending: those of `target_G`, and others at random.
+
+        There are rate * C of them, or G where that is more: then every target finds room whatever
+        the labels are, and the host need not wait to learn how many differ.
+        """
+        rows = len(self.owned)
+        size = max(int(self.rate * rows), min(rows, len(target_G)))
+        # The last entry takes the -1 of the targets that other ranks own.
+        score_C = torch.rand(rows + 1, generator=self.generator, device=self.weight.device)
+        score_C.index_fill_(0, torch.where(target_G < 0, rows, target_G), 2.0)
+        return score_C[:rows].topk(size, sorted=False).indices.sort().values
+
+    def _check_shapes(self, features_BD: Tensor, labels_B: Tensor) -> None:
+        count = labels_B.shape[0] if labels_B.ndim == 1 else 0
+        if count == 0 or features_BD.shape != (count, self.width):
+            raise ValueError(
+                f"expected features (B, {self.width}) and labels (B,) with B of at least 1, not "
+                f"{tuple(features_BD.shape)} and {tuple(labels_B.shape)}"
+            )
+        if labels_B.dtype != torch.int64:
+            raise ValueError(f"labels must be int64, not {labels_B.dtype}")
+
+    def extra_repr(self) -> str:
+        place = f"rank={self.rank} of {self.ranks}"
+        return f"width={self.width}, classes={self.classes}, rate={self.rate}, {place}"
+
+
+def _normalised(x: Tensor) -> Tensor:
+    return F.normalize(x, dim=1, eps=MIN_NORM)
