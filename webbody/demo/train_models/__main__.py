@@ -22,7 +22,7 @@ def main() -> None:
         prog="python -m webbody.demo.train_models", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pack")
-    parser.add_argument("--fast", action="store_true", help="train about half as long")
+    parser.add_argument("--fast", action="store_true", help="take less than half the time")
     parser.add_argument("--only", default=",".join(_LANES), help="lanes, with commas between")
     arguments = parser.parse_args()
     chosen = arguments.only.split(",")

@@ -26,8 +26,8 @@ uses. They know drawn people only: for photos of real people, name real models i
 
 Made by `python -m webbody.demo.train_models --out DIR`: photos are drawn by
 `webbody.demo.drawing` (three quarters default world, one quarter stress world), all seeds are
-fixed. `--fast` trains about half as long. Arithmetic differs between machines, so weights are
-not the same bytes elsewhere.
+fixed. `--fast` takes less than half the time. Arithmetic differs between machines, so weights
+are not the same bytes elsewhere.
 
 """
 

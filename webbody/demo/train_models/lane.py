@@ -51,6 +51,6 @@ def command(name: str) -> None:
     """Command line of one trainer."""
     parser = argparse.ArgumentParser(prog=f"python -m webbody.demo.train_models.{name}")
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the model")
-    parser.add_argument("--fast", action="store_true", help="train about half as long")
+    parser.add_argument("--fast", action="store_true", help="take less than half the time")
     arguments = parser.parse_args()
     run(name, arguments.out, arguments.fast)
