@@ -7,9 +7,15 @@ attn.proj, mlp.fc1, mlp.fc2.
 Shape suffixes: B batch, N tokens, H heads, D width, E width of one head.
 """
 
+from functools import cache
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import flex_attention
+
+from model.kprpe import RelativeBias
 
 
 class DropPath(nn.Module):
@@ -36,7 +42,11 @@ class DropPath(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; `bias` is added to the scaled logits and may broadcast."""
+    """Multi-head self-attention; `bias` is added to the scaled logits.
+
+    In training on CUDA the bias of a query and a key is looked up inside the attention kernel,
+    and its gradient added up there; elsewhere it is written out, for one block at a time.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -46,20 +56,43 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_BND: Tensor, bias_BHNN: Tensor | None = None) -> Tensor:
+    def forward(self, x_BND: Tensor, bias: RelativeBias | Tensor | None = None) -> Tensor:
         qkv_BN3HE = self.qkv(x_BND).unflatten(-1, (3, self.heads, -1))
         q_BHNE, k_BHNE, v_BHNE = qkv_BN3HE.permute(2, 0, 3, 1, 4)
-        if bias_BHNN is not None:
-            # Under autocast the two may differ in type, which the kernels refuse.
-            bias_BHNN = bias_BHNN.to(q_BHNE.dtype)
-        if bias_BHNN is not None and bias_BHNN.requires_grad and bias_BHNN.device.type == "cpu":
-            # No CPU kernel differentiates the bias, and torch's fallback takes 1.6 times as long.
-            q_BHNE = q_BHNE * q_BHNE.shape[-1] ** -0.5
-            weights_BHNN = (q_BHNE @ k_BHNE.transpose(-1, -2) + bias_BHNN).softmax(-1)
-            out_BHNE = weights_BHNN.to(v_BHNE.dtype) @ v_BHNE
+        if not isinstance(bias, RelativeBias):
+            out_BHNE = attend(q_BHNE, k_BHNE, v_BHNE, bias)
+        elif x_BND.is_cuda and torch.is_grad_enabled():
+            out_BHNE = attend_in_kernel(q_BHNE, k_BHNE, v_BHNE, bias)
         else:
-            out_BHNE = F.scaled_dot_product_attention(q_BHNE, k_BHNE, v_BHNE, attn_mask=bias_BHNN)
+            out_BHNE = attend(q_BHNE, k_BHNE, v_BHNE, bias.dense())
         return self.proj(out_BHNE.transpose(1, 2).flatten(2))
+
+
+def attend(
+    q_BHNE: Tensor, k_BHNE: Tensor, v_BHNE: Tensor, bias_BHNN: Tensor | None = None
+) -> Tensor:
+    """Attention with a bias that is written out and may broadcast: the reference on any device."""
+    if bias_BHNN is not None:
+        # Under autocast the two may differ in type, which the kernels refuse.
+        bias_BHNN = bias_BHNN.to(q_BHNE.dtype)
+    if bias_BHNN is not None and bias_BHNN.requires_grad and bias_BHNN.device.type == "cpu":
+        # No CPU kernel differentiates the bias, and torch's fallback takes 1.6 times as long.
+        q_BHNE = q_BHNE * q_BHNE.shape[-1] ** -0.5
+        weights_BHNN = (q_BHNE @ k_BHNE.transpose(-1, -2) + bias_BHNN).softmax(-1)
+        return weights_BHNN.to(v_BHNE.dtype) @ v_BHNE
+    return F.scaled_dot_product_attention(q_BHNE, k_BHNE, v_BHNE, attn_mask=bias_BHNN)
+
+
+def attend_in_kernel(q_BHNE: Tensor, k_BHNE: Tensor, v_BHNE: Tensor, bias: RelativeBias) -> Tensor:
+    """The same without writing the bias out: FlexAttention looks it up score by score."""
+    flex = flex_attention if torch.compiler.is_compiling() else _compiled_flex_attention()
+    return flex(q_BHNE, k_BHNE, v_BHNE, score_mod=bias.add_to)
+
+
+@cache
+def _compiled_flex_attention() -> Any:
+    # Uncompiled, flex_attention writes all scores out.
+    return torch.compile(flex_attention, dynamic=True)
 
 
 class Mlp(nn.Module):
@@ -86,9 +119,15 @@ class EncoderBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
         self.apply(_init_linear)
 
-    def forward(self, x_BND: Tensor, bias_BHNN: Tensor | None = None) -> Tensor:
-        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias_BHNN))
+    def forward(self, x_BND: Tensor, bias: RelativeBias | Tensor | None = None) -> Tensor:
+        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias))
         return x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
+
+
+def norm_in_float(norm: nn.LayerNorm, x_BND: Tensor) -> Tensor:
+    """The last norm, in full precision always: the residual stream grows with depth."""
+    weight_D, bias_D = norm.weight.float(), norm.bias.float()
+    return F.layer_norm(x_BND.float(), weight_D.shape, weight_D, bias_D, norm.eps)
 
 
 def drop_path_rates(last: float, depth: int) -> list[float]:

@@ -1,6 +1,7 @@
 """The face embedder: CVLFace's ViT with KP-RPE, on aligned 112 x 112 crops (Kim et al., CVPR 2024).
 
-Shape suffixes: B batch, N tokens (196), D width, O output size, C context size of KP-RPE.
+Shape suffixes: B batch, N tokens (196), D width, O output size, L landmarks, H heads,
+K buckets, C context size of KP-RPE.
 """
 
 from collections.abc import Mapping
@@ -8,18 +9,55 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.checkpoint import check_state_dict, read_state_dict
-from model.encoder import EncoderBlock, drop_path_rates
-from model.kprpe import BUCKETS, LandmarkBias
+from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
+from model.kprpe import BUCKETS, RelativeBias, block_tables, bucket_map
 
 IMAGE_SIZE = 112
 PATCH = 8
 GRID = IMAGE_SIZE // PATCH
 TOKENS = GRID * GRID
 LANDMARKS = 5
+
+
+def grid_centres(side: int) -> Tensor:
+    """Centres (x, y) in [0, 1] of a side x side grid, row by row: (side * side, 2)."""
+    ticks = (torch.arange(side, device="cpu") + 0.5) / side
+    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
+    return torch.stack([x, y], -1).flatten(0, 1)
+
+
+class LandmarkBias(nn.Linear):
+    """Biases of all blocks of a face ViT from its landmarks; starts as no bias at all.
+
+    The context of a token is its centre minus each landmark, 2 L numbers. Rows of the weight are
+    ordered block, head, bucket. Nothing is shared between blocks or heads.
+    """
+
+    buckets_NN: Tensor
+    centres_N2: Tensor
+
+    def __init__(self, side: int, landmarks: int, depth: int, heads: int) -> None:
+        super().__init__(2 * landmarks, depth * heads * BUCKETS)
+        self.heads = heads
+        rows, columns = zip(*((i // side, i % side) for i in range(side * side)), strict=True)
+        self.register_buffer("buckets_NN", bucket_map(list(rows), list(columns)), persistent=False)
+        self.register_buffer("centres_N2", grid_centres(side), persistent=False)
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def context(self, landmarks_BL2: Tensor) -> Tensor:
+        """Token centres relative to the landmarks (x, y in [0, 1]): (B, N, C)."""
+        return (self.centres_N2[:, None] - landmarks_BL2[:, None]).flatten(2)
+
+    def block_bias(self, context_BNC: Tensor, block: int) -> RelativeBias:
+        """The attention bias of one block."""
+        tables_BNHK = block_tables(self, context_BNC, block, self.heads, BUCKETS)
+        return RelativeBias(tables_BNHK, self.buckets_NN)
 
 
 class PatchEmbed(nn.Module):
@@ -67,9 +105,7 @@ class FaceViT(nn.Module):
         context_BNC = self.keypoint_linear.context(landmarks_B52)
         for index, block in enumerate(self.blocks):
             x_BND = block(x_BND, self.keypoint_linear.block_bias(context_BNC, index))
-        # The residual stream grows with depth, so its norm is taken in full precision always.
-        weight_D, bias_D = self.norm.weight.float(), self.norm.bias.float()
-        x_BND = F.layer_norm(x_BND.float(), weight_D.shape, weight_D, bias_D, self.norm.eps)
+        x_BND = norm_in_float(self.norm, x_BND)
         return self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
 
 

@@ -1,11 +1,11 @@
 """KP-RPE: a relative position bias that depends on where the keypoints are (Kim et al., CVPR 2024).
 
 Every query token carries a small table with one logit bias per head and per bucket of relative
-offsets; a linear map of the token's position relative to the keypoints predicts it. The bias of a
+offsets, predicted from the token's position relative to the keypoints. The bias of a
 query and a key is the query's table entry at the bucket of their offset. Buckets ("product", ratio
 1.9) are fine near the query and coarse far from it.
 
-Shape suffixes: B batch, N tokens, H heads, K buckets, L landmarks, C context size.
+Shape suffixes: B batch, N tokens, H heads, K buckets, C cells (in a context: its size).
 """
 
 import math
@@ -41,54 +41,53 @@ def bucket_map(rows: list[int], columns: list[int]) -> Tensor:
     return ids_NN2[..., 0] * (2 * REACH + 1) + ids_NN2[..., 1]
 
 
-def lookup_bias(table_BNHK: Tensor, buckets_NN: Tensor) -> Tensor:
-    """Attention bias (B, H, N, N): entry (i, j) is query i's table at bucket (i, j).
+class RelativeBias:
+    """The attention bias of one block, kept as the queries' tables until it is needed.
 
-    `buckets_NN` is int64, (N, N) or (B, N, N) when the samples' tokens lie on different cells.
-    """
-    table_BHNK = table_BNHK.transpose(1, 2)
-    batch, heads, tokens, _ = table_BHNK.shape
-    ids_BHNN = buckets_NN.unsqueeze(-3).expand(batch, heads, tokens, tokens)
-    return table_BHNK.gather(-1, ids_BHNN)
-
-
-def grid_centres(side: int) -> Tensor:
-    """Centres (x, y) in [0, 1] of a side x side grid, row by row: (side * side, 2)."""
-    ticks = (torch.arange(side, device="cpu") + 0.5) / side
-    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
-    return torch.stack([x, y], -1).flatten(0, 1)
-
-
-class LandmarkBias(nn.Linear):
-    """Biases of all blocks of a face ViT from its landmarks; starts as no bias at all.
-
-    The context of a token is its centre minus each landmark, 2 L numbers. Rows of the weight are
-    ordered block, head, bucket. Nothing is shared between blocks or heads.
+    tables_BNHK: every query's table. cells_BN: each token's cell, an index into buckets_CC, which
+    holds the bucket of every pair of cells; None if token i lies on cell i. keys_BN: a bias added
+    to each key for every query and head, such as -inf for padding, or None.
     """
 
-    buckets_NN: Tensor
-    centres_N2: Tensor
+    def __init__(
+        self,
+        tables_BNHK: Tensor,
+        buckets_CC: Tensor,
+        cells_BN: Tensor | None = None,
+        keys_BN: Tensor | None = None,
+    ) -> None:
+        self.tables_BNHK, self.buckets_CC = tables_BNHK, buckets_CC
+        self.cells_BN, self.keys_BN = cells_BN, keys_BN
 
-    def __init__(self, side: int, landmarks: int, depth: int, heads: int) -> None:
-        super().__init__(2 * landmarks, depth * heads * BUCKETS)
-        self.heads = heads
-        rows, columns = zip(*((i // side, i % side) for i in range(side * side)), strict=True)
-        self.register_buffer("buckets_NN", bucket_map(list(rows), list(columns)), persistent=False)
-        self.register_buffer("centres_N2", grid_centres(side), persistent=False)
+    def dense(self) -> Tensor:
+        """The whole bias (B, H, N, N): entry (i, j) is query i's table at the bucket of i and j."""
+        tables_BHNK = self.tables_BNHK.transpose(1, 2)
+        buckets_BNN = self.buckets_CC
+        if self.cells_BN is not None:
+            buckets_BNN = buckets_BNN[self.cells_BN[:, :, None], self.cells_BN[:, None, :]]
+        tokens = buckets_BNN.shape[-1]
+        ids_BHNN = buckets_BNN.unsqueeze(-3).expand(*tables_BHNK.shape[:2], tokens, tokens)
+        bias_BHNN = tables_BHNK.gather(-1, ids_BHNN)
+        if self.keys_BN is not None:
+            bias_BHNN = bias_BHNN + self.keys_BN[:, None, None].to(bias_BHNN.dtype)
+        return bias_BHNN
 
-    def reset_parameters(self) -> None:
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+    def add_to(self, score: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """`score` of query i and key j with the bias added: a score_mod of FlexAttention."""
+        cell_i, cell_j = i, j
+        if self.cells_BN is not None:
+            cell_i, cell_j = self.cells_BN[b, i], self.cells_BN[b, j]
+        score = score + self.tables_BNHK[b, i, h, self.buckets_CC[cell_i, cell_j]]
+        return score if self.keys_BN is None else score + self.keys_BN[b, j]
 
-    def context(self, landmarks_BL2: Tensor) -> Tensor:
-        """Token centres relative to the landmarks (x, y in [0, 1]): (B, N, C)."""
-        return (self.centres_N2[:, None] - landmarks_BL2[:, None]).flatten(2)
 
-    def block_bias(self, context_BNC: Tensor, block: int) -> Tensor:
-        """The attention bias (B, H, N, N) of one block.
+def block_tables(
+    linear: nn.Linear, context_BNC: Tensor, block: int, heads: int, buckets: int
+) -> Tensor:
+    """One block's tables (B, N, H, K) from the linear map that holds those of all blocks.
 
-        Made block by block: the tables and biases of all at once would dominate the memory.
-        """
-        rows = slice(block * self.heads * BUCKETS, (block + 1) * self.heads * BUCKETS)
-        table_BNX = F.linear(context_BNC, self.weight[rows], self.bias[rows])
-        return lookup_bias(table_BNX.unflatten(-1, (self.heads, BUCKETS)), self.buckets_NN)
+    Made block by block: the tables and biases of all at once would dominate the memory.
+    """
+    rows = slice(block * heads * buckets, (block + 1) * heads * buckets)
+    tables_BNX = F.linear(context_BNC, linear.weight[rows], linear.bias[rows])
+    return tables_BNX.unflatten(-1, (heads, buckets))

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model import FaceEmbedder
+from model.face_embedder import LandmarkBias, grid_centres
 from tests.model.golden_weights import rule_weights
 
 DATA = Path(__file__).parent / "data"
@@ -134,3 +135,29 @@ def test_wrong_inputs_are_refused() -> None:
         model(images[..., :96], landmarks)
     with pytest.raises(ValueError, match="landmarks must be"):
         model(images, landmarks[:1])
+
+
+def test_grid_runs_row_by_row() -> None:
+    assert grid_centres(2).tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+
+
+def test_landmark_bias_starts_at_zero_and_then_follows_the_landmarks() -> None:
+    torch.manual_seed(0)
+    bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
+    context = bias.context(torch.rand(2, 5, 2))
+    assert context.shape == (2, 16, 10)
+    assert not bias.block_bias(context, 2).dense().any()
+    torch.nn.init.normal_(bias.weight)
+    one = bias.block_bias(context, 1).dense()
+    assert one.shape == (2, 2, 16, 16)
+    assert not torch.allclose(one[0], one[1])
+    assert not torch.allclose(one, bias.block_bias(context, 2).dense())
+
+
+def test_gradient_reaches_only_the_blocks_own_rows() -> None:
+    bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
+    torch.manual_seed(0)
+    out = bias.block_bias(bias.context(torch.rand(2, 5, 2)), 1).dense()
+    (out * torch.randn_like(out)).sum().backward()
+    touched = bias.weight.grad.unflatten(0, (3, -1)).flatten(1).any(1)
+    assert touched.tolist() == [False, True, False]

@@ -1,8 +1,11 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.attention.flex_attention import flex_attention
 
-from model.kprpe import BUCKETS, LandmarkBias, axis_bucket, bucket_map, grid_centres, lookup_bias
+from model.encoder import attend
+from model.kprpe import BUCKETS, RelativeBias, axis_bucket, bucket_map
 
 OFFSETS = st.integers(-200, 200)
 
@@ -37,39 +40,43 @@ def test_bucket_map_agrees_with_its_definition(cells: list[tuple[int, int]]) -> 
     assert torch.equal(bucket_map(columns, rows), ids % 7 * 7 + ids // 7)
 
 
-def test_lookup_takes_the_querys_entry() -> None:
+def some_bias(cells: bool, keys: bool) -> RelativeBias:
+    """Random tables of 2 samples, 5 tokens, 3 heads and 7 buckets."""
     torch.manual_seed(0)
-    table_BNHK, ids_BNN = torch.randn(2, 5, 3, 7), torch.randint(7, (2, 5, 5))
-    shared, own = lookup_bias(table_BNHK, ids_BNN[0]), lookup_bias(table_BNHK, ids_BNN)
+    return RelativeBias(
+        torch.randn(2, 5, 3, 7, requires_grad=True),
+        torch.randint(7, (9, 9) if cells else (5, 5)),
+        torch.randint(9, (2, 5)) if cells else None,
+        torch.tensor([[0.0, 1, 2, 3, -torch.inf], [0, 0, -1, 0, 0]]) if keys else None,
+    )
+
+
+@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize("keys", [False, True])
+def test_the_bias_is_the_querys_entry_plus_the_keys(cells: bool, keys: bool) -> None:
+    bias = some_bias(cells, keys)
+    dense = bias.dense()
+    assert dense.shape == (2, 3, 5, 5)
     for b, h, i, j in torch.cartesian_prod(*map(torch.arange, (2, 3, 5, 5))).tolist():
-        assert shared[b, h, i, j] == table_BNHK[b, i, h, ids_BNN[0, i, j]]
-        assert own[b, h, i, j] == table_BNHK[b, i, h, ids_BNN[b, i, j]]
+        pair = (bias.cells_BN[b, i], bias.cells_BN[b, j]) if cells else (i, j)
+        expected = bias.tables_BNHK[b, i, h, bias.buckets_CC[pair]]
+        assert dense[b, h, i, j] == expected + (bias.keys_BN[b, j] if keys else 0)
 
 
-def test_grid_runs_row_by_row() -> None:
-    assert grid_centres(2).tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
-
-
-def test_landmark_bias_starts_at_zero_and_then_follows_the_landmarks() -> None:
-    torch.manual_seed(0)
-    bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
-    context = bias.context(torch.rand(2, 5, 2))
-    assert context.shape == (2, 16, 10)
-    assert not bias.block_bias(context, 2).any()
-    torch.nn.init.normal_(bias.weight)
-    one = bias.block_bias(context, 1)
-    assert one.shape == (2, 2, 16, 16)
-    assert not torch.allclose(one[0], one[1])
-    assert not torch.allclose(one, bias.block_bias(context, 2))
-
-
-def test_gradient_reaches_only_the_blocks_own_rows() -> None:
-    bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
-    bias.block_bias(bias.context(torch.rand(2, 5, 2)), 1).square().add(1).log().sum().backward()
-    assert bias.weight.grad is not None and bias.weight.grad.shape == (3 * 2 * BUCKETS, 10)
-    bias.zero_grad()
-    torch.manual_seed(0)
-    out = bias.block_bias(bias.context(torch.rand(2, 5, 2)), 1)
-    (out * torch.randn_like(out)).sum().backward()
-    touched = bias.weight.grad.unflatten(0, (3, -1)).flatten(1).any(1)
-    assert touched.tolist() == [False, True, False]
+@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize("keys", [False, True])
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_looking_up_score_by_score_equals_the_dense_bias(cells: bool, keys: bool) -> None:
+    bias = some_bias(cells, keys)
+    q, k, v = torch.randn(3, 2, 3, 5, 4).unbind()
+    upstream = torch.randn(2, 3, 5, 4)
+    results = []
+    for out in (
+        attend(q, k, v, bias.dense()),
+        flex_attention(q, k, v, score_mod=bias.add_to),
+    ):
+        (gradient,) = torch.autograd.grad(out, bias.tables_BNHK, upstream)
+        results.append((out.detach(), gradient))
+    (dense, dense_gradient), (looked_up, gradient) = results
+    torch.testing.assert_close(looked_up, dense, atol=1e-5, rtol=0)
+    torch.testing.assert_close(gradient, dense_gradient, atol=1e-5, rtol=0)

@@ -1,0 +1,1 @@
+"""SapiensID, one idea a file: regions, retina patch, positions, masking, head, and the whole."""

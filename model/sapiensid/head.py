@@ -1,0 +1,150 @@
+"""The semantic attention head: features of body parts, pooled around keypoints (paper 3.3, A.2).
+
+Shape suffixes: B batch, N tokens, K keypoints, P = K * offsets parts, D width, E half of it,
+F feature size.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LAMBDA = 0.8 - 0.6 * math.exp(-0.3)  # start of the second map's share, for a first layer
+
+
+class DifferentialAttention(nn.Module):
+    """Attention by the difference of two softmax maps, one head (Ye et al., ICLR 2025)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.q = nn.Linear(width, width, bias=False)
+        self.k = nn.Linear(width, width, bias=False)
+        self.v = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        lambdas_4E = torch.empty(4, width // 2).normal_(std=0.1)
+        self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = map(
+            nn.Parameter, lambdas_4E
+        )
+
+    def maps(self, queries_BPD: Tensor, keys_BND: Tensor, real_BN: Tensor) -> Tensor:
+        """The attention of every part to every token: (B, P, N), with negative entries."""
+        q_B2PE = self.q(queries_BPD).unflatten(-1, (2, -1)).transpose(1, 2)
+        k_B2NE = self.k(keys_BND).unflatten(-1, (2, -1)).transpose(1, 2)
+        logits_B2PN = q_B2PE @ k_B2NE.transpose(-1, -2) * q_B2PE.shape[-1] ** -0.5
+        logits_B2PN = logits_B2PN.masked_fill(~real_BN[:, None, None], -torch.inf)
+        first_BPN, second_BPN = logits_B2PN.softmax(-1, dtype=torch.float32).unbind(1)
+        share = (self.lambda_q1 * self.lambda_k1).sum().exp() + LAMBDA
+        share = share - (self.lambda_q2 * self.lambda_k2).sum().exp()
+        return first_BPN - share * second_BPN
+
+    def forward(
+        self, queries_BPD: Tensor, keys_BND: Tensor, values_BND: Tensor, real_BN: Tensor
+    ) -> Tensor:
+        maps_BPN = self.maps(queries_BPD, keys_BND, real_BN)
+        pooled_BPD = maps_BPN.to(values_BND.dtype) @ self.v(values_BND)
+        pooled_BPD = F.rms_norm(pooled_BPD.float(), pooled_BPD.shape[-1:], eps=1e-5)
+        return self.out((pooled_BPD * (1 - LAMBDA)).to(pooled_BPD.dtype))
+
+
+class SemanticHead(nn.Module):
+    """Part features around every keypoint, and one linear map of all of them to the feature.
+
+    A part is a keypoint with one of `offsets` learned offsets (Eq. 7). Each gives two vectors: the
+    attention's (Eq. 12), and the value at its peak, that is of the token whose position is most
+    similar to the part's ("top1", as in the published weights) or their softmax ("softmax",
+    Eq. 13). Both are zero where the keypoint is missing. Vectors are scaled by a weight learned
+    for each data set (Eq. 10); without a data set, those of the first are taken (the published
+    weights) or, with `mean_datasets`, the mean of all (the paper).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        keypoints: int,
+        feature_dim: int,
+        offsets: int = 4,
+        datasets: int = 1,
+        peak: str = "top1",
+        mean_datasets: bool = False,
+    ) -> None:
+        super().__init__()
+        if peak not in ("top1", "softmax"):
+            raise ValueError(f"peak must be top1 or softmax, not {peak!r}")
+        self.repeats, self.peak, self.mean_datasets = offsets, peak, mean_datasets
+        self.offsets_PD = nn.Parameter(torch.empty(keypoints * offsets, width).normal_(std=0.02))
+        self.part_weights = nn.Parameter(torch.zeros(datasets, 2 * keypoints * offsets))
+        self.attention = DifferentialAttention(width)
+        self.project = projection(2 * keypoints * offsets * width, feature_dim)
+
+    def queries(self, places_BKD: Tensor) -> Tensor:
+        """Position of each part (B, P, D) from its keypoint's position embedding (Eq. 7)."""
+        return places_BKD.repeat_interleave(self.repeats, 1) + self.offsets_PD
+
+    def parts(
+        self,
+        tokens_BND: Tensor,
+        keys_BND: Tensor,
+        real_BN: Tensor,
+        places_BKD: Tensor,
+        seen_BK: Tensor,
+    ) -> Tensor:
+        """Part features (B, 2 P, D): those of the attention, then those of the peaks."""
+        queries_BPD = self.queries(places_BKD)
+        pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, real_BN)
+        peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, real_BN)
+        parts_BPD = torch.cat([pooled_BPD, peak_BPD.to(pooled_BPD.dtype)], 1)
+        seen_BP = seen_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
+        return parts_BPD * seen_BP[..., None]
+
+    def forward(
+        self,
+        tokens_BND: Tensor,
+        keys_BND: Tensor,
+        real_BN: Tensor,
+        places_BKD: Tensor,
+        seen_BK: Tensor,
+        datasets_B: Tensor | None = None,
+    ) -> Tensor:
+        parts_BPD = self.parts(tokens_BND, keys_BND, real_BN, places_BKD, seen_BK)
+        scales = self.part_weights.sigmoid()
+        if datasets_B is not None:
+            scales = scales[datasets_B]
+        else:
+            scales = scales.mean(0, keepdim=True) if self.mean_datasets else scales[:1]
+        return self.project((parts_BPD * scales[..., None]).flatten(1))
+
+    def _peak(
+        self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor
+    ) -> Tensor:
+        if self.peak == "top1":
+            cosine_BPN = F.normalize(queries_BPD, dim=-1) @ F.normalize(keys_BND, dim=-1).mT
+            best_BP = cosine_BPN.masked_fill(~real_BN[:, None], -torch.inf).argmax(-1)
+            return tokens_BND.gather(1, best_BP[..., None].expand(-1, -1, tokens_BND.shape[-1]))
+        logits_BPN = queries_BPD @ keys_BND.mT * queries_BPD.shape[-1] ** -0.5
+        weights_BPN = logits_BPN.masked_fill(~real_BN[:, None], -torch.inf).softmax(-1)
+        return weights_BPN.to(tokens_BND.dtype) @ tokens_BND
+
+
+class PooledHead(nn.Module):
+    """Mean and maximum of the tokens in place of part features: the baseline of Table 5."""
+
+    def __init__(self, width: int, feature_dim: int) -> None:
+        super().__init__()
+        self.project = projection(2 * width, feature_dim)
+
+    def forward(self, tokens_BND: Tensor, real_BN: Tensor) -> Tensor:
+        real_BN1 = real_BN[..., None]
+        mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
+        most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
+        return self.project(torch.cat([mean_BD, most_BD], -1))
+
+
+def projection(inputs: int, feature_dim: int) -> nn.Sequential:
+    """The affine map to the feature: no activation, as in the published weights."""
+    return nn.Sequential(
+        nn.Linear(inputs, feature_dim, bias=False),
+        nn.BatchNorm1d(feature_dim, eps=2e-5),
+        nn.Linear(feature_dim, feature_dim, bias=False),
+        nn.BatchNorm1d(feature_dim, eps=2e-5),
+    )

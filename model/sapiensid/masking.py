@@ -1,0 +1,79 @@
+"""Masked recognition: few tokens are kept, and one mask token stands for all the others (3.2).
+
+Shape suffixes: B batch, T candidate patches, N tokens, R regions.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class KeptTokens:
+    """The law of how many tokens training keeps in a step (Eq. 6): few mostly, many at times.
+
+    A draw is least + (most - least) exp(-decay U), with U uniform in [0, 1). The defaults give 112
+    to 345 of 432 tokens, 166 on average, the paper's three figures (C.1). The ablation without
+    variable counts is `least` equal to `most`.
+    """
+
+    least: float = 108.0
+    most: float = 345.0
+    decay: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.least <= self.most and self.decay > 0):
+            raise ValueError(f"kept tokens need 1 <= least <= most and decay > 0, not {self}")
+
+    def count(self, uniform: float) -> int:
+        """Tokens kept for a draw `uniform` in [0, 1]."""
+        return round(self.least + (self.most - self.least) * math.exp(-self.decay * uniform))
+
+    @property
+    def mean(self) -> float:
+        """The expected count."""
+        spread = (self.most - self.least) * (1 - math.exp(-self.decay)) / self.decay
+        return self.least + spread
+
+
+def first_tokens(kept_BT: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Candidates (B, count), the kept ones first and in order, and which of them are kept."""
+    return _take(kept_BT, torch.arange(kept_BT.shape[1], 0, -1.0, device=kept_BT.device), count)
+
+
+def random_tokens(
+    kept_BT: Tensor,
+    count: int,
+    regions: int,
+    coarse_first_B: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`count` of the kept candidates at random, as first_tokens returns them.
+
+    Images of `coarse_first_B` give up patches of the last region first, then of the one before:
+    the published training does so for some images, so that faces get lost.
+    """
+    # In (0, 1]: a kept candidate always precedes one that is not.
+    score_BT = 1 - torch.rand(kept_BT.shape, device=kept_BT.device, generator=generator)
+    if coarse_first_B is not None:
+        order_T = torch.arange(kept_BT.shape[1], device=kept_BT.device)
+        coarseness_T = regions - 1 - order_T // (kept_BT.shape[1] // regions)
+        score_BT = score_BT + coarseness_T * coarse_first_B[:, None]
+    return _take(kept_BT, score_BT, count)
+
+
+def _take(kept_BT: Tensor, score_BT: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    score_BT = score_BT.where(kept_BT, 0)
+    score_BN, ids_BN = score_BT.topk(min(count, kept_BT.shape[1]), 1)
+    return ids_BN, score_BN > 0
+
+
+def mask_bias(masked_B: Tensor) -> Tensor:
+    """Bias (B,) on the attention to the mask token when it stands for `masked_B` tokens.
+
+    It equals repeating the mask token that often (Eqs. 4, 5, proof in A.5). An image without
+    masked tokens still has it once, as in the published weights.
+    """
+    return masked_B.clamp_min(1).float().log()

@@ -1,0 +1,263 @@
+"""SapiensID: one feature for any image of a person (Kim et al., CVPR 2025).
+
+Retina patches, few of them kept in training, go through a ViT whose attention knows where the
+keypoints are; the semantic head pools the tokens around the keypoints. The feature of an image
+depends on nothing else in its batch.
+
+Shape suffixes: B batch, C channels, K keypoints, R regions, T candidate patches, N tokens that
+are used, D width, F feature size.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
+from model.kprpe import RelativeBias
+from model.sapiensid.head import PooledHead, SemanticHead
+from model.sapiensid.keypoint_bias import KeypointBias
+from model.sapiensid.masking import first_tokens, mask_bias, random_tokens
+from model.sapiensid.positions import Positions
+from model.sapiensid.regions import REGIONS, Region, region_boxes
+from model.sapiensid.retina_patch import RetinaPatch, cover
+
+#: The paper's model, and smaller ones of the same kind.
+PRESETS: dict[str, dict[str, Any]] = {
+    "base": {"depth": 24, "width": 512, "heads": 16, "feature_dim": 4096},
+    "small": {"depth": 12, "width": 256, "heads": 8, "feature_dim": 1024},
+    "tiny": {"depth": 4, "width": 128, "heads": 4, "feature_dim": 256},
+}
+
+
+class Encoded(NamedTuple):
+    """What the head, and a drawing, needs of a batch: see SapiensID.encode."""
+
+    tokens_BND: Tensor
+    positions_BND: Tensor
+    ids_BN: Tensor
+    real_BN: Tensor
+    boxes_BR4: Tensor
+    places_BKD: Tensor
+    seen_BK: Tensor
+
+
+class SapiensID(nn.Module):
+    """Images and keypoints to features. Defaults are the paper's model with the published weights'
+    behaviour.
+
+    The ablations of the paper's Table 5 are: `regions=()` without Retina Patch, `head="pooled"`
+    without the semantic head, `learned_mask=False` to drop tokens instead of masking them, and
+    a constant `tokens` in the calls without variable counts.
+
+    `mask_counts` says how many tokens the mask token stands for: "slots" all those that are not
+    used of R x grid x grid (the published weights), "patches" those of the image's own patches
+    (the paper). `peak` and `mean_datasets` are the head's. `coarse_first` is the share of images
+    with most of their keypoints that lose their finest patches first in training. `keypoint_bias`
+    is the hidden size of KP-RPE's network; 0 leaves KP-RPE away.
+    """
+
+    def __init__(
+        self,
+        depth: int = 24,
+        width: int = 512,
+        heads: int = 16,
+        feature_dim: int = 4096,
+        *,
+        mlp_ratio: float = 3.0,
+        drop_path: float = 0.1,
+        image_size: int = 384,
+        grid: int = 12,
+        keypoints: int = 19,
+        regions: tuple[Region, ...] = REGIONS,
+        level_embedding: bool = False,
+        keypoint_bias: int = 512,
+        learned_mask: bool = True,
+        mask_counts: str = "slots",
+        coarse_first: float = 0.3,
+        head: str = "semantic",
+        offsets: int = 4,
+        datasets: int = 1,
+        peak: str = "top1",
+        mean_datasets: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        if image_size % grid:
+            raise ValueError(f"an image of {image_size} pixels has no grid of {grid} patches")
+        if mask_counts not in ("slots", "patches"):
+            raise ValueError(f"mask_counts must be slots or patches, not {mask_counts!r}")
+        if head not in ("semantic", "pooled"):
+            raise ValueError(f"head must be semantic or pooled, not {head!r}")
+        self.image_size, self.grid, self.keypoints, self.regions = (
+            image_size, grid, keypoints, regions,
+        )  # fmt: skip
+        self.mask_counts, self.coarse_first = mask_counts, coarse_first
+        self.feature_dim = feature_dim
+        levels = 1 + len(regions)
+        self.slots = levels * grid * grid
+        self.positions = Positions(grid, width)
+        self.patch_embed = RetinaPatch(width, levels, grid, image_size // grid, level_embedding)
+        self.cls_token_D = nn.Parameter(torch.zeros(width))
+        self.mask_token_D = (
+            nn.Parameter(torch.empty(width).normal_(std=0.02)) if learned_mask else None
+        )
+        self.keypoint_bias = (
+            KeypointBias(width, keypoints, grid, depth, heads, keypoint_bias)
+            if keypoint_bias
+            else None
+        )
+        self.blocks = nn.ModuleList(
+            EncoderBlock(width, heads, mlp_ratio, rate)
+            for rate in drop_path_rates(drop_path, depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.head: SemanticHead | PooledHead
+        if head == "semantic":
+            self.head = SemanticHead(
+                width, keypoints, feature_dim, offsets, datasets, peak, mean_datasets
+            )
+        else:
+            self.head = PooledHead(width, feature_dim)
+
+    def forward(
+        self,
+        images_BCHW: Tensor,
+        keypoints_BK3: Tensor,
+        tokens: int | None = None,
+        datasets_B: Tensor | None = None,
+    ) -> Tensor:
+        """Features (B, F), not normalised; their cosine tells how alike two people are.
+
+        images_BCHW: RGB in [-1, 1], padded with white to a square of `image_size` pixels.
+        keypoints_BK3: x and y as fractions of the image, and visibility; a point that is invisible,
+        outside the image or not finite counts as missing.
+        tokens: in training the number of tokens kept, by chance, all by default; in evaluation the
+        length to pad to (tokens beyond it would be lost), by default that of the batch's longest
+        image, for which the host waits.
+        datasets_B: each image's data set, for the part weights; training with several sets.
+        """
+        encoded = self.encode(images_BCHW, keypoints_BK3, tokens)
+        if isinstance(self.head, PooledHead):
+            return self.head(encoded.tokens_BND, encoded.real_BN)
+        return self.head(
+            encoded.tokens_BND,
+            encoded.positions_BND,
+            encoded.real_BN,
+            encoded.places_BKD,
+            encoded.seen_BK,
+            datasets_B,
+        )
+
+    def encode(
+        self, images_BCHW: Tensor, keypoints_BK3: Tensor, tokens: int | None = None
+    ) -> Encoded:
+        """The tokens (B, N, D) after the last block, and where each of them comes from.
+
+        ids_BN: candidate patches, region by region and row by row; real_BN: which are no padding;
+        positions_BND: their position embeddings; boxes_BR4: the regions, as fractions of the image;
+        places_BKD: the keypoints' position embeddings; seen_BK: which keypoints count as visible.
+        """
+        self._check(images_BCHW, keypoints_BK3)
+        keypoints_BK3 = visible_inside(keypoints_BK3.float())
+        seen_BK = keypoints_BK3[..., 2] > 0
+        boxes_BR4 = region_boxes(keypoints_BK3, self.regions, self.grid)
+        kept_BT = cover(boxes_BR4, self.grid)
+        ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens)
+        positions_BND = self.patch_embed.positions(self.positions, boxes_BR4, ids_BN)
+        places_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
+        x_BND = self.patch_embed(images_BCHW, boxes_BR4, ids_BN) + positions_BND
+        biases = self._biases(positions_BND, ids_BN, real_BN, kept_BT, places_BKD, seen_BK)
+        x_BND = self._transform(x_BND, biases)
+        return Encoded(x_BND, positions_BND, ids_BN, real_BN, boxes_BR4, places_BKD, seen_BK)
+
+    def _check(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> None:
+        batch = len(images_BCHW)
+        size = self.image_size
+        if images_BCHW.shape != (batch, 3, size, size):
+            raise ValueError(
+                f"images must be (B, 3, {size}, {size}), not {tuple(images_BCHW.shape)}"
+            )
+        if keypoints_BK3.shape != (batch, self.keypoints, 3):
+            shape = tuple(keypoints_BK3.shape)
+            raise ValueError(f"keypoints must be ({batch}, {self.keypoints}, 3), not {shape}")
+
+    def _choose(
+        self, kept_BT: Tensor, seen_BK: Tensor, tokens: int | None
+    ) -> tuple[Tensor, Tensor]:
+        if not self.training:
+            return first_tokens(kept_BT, int(kept_BT.sum(1).max()) if tokens is None else tokens)
+        # Two thirds of the keypoints: 13 of 19.
+        eligible_B = seen_BK.float().mean(1) > 2 / 3
+        chosen_B = torch.rand(len(seen_BK), device=seen_BK.device) < self.coarse_first
+        levels = 1 + len(self.regions)
+        return random_tokens(kept_BT, tokens or self.slots, levels, eligible_B & chosen_B)
+
+    def _biases(
+        self,
+        positions_BND: Tensor,
+        ids_BN: Tensor,
+        real_BN: Tensor,
+        kept_BT: Tensor,
+        places_BKD: Tensor,
+        seen_BK: Tensor,
+    ) -> Iterator[RelativeBias | Tensor]:
+        """Every block's attention bias, for CLS, the N tokens and the mask token (if there is one).
+
+        One after the other: those of all blocks at once would dominate the memory.
+        """
+        extra = (1, 0 if self.mask_token_D is None else 1)
+        keys_BM = F.pad(torch.zeros_like(real_BN, dtype=torch.float32), extra)
+        keys_BM = keys_BM.masked_fill(~F.pad(real_BN, extra, value=True), -torch.inf)
+        if self.mask_token_D is not None:
+            total_B = kept_BT.sum(1) if self.mask_counts == "patches" else self.slots
+            keys_BM[:, -1] = mask_bias(total_B - real_BN.sum(1))
+        if self.keypoint_bias is None:
+            yield from repeat(keys_BM[:, None, None], len(self.blocks))
+            return
+        context_BMC = self.keypoint_bias.context(
+            F.pad(positions_BND, (0, 0, *extra)), F.pad(real_BN, extra), places_BKD, seen_BK
+        )
+        cells_BM = F.pad(ids_BN % self.grid**2, extra, value=self.keypoint_bias.cells)
+        for block in range(len(self.blocks)):
+            yield self.keypoint_bias.block_bias(context_BMC, block, cells_BM, keys_BM)
+
+    def _transform(self, x_BND: Tensor, biases: Iterable[RelativeBias | Tensor]) -> Tensor:
+        """The ViT, on CLS, the tokens and the mask token; gives back the tokens."""
+        batch, tokens, _ = x_BND.shape
+        x_BMD = torch.cat([self.cls_token_D.to(x_BND.dtype).expand(batch, 1, -1), x_BND], 1)
+        if self.mask_token_D is not None:
+            mask_B1D = self.mask_token_D.to(x_BND.dtype).expand(batch, 1, -1)
+            x_BMD = torch.cat([x_BMD, mask_B1D], 1)
+        for block, bias in zip(self.blocks, biases, strict=True):
+            x_BMD = block(x_BMD, bias)
+        return norm_in_float(self.norm, x_BMD)[:, 1 : 1 + tokens].to(x_BMD.dtype)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes model.safetensors and model.json, which `from_pretrained` reads."""
+        from model.sapiensid.pretrained import save
+
+        save(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> "SapiensID":
+        """A model in float32, ready for inference, from a folder or a file.
+
+        A folder is one of `save_pretrained`. A file, .safetensors or torch, is a state dict of the
+        authors; its sizes come from the shapes. Raises FileNotFoundError, or ValueError naming
+        every key that is missing, unexpected or of the wrong shape.
+        """
+        from model.sapiensid.pretrained import load
+
+        return load(Path(path))
+
+
+def visible_inside(keypoints_BK3: Tensor) -> Tensor:
+    """The keypoints with zeros for those that are invisible, outside the image or not finite."""
+    inside_BK = ((keypoints_BK3[..., :2] >= 0) & (keypoints_BK3[..., :2] <= 1)).all(-1)
+    seen_BK1 = (inside_BK & (keypoints_BK3[..., 2] > 0))[..., None]
+    return keypoints_BK3.where(seen_BK1, 0)
