@@ -22,9 +22,8 @@ class DifferentialAttention(nn.Module):
         self.k = nn.Linear(width, width, bias=False)
         self.v = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        lambdas_4E = torch.empty(4, width // 2).normal_(std=0.1)
-        self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = map(
-            nn.Parameter, lambdas_4E
+        self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
+            nn.Parameter(torch.empty(width // 2).normal_(std=0.1)) for _ in range(4)
         )
 
     def maps(self, queries_BPD: Tensor, keys_BND: Tensor, real_BN: Tensor) -> Tensor:

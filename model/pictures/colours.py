@@ -1,0 +1,43 @@
+"""The colours of all pictures: regions, the skeleton's sides, and heat from blue to red."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Colour = tuple[int, int, int]
+
+PAPER, INK, FAINT = (255, 255, 255), (24, 26, 32), (120, 124, 134)
+#: What is left out of a picture: masked tokens, bars without a value.
+GREY = (206, 209, 214)
+#: The whole image, then each region of higher precedence; more regions start again.
+REGIONS: tuple[Colour, ...] = ((47, 84, 214), (13, 138, 72), (214, 40, 57), (140, 60, 190))
+#: The subject's left and right, and what joins them.
+LEFT, RIGHT, MIDDLE = (255, 159, 28), (56, 189, 248), (255, 255, 255)
+_HEAT = np.array(
+    [(36, 58, 160), (52, 150, 230), (112, 214, 140), (250, 205, 60), (206, 32, 40)], np.float64
+)
+
+
+def heat(values: ArrayLike) -> NDArray[np.uint8]:
+    """Colours (..., 3) of values (...): 0 and less is blue, 1 and more red, with green between."""
+    place = np.nan_to_num(np.asarray(values, np.float64)).clip(0, 1) * (len(_HEAT) - 1)
+    ticks = np.arange(len(_HEAT))
+    return np.stack([np.interp(place, ticks, _HEAT[:, c]) for c in range(3)], -1).astype(np.uint8)
+
+
+def spread(values: ArrayLike) -> NDArray[np.float64]:
+    """Values moved and scaled so that the lowest is 0 and the highest 1; all 0 if they are equal."""
+    array = np.asarray(values, np.float64)
+    low, high = array.min(), array.max()
+    return (array - low) / (high - low) if high > low else np.zeros_like(array)
+
+
+def region_colour(region: int) -> Colour:
+    """The colour of a region, 0 being the whole image."""
+    return REGIONS[region % len(REGIONS)]
+
+
+def side_colour(name: str) -> Colour:
+    """The colour of a keypoint, by the side of the subject that its name tells."""
+    if name.startswith("left"):
+        return LEFT
+    return RIGHT if name.startswith("right") else MIDDLE
