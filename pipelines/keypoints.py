@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.engine.ahead import ahead, windows
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.vision.keypoint_detection import KeypointDetector
-from webbody import skeleton
+from pipelines.vision.nineteen import nineteen
 from webbody.images import ImageError, decode
 
 SCHEMA = pa.schema(
@@ -81,34 +81,12 @@ class Keypoints(Stage):
                 row |= {"outcome": image.outcome, "detail": image.detail}
             else:
                 height, width = image.shape[:2]
-                keypoints, score = self._nineteen(*next(found), crop, width, height)
+                keypoints, score = nineteen(
+                    *next(found), crop["landmarks"], crop["score"], width, height, self.min_score
+                )
                 row |= {"keypoints": keypoints.reshape(-1), "scores": score}
             rows.append(row)
         return rows
-
-    def _nineteen(
-        self,
-        points: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        crop: dict[str, Any],
-        width: int,
-        height: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Keypoints (19, 3) with visibility 0 or 1 inside the crop, and the scores (19,)."""
-        raw = np.concatenate([points, scores[:, None]], 1)
-        if len(points) == 133:
-            out = skeleton.from_wholebody133(raw)
-            all_scores = scores[skeleton.WHOLEBODY133].copy()
-        else:
-            out = skeleton.from_coco17(raw)
-            all_scores = np.zeros(skeleton.COUNT, np.float32)
-            all_scores[skeleton.COCO17] = scores
-            if crop["landmarks"] is not None:
-                out = skeleton.with_face5(out, np.reshape(crop["landmarks"], (5, 2)))
-                all_scores[list(skeleton.FACE)] = crop["score"]
-        inside = (out[:, :2] >= 0).all(1) & (out[:, 0] < width) & (out[:, 1] < height)
-        out[:, 2] = inside & (out[:, 2] > 0) & (all_scores >= self.min_score)
-        return skeleton.clean(out), all_scores
 
 
 def _pixels(crop: _Crop) -> int:

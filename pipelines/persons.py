@@ -109,7 +109,8 @@ class Persons(Stage):
                 continue
             height, width = photo.image.shape[:2]
             persons = next(found)
-            kept = self._select(persons, width, height)
+            large = select(persons, width, height, self.padding, self.min_side)
+            kept = large[: self.max_persons]
             if not kept:
                 outcome = "person:too-small" if len(persons.boxes) else "person:none"
                 rows.append((_rejected(photo.key, outcome), None))
@@ -129,23 +130,23 @@ class Persons(Stage):
                 rows.append((row, photo.image[top:bottom, left:right]))
         return rows
 
-    def _select(
-        self, persons: Detections, width: int, height: int
-    ) -> list[tuple[int, tuple[int, int, int, int]]]:
-        """Index and padded integer area of the largest persons whose area is large enough."""
-        areas = [padded(box, self.padding, width, height) for box in persons.boxes]
-        sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
-        # Equal sizes are ordered by score, then by place: the order must not depend on chance.
-        order = sorted(
-            range(len(areas)),
-            key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
-        )
-        large = [
-            (i, areas[i])
-            for i in order
-            if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= self.min_side
-        ]
-        return large[: self.max_persons]
+
+def select(
+    persons: Detections, width: int, height: int, padding: float, min_side: int
+) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """Index and padded integer area of the persons whose area is large enough, largest first."""
+    areas = [padded(box, padding, width, height) for box in persons.boxes]
+    sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
+    # Equal sizes are ordered by score, then by place: the order must not depend on chance.
+    order = sorted(
+        range(len(areas)),
+        key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
+    )
+    return [
+        (i, areas[i])
+        for i in order
+        if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= min_side
+    ]
 
 
 def padded(

@@ -24,7 +24,7 @@ LAYOUTS = (17, 133)
 class KeypointDetector:
     """A SimCC model of rtmlib; called with crops and boxes, it returns points and scores.
 
-    input_size: width and height of the model's input in pixels.
+    input_size: width and height of the model's input in pixels. `count` is the number of points.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class KeypointDetector:
         self.batch = 1 if isinstance(shape[0], int) else batch
         with models.loading(path, "a keypoint model of rtmlib"):
             blank = np.zeros((self.batch, 3, input_size[1], input_size[0]), np.float32)
-            count = self._run(blank)[0].shape[1]
-        if count not in LAYOUTS:
+            self.count = self._run(blank)[0].shape[1]
+        if self.count not in LAYOUTS:
             raise WebbodyError(
-                f"{path}: gives {count} keypoints; choose a model with COCO's 17 or "
+                f"{path}: gives {self.count} keypoints; choose a model with COCO's 17 or "
                 "COCO-WholeBody's 133."
             )
 
