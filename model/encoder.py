@@ -24,18 +24,23 @@ class DropPath(nn.Module):
     The branches that stay are scaled up, so that the mean is kept.
     """
 
+    keep: Tensor
+
     def __init__(self, rate: float) -> None:
         super().__init__()
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"drop path rate must be in [0, 1), not {rate}")
+        # A tensor, so that compiled code serves every block: a number would be a constant of it.
+        # The device is named so that a model built on the meta device still holds a real one.
+        keep = torch.tensor(1.0 - rate, device="cpu")
+        self.register_buffer("keep", keep, persistent=False)
         self.rate = rate
 
     def forward(self, x_BND: Tensor) -> Tensor:
-        if not self.training or self.rate == 0.0:
+        if not self.training:
             return x_BND
-        keep = 1.0 - self.rate
-        scale_B11 = x_BND.new_empty(x_BND.shape[0], 1, 1).bernoulli_(keep).div_(keep)
-        return x_BND * scale_B11
+        kept_B11 = torch.rand(x_BND.shape[0], 1, 1, device=x_BND.device) < self.keep
+        return x_BND * (kept_B11 / self.keep).to(x_BND.dtype)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
