@@ -10,11 +10,13 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from model.pictures.colours import FAINT, INK, PAPER, Colour, heat
+from model.pictures.colours import FAINT, GREY, INK, PAPER, Colour, heat
 
 TITLE, HEADING, BODY, SMALL = 34, 22, 18, 15
 GAP = 28
 _MARGIN = 36
+#: A line of text much longer than this is hard to read.
+_LINE = 1500
 
 
 @cache
@@ -29,16 +31,21 @@ def text_width(line: str, size: int) -> int:
 
 
 def text(
-    words: str, size: int = BODY, colour: Colour = INK, width: int = 0, centred: bool = False
+    words: str,
+    size: int = BODY,
+    colour: Colour = INK,
+    width: int = 0,
+    centred: bool = False,
+    ground: Colour = PAPER,
 ) -> Image.Image:
-    """Text on white; broken at spaces where a line would exceed `width` pixels, if that is given.
+    """Text on `ground`, broken at spaces where a line would exceed `width` pixels (0: any width).
 
     A line break in `words` is kept; `centred` lines are centred in `width`.
     """
     lines = [line for part in words.split("\n") for line in _broken(part, size, width)]
     step = round(size * 1.35)
     widest = max(text_width(line, size) for line in lines)
-    image = Image.new("RGB", (max(widest, width if centred else 1), step * len(lines)), PAPER)
+    image = Image.new("RGB", (max(widest, width if centred else 1), step * len(lines)), ground)
     draw = ImageDraw.Draw(image)
     for row, line in enumerate(lines):
         left = (image.width - text_width(line, size)) // 2 if centred else 0
@@ -69,21 +76,31 @@ def below(images: Sequence[Image.Image], gap: int = GAP) -> Image.Image:
 
 
 def panel(picture: Image.Image, heading: str, note: str = "", colour: Colour = INK) -> Image.Image:
-    """A picture with a heading above, in `colour`, and a note below, as wide as the picture."""
-    parts = [text(heading, HEADING, colour, picture.width), picture]
+    """A picture in a thin frame with a heading above, in `colour`, and a note below."""
+    framed = Image.new("RGB", (picture.width + 2, picture.height + 2), GREY)
+    framed.paste(picture, (1, 1))
+    parts = [text(heading, HEADING, colour, picture.width), framed]
     if note:
-        parts.append(text(note, SMALL, FAINT, picture.width))
+        parts.append(text(note, BODY, FAINT, picture.width))
     return below(parts, gap=8)
 
 
 def page(title: str, note: str, body: Image.Image) -> Image.Image:
     """The whole picture: a title, a sentence or two on what is shown, the body, white margins."""
     width = max(body.width, text_width(title, TITLE))
-    parts = [text(title, TITLE), text(note, BODY, FAINT, width), body]
+    parts = [text(title, TITLE), text(note, BODY, FAINT, min(width, _LINE)), body]
     column = below(parts, gap=18)
     out = Image.new("RGB", (width + 2 * _MARGIN, column.height + 2 * _MARGIN), PAPER)
     out.paste(column, (_MARGIN, _MARGIN))
     return out
+
+
+def blank(side: int, words: str) -> Image.Image:
+    """A grey square with words in its middle, in place of a picture that there is not."""
+    square = Image.new("RGB", (side, side), GREY)
+    label = text(words, BODY, FAINT, ground=GREY)
+    square.paste(label, ((side - label.width) // 2, (side - label.height) // 2))
+    return square
 
 
 def legend(entries: Sequence[tuple[Colour, str]], size: int = BODY) -> Image.Image:

@@ -25,7 +25,7 @@ def heat(values: ArrayLike) -> NDArray[np.uint8]:
 
 
 def spread(values: ArrayLike) -> NDArray[np.float64]:
-    """Values moved and scaled so that the lowest is 0 and the highest 1; all 0 if they are equal."""
+    """Values moved and scaled to lie from 0 to 1; all 0 where they are equal."""
     array = np.asarray(values, np.float64)
     low, high = array.min(), array.max()
     return (array - low) / (high - low) if high > low else np.zeros_like(array)

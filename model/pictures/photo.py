@@ -13,6 +13,8 @@ RGB = NDArray[np.uint8]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 #: Slanted lines and dots are drawn this many times larger, then reduced: pillow draws them jagged.
 _FINER = 3
+#: Pixels below which a box shares its lines.
+_SMALL_BOX = 16
 _SIDES = tuple(map(side_colour, NAMES))
 
 
@@ -35,13 +37,15 @@ def grey(picture: Image.Image, light: float = 0.35) -> Image.Image:
 def outline(
     picture: Image.Image, boxes: NDArray[np.floating], colour: Colour, width: int = 1
 ) -> None:
-    """Draws boxes (N, 4), given as fractions, with lines of `width` pixels inside of them."""
+    """Draws boxes (N, 4), given as fractions, with lines of `width` pixels inside of them.
+
+    Small boxes share a line with their neighbours: two would hide what is in them.
+    """
     draw = ImageDraw.Draw(picture)
     size = np.array(picture.size * 2)
     for left, top, right, bottom in np.rint(np.reshape(boxes, (-1, 4)) * size).astype(int).tolist():
-        draw.rectangle(
-            (left, top, max(left, right - 1), max(top, bottom - 1)), outline=colour, width=width
-        )
+        inside = 0 if right - left < _SMALL_BOX else 1
+        draw.rectangle((left, top, right - inside, bottom - inside), outline=colour, width=width)
 
 
 def grid(picture: Image.Image, side: int, colour: Colour) -> None:

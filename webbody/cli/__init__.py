@@ -5,7 +5,7 @@ import sys
 import typer
 
 from webbody import __version__
-from webbody.cli import build, demo, inspect, models, people
+from webbody.cli import build, demo, inspect, models, people, show
 from webbody.errors import WebbodyError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("report")(inspect.report)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(people.calibrate)
 app.add_typer(models.app, name="models")
+app.command("show")(show.show)
 app.command("demo")(demo.demo)
 
 
