@@ -5,7 +5,7 @@ import sys
 import typer
 
 from webbody import __version__
-from webbody.cli import build, demo, inspect, models, people, show
+from webbody.cli import build, demo, inspect, models, people, recognise, show
 from webbody.errors import WebbodyError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(people.calibrate)
+app.command("embed")(recognise.embed)
+app.command("compare")(recognise.compare)
 app.add_typer(models.app, name="models")
 app.command("show")(show.show)
 app.command("demo")(demo.demo)

@@ -1,0 +1,99 @@
+"""The Parquet file of features: a row for each sample, and how its features were made."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from model.features.extract import Features
+
+_INFO = b"webbody.features"
+#: How features can be stored.
+DTYPES = {"float32": (np.float32, pa.float32()), "float16": (np.float16, pa.float16())}
+
+
+class BadFeatures(ValueError):
+    """Features that a file cannot hold, or a file that does not hold them."""
+
+
+def schema(feature_dim: int, dtype: str) -> pa.Schema:
+    """Columns of the file; a null feature has an outcome that says why."""
+    return pa.schema(
+        {
+            "key": pa.string(),
+            "source": pa.string(),
+            "person": pa.int64(),
+            "split": pa.string(),
+            "feature": pa.list_(DTYPES[dtype][1], feature_dim),
+            "norm": pa.float32(),
+            "visible": pa.int32(),
+            "outcome": pa.string(),
+        }
+    )
+
+
+def to_table(block: Features, columns: pa.Schema, dtype: str) -> pa.Table:
+    """A batch of features as rows; raises BadFeatures where float16 cannot hold them."""
+    samples, features = block.samples, block.features_BF
+    with np.errstate(over="ignore"):
+        values = features.astype(DTYPES[dtype][0])
+    if np.isinf(values).any() and np.isfinite(features).all():
+        raise BadFeatures("the features are too large for float16: store them as float32")
+    missing = np.array([sample.outcome is not None for sample in samples])
+    norms = np.linalg.norm(features, axis=1).astype(np.float32)
+    return pa.table(
+        [
+            [sample.key for sample in samples],
+            [sample.source for sample in samples],
+            pa.array([sample.person for sample in samples], pa.int64()),
+            pa.array([sample.split for sample in samples], pa.string()),
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel()),
+                type=columns.field("feature").type,
+                mask=pa.array(missing),
+            ),
+            pa.array(norms, mask=missing),
+            pa.array(block.visible_B, mask=missing),
+            pa.array([sample.outcome for sample in samples], pa.string()),
+        ],
+        columns,
+    )
+
+
+def with_info(columns: pa.Schema, info: Mapping[str, Any]) -> pa.Schema:
+    """The schema with how the features were made, JSON in the file's metadata."""
+    return columns.with_metadata({_INFO: json.dumps(info).encode()})
+
+
+def info_of(columns: pa.Schema) -> dict[str, Any]:
+    """How a file's features were made; BadFeatures where the schema is not that of one."""
+    metadata = columns.metadata or {}
+    if _INFO not in metadata:
+        raise BadFeatures("it holds no features of SapiensID")
+    return json.loads(metadata[_INFO])
+
+
+def read_feature(path: str, key: str) -> tuple[NDArray[np.float32], int, dict[str, Any]]:
+    """Feature (F,), number of visible keypoints, and how it was made, of the row with a key.
+
+    Raises BadFeatures for another kind of file, a key that is not there or several times, and a row
+    without a feature; OSError where the file cannot be read.
+    """
+    try:
+        info = info_of(pq.read_schema(path))
+        columns = ["feature", "visible", "outcome"]
+        found = pq.read_table(path, columns=columns, filters=[("key", "==", key)])
+    except pa.ArrowInvalid as error:
+        raise BadFeatures(f"{path} is no Parquet file") from error
+    except BadFeatures as error:
+        raise BadFeatures(f"{path}: {error}") from error
+    if len(found) != 1:
+        raise BadFeatures(f"{path} has {len(found) or 'no'} rows with the key {key}")
+    row = found.to_pylist()[0]
+    if row["outcome"] is not None:
+        raise BadFeatures(f"{path}: {key} has no feature ({row['outcome']})")
+    return np.array(row["feature"], np.float32), row["visible"], info

@@ -1,0 +1,176 @@
+"""A feature file that is made part by part, so that a kill costs at most one part.
+
+While it is made, `<out>.parts/` beside it holds how its features are made and the committed parts.
+A part's name changes with what it is made of, so a part that is there is never made again and one
+of other content is never taken. At the end the parts are streamed into one file and removed.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model.features.extract import Features
+from model.features.feature_file import BadFeatures, info_of, schema, to_table, with_info
+from model.features.samples import Sample
+
+if TYPE_CHECKING:
+    from webbody.storage import Folder
+
+#: Rows that are written at once; 16 MB of the largest features.
+ROWS = 1024
+_INFO = "info.json"
+#: Raw features hardly repeat: a dictionary of them would only cost.
+_COMPACT: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["source", "split", "outcome"]}
+
+
+class OtherFeatures(ValueError):
+    """What is there was made in another way; `differs` names what differs, nothing if all does."""
+
+    def __init__(self, differs: list[str]) -> None:
+        super().__init__(f"made with other {', '.join(differs)}" if differs else "something else")
+        self.differs = differs
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is committed at once: a shard, or some pictures.
+
+    name: a file name that changes with the content. samples: reads them when it is the part's turn.
+    """
+
+    name: str
+    samples: Callable[[], Iterable[Sample]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a file holds: features, pictures without one by outcome; parts made now, and before."""
+
+    features: int
+    outcomes: dict[str, int]
+    made: int
+    before: int
+
+
+def make_features(
+    parts: Sequence[Part],
+    extract: Callable[[Iterable[Sample]], Iterator[Features]],
+    folder: "Folder",
+    out: str,
+    info: Mapping[str, Any],
+    *,
+    feature_dim: int,
+    dtype: str = "float32",
+    replace: bool = False,
+    progress: Callable[[int, int], None] = lambda rows, parts: None,
+) -> Made:
+    """Make the file `out` of a folder from parts, those excepted that are there already.
+
+    info: how features are made (JSON); all but `checkpoint`, the place of the weights, must be that
+    of the parts, and of the file, that are there: OtherFeatures is raised where it is not, unless
+    `replace` lets them go. progress: called with the rows made, and the parts that are there.
+    """
+    settings: dict[str, Any] = json.loads(json.dumps(info))
+    names = [part.name for part in parts]
+    content = hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
+    kept = f"{out}.parts"
+    old = _file_info(folder, out)
+    if _same(old, settings, replace) and old is not None and old.get("content") == content:
+        _remove(folder, kept)
+        return Made(*_counted(folder, out), made=0, before=len(parts))
+    if not _same(_parts_info(folder, kept), settings, replace):
+        _remove(folder, kept)
+        text = json.dumps(settings, indent=1) + "\n"
+        folder.write_bytes(f"{kept}/{_INFO}", text.encode())
+    columns = schema(feature_dim, dtype)
+    there = {name for name in names if folder.size(f"{kept}/{name}.parquet") is not None}
+    rows, before = 0, len(there)
+    for part in parts:
+        if part.name in there:
+            continue
+        with (
+            folder.write(f"{kept}/{part.name}.parquet") as file,
+            pq.ParquetWriter(file, columns, **_COMPACT) as writer,
+        ):
+            for table in _tables(extract(part.samples()), columns, dtype):
+                writer.write_table(table)
+                rows += len(table)
+                progress(rows, len(there))
+        there.add(part.name)
+        progress(rows, len(there))
+    _join(folder, out, names, with_info(columns, {**settings, "content": content}))
+    _remove(folder, kept)
+    return Made(*_counted(folder, out), made=len(there) - before, before=before)
+
+
+def _same(old: Mapping[str, Any] | None, settings: Mapping[str, Any], replace: bool) -> bool:
+    """Whether what is there was made in this way; OtherFeatures if not and it must stay."""
+    if old is None:
+        return False
+    ours = [name for name in settings if name != "checkpoint"]
+    differs = [name for name in ours if old.get(name) != settings[name]]
+    if differs and not replace:
+        raise OtherFeatures(differs if old else [])
+    return not differs
+
+
+def _file_info(folder: "Folder", out: str) -> dict[str, Any] | None:
+    """How a file's features were made; {} for another kind of file, None where there is none."""
+    if folder.size(out) is None:
+        return None
+    try:
+        with folder.open(out) as file:
+            return info_of(pq.read_schema(file))
+    except (BadFeatures, pa.ArrowInvalid):
+        return {}
+
+
+def _parts_info(folder: "Folder", kept: str) -> dict[str, Any] | None:
+    """How the parts that are there are made; None where there are none."""
+    try:
+        return json.loads(folder.read(f"{kept}/{_INFO}"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _tables(blocks: Iterable[Features], columns: pa.Schema, dtype: str) -> Iterator[pa.Table]:
+    """Tables of about ROWS rows."""
+    waiting: list[pa.Table] = []
+    for block in blocks:
+        waiting.append(to_table(block, columns, dtype))
+        if sum(map(len, waiting)) >= ROWS:
+            yield pa.concat_tables(waiting).combine_chunks()
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _join(folder: "Folder", out: str, names: Sequence[str], columns: pa.Schema) -> None:
+    """Stream the parts into one file, some rows at a time."""
+    with folder.write(out) as file, pq.ParquetWriter(file, columns, **_COMPACT) as writer:
+        for name in names:
+            with folder.open(f"{out}.parts/{name}.parquet") as part:
+                table = pq.ParquetFile(part)
+                for group in range(table.num_row_groups):
+                    writer.write_table(table.read_row_group(group))
+
+
+def _counted(folder: "Folder", out: str) -> tuple[int, dict[str, int]]:
+    """Features in a file, and the outcomes of rows without one."""
+    outcomes: Counter[str | None] = Counter()
+    with folder.open(out) as file:
+        for batch in pq.ParquetFile(file).iter_batches(columns=["outcome"]):
+            outcomes.update(batch["outcome"].to_pylist())
+    return outcomes.pop(None, 0), {str(name): count for name, count in outcomes.most_common()}
+
+
+def _remove(folder: "Folder", kept: str) -> None:
+    with suppress(FileNotFoundError):
+        folder.fs.rm(folder.path(kept), recursive=True)

@@ -1,0 +1,1 @@
+"""From what a user names (builds, shards, pictures) to samples that SapiensID takes."""

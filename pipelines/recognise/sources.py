@@ -1,0 +1,122 @@
+"""What a user names as sources of people: finished builds, shards, pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.engine.graph import PACK
+from pipelines.engine.stage import committed
+from pipelines.engine.state import pack_shards, read_build
+from pipelines.known.identity_sources import SUFFIXES
+from webbody.commit import intact
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+_ENDINGS = ", ".join(sorted(SUFFIXES))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files by folder (path or fsspec URL), each with a text that changes when the file changes.
+
+    Paths are those inside the folder.
+    """
+
+    shards: dict[str, dict[str, str]] = field(default_factory=dict)
+    pictures: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def find_sources(sources: Sequence[str]) -> Found:
+    """The shards and pictures of sources (paths or fsspec URLs), in their order, none twice.
+
+    A source is a build's folder (its committed samples), a .tar with samples, a folder of such
+    shards, a picture, or a folder with pictures at any depth. Raises WebbodyError for others.
+    """
+    found = Found()
+    for source in sources:
+        folder, name = Folder(source), ""
+        if not folder.fs.isdir(folder.root):
+            parent, slash, name = folder.url.rpartition("/")
+            folder = Folder(parent or slash or ".")
+        shards, pictures = _in_folder(folder) if not name else _file(folder, name, source)
+        if shards:
+            found.shards.setdefault(folder.url, {}).update(shards)
+        if pictures:
+            found.pictures.setdefault(folder.url, {}).update(pictures)
+    return found
+
+
+def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
+    """The shards of a folder, else its pictures; hidden ones are left out."""
+    if read_build(folder) is not None:
+        return _packed(folder), {}
+    names = folder.names()
+    tars = {name: _state(folder, name) for name in names if name.lower().endswith(".tar")}
+    if tars:
+        return (_indexed(folder) if "index.json" in names else tars), {}
+    files = folder.fs.find(folder.root, detail=True)
+    paths = {str(path)[len(str(folder.root)) :].lstrip("/"): info for path, info in files.items()}
+    pictures = {
+        path: _described(info)
+        for path, info in sorted(paths.items())
+        if _is_picture(path) and not any(part.startswith(".") for part in path.split("/"))
+    }
+    if not pictures:
+        raise WebbodyError(
+            f"{folder.url}: holds no build, no .tar shards and no pictures ({_ENDINGS})."
+        )
+    return {}, pictures
+
+
+def _file(folder: Folder, name: str, source: str) -> tuple[dict[str, str], dict[str, str]]:
+    if folder.size(name) is None:
+        raise WebbodyError(f"{source}: there is no such file or folder; check the path.")
+    if name.lower().endswith(".tar"):
+        return {name: _state(folder, name)}, {}
+    if _is_picture(name):
+        return {}, {name: _state(folder, name)}
+    raise WebbodyError(f"{source}: is neither a picture ({_ENDINGS}) nor a .tar with samples.")
+
+
+def _packed(folder: Folder) -> dict[str, str]:
+    """The output shards of a build, as its commit records list them."""
+    out = {}
+    for shard in pack_shards(folder):
+        record = committed(folder, PACK.name, shard)
+        tar = f"{shard}.tar"
+        if not intact(folder, record):
+            raise WebbodyError(
+                f"{folder.url}/{PACK.name}/{tar} is missing or has changed; run `webbody build` "
+                "again to complete this folder."
+            )
+        out[f"{PACK.name}/{tar}"] = record.outputs[tar].sha256
+    if not out:
+        raise WebbodyError(f"{folder.url}: this build has no samples; `webbody status` says why.")
+    return out
+
+
+def _indexed(folder: Folder) -> dict[str, str]:
+    """The shards that an index lists, as a build writes it beside them."""
+    try:
+        splits = json.loads(folder.read("index.json"))["splits"]
+        shards = [shard for split in splits.values() for shard in split["shards"]]
+        return {shard["name"]: shard["sha256"] for shard in shards}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WebbodyError(
+            f"{folder.url}/index.json: is no index of shards; remove it to read every .tar."
+        ) from error
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(tuple(SUFFIXES))
+
+
+def _state(folder: Folder, name: str) -> str:
+    return _described(folder.fs.info(folder.path(name)))
+
+
+def _described(info: dict[str, Any]) -> str:
+    """Size and time of a file, whatever its file system calls them."""
+    times = (info.get(name) for name in ("mtime", "LastModified", "updated", "ETag", "etag"))
+    return f"{info.get('size')} {next((time for time in times if time is not None), '')}"

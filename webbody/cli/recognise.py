@@ -1,0 +1,161 @@
+"""`webbody embed` and `webbody compare`: features of whole people by SapiensID."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.people import demo_models
+from webbody.config import BuildConfig, load
+from webbody.errors import Incomplete, WebbodyError
+from webbody.skeleton import COUNT
+
+#: Where nobody watches a terminal, a line at most this often (seconds).
+_INTERVAL = 5.0
+
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        "-k",
+        help="Folder of SapiensID.save_pretrained, or a file with the authors' weights.",
+    ),
+]
+Whole = Annotated[
+    bool, typer.Option("--whole", help="Pictures are crops of a person: search no persons.")
+]
+Flip = Annotated[
+    bool,
+    typer.Option(
+        "--flip", help="Feature = image + mirrored image, with the keypoints mirrored likewise."
+    ),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Find people with the demo's models.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (resources.device).")]
+
+
+def embed(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of builds, shards (.tar) and folders of them, pictures and folders of "
+            "pictures."
+        ),
+    ],
+    out: Annotated[str, typer.Option("--out", "-o", help="Parquet file to write.")],
+    checkpoint: CheckpointOption = None,
+    whole: Whole = False,
+    flip: Flip = False,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in one call of the model.")] = 32,
+    dtype: Annotated[str, typer.Option(help="Of stored features: float32 or float16.")] = "float32",
+    device: Device = None,
+    demo: Demo = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Let go of features in --out that were made in another way."
+        ),
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Compute a feature for every sample of shards and every picture.
+
+    Samples of shards bring their keypoints. In a picture the largest person and the keypoints are
+    found with the models of the configuration; a picture that shows nobody is taken whole. A
+    picture that cannot be read is a row with its outcome and without a feature.
+
+    Parts are committed in OUT.parts/ while it runs: run the same command again to go on. Features
+    of another checkpoint, of other sources or settings are never mixed: it refuses without
+    --replace, which starts over. Exit code 0: written. 1: written, but without any feature.
+    2: something to mend first.
+    """
+    from pipelines.recognise.checkpoint import open_checkpoint
+    from pipelines.recognise.embed import embed as run
+
+    if dtype not in ("float32", "float16"):
+        raise WebbodyError(f"--dtype {dtype}: give float32 or float16.")
+    console = Console()
+    settings = _settings(config, set_, demo, device)
+    opened = open_checkpoint(checkpoint)
+    with _Progress(console) as progress:
+        made = run(
+            sources, opened, out, settings, whole=whole, flip=flip, batch=batch, dtype=dtype,
+            replace=replace, progress=progress,
+        )  # fmt: skip
+    left = ", ".join(f"{outcome} {count:,}" for outcome, count in made.outcomes.items())
+    rest = f"; {sum(made.outcomes.values()):,} without one: {left}" if left else ""
+    if made.features == 0:
+        raise Incomplete(f"{out}: nothing could be embedded{rest}.")
+    before = f", {made.before:,} of them there already" if made.before else ""
+    parts = f"{made.made + made.before:,} parts{before}"
+    typer.echo(
+        f"{out}: {made.features:,} features of {opened.model.feature_dim} from {parts}{rest}."
+    )
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A picture, or FILE.parquet:KEY of `webbody embed`.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    checkpoint: CheckpointOption = None,
+    whole: Whole = False,
+    flip: Flip = False,
+    device: Device = None,
+    demo: Demo = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Tell how alike two people are: the cosine similarity of their features, from -1 to 1."""
+    from pipelines.recognise.checkpoint import open_checkpoint
+    from pipelines.recognise.compare import compare as run
+
+    settings = _settings(config, set_, demo, device)
+    found = run(a, b, lambda: open_checkpoint(checkpoint), settings, whole=whole, flip=flip)
+    if json_:
+        sides = {
+            side: {"name": of.name, "norm": of.norm, "visible": of.visible}
+            for side, of in (("a", found.a), ("b", found.b))
+        }
+        typer.echo(json.dumps({"cosine": found.cosine, **sides}))
+        return
+    norms = f"norms {found.a.norm:.3g} and {found.b.norm:.3g}"
+    visible = f"{found.a.visible} and {found.b.visible} of {COUNT} keypoints visible"
+    typer.echo(f"cosine {found.cosine:.4f}  ({norms}; {visible})")
+
+
+def _settings(
+    config: Path | None, set_: list[str] | None, demo: bool, device: str | None
+) -> BuildConfig:
+    overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
+    return load(config, overrides, base=demo_models() if demo else None)
+
+
+class _Progress:
+    """Rows and parts so far: a changing line on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._status = console, console.status("Reading the sources")
+        self._start = self._told = time.monotonic()
+
+    def __enter__(self) -> "_Progress":
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def __call__(self, rows: int, parts: int, of: int) -> None:
+        now = time.monotonic()
+        rate = rows / max(now - self._start, 1e-6)
+        line = f"{parts:,}/{of:,} parts  {rows:,} samples, {rate:,.0f}/s"
+        if self._console.is_terminal:
+            self._status.update(line)
+        elif now - self._told >= _INTERVAL:
+            self._told = now
+            self._console.print(line, highlight=False)
