@@ -17,6 +17,9 @@ from model.pictures.similarity import similarity_picture
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import Encoded, SapiensID
 
+#: An image and its keypoints.
+Person = tuple[RGB, NDArray[np.float32]]
+
 
 def draw_patches(
     model: SapiensID,
@@ -46,12 +49,9 @@ def draw_attention(
     return {"attention": attention_picture(image, keypoints, model, encoded, patches)}
 
 
-def draw_similarity(
-    model: SapiensID,
-    images: tuple[RGB, RGB],
-    keypoints: tuple[NDArray[np.float32], NDArray[np.float32]],
-) -> dict[str, Image.Image]:
+def draw_similarity(model: SapiensID, first: Person, second: Person) -> dict[str, Image.Image]:
     """The picture "similarity"; ValueError where the model's head is not semantic."""
+    images, keypoints = (first[0], second[0]), (first[1], second[1])
     encoded = encode(model, images, keypoints)
     return {"similarity": similarity_picture(images, keypoints, model, encoded)}
 

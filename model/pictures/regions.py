@@ -96,7 +96,7 @@ def _region_panel(image: RGB, patches: Patches, region: int, name: str) -> Image
 def _retina_panel(image: RGB, patches: Patches) -> Image.Image:
     picture = patch_overlay(image, patches, _LARGE, fill=0.2)
     count, last = int(patches.kept_T.sum()), _finest(patches)
-    note = f"{patches.counts_R[last]} of them lie in the {_noun(patches, last)}." if last else ""
+    note = f"Tokens in the {_noun(patches, last)}: {patches.counts_R[last]}" if last else ""
     return panel(picture, f"Retina Patch: {count} tokens", note)
 
 
@@ -110,7 +110,7 @@ def _plain_panel(image: RGB, patches: Patches) -> Image.Image:
         centres = (np.arange(side) + 0.5) / side
         columns = ((centres >= left) & (centres < right)).sum()
         rows = ((centres >= top) & (centres < bottom)).sum()
-        note = f"{rows * columns} of them lie in the {_noun(patches, last)}."
+        note = f"Tokens in the {_noun(patches, last)}: {rows * columns}"
     return panel(picture, f"Plain ViT grid: {side**2} tokens", note)
 
 

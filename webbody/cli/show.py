@@ -1,8 +1,6 @@
 """`webbody show`: pictures of what SapiensID sees in an image."""
 
-import json
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +10,16 @@ from numpy.typing import NDArray
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.people import demo_models
-from webbody.config import BuildConfig, load
+from webbody.cli.recognise import CheckpointOption, Demo, Whole
+from webbody.config import load
 from webbody.errors import WebbodyError
-from webbody.images import RGB, ImageError, decode
-from webbody.shards import read_members
-from webbody.skeleton import COUNT, clean
+from webbody.images import RGB
+from webbody.storage import Folder
 
 if TYPE_CHECKING:
     from model import SapiensID
+    from model.features.samples import Sample
+    from pipelines.vision.subjects import SubjectFinder
 
 #: A square image of a person, and the keypoints (19, 3) as fractions of it.
 _Person = tuple[RGB, NDArray[np.float32]]
@@ -35,25 +35,19 @@ def show(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path(
         "show-out"
     ),
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="SapiensID: a saved folder, or the authors' state dict.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     preset: Annotated[
         str, typer.Option(help="Model without a checkpoint: tiny, small or base.")
     ] = "base",
     key: Annotated[
         list[str] | None, typer.Option(help="Key of the sample in a shard, one for each shard.")
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Look for no person: the photo shows one, cut out.")
-    ] = False,
+    whole: Whole = False,
     kept: Annotated[
         str, typer.Option(help="Numbers of kept tokens that kept.png shows.")
     ] = "112,166,281",
     seed: Annotated[int, typer.Option(help="Another seed keeps other tokens.")] = 0,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Find the person with the demo's tiny models.")
-    ] = False,
+    demo: Demo = False,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
@@ -63,18 +57,24 @@ def show(
     two images, are drawn with a --checkpoint.
     """
     from model.pictures import album
+    from pipelines.recognise.embed import lazy_finder
 
     counts = _counts(kept)
     settings = load(config, set_ or (), base=demo_models() if demo else None)
     model = _model(checkpoint, preset)
-    people = _people([image] if other is None else [image, other], key or [], settings, whole)
-    first, keypoints = people[0]
-    pictures = album.draw_patches(model, first, keypoints, counts, seed)
+    finder = lazy_finder(settings, whole, model.image_size)
+    max_pixels = settings.download.max_pixels
+    people = [
+        _sample(path, shard_key, model.image_size)
+        if shard_key
+        else _photo(path, finder, max_pixels)
+        for path, shard_key in _with_keys([image, other] if other else [image], key or [])
+    ]
+    pictures = album.draw_patches(model, *people[0], counts, seed)
     if checkpoint is not None:
-        pictures |= album.draw_attention(model, first, keypoints)
+        pictures |= album.draw_attention(model, *people[0])
         if len(people) == 2:
-            images, points = zip(*people, strict=True)
-            pictures |= album.draw_similarity(model, images, points)
+            pictures |= album.draw_similarity(model, *people)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
@@ -105,72 +105,64 @@ def _model(checkpoint: Path | None, preset: str) -> "SapiensID":
     from model import SapiensID
     from model.sapiensid.head import SemanticHead
     from model.sapiensid.sapiensid import PRESETS
+    from pipelines.recognise.checkpoint import open_checkpoint
 
     if checkpoint is None:
         if preset not in PRESETS:
             raise WebbodyError(f"--preset {preset}: choose one of {', '.join(sorted(PRESETS))}.")
         with torch.device("meta"):
             return SapiensID(**PRESETS[preset])
-    try:
-        model = SapiensID.from_pretrained(checkpoint)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise WebbodyError(f"--checkpoint {checkpoint}: cannot be used ({reason}).") from error
+    model = open_checkpoint(checkpoint).model
     if not isinstance(model.head, SemanticHead):
         raise WebbodyError(
-            f"--checkpoint {checkpoint}: a model with a pooled head has no attention maps and no "
-            "parts; leave --checkpoint away for the other pictures."
+            f"{checkpoint}: a model with a pooled head has no attention maps and no parts; leave "
+            "--checkpoint away for the other pictures."
         )
     return model
 
 
-def _people(
-    paths: Sequence[Path], keys: Sequence[str], settings: BuildConfig, whole: bool
-) -> list[_Person]:
-    """The person of each photo or sample, in order; says it where a photo shows none."""
+def _with_keys(paths: Sequence[Path], keys: Sequence[str]) -> list[tuple[Path, str | None]]:
+    """Each path with its sample's key if it is a shard; the keys are those of the shards."""
     shards = [path for path in paths if path.suffix == ".tar"]
     if len(keys) != len(shards):
         raise WebbodyError(
-            f"{len(shards)} shard(s) and {len(keys)} --key: give one --key for each shard (.tar)."
+            f"{len(keys)} --key for {len(shards)} shards: give one for each shard (.tar)."
         )
     left = iter(keys)
-    photos = [path for path in paths if path.suffix != ".tar"]
-    found = iter(_found(photos, settings, whole)) if photos else iter(())
-    return [_sample(path, next(left)) if path.suffix == ".tar" else next(found) for path in paths]
+    return [(path, next(left) if path in shards else None) for path in paths]
 
 
-def _found(photos: Sequence[Path], settings: BuildConfig, whole: bool) -> Iterator[_Person]:
-    from pipelines.vision.subjects import SubjectFinder
+def _photo(path: Path, finder: "Callable[[], SubjectFinder]", max_pixels: int) -> _Person:
+    """The person of a photo; says it where no keypoints are found."""
+    from pipelines.recognise.pictures import read_pictures
 
-    images = [_decoded(path, settings.download.max_pixels) for path in photos]
-    for path, subject in zip(photos, SubjectFinder(settings, whole=whole)(images), strict=True):
-        if not (subject.keypoints[:, 2] > 0).any():
-            typer.echo(f"{path}: no keypoints were found, so the whole image is the only region.")
-        yield subject.image, subject.keypoints
-
-
-def _decoded(path: Path, max_pixels: int) -> RGB:
-    try:
-        return decode(path.read_bytes(), max_pixels)
-    except OSError as error:
-        raise WebbodyError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except ImageError as error:
-        raise WebbodyError(f"{path}: is no image that can be read ({error}).") from error
+    if not path.is_file():
+        raise WebbodyError(f"{path}: there is no such picture; check the path.")
+    (sample,) = read_pictures(Folder(path.parent), [path.name], finder, max_pixels)
+    found, keypoints = _usable(sample, str(path))
+    if not (keypoints[:, 2] > 0).any():
+        typer.echo(f"{path}: no keypoints were found, so the whole image is the only region.")
+    return found, keypoints
 
 
-def _sample(shard: Path, key: str) -> _Person:
+def _sample(shard: Path, key: str, size: int) -> _Person:
     """The sample `key` of a shard that a build packed."""
-    wanted = {f"{key}.jpg", f"{key}.json"}
+    from model.features.samples import BadShard, read_shard
+
     try:
         with shard.open("rb") as file:
-            members = {name: data for name, data in read_members(file) if name in wanted}
-        if members.keys() != wanted:
-            raise WebbodyError(f"{shard}: holds no sample {key}; check --key.")
-        image = decode(members[f"{key}.jpg"])
-        points = np.array(json.loads(members[f"{key}.json"])["keypoints"], np.float32)
-        if points.shape != (COUNT, 3) or image.shape[0] != image.shape[1]:
-            raise ValueError(f"image {image.shape}, keypoints {points.shape}")
-    except (OSError, tarfile.TarError, ImageError, ValueError, KeyError, TypeError) as error:
-        raise WebbodyError(f"{shard}: sample {key} cannot be read ({error}).") from error
-    points[:, :2] /= len(image)
-    return image, clean(points)
+            samples = (s for s in read_shard(file, str(shard), size) if s.key == key)
+            sample = next(samples, None)
+    except BadShard as error:
+        raise WebbodyError(f"{error}; give another shard.") from error
+    except OSError as error:
+        raise WebbodyError(f"{shard}: cannot be read ({error.strerror or error}).") from error
+    if sample is None:
+        raise WebbodyError(f"{shard}: holds no sample {key}; check --key.")
+    return _usable(sample, f"{shard}: {key}")
+
+
+def _usable(sample: "Sample", name: str) -> _Person:
+    if sample.image is None or sample.keypoints is None:
+        raise WebbodyError(f"{name}: cannot be shown ({sample.outcome}).")
+    return sample.image, sample.keypoints
