@@ -1,0 +1,61 @@
+"""How learning rate, batch size and kept tokens follow one another from step to step."""
+
+import math
+from dataclasses import dataclass
+
+from model.sapiensid.masking import KeptTokens
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The learning rate of a step: linear warm-up, then a cosine to zero (A.1).
+
+    `peak` belongs to the reference batch size; see `Batches.size`.
+    """
+
+    peak: float
+    warmup: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < self.steps:
+            raise ValueError(f"a warm-up of {self.warmup} steps leaves none of {self.steps}")
+
+    def at(self, step: int) -> float:
+        """The rate of step 0, 1, ..."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        done = (step - self.warmup) / (self.steps - self.warmup)
+        return self.peak * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How many samples a step takes when it keeps n tokens of each (3.2).
+
+    `largest` is the batch size at the fewest tokens. `rule` says what stays about equal: "square"
+    batch times tokens squared (the paper), "tokens" batch times tokens. Sizes are multiples of
+    `multiple`, at least one of it.
+    """
+
+    law: KeptTokens
+    largest: int
+    rule: str = "square"
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("square", "tokens"):
+            raise ValueError(f"rule must be square or tokens, not {self.rule!r}")
+        if self.largest < self.multiple or self.multiple < 1:
+            raise ValueError(f"batches of {self.largest} are no multiple of {self.multiple}")
+
+    def size(self, tokens: int) -> int:
+        """Samples of a step that keeps `tokens` tokens."""
+        exponent = 2 if self.rule == "square" else 1
+        fewest = self.law.count(1.0)
+        exact = self.largest * (fewest / tokens) ** exponent
+        return max(1, round(exact / self.multiple)) * self.multiple
+
+    def rate_factor(self, tokens: int) -> float:
+        """What the learning rate is multiplied by: the size over the largest size."""
+        return self.size(tokens) / self.largest
