@@ -32,6 +32,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.plan
+	$(BIN)/python -m benchmarks.model
 
 clean:
 	rm -rf .venv build *.egg-info
