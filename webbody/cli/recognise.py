@@ -87,15 +87,15 @@ def embed(
             sources, opened, out, settings, whole=whole, flip=flip, batch=batch, dtype=dtype,
             replace=replace, progress=progress,
         )  # fmt: skip
-    left = ", ".join(f"{outcome} {count:,}" for outcome, count in made.outcomes.items())
-    rest = f"; {sum(made.outcomes.values()):,} without one: {left}" if left else ""
+    reasons = ", ".join(f"{outcome} {count:,}" for outcome, count in made.outcomes.items())
     if made.features == 0:
-        raise Incomplete(f"{out}: nothing could be embedded{rest}.")
-    before = f", {made.before:,} of them there already" if made.before else ""
-    parts = f"{made.made + made.before:,} parts{before}"
-    typer.echo(
-        f"{out}: {made.features:,} features of {opened.model.feature_dim} from {parts}{rest}."
-    )
+        raise Incomplete(f"{out}: nothing could be embedded ({reasons}).")
+    line = f"{out}: {made.features:,} features of {opened.model.feature_dim} values"
+    if reasons:
+        line += f"; {sum(made.outcomes.values()):,} pictures without one ({reasons})"
+    if made.before:
+        line += f"; {made.before:,} of {made.made + made.before:,} parts were there already"
+    typer.echo(line + ".")
 
 
 def compare(
