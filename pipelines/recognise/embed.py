@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,12 +15,14 @@ from pipelines.recognise.checkpoint import Checkpoint
 from pipelines.recognise.pictures import read_pictures
 from pipelines.recognise.sources import Found, find_sources
 from pipelines.vision.devices import choose_device
-from pipelines.vision.subjects import SubjectFinder
 from webbody import __version__, models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.model_table import KEYPOINTS, PERSONS
 from webbody.storage import Folder
+
+if TYPE_CHECKING:
+    from pipelines.vision.subjects import SubjectFinder
 
 #: Pictures that are committed together.
 PICTURES = 256
@@ -100,10 +102,24 @@ def embed(
         raise WebbodyError(f"{out}: {error}.") from error
 
 
-def lazy_finder(config: BuildConfig, whole: bool, size: int) -> Callable[[], SubjectFinder]:
-    """Gives one SubjectFinder, loaded when it is first asked for, that uses all threads."""
+def lazy_finder(config: BuildConfig, whole: bool, size: int) -> Callable[[], "SubjectFinder"]:
+    """Gives one SubjectFinder that uses all threads, loaded when it is first asked for.
+
+    So shards can be embedded where no build library is installed.
+    """
     threads = torch.get_num_threads()
-    return cache(lambda: SubjectFinder(config, whole=whole, size=size, threads=threads))
+
+    @cache
+    def finder() -> "SubjectFinder":
+        try:
+            from pipelines.vision.subjects import SubjectFinder
+        except ImportError as error:
+            raise WebbodyError(
+                f"Finding people in pictures needs {error.name}: pip install 'webbody[build]'."
+            ) from error
+        return SubjectFinder(config, whole=whole, size=size, threads=threads)
+
+    return finder
 
 
 def finder_settings(config: BuildConfig, whole: bool) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from model.features.samples import Sample
 from pipelines.engine.ahead import ahead, windows
-from pipelines.vision.subjects import SubjectFinder
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
+
+if TYPE_CHECKING:
+    from pipelines.vision.subjects import SubjectFinder
 
 #: Pictures in which persons are searched together, and the most pixels they have together.
 WINDOW, PIXELS = 32, 100_000_000
@@ -18,7 +21,7 @@ _Picture = tuple[str, RGB | ImageError]
 
 
 def read_pictures(
-    folder: Folder, keys: Sequence[str], finder: Callable[[], SubjectFinder], max_pixels: int
+    folder: Folder, keys: Sequence[str], finder: Callable[[], "SubjectFinder"], max_pixels: int
 ) -> Iterator[Sample]:
     """A sample for each picture (path in the folder), in their order.
 

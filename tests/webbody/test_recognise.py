@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -96,6 +97,25 @@ def test_a_build_gives_a_row_for_each_sample(demo, run, checkpoint, tmp_path):
     assert info["checkpoint"] == str(checkpoint) and len(info["sha256"]) == 64
     assert info["arguments"]["depth"] == 4 and info["version"] == __version__
     assert not info["flip"] and info["finder"] is None
+
+
+def test_shards_need_no_build_library(demo, checkpoint, photos, tmp_path):
+    libraries = ("ray", "ultralytics", "insightface", "rtmlib", "onnxruntime", "cv2", "duckdb")
+    code = (
+        f"import sys\nfor name in {libraries!r}: sys.modules[name] = None\n"
+        "from webbody.cli import main\nmain()"
+    )
+
+    def bare(*args):
+        command = [sys.executable, "-c", code, *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    options = ("-k", checkpoint, "-o", tmp_path / "f.parquet")
+    done = bare("embed", *sorted((demo.out / "pack").glob("*.tar"))[:1], *options)
+    assert done.returncode == 0, done.stderr
+    done = bare("embed", photos, *options, "--demo", "--replace")
+    assert done.returncode == 2 and one_sentence(done.stderr)
+    assert "webbody[build]" in done.stderr
 
 
 def test_features_of_shards_are_those_of_direct_calls(demo, run, checkpoint, tmp_path):
