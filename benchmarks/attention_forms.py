@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from model import encoder
-from model.kprpe import BUCKETS, RelativeBias, block_tables
+from model.kprpe import BUCKETS, RelativeBias, tables_by_block
 from model.sapiensid.keypoint_bias import KeypointBias
 from model.sapiensid.sapiensid import SapiensID
 
@@ -56,18 +56,16 @@ class ProductBias(RelativeBias):
 @contextmanager
 def biases_of(kind: type[PairBias] | type[ProductBias]) -> Iterator[None]:
     """All blocks' biases are of this kind; what they share is prepared once a forward."""
-    shared: dict[str, Tensor] = {}
 
-    def block_bias(
-        self: KeypointBias, context_BNC: Tensor, block: int, cells_BN: Tensor, keys_BN: Tensor
-    ) -> RelativeBias:
-        if block == 0:
-            buckets_BNN = self.buckets_CC[cells_BN[:, :, None], cells_BN[:, None]]
-            shared["buckets"] = kind.prepare(buckets_BNN)
-        tables_BNHK = block_tables(self.table, context_BNC, block, self.heads, BUCKETS + 1)
-        return kind(tables_BNHK, shared["buckets"], None, keys_BN)
+    def biases(
+        self: KeypointBias, context_BNC: Tensor, cells_BN: Tensor, keys_BN: Tensor
+    ) -> Iterator[RelativeBias]:
+        shared = kind.prepare(self.buckets_CC[cells_BN[:, :, None], cells_BN[:, None]])
+        for tables_BNX in tables_by_block(self.table, context_BNC, self.depth):
+            tables_BNHK = tables_BNX.unflatten(-1, (-1, BUCKETS + 1))
+            yield kind(tables_BNHK, shared, None, keys_BN)
 
-    with patch.object(KeypointBias, "block_bias", block_bias):
+    with patch.object(KeypointBias, "biases", biases):
         yield
 
 

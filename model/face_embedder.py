@@ -4,7 +4,7 @@ Shape suffixes: B batch, N tokens (196), D width, O output size, L landmarks, H 
 K buckets, C context size of KP-RPE.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from model.checkpoint import check_state_dict, read_state_dict
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
-from model.kprpe import BUCKETS, RelativeBias, block_tables, bucket_map
+from model.kprpe import BUCKETS, RelativeBias, bucket_map, tables_by_block
 
 IMAGE_SIZE = 112
 PATCH = 8
@@ -41,7 +41,7 @@ class LandmarkBias(nn.Linear):
 
     def __init__(self, side: int, landmarks: int, depth: int, heads: int) -> None:
         super().__init__(2 * landmarks, depth * heads * BUCKETS)
-        self.heads = heads
+        self.depth = depth
         rows, columns = zip(*((i // side, i % side) for i in range(side * side)), strict=True)
         self.register_buffer("buckets_NN", bucket_map(list(rows), list(columns)), persistent=False)
         self.register_buffer("centres_N2", grid_centres(side), persistent=False)
@@ -54,10 +54,10 @@ class LandmarkBias(nn.Linear):
         """Token centres relative to the landmarks (x, y in [0, 1]): (B, N, C)."""
         return (self.centres_N2[:, None] - landmarks_BL2[:, None]).flatten(2)
 
-    def block_bias(self, context_BNC: Tensor, block: int) -> RelativeBias:
-        """The attention bias of one block."""
-        tables_BNHK = block_tables(self, context_BNC, block, self.heads, BUCKETS)
-        return RelativeBias(tables_BNHK, self.buckets_NN)
+    def biases(self, context_BNC: Tensor) -> Iterator[RelativeBias]:
+        """Every block's attention bias in turn."""
+        for tables_BNX in tables_by_block(self, context_BNC, self.depth):
+            yield RelativeBias(tables_BNX.unflatten(-1, (-1, BUCKETS)), self.buckets_NN)
 
 
 class PatchEmbed(nn.Module):
@@ -103,8 +103,8 @@ class FaceViT(nn.Module):
     def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
         x_BND = self.patch_embed(images_B3HW) + self.pos_embed
         context_BNC = self.keypoint_linear.context(landmarks_B52)
-        for index, block in enumerate(self.blocks):
-            x_BND = block(x_BND, self.keypoint_linear.block_bias(context_BNC, index))
+        for block, bias in zip(self.blocks, self.keypoint_linear.biases(context_BNC), strict=True):
+            x_BND = block(x_BND, bias)
         x_BND = norm_in_float(self.norm, x_BND)
         return self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
 

@@ -9,6 +9,7 @@ Shape suffixes: B batch, N tokens, H heads, K buckets, C cells (in a context: it
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -81,13 +82,11 @@ class RelativeBias:
         return score if self.keys_BN is None else score + self.keys_BN[b, j]
 
 
-def block_tables(
-    linear: nn.Linear, context_BNC: Tensor, block: int, heads: int, buckets: int
-) -> Tensor:
-    """One block's tables (B, N, H, K) from the linear map that holds those of all blocks.
+def tables_by_block(linear: nn.Linear, context_BNC: Tensor, depth: int) -> Iterator[Tensor]:
+    """Every block's tables (B, N, X) in turn, from the linear map that holds those of all blocks.
 
-    Made block by block: the tables and biases of all at once would dominate the memory.
+    Made block by block: the tables and biases of all at once would dominate the memory. The map is
+    cut once, so that its gradient is put together once.
     """
-    rows = slice(block * heads * buckets, (block + 1) * heads * buckets)
-    tables_BNX = F.linear(context_BNC, linear.weight[rows], linear.bias[rows])
-    return tables_BNX.unflatten(-1, (heads, buckets))
+    for weight_XC, bias_X in zip(linear.weight.chunk(depth), linear.bias.chunk(depth), strict=True):
+        yield F.linear(context_BNC, weight_XC, bias_X)

@@ -14,8 +14,9 @@ from model.pictures.photo import RGB, enlarged
 from model.pictures.positions import positions_picture
 from model.pictures.regions import regions_picture
 from model.pictures.similarity import similarity_picture
+from model.sapiensid.encoded import Encoded
 from model.sapiensid.masking import KeptTokens
-from model.sapiensid.sapiensid import Encoded, SapiensID
+from model.sapiensid.sapiensid import SapiensID
 
 #: An image and its keypoints.
 Person = tuple[RGB, NDArray[np.float32]]

@@ -9,8 +9,9 @@ from model.pictures.canvas import BODY, below, beside, heat_legend, page, text
 from model.pictures.colours import PAPER, heat, spread
 from model.pictures.patches import Patches, paint
 from model.pictures.photo import RGB, dots, enlarged, grey
+from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import SemanticHead
-from model.sapiensid.sapiensid import Encoded, SapiensID
+from model.sapiensid.sapiensid import SapiensID
 from webbody.skeleton import NAMES
 
 _SIDE, _NARROW, _GAP = 168, 64, 6

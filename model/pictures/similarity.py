@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from model.pictures.canvas import BODY, HEADING, below, beside, font, heat_legend, page, panel, text
 from model.pictures.colours import FAINT, INK, PAPER, heat
 from model.pictures.photo import RGB, dots, enlarged, grey
+from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import SemanticHead
-from model.sapiensid.sapiensid import Encoded, SapiensID
+from model.sapiensid.sapiensid import SapiensID
 from webbody.skeleton import NAMES
 
 _SIDE = 560
@@ -65,7 +65,7 @@ def part_similarity(model: SapiensID, encoded: Encoded) -> NDArray[np.float32]:
     """
     if not isinstance(model.head, SemanticHead):
         raise ValueError("a model with a pooled head has no part features")
-    parts_BPD = model.head.parts(*_inputs(encoded))
+    parts_BPD = model.head.parts(encoded)
     keypoints = encoded.seen_BK.shape[1]
     first_P, second_P = F.normalize(parts_BPD.float(), dim=-1)
     cosine_P = (first_P * second_P).sum(-1)
@@ -76,18 +76,8 @@ def part_similarity(model: SapiensID, encoded: Encoded) -> NDArray[np.float32]:
 @torch.no_grad()
 def feature_similarity(model: SapiensID, encoded: Encoded) -> float:
     """The cosine of the two images' features."""
-    features_BF = model.head(*_inputs(encoded)).float()
+    features_BF = model.head(encoded).float()
     return float(F.cosine_similarity(features_BF[0], features_BF[1], dim=0))
-
-
-def _inputs(encoded: Encoded) -> tuple[Tensor, ...]:
-    return (
-        encoded.tokens_BND,
-        encoded.positions_BND,
-        encoded.real_BN,
-        encoded.places_BKD,
-        encoded.seen_BK,
-    )
 
 
 def _bars(alike_K: NDArray[np.float32]) -> Image.Image:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.sapiensid.encoded import Encoded
+
 LAMBDA = 0.8 - 0.6 * math.exp(-0.3)  # start of the second map's share, for a first layer
 
 
@@ -80,38 +82,24 @@ class SemanticHead(nn.Module):
         """Position of each part (B, P, D) from its keypoint's position embedding (Eq. 7)."""
         return places_BKD.repeat_interleave(self.repeats, 1) + self.offsets_PD
 
-    def parts(
-        self,
-        tokens_BND: Tensor,
-        keys_BND: Tensor,
-        real_BN: Tensor,
-        places_BKD: Tensor,
-        seen_BK: Tensor,
-    ) -> Tensor:
+    def parts(self, encoded: Encoded) -> Tensor:
         """Part features (B, 2 P, D): those of the attention, then those of the peaks."""
-        queries_BPD = self.queries(places_BKD)
+        queries_BPD = self.queries(encoded.places_BKD)
+        tokens_BND, keys_BND, real_BN = encoded.tokens_BND, encoded.positions_BND, encoded.real_BN
         pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, real_BN)
         peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, real_BN)
         parts_BPD = torch.cat([pooled_BPD, peak_BPD.to(pooled_BPD.dtype)], 1)
-        seen_BP = seen_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
+        seen_BP = encoded.seen_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
         return parts_BPD * seen_BP[..., None]
 
-    def forward(
-        self,
-        tokens_BND: Tensor,
-        keys_BND: Tensor,
-        real_BN: Tensor,
-        places_BKD: Tensor,
-        seen_BK: Tensor,
-        datasets_B: Tensor | None = None,
-    ) -> Tensor:
-        parts_BPD = self.parts(tokens_BND, keys_BND, real_BN, places_BKD, seen_BK)
+    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
+        """The feature (B, F)."""
         scales = self.part_weights.sigmoid()
         if datasets_B is not None:
             scales = scales[datasets_B]
         else:
             scales = scales.mean(0, keepdim=True) if self.mean_datasets else scales[:1]
-        return self.project((parts_BPD * scales[..., None]).flatten(1))
+        return self.project((self.parts(encoded) * scales[..., None]).flatten(1))
 
     def _peak(
         self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor
@@ -132,8 +120,9 @@ class PooledHead(nn.Module):
         super().__init__()
         self.project = projection(2 * width, feature_dim)
 
-    def forward(self, tokens_BND: Tensor, real_BN: Tensor) -> Tensor:
-        real_BN1 = real_BN[..., None]
+    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
+        """The feature (B, F); data sets make no difference."""
+        tokens_BND, real_BN1 = encoded.tokens_BND, encoded.real_BN[..., None]
         mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
         most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
         return self.project(torch.cat([mean_BD, most_BD], -1))

@@ -4,11 +4,13 @@ Shape suffixes: B batch, N tokens, L keypoints, S shrunk size, D width, C contex
 buckets_CC: cells).
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.kprpe import BUCKETS, RelativeBias, block_tables, bucket_map
+from model.kprpe import BUCKETS, RelativeBias, bucket_map, tables_by_block
 
 
 class KeypointBias(nn.Module):
@@ -37,7 +39,7 @@ class KeypointBias(nn.Module):
         shrunk: int = 32,
     ) -> None:
         super().__init__()
-        self.heads, self.cells = heads, side * side
+        self.depth, self.cells = depth, side * side
         self.shrink = nn.Linear(width, shrunk)
         self.mix = nn.Linear(keypoints * shrunk, hidden)
         self.table = nn.Linear(hidden, depth * heads * (BUCKETS + 1))
@@ -69,9 +71,10 @@ class KeypointBias(nn.Module):
             shrunk_BNLS = shrunk_BNLS.where(known_BNL1, nowhere_S)
         return F.relu(self.mix(shrunk_BNLS.flatten(2).to(self.mix.weight.dtype)))
 
-    def block_bias(
-        self, context_BNC: Tensor, block: int, cells_BN: Tensor, keys_BN: Tensor
-    ) -> RelativeBias:
-        """The attention bias of one block for tokens on `cells_BN`, plus `keys_BN` on each key."""
-        tables_BNHK = block_tables(self.table, context_BNC, block, self.heads, BUCKETS + 1)
-        return RelativeBias(tables_BNHK, self.buckets_CC, cells_BN, keys_BN)
+    def biases(
+        self, context_BNC: Tensor, cells_BN: Tensor, keys_BN: Tensor
+    ) -> Iterator[RelativeBias]:
+        """Every block's bias in turn, for tokens on `cells_BN`, plus `keys_BN` on each key."""
+        for tables_BNX in tables_by_block(self.table, context_BNC, self.depth):
+            tables_BNHK = tables_BNX.unflatten(-1, (-1, BUCKETS + 1))
+            yield RelativeBias(tables_BNHK, self.buckets_CC, cells_BN, keys_BN)

@@ -11,7 +11,7 @@ are used, D width, F feature size.
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import RelativeBias
+from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import PooledHead, SemanticHead
 from model.sapiensid.keypoint_bias import KeypointBias
 from model.sapiensid.masking import first_tokens, mask_bias, random_tokens
@@ -32,18 +33,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"depth": 12, "width": 256, "heads": 8, "feature_dim": 1024},
     "tiny": {"depth": 4, "width": 128, "heads": 4, "feature_dim": 256},
 }
-
-
-class Encoded(NamedTuple):
-    """What the head, and a drawing, needs of a batch: see SapiensID.encode."""
-
-    tokens_BND: Tensor
-    positions_BND: Tensor
-    ids_BN: Tensor
-    real_BN: Tensor
-    boxes_BR4: Tensor
-    places_BKD: Tensor
-    seen_BK: Tensor
 
 
 class SapiensID(nn.Module):
@@ -141,27 +130,12 @@ class SapiensID(nn.Module):
         image, for which the host waits.
         datasets_B: each image's data set, for the part weights; training with several sets.
         """
-        encoded = self.encode(images_BCHW, keypoints_BK3, tokens)
-        if isinstance(self.head, PooledHead):
-            return self.head(encoded.tokens_BND, encoded.real_BN)
-        return self.head(
-            encoded.tokens_BND,
-            encoded.positions_BND,
-            encoded.real_BN,
-            encoded.places_BKD,
-            encoded.seen_BK,
-            datasets_B,
-        )
+        return self.head(self.encode(images_BCHW, keypoints_BK3, tokens), datasets_B)
 
     def encode(
         self, images_BCHW: Tensor, keypoints_BK3: Tensor, tokens: int | None = None
     ) -> Encoded:
-        """The tokens (B, N, D) after the last block, and where each of them comes from.
-
-        ids_BN: candidate patches, region by region and row by row; real_BN: which are no padding;
-        positions_BND: their position embeddings; boxes_BR4: the regions, as fractions of the image;
-        places_BKD: the keypoints' position embeddings; seen_BK: which keypoints count as visible.
-        """
+        """What `forward` gives to the head; `tokens` as there."""
         self._check(images_BCHW, keypoints_BK3)
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
         seen_BK = keypoints_BK3[..., 2] > 0
@@ -223,8 +197,7 @@ class SapiensID(nn.Module):
             F.pad(positions_BND, (0, 0, *extra)), F.pad(real_BN, extra), places_BKD, seen_BK
         )
         cells_BM = F.pad(ids_BN % self.grid**2, extra, value=self.keypoint_bias.cells)
-        for block in range(len(self.blocks)):
-            yield self.keypoint_bias.block_bias(context_BMC, block, cells_BM, keys_BM)
+        yield from self.keypoint_bias.biases(context_BMC, cells_BM, keys_BM)
 
     def _transform(self, x_BND: Tensor, biases: Iterable[RelativeBias | Tensor]) -> Tensor:
         """The ViT, on CLS, the tokens and the mask token; gives back the tokens."""

@@ -146,18 +146,18 @@ def test_landmark_bias_starts_at_zero_and_then_follows_the_landmarks() -> None:
     bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
     context = bias.context(torch.rand(2, 5, 2))
     assert context.shape == (2, 16, 10)
-    assert not bias.block_bias(context, 2).dense().any()
+    assert not any(block.dense().any() for block in bias.biases(context))
     torch.nn.init.normal_(bias.weight)
-    one = bias.block_bias(context, 1).dense()
-    assert one.shape == (2, 2, 16, 16)
-    assert not torch.allclose(one[0], one[1])
-    assert not torch.allclose(one, bias.block_bias(context, 2).dense())
+    blocks = [block.dense() for block in bias.biases(context)]
+    assert [block.shape for block in blocks] == [(2, 2, 16, 16)] * 3
+    assert not torch.allclose(blocks[1][0], blocks[1][1])
+    assert not torch.allclose(blocks[1], blocks[2])
 
 
 def test_gradient_reaches_only_the_blocks_own_rows() -> None:
     bias = LandmarkBias(side=4, landmarks=5, depth=3, heads=2)
     torch.manual_seed(0)
-    out = bias.block_bias(bias.context(torch.rand(2, 5, 2)), 1).dense()
+    out = list(bias.biases(bias.context(torch.rand(2, 5, 2))))[1].dense()
     (out * torch.randn_like(out)).sum().backward()
     touched = bias.weight.grad.unflatten(0, (3, -1)).flatten(1).any(1)
     assert touched.tolist() == [False, True, False]

@@ -13,6 +13,7 @@ from model.pictures.patches import Patches, area, patches_of
 from model.pictures.photo import enlarged
 from model.pictures.positions import position_colours
 from model.pictures.similarity import feature_similarity, part_similarity
+from model.sapiensid.head import LAMBDA
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import PRESETS
 from tests.model.pictures.conftest import random_keypoints
@@ -134,12 +135,7 @@ def test_attention_maps_are_the_heads(image, model, whole_body):
     pooled = maps @ model.head.attention.v(encoded.tokens_BND[0])
     pooled = torch.nn.functional.rms_norm(pooled, pooled.shape[-1:], eps=1e-5)
     with torch.no_grad():
-        theirs = model.head.parts(
-            encoded.tokens_BND, encoded.positions_BND, encoded.real_BN, encoded.places_BKD,
-            encoded.seen_BK,
-        )  # fmt: skip
-        from model.sapiensid.head import LAMBDA
-
+        theirs = model.head.parts(encoded)
         ours = model.head.attention.out(pooled * (1 - LAMBDA))
     torch.testing.assert_close(ours, theirs[0, :76], rtol=1e-4, atol=1e-5)
 

@@ -2,24 +2,27 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import LAMBDA, DifferentialAttention, PooledHead, SemanticHead
 
 WIDTH, TOKENS, POINTS = 16, 11, 5
 
 
-def batch(count: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
+def batch(count: int = 3, seed: int = 0) -> Encoded:
     """What a head takes: tokens, their positions, which are real, places of the keypoints."""
     random = torch.Generator().manual_seed(seed)
     real = torch.ones(count, TOKENS, dtype=torch.bool)
     real[1:, -3:] = False
     seen = torch.rand(count, POINTS, generator=random) < 0.7
-    return {
-        "tokens_BND": torch.randn(count, TOKENS, WIDTH, generator=random),
-        "keys_BND": torch.randn(count, TOKENS, WIDTH, generator=random),
-        "real_BN": real,
-        "places_BKD": torch.randn(count, POINTS, WIDTH, generator=random),
-        "seen_BK": seen,
-    }
+    return Encoded(
+        tokens_BND=torch.randn(count, TOKENS, WIDTH, generator=random),
+        positions_BND=torch.randn(count, TOKENS, WIDTH, generator=random),
+        ids_BN=torch.arange(TOKENS).expand(count, -1),
+        real_BN=real,
+        boxes_BR4=torch.zeros(count, 3, 4),
+        places_BKD=torch.randn(count, POINTS, WIDTH, generator=random),
+        seen_BK=seen,
+    )
 
 
 def head(**arguments: object) -> SemanticHead:
@@ -30,8 +33,8 @@ def head(**arguments: object) -> SemanticHead:
 def test_differential_attention_is_the_difference_of_two_maps() -> None:
     torch.manual_seed(0)
     attention, given = DifferentialAttention(WIDTH), batch()
-    queries, keys, values = given["places_BKD"], given["keys_BND"], given["tokens_BND"]
-    real = torch.ones_like(given["real_BN"])
+    queries, keys, values = given.places_BKD, given.positions_BND, given.tokens_BND
+    real = torch.ones_like(given.real_BN)
     q1, q2 = attention.q(queries).chunk(2, -1)
     k1, k2 = attention.k(keys).chunk(2, -1)
     share = torch.exp(attention.lambda_q1 @ attention.lambda_k1)
@@ -50,66 +53,66 @@ def test_differential_attention_is_the_difference_of_two_maps() -> None:
 def test_padding_changes_nothing(peak: str) -> None:
     model, given = head(peak=peak), batch()
     with torch.no_grad():
-        features = model(**given)
-        given["tokens_BND"][1:, -3:] = 1e3
-        given["keys_BND"][1:, -3:] = given["keys_BND"][1:, :1]
-        torch.testing.assert_close(model(**given), features)
-        short = {k: v[1:, :-3] if v.shape[1] == TOKENS else v[1:] for k, v in given.items()}
-        torch.testing.assert_close(model(**short), features[1:])
+        features = model(given)
+        given.tokens_BND[1:, -3:] = 1e3
+        given.positions_BND[1:, -3:] = given.positions_BND[1:, :1]
+        torch.testing.assert_close(model(given), features)
+        short = Encoded(*(v[1:, :-3] if v.shape[1] == TOKENS else v[1:] for v in given))
+        torch.testing.assert_close(model(short), features[1:])
 
 
 @pytest.mark.parametrize("peak", ["top1", "softmax"])
 def test_missing_keypoints_have_no_parts(peak: str) -> None:
     model, given = head(peak=peak), batch()
-    parts = model.parts(**given)
+    parts = model.parts(given)
     assert parts.shape == (3, 2 * POINTS * 4, WIDTH)
     per_point = parts.view(3, 2, POINTS, 4, WIDTH).abs().amax((1, 3, 4))
-    assert torch.equal(per_point > 0, given["seen_BK"])
-    given["seen_BK"] = torch.zeros_like(given["seen_BK"])
-    features = model(**given)
+    assert torch.equal(per_point > 0, given.seen_BK)
+    given = given._replace(seen_BK=torch.zeros_like(given.seen_BK))
+    features = model(given)
     assert torch.isfinite(features).all()
     torch.testing.assert_close(features[0], features[1])
 
 
 def test_peak_is_the_token_nearest_by_position() -> None:
     model, given = head(), batch()
-    queries = model.queries(given["places_BKD"])
-    cosine = F.cosine_similarity(queries[:, :, None], given["keys_BND"][:, None], dim=-1)
+    queries = model.queries(given.places_BKD)
+    cosine = F.cosine_similarity(queries[:, :, None], given.positions_BND[:, None], dim=-1)
     cosine[1:, :, -3:] = -2
     best = cosine.argmax(-1)
-    expected = torch.stack([t[i] for t, i in zip(given["tokens_BND"], best, strict=True)])
-    peaks = model.parts(**given)[:, POINTS * 4 :]
-    seen = given["seen_BK"].repeat_interleave(4, 1)
+    expected = torch.stack([t[i] for t, i in zip(given.tokens_BND, best, strict=True)])
+    peaks = model.parts(given)[:, POINTS * 4 :]
+    seen = given.seen_BK.repeat_interleave(4, 1)
     torch.testing.assert_close(peaks[seen], expected[seen])
 
 
 def test_softmax_peak_is_attention_without_weights() -> None:
     model, given = head(peak="softmax"), batch(count=1)
-    given["seen_BK"][:] = True
-    logits = model.queries(given["places_BKD"]) @ given["keys_BND"].mT / WIDTH**0.5
-    peaks = model.parts(**given)[:, POINTS * 4 :]
-    torch.testing.assert_close(peaks, logits.softmax(-1) @ given["tokens_BND"])
+    given.seen_BK[:] = True
+    logits = model.queries(given.places_BKD) @ given.positions_BND.mT / WIDTH**0.5
+    peaks = model.parts(given)[:, POINTS * 4 :]
+    torch.testing.assert_close(peaks, logits.softmax(-1) @ given.tokens_BND)
 
 
 def test_part_weights_belong_to_data_sets() -> None:
     model, given = head(datasets=3), batch()
     with torch.no_grad():
         model.part_weights.normal_()
-        by_set = model(**given, datasets_B=torch.tensor([0, 1, 2]))
-        default = model(**given)
+        by_set = model(given, datasets_B=torch.tensor([0, 1, 2]))
+        default = model(given)
         torch.testing.assert_close(by_set[0], default[0])
         assert not torch.allclose(by_set[1], default[1])
         mean = head(datasets=3, mean_datasets=True)
         mean.load_state_dict(model.state_dict())
         scales = model.part_weights.sigmoid().mean(0)
-        parts = model.parts(**given) * scales[:, None]
-        torch.testing.assert_close(mean(**given), model.project(parts.flatten(1)))
+        parts = model.parts(given) * scales[:, None]
+        torch.testing.assert_close(mean(given), model.project(parts.flatten(1)))
 
 
 def test_part_weights_start_at_one_half_and_learn() -> None:
     model, given = head(datasets=2), batch()
     assert model.part_weights.sigmoid().unique().tolist() == [0.5]
-    model.train()(**given, datasets_B=torch.tensor([0, 0, 0])).square().sum().backward()
+    model.train()(given, datasets_B=torch.tensor([0, 0, 0])).square().sum().backward()
     gradient = model.part_weights.grad
     assert gradient is not None and gradient[0].any() and not gradient[1].any()
 
@@ -117,8 +120,8 @@ def test_part_weights_start_at_one_half_and_learn() -> None:
 def test_pooled_head_takes_mean_and_maximum_of_real_tokens() -> None:
     torch.manual_seed(0)
     model, given = PooledHead(WIDTH, 8).eval(), batch()
-    features = model(given["tokens_BND"], given["real_BN"])
-    real = given["tokens_BND"][1, :-3]
+    features = model(given)
+    real = given.tokens_BND[1, :-3]
     expected = model.project(torch.cat([real.mean(0), real.amax(0)])[None])
     torch.testing.assert_close(features[1:2], expected)
 

@@ -1,0 +1,26 @@
+"""What the encoder hands to a head, and to whoever draws it.
+
+Shape suffixes: B batch, N tokens, D width, R regions, K keypoints.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Encoded(NamedTuple):
+    """The tokens of a batch after the last block, and where each of them comes from.
+
+    tokens_BND, and positions_BND, their position embeddings; ids_BN: which candidate patch each of
+    them is, counted region by region and row by row; real_BN: which of them are no padding.
+    boxes_BR4: the regions, as fractions of the image. places_BKD: the keypoints' position
+    embeddings; seen_BK: which keypoints count as visible.
+    """
+
+    tokens_BND: Tensor
+    positions_BND: Tensor
+    ids_BN: Tensor
+    real_BN: Tensor
+    boxes_BR4: Tensor
+    places_BKD: Tensor
+    seen_BK: Tensor
