@@ -104,12 +104,15 @@ class SemanticHead(nn.Module):
     def _peak(
         self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor
     ) -> Tensor:
-        if self.peak == "top1":
-            cosine_BPN = F.normalize(queries_BPD, dim=-1) @ F.normalize(keys_BND, dim=-1).mT
-            best_BP = cosine_BPN.masked_fill(~real_BN[:, None], -torch.inf).argmax(-1)
-            return tokens_BND.gather(1, best_BP[..., None].expand(-1, -1, tokens_BND.shape[-1]))
-        logits_BPN = queries_BPD @ keys_BND.mT * queries_BPD.shape[-1] ** -0.5
-        weights_BPN = logits_BPN.masked_fill(~real_BN[:, None], -torch.inf).softmax(-1)
+        # In full precision: neighbouring positions are so alike that rounding changes the choice.
+        with torch.autocast(queries_BPD.device.type, enabled=False):
+            queries_BPD, keys_BND = queries_BPD.float(), keys_BND.float()
+            if self.peak == "top1":
+                cosine_BPN = F.normalize(queries_BPD, dim=-1) @ F.normalize(keys_BND, dim=-1).mT
+                best_BP = cosine_BPN.masked_fill(~real_BN[:, None], -torch.inf).argmax(-1)
+                return tokens_BND.gather(1, best_BP[..., None].expand(-1, -1, tokens_BND.shape[-1]))
+            logits_BPN = queries_BPD @ keys_BND.mT * queries_BPD.shape[-1] ** -0.5
+            weights_BPN = logits_BPN.masked_fill(~real_BN[:, None], -torch.inf).softmax(-1)
         return weights_BPN.to(tokens_BND.dtype) @ tokens_BND
 
 

@@ -36,12 +36,15 @@ class Positions(nn.Module):
     def sample(self, cells_XN2: Tensor) -> Tensor:
         """Embeddings (..., N, D) at points x, y counted in cells, 0 at the centre of the first.
 
-        Bilinear (Eq. 3); the table is followed by zeros on all sides.
+        Bilinear (Eq. 3), in float32; the table is followed by zeros on all sides.
         """
-        ticks_S = torch.arange(self.side, dtype=cells_XN2.dtype, device=cells_XN2.device)
+        cells_XN2 = cells_XN2.float()
+        ticks_S = torch.arange(self.side, dtype=torch.float32, device=cells_XN2.device)
         weight_XN2S = (1 - (cells_XN2[..., None] - ticks_S).abs()).clamp_min(0)
         weight_XNSS = weight_XN2S[..., 1, :, None] * weight_XN2S[..., 0, None, :]
-        return weight_XNSS.flatten(-2) @ self.table_SSD.flatten(0, 1).to(cells_XN2.dtype)
+        # Mixed precision would round the embeddings, whose small differences tell places apart.
+        with torch.autocast(cells_XN2.device.type, enabled=False):
+            return weight_XNSS.flatten(-2) @ self.table_SSD.flatten(0, 1).float()
 
     def at_keypoints(self, points_BN2: Tensor) -> Tensor:
         """Embeddings (B, N, D) at fractions of the image: 0 and 1 are centres of border cells."""

@@ -8,6 +8,9 @@ from webbody import __version__
 from webbody.cli import build, demo, inspect, models, people, recognise, show
 from webbody.errors import WebbodyError
 
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="webbody",
     help="From a list of URLs and names to a clean, labelled human-recognition data set.",
@@ -53,10 +56,11 @@ def main() -> None:
     except WebbodyError as error:
         typer.secho(f"webbody: {error}", err=True, fg="red")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo(
-            "webbody: interrupted. Committed shards are kept; "
-            "run the same command again to resume.",
-            err=True,
-        )
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # typer turns Ctrl-C into this
+            typer.echo(
+                "webbody: interrupted. What was committed is kept; "
+                "run the same command again to resume.",
+                err=True,
+            )
+        raise

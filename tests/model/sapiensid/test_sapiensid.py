@@ -196,3 +196,13 @@ def test_wrong_shapes_are_told(model: SapiensID) -> None:
         model(torch.zeros(1, 3, 96, 96), torch.zeros(1, 19, 3))
     with pytest.raises(ValueError, match=r"keypoints must be \(2, 19, 3\), not \(2, 17, 3\)"):
         model(torch.zeros(2, 3, 384, 384), torch.zeros(2, 17, 3))
+
+
+def test_mixed_precision_stays_close() -> None:
+    model = tiny(**PRESETS["small"])
+    pictures, points = images(4), standing(4)
+    with torch.inference_mode():
+        full = model(pictures, points)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = model(pictures, points).float()
+    assert torch.nn.functional.cosine_similarity(full, mixed).min() > 0.999
