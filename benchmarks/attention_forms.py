@@ -106,5 +106,5 @@ FORMS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "looked-up": nullcontext,
     "looked-up-by-pair": lambda: biases_of(PairBias),
 }
-#: Forms that need CUDA: elsewhere FlexAttention has no compiled backward.
+#: Forms of steps on CUDA alone: elsewhere FlexAttention has no compiled backward.
 ON_CUDA = ("looked-up", "looked-up-by-pair")

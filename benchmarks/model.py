@@ -10,7 +10,7 @@ in units of the plain ViT's, `FLOPs` what it would be if both did as many FLOPs 
 the peak beyond the weights: what a forward keeps, and the gradients. On the CPU it is taken in a
 process of its own, in float32; on CUDA training runs in bfloat16.
 
-A second table compares ways to add KP-RPE's bias in a step (benchmarks/attention_forms.py).
+A second table compares ways to add KP-RPE's bias (benchmarks/attention_forms.py).
 """
 
 import argparse
@@ -188,6 +188,16 @@ class Bench:
         self.arguments, self.device = arguments, arguments.device
         self.models: dict[str, nn.Module] = {}
         self.rows: list[dict[str, Any]] = []
+        on_cuda = self.device == "cuda"
+        machine = {
+            "device": torch.cuda.get_device_name() if on_cuda else "CPU",
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "preset": arguments.preset,
+            "compile": arguments.compile,
+            "load": os.getloadavg()[0],
+        }
+        self.add(", ".join(f"{key} {value}" for key, value in machine.items()), **machine)
 
     def case(self, model: str, tokens: int, train: bool, form: str = "") -> Case:
         a = self.arguments
@@ -247,18 +257,20 @@ class Bench:
                 )  # fmt: skip
 
     def forms_table(self) -> None:
-        usable = [form for form in FORMS if self.device == "cuda" or form not in ON_CUDA]
-        print(f"\n{'tokens':>6} {'batch':>5} {'bias in a step':<18} {'speed':>12} {'memory':>12}")
+        print(f"\n{'tokens':>6} {'batch':>5} {'mode':>8} {'bias':<18} {'speed':>12} {'memory':>12}")
         for tokens in self.arguments.bias_tokens:
-            forms = [form for form in self.arguments.forms or usable if form in usable]
-            cases = {form: self.case(OURS, tokens, True, form) for form in forms}
-            for form, (speed, mib) in self.measure(cases).items():
-                batch = cases[form].batch
-                self.add(
-                    f"{tokens:6} {batch:5} {form:<18} {speed:10.1f}/s {mib:8.0f} MiB",
-                    table="forms", form=form, tokens=tokens, batch=batch,
-                    images_per_second=speed, peak_mib=mib,
-                )  # fmt: skip
+            for train in (False, True):
+                usable = [f for f in FORMS if f not in ON_CUDA or (train and self.device == "cuda")]
+                forms = [form for form in self.arguments.forms or usable if form in usable]
+                cases = {form: self.case(OURS, tokens, train, form) for form in forms}
+                mode = "step" if train else "forward"
+                for form, (speed, mib) in self.measure(cases).items():
+                    batch = cases[form].batch
+                    self.add(
+                        f"{tokens:6} {batch:5} {mode:>8} {form:<18} {speed:10.1f}/s {mib:8.0f} MiB",
+                        table="forms", mode=mode, form=form, tokens=tokens, batch=batch,
+                        images_per_second=speed, peak_mib=mib,
+                    )  # fmt: skip
 
 
 def main() -> None:
@@ -286,14 +298,11 @@ def main() -> None:
     arguments = parser.parse_args()
     # Every form is compiled once more where the model is.
     torch._dynamo.config.recompile_limit = 64
-    name = torch.cuda.get_device_name() if arguments.device == "cuda" else "CPU"
-    print(
-        f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-        f"{arguments.preset}, compile {arguments.compile}, load {os.getloadavg()[0]:.1f}"
-    )
     bench = Bench(arguments)
-    bench.models_table()
-    bench.forms_table()
+    if arguments.tokens:
+        bench.models_table()
+    if arguments.bias_tokens:
+        bench.forms_table()
 
 
 if __name__ == "__main__":
