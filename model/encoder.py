@@ -36,11 +36,14 @@ class DropPath(nn.Module):
         self.register_buffer("keep", keep, persistent=False)
         self.rate = rate
 
-    def forward(self, x_BND: Tensor) -> Tensor:
+    def forward(self, x_BND: Tensor, noise_B: Tensor | None = None) -> Tensor:
+        """`noise_B`: the uniform numbers that decide; torch's own where there are none."""
         if not self.training:
             return x_BND
-        kept_B11 = torch.rand(x_BND.shape[0], 1, 1, device=x_BND.device) < self.keep
-        return x_BND * (kept_B11 / self.keep).to(x_BND.dtype)
+        if noise_B is None:
+            noise_B = torch.rand(x_BND.shape[0], device=x_BND.device)
+        scale_B = (noise_B < self.keep) / self.keep
+        return x_BND * scale_B.to(x_BND.dtype)[:, None, None]
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
@@ -124,9 +127,16 @@ class EncoderBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
         self.apply(_init_linear)
 
-    def forward(self, x_BND: Tensor, bias: RelativeBias | Tensor | None = None) -> Tensor:
-        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias))
-        return x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
+    def forward(
+        self,
+        x_BND: Tensor,
+        bias: RelativeBias | Tensor | None = None,
+        noise: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Tensor:
+        """`noise`: numbers (B,) for the drop path of either branch, as DropPath takes them."""
+        first_B, second_B = noise
+        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias), first_B)
+        return x_BND + self.drop_path(self.mlp(self.norm2(x_BND)), second_B)
 
 
 def norm_in_float(norm: nn.LayerNorm, x_BND: Tensor) -> Tensor:

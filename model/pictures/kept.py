@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from model.noise import uniform
 from model.pictures.canvas import BODY, SMALL, below, beside, font, page, panel, text_width
 from model.pictures.colours import FAINT, GREY, INK, PAPER, Colour, region_colour
 from model.pictures.patches import Patches, area
@@ -46,10 +47,9 @@ def kept_picture(
 def drawn(patches: Patches, count: int, seed: int) -> NDArray[np.int64]:
     """`count` of the kept patches by chance, or all where there are fewer, in order."""
     levels = len(patches.boxes_R4)
-    generator = torch.Generator().manual_seed(seed)
-    ids_1N, real_1N = random_tokens(
-        torch.from_numpy(patches.kept_T)[None], count, levels, generator=generator
-    )
+    kept_1T = torch.from_numpy(patches.kept_T)[None]
+    noise_1T = uniform(torch.tensor([seed]), kept_1T.shape[1])
+    ids_1N, real_1N = random_tokens(kept_1T, count, levels, noise_1T)
     return np.sort(ids_1N[real_1N].numpy())
 
 

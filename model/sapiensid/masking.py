@@ -47,16 +47,17 @@ def random_tokens(
     kept_BT: Tensor,
     count: int,
     regions: int,
+    noise_BT: Tensor,
     coarse_first_B: Tensor | None = None,
-    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`count` of the kept candidates at random, as first_tokens returns them.
+    """`count` of the kept candidates by chance, as first_tokens returns them.
 
-    Images of `coarse_first_B` give up patches of the last region first, then of the one before:
-    the published training does so for some images, so that faces get lost.
+    Those with the smallest of the uniform numbers `noise_BT` are taken. Images of `coarse_first_B`
+    give up patches of the last region first, then of the one before: the published training does so
+    for some images, so that faces get lost.
     """
     # In (0, 1]: a kept candidate always precedes one that is not.
-    score_BT = 1 - torch.rand(kept_BT.shape, device=kept_BT.device, generator=generator)
+    score_BT = 1 - noise_BT
     if coarse_first_B is not None:
         order_T = torch.arange(kept_BT.shape[1], device=kept_BT.device)
         coarseness_T = regions - 1 - order_T // (kept_BT.shape[1] // regions)

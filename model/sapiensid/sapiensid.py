@@ -8,7 +8,7 @@ Shape suffixes: B batch, C channels, K keypoints, R regions, T candidate patches
 are used, D width, F feature size.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import RelativeBias
+from model.noise import uniform
 from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import PooledHead, SemanticHead
 from model.sapiensid.keypoint_bias import KeypointBias
@@ -119,6 +120,7 @@ class SapiensID(nn.Module):
         keypoints_BK3: Tensor,
         tokens: int | None = None,
         datasets_B: Tensor | None = None,
+        seeds_B: Tensor | None = None,
     ) -> Tensor:
         """Features (B, F), not normalised; their cosine tells how alike two people are.
 
@@ -129,24 +131,31 @@ class SapiensID(nn.Module):
         length to pad to (tokens beyond it would be lost), by default that of the batch's longest
         image, for which the host waits.
         datasets_B: each image's data set, for the part weights; training with several sets.
+        seeds_B: int64 seeds of each image's chances in training (its tokens, its drop path), which
+        then do not depend on its batch; torch's own random state by default.
         """
-        return self.head(self.encode(images_BCHW, keypoints_BK3, tokens), datasets_B)
+        encoded = self.encode(images_BCHW, keypoints_BK3, tokens, seeds_B)
+        return self.head(encoded, datasets_B)
 
     def encode(
-        self, images_BCHW: Tensor, keypoints_BK3: Tensor, tokens: int | None = None
+        self,
+        images_BCHW: Tensor,
+        keypoints_BK3: Tensor,
+        tokens: int | None = None,
+        seeds_B: Tensor | None = None,
     ) -> Encoded:
-        """What `forward` gives to the head; `tokens` as there."""
+        """What `forward` gives to the head; arguments as there."""
         self._check(images_BCHW, keypoints_BK3)
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
         seen_BK = keypoints_BK3[..., 2] > 0
         boxes_BR4 = region_boxes(keypoints_BK3, self.regions, self.grid)
         kept_BT = cover(boxes_BR4, self.grid)
-        ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens)
+        ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens, seeds_B)
         positions_BND = self.patch_embed.positions(self.positions, boxes_BR4, ids_BN)
         places_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
         x_BND = self.patch_embed(images_BCHW, boxes_BR4, ids_BN) + positions_BND
         biases = self._biases(positions_BND, ids_BN, real_BN, kept_BT, places_BKD, seen_BK)
-        x_BND = self._transform(x_BND, biases)
+        x_BND = self._transform(x_BND, biases, seeds_B)
         return Encoded(x_BND, positions_BND, ids_BN, real_BN, boxes_BR4, places_BKD, seen_BK)
 
     def _check(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> None:
@@ -161,15 +170,18 @@ class SapiensID(nn.Module):
             raise ValueError(f"keypoints must be ({batch}, {self.keypoints}, 3), not {shape}")
 
     def _choose(
-        self, kept_BT: Tensor, seen_BK: Tensor, tokens: int | None
+        self, kept_BT: Tensor, seen_BK: Tensor, tokens: int | None, seeds_B: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         if not self.training:
             return first_tokens(kept_BT, int(kept_BT.sum(1).max()) if tokens is None else tokens)
+        noise_BX = chances(kept_BT, self.slots + 1, seeds_B, stream=0)
         # Two thirds of the keypoints: 13 of 19.
         eligible_B = seen_BK.float().mean(1) > 2 / 3
-        chosen_B = torch.rand(len(seen_BK), device=seen_BK.device) < self.coarse_first
+        coarse_first_B = eligible_B & (noise_BX[:, -1] < self.coarse_first)
         levels = 1 + len(self.regions)
-        return random_tokens(kept_BT, tokens or self.slots, levels, eligible_B & chosen_B)
+        return random_tokens(
+            kept_BT, tokens or self.slots, levels, noise_BX[:, :-1], coarse_first_B
+        )
 
     def _biases(
         self,
@@ -199,15 +211,21 @@ class SapiensID(nn.Module):
         cells_BM = F.pad(ids_BN % self.grid**2, extra, value=self.keypoint_bias.cells)
         yield from self.keypoint_bias.biases(context_BMC, cells_BM, keys_BM)
 
-    def _transform(self, x_BND: Tensor, biases: Iterable[RelativeBias | Tensor]) -> Tensor:
+    def _transform(
+        self, x_BND: Tensor, biases: Iterable[RelativeBias | Tensor], seeds_B: Tensor | None
+    ) -> Tensor:
         """The ViT, on CLS, the tokens and the mask token; gives back the tokens."""
         batch, tokens, _ = x_BND.shape
         x_BMD = torch.cat([self.cls_token_D.to(x_BND.dtype).expand(batch, 1, -1), x_BND], 1)
         if self.mask_token_D is not None:
             mask_B1D = self.mask_token_D.to(x_BND.dtype).expand(batch, 1, -1)
             x_BMD = torch.cat([x_BMD, mask_B1D], 1)
-        for block, bias in zip(self.blocks, biases, strict=True):
-            x_BMD = block(x_BMD, bias)
+        noises: Sequence[Tensor | None] = [None] * (2 * len(self.blocks))
+        if self.training:
+            noises = chances(x_BND, len(noises), seeds_B, stream=1).unbind(1)
+        pairs = zip(noises[::2], noises[1::2], strict=True)
+        for block, bias, noise in zip(self.blocks, biases, pairs, strict=True):
+            x_BMD = block(x_BMD, bias, noise)
         return norm_in_float(self.norm, x_BMD)[:, 1 : 1 + tokens].to(x_BMD.dtype)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -227,6 +245,13 @@ class SapiensID(nn.Module):
         from model.sapiensid.pretrained import load
 
         return load(Path(path))
+
+
+def chances(like_BX: Tensor, count: int, seeds_B: Tensor | None, stream: int) -> Tensor:
+    """Uniform numbers (B, count): of the samples' seeds, or of torch's random state."""
+    if seeds_B is None:
+        return torch.rand(len(like_BX), count, device=like_BX.device)
+    return uniform(seeds_B, count, stream)
 
 
 def visible_inside(keypoints_BK3: Tensor) -> Tensor:

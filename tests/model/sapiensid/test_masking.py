@@ -85,7 +85,7 @@ def test_first_tokens_are_the_kept_ones_in_order(count: int) -> None:
 def test_random_tokens_are_kept_ones_without_repeats(count: int, seed: int) -> None:
     torch.manual_seed(seed)
     kept = some_patches()
-    ids, real = random_tokens(kept, count, regions=3)
+    ids, real = random_tokens(kept, count, 3, torch.rand(4, 60))
     assert ids.shape == (4, min(count, 60))
     for row in range(4):
         chosen = ids[row][real[row]].tolist()
@@ -98,7 +98,7 @@ def test_every_kept_token_is_as_likely() -> None:
     torch.manual_seed(0)
     kept = torch.zeros(1, 30, dtype=torch.bool)
     kept[0, ::3] = True
-    ids, real = random_tokens(kept.expand(20000, -1), 4, regions=3)
+    ids, real = random_tokens(kept.expand(20000, -1), 4, 3, torch.rand(20000, 30))
     counts = torch.bincount(ids[real], minlength=30)[::3] / 20000
     assert counts.tolist() == pytest.approx([0.4] * 10, abs=0.02)
 
@@ -106,7 +106,7 @@ def test_every_kept_token_is_as_likely() -> None:
 def test_coarse_first_images_lose_their_finest_patches() -> None:
     torch.manual_seed(0)
     kept = torch.ones(2, 60, dtype=torch.bool)
-    ids, real = random_tokens(kept, 45, 3, torch.tensor([True, False]))
+    ids, real = random_tokens(kept, 45, 3, torch.rand(2, 60), torch.tensor([True, False]))
     per_region = torch.stack([torch.bincount(row // 20, minlength=3) for row in ids])
     assert real.all()
     assert per_region[0].tolist() == [20, 20, 5]

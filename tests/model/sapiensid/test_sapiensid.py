@@ -87,6 +87,18 @@ def test_training_keeps_the_number_of_tokens_it_is_told(model: SapiensID) -> Non
     model.eval()
 
 
+def test_seeds_make_training_independent_of_the_batch_and_of_torchs_state() -> None:
+    model = tiny(drop_path=0.3).train()
+    pictures, points, seeds = images(4), standing(4), torch.tensor([5, -1, 7, 1 << 60])
+    together = model.encode(pictures, points, 90, seeds)
+    torch.manual_seed(123)
+    alone = model.encode(pictures[2:3], points[2:3], 90, seeds[2:3])
+    assert torch.equal(alone.ids_BN, together.ids_BN[2:3])
+    torch.testing.assert_close(alone.tokens_BND, together.tokens_BND[2:3], atol=1e-5, rtol=0)
+    other = model.encode(pictures, points, 90, seeds + 1)
+    assert not torch.equal(other.ids_BN, together.ids_BN)
+
+
 def test_empty_places_of_a_training_batch_change_nothing() -> None:
     model = tiny(mask_counts="patches", drop_path=0.0).train()
     pictures, points = images(2), torch.zeros(2, 19, 3)
