@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.noise import uniform
 from webbody.skeleton import FACE, FLIP
+
+_STREAM = 2  # the model's own chances are streams 0 and 1
 
 
 @dataclass(frozen=True)
@@ -41,41 +44,35 @@ class Augment:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")
 
-    def __call__(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> tuple[Tensor, Tensor]:
-        """Warped images and keypoints, drawn from torch's random state.
+    def __call__(
+        self, images_BCHW: Tensor, keypoints_BK3: Tensor, seeds_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Warped images and keypoints, by the chances of each image's int64 seed.
 
         images_BCHW: in [-1, 1], 1 being white. keypoints_BK3: fractions of the image and
         visibility; a point that leaves the image becomes invisible.
         """
-        matrix_B23 = self.draw(keypoints_BK3)
+        matrix_B23 = self.draw(keypoints_BK3, seeds_B)
         warped_BCHW = warp(images_BCHW, matrix_B23)
         return warped_BCHW, move(keypoints_BK3, matrix_B23)
 
-    def draw(self, keypoints_BK3: Tensor) -> Tensor:
+    def draw(self, keypoints_BK3: Tensor, seeds_B: Tensor) -> Tensor:
         """For each image the matrix (2, 3) from points of the result to points of the original.
 
         Both are counted from -1 to 1 over the image, as affine_grid has it.
         """
-        batch, device = len(keypoints_BK3), keypoints_BK3.device
-
-        def uniform(low: float, high: float) -> Tensor:
-            return torch.empty(batch, device=device).uniform_(low, high)
-
-        centre_B2 = torch.zeros(batch, 2, device=device)
-        half_B = torch.ones(batch, device=device)  # half the side of what is shown
-        if self.face_zoom > 0:
-            face_B2, extent_B, has_face_B = _face(keypoints_BK3)
-            chosen_B = has_face_B & (uniform(0, 1) < self.face_zoom)
-            # A close-up keeps its size: a face is enlarged, never shrunk.
-            close_B = (extent_B / uniform(*self.face_extent)).clamp(max=1.0)
-            centre_B2 = face_B2.where(chosen_B[:, None], centre_B2)
-            half_B = close_B.where(chosen_B, half_B)
-        half_B = half_B / uniform(*self.zoom)
-        stretch_B = uniform(*self.aspect).sqrt()
-        centre_B2 = centre_B2 + half_B[:, None] * torch.stack(
-            [uniform(-2 * self.shift, 2 * self.shift), uniform(-2 * self.shift, 2 * self.shift)], 1
-        )
-        mirror_B = 1 - 2 * (uniform(0, 1) < self.flip).float()
+        noise = uniform(seeds_B, 7, _STREAM).unbind(1)
+        zoomed_B, extent_B, zoom_B, aspect_B, x_B, y_B, flip_B = noise
+        face_B2, size_B, has_face_B = _face(keypoints_BK3)
+        close_B = has_face_B & (zoomed_B < self.face_zoom)
+        # A close-up keeps its size: a face is enlarged, never shrunk.
+        half_B = (size_B / _within(self.face_extent, extent_B)).clamp(max=1.0)
+        half_B = half_B.where(close_B, 1.0)  # half the side of what is shown, from -1 to 1
+        half_B = half_B / _within(self.zoom, zoom_B)
+        stretch_B = _within(self.aspect, aspect_B).sqrt()
+        shift_B2 = 2 * self.shift * (2 * torch.stack([x_B, y_B], 1) - 1)
+        centre_B2 = face_B2.where(close_B[:, None], 0.0) + half_B[:, None] * shift_B2
+        mirror_B = 1 - 2 * (flip_B < self.flip).float()
         zero_B = torch.zeros_like(half_B)
         return torch.stack(
             [
@@ -107,6 +104,10 @@ def move(keypoints_BK3: Tensor, matrix_B23: Tensor) -> Tensor:
     mirrored_B11 = (matrix_B23[:, 0, 0] < 0)[:, None, None]
     flip_K = torch.as_tensor(FLIP, device=keypoints_BK3.device)
     return moved_BK3[:, flip_K].where(mirrored_B11, moved_BK3)
+
+
+def _within(limits: tuple[float, float], noise_B: Tensor) -> Tensor:
+    return limits[0] + (limits[1] - limits[0]) * noise_B
 
 
 def _face(keypoints_BK3: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,10 @@ from tests.model.sapiensid.people import standing
 NOTHING = Augment(zoom=(1, 1), aspect=(1, 1), shift=0, flip=0, face_zoom=0)
 
 
+def seeds(count: int) -> Tensor:
+    return torch.arange(count)
+
+
 def dots(points_BK2: Tensor, size: int = 96) -> Tensor:
     """White images with one dark, soft dot for each point: (B * K, 3, size, size)."""
     ticks = (torch.arange(size) + 0.5) / size
@@ -27,9 +31,8 @@ def centres(images: Tensor) -> Tensor:
 
 
 def test_keypoints_move_with_the_pixels() -> None:
-    torch.manual_seed(0)
     points = torch.cat([0.35 + 0.3 * torch.rand(8, 19, 2), torch.ones(8, 19, 1)], -1)
-    matrix = Augment(face_zoom=0.0).draw(points)
+    matrix = Augment(face_zoom=0.0).draw(points, seeds(len(points)))
     images = dots(points[..., :2])
     found = centres(warp(images, matrix.repeat_interleave(19, 0))).view(8, 19, 2)
     moved = move(points, matrix)
@@ -48,7 +51,7 @@ def test_no_augmentation_changes_nothing() -> None:
     points[..., :2] = points[..., :2].clamp(0, 1)
     points = points.where(points[..., 2:] > 0, 0)
     images = torch.rand(4, 3, 48, 48) * 2 - 1
-    same, kept = NOTHING(images, points)
+    same, kept = NOTHING(images, points, seeds(4))
     torch.testing.assert_close(same, images, atol=1e-5, rtol=0)
     torch.testing.assert_close(kept, points)
 
@@ -60,7 +63,7 @@ def test_flip_is_the_mirror_image_and_the_skeletons_flip() -> None:
     points[..., :2] = points[..., :2].clamp(0.01, 0.99)
     images = torch.rand(3, 3, 48, 48)
     flipped, moved = Augment(zoom=(1, 1), aspect=(1, 1), shift=0, flip=1, face_zoom=0)(
-        images, points
+        images, points, seeds(3)
     )
     torch.testing.assert_close(flipped, images.flip(-1), atol=1e-5, rtol=0)
     expected = torch.from_numpy(skeleton.flip(points.numpy(), 1))
@@ -78,10 +81,11 @@ def test_outside_is_white_and_points_that_leave_are_missing() -> None:
 
 
 def test_zoomed_in_faces_fill_the_range_that_was_asked() -> None:
-    torch.manual_seed(0)
     points = standing(400, missing=0)
     augment = Augment(zoom=(1, 1), aspect=(1, 1), shift=0, flip=0, face_zoom=1.0)
-    before, after = (p[:, :5, :2] for p in (points, move(points, augment.draw(points))))
+    before, after = (
+        p[:, :5, :2] for p in (points, move(points, augment.draw(points, seeds(len(points)))))
+    )
     inside = ((before > 0) & (before < 1)).all((1, 2))
     extents = [(p.amax(1) - p.amin(1)).amax(1)[inside] for p in (before, after)]
     small = extents[0] < 0.3
@@ -94,11 +98,10 @@ def test_zoomed_in_faces_fill_the_range_that_was_asked() -> None:
 
 
 def test_as_many_faces_are_zoomed_as_asked_and_none_without_a_face() -> None:
-    torch.manual_seed(0)
     points = standing(4000, missing=0)
     points[2000:, :5, 2] = 0
     augment = Augment(zoom=(1, 1), aspect=(1, 1), shift=0, flip=0, face_zoom=0.4)
-    scale = augment.draw(points)[:, 0, 0]
+    scale = augment.draw(points, seeds(len(points)))[:, 0, 0]
     extent = points[:, :5, :2].amax(1) - points[:, :5, :2].amin(1)
     small = extent[:2000].amax(1) < 0.3
     assert (scale[:2000][small] < 1).float().mean().item() == pytest.approx(0.4, abs=0.04)
@@ -106,8 +109,7 @@ def test_as_many_faces_are_zoomed_as_asked_and_none_without_a_face() -> None:
 
 
 def test_ranges_are_kept() -> None:
-    torch.manual_seed(0)
-    matrix = Augment(face_zoom=0).draw(standing(2000))
+    matrix = Augment(face_zoom=0).draw(standing(2000), seeds(2000))
     width, height = matrix[:, 0, 0].abs(), matrix[:, 1, 1]
     zoom, aspect = 1 / (width * height).sqrt(), width / height
     assert 0.9 - 1e-5 <= zoom.min() < 0.91 and 1.09 < zoom.max() <= 1.1 + 1e-5
@@ -128,3 +130,10 @@ def test_ranges_are_kept() -> None:
 def test_impossible_settings_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augment(**arguments)
+
+
+def test_an_images_changes_belong_to_its_seed() -> None:
+    points = standing(6, missing=0)
+    matrix = Augment().draw(points, seeds(6))
+    assert torch.equal(Augment().draw(points[2:4], seeds(6)[2:4]), matrix[2:4])
+    assert not torch.equal(Augment().draw(points, seeds(6) + 6), matrix)
