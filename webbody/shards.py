@@ -42,6 +42,12 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 
     Raises tarfile.ReadError where the archive is truncated or is none.
     """
+    for name, _, data in located_members(file):
+        yield name, data
+
+
+def located_members(file: IO[bytes]) -> Iterator[tuple[str, int, bytes]]:
+    """Like `read_members`, with the offset of each member's data in the tar."""
     with tarfile.open(fileobj=file, mode="r|") as tar:
         for info in tar:
             if not info.isfile():
@@ -52,7 +58,7 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             data = member.read() if member else b""
             if len(data) != info.size:
                 raise tarfile.ReadError(f"member {info.name} is truncated")
-            yield info.name, data
+            yield info.name, info.offset_data, data
 
 
 class MemberReader:

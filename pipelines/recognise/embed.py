@@ -10,7 +10,8 @@ import torch
 from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures
 from model.features.resumable import Made, OtherFeatures, Part, make_features
-from model.features.samples import BadShard, Sample, read_shard
+from model.features.samples import Sample, read_shard
+from model.shard_samples import BadShard
 from pipelines.recognise.checkpoint import Checkpoint
 from pipelines.recognise.pictures import read_pictures
 from pipelines.recognise.sources import Found, find_sources

@@ -147,7 +147,8 @@ def _photo(path: Path, finder: "Callable[[], SubjectFinder]", max_pixels: int) -
 
 def _sample(shard: Path, key: str, size: int) -> _Person:
     """The sample `key` of a shard that a build packed."""
-    from model.features.samples import BadShard, read_shard
+    from model.features.samples import read_shard
+    from model.shard_samples import BadShard
 
     try:
         with shard.open("rb") as file:

@@ -7,7 +7,8 @@ import pytest
 from made_samples import members, write_shard
 from PIL import Image
 
-from model.features.samples import BadShard, read_shard
+from model.features.samples import read_shard
+from model.shard_samples import BadShard
 
 
 def read(path, size=384):

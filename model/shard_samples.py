@@ -1,0 +1,131 @@
+"""What makes a sample of a shard: the rules that all who read shards share."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps
+
+from webbody.shards import located_members
+from webbody.skeleton import COUNT
+
+#: Members that can be a sample's picture.
+PICTURES = ("jpg", "jpeg", "png", "webp")
+_FORMATS = ("JPEG", "PNG", "WEBP")
+#: Pictures with more pixels are not decoded.
+MAX_PIXELS = 100_000_000
+#: What opening or decoding a picture raises where the picture is to blame.
+PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+class BadShard(ValueError):
+    """A tar that is missing, damaged, empty, or holds something else than samples."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of a sample: contents and offsets in the tar, by the ending of their names."""
+
+    source: str
+    key: str
+    data: dict[str, bytes] = field(default_factory=dict)
+    offset: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A sample before its picture is decoded.
+
+    picture: the file's bytes, `length` of them at `offset` of the tar. keypoints: (19, 3) float32
+    in pixels of the picture, and visibility. about: the JSON.
+    """
+
+    picture: bytes
+    offset: int
+    keypoints: NDArray[np.float32]
+    person: int | None
+    about: dict[str, Any]
+
+
+def read_samples(file: IO[bytes], source: str) -> Iterator[Members]:
+    """The samples of a tar, in its order; WebDataset's rule: the first dot ends the key.
+
+    Raises BadShard where the tar is damaged or holds nothing.
+    """
+    count = 0
+    try:
+        for key, members in groupby(located_members(file), lambda member: _split(member[0])[0]):
+            count += 1
+            sample = Members(source, key)
+            for name, offset, data in members:
+                ending = _split(name)[1]
+                sample.data[ending], sample.offset[ending] = data, offset
+            yield sample
+    except tarfile.TarError as error:
+        raise BadShard(f"{source} is damaged or no tar ({error})") from error
+    if count == 0:
+        raise BadShard(f"{source} holds no samples")
+
+
+def _split(name: str) -> tuple[str, str]:
+    folder, slash, base = name.rpartition("/")
+    stem, _, ending = base.partition(".")
+    return folder + slash + stem, ending.lower()
+
+
+def describe(members: Members) -> Described:
+    """The sample that the members make.
+
+    They are `<key>.jpg` (or .png, .webp) and `<key>.json` with `keypoints`, 19 x [x, y,
+    visibility], and there may be `<key>.cls`, the person's number. Raises BadShard for others.
+    """
+    data, source, key = members.data, members.source, members.key
+    ending = next((ending for ending in PICTURES if ending in data), None)
+    if ending is None or "json" not in data:
+        raise BadShard(f"{source}: {key} is no sample: it lacks the .jpg or the .json")
+    try:
+        about = json.loads(data["json"])
+        points = np.array(about["keypoints"], np.float32)
+        person = int(data["cls"]) if "cls" in data else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadShard(f"{source}: {key} has no keypoints in its .json or no number in .cls") from (
+            error
+        )
+    if points.shape != (COUNT, 3):
+        raise BadShard(f"{source}: {key} has keypoints of shape {points.shape}, not ({COUNT}, 3)")
+    return Described(data[ending], members.offset[ending], points, person, about)
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """The picture, its pixels not yet decoded; raises one of PICTURE_ERRORS."""
+    # Libraries that load beside us switch this global on; then a cut file would turn grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels are too many")
+    return image
+
+
+def square(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """The picture's pixels (side, side, 3) on a white square; may raise one of PICTURE_ERRORS."""
+    rgb = image.convert("RGB")
+    if rgb.size != (side, side):
+        rgb = ImageOps.pad(rgb, (side, side), Image.Resampling.BILINEAR, color="white")
+    return np.asarray(rgb)
+
+
+def on_square(keypoints: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Keypoints (19, 3) in pixels of a picture as fractions of its white square.
+
+    Absent points are zeros.
+    """
+    sides = np.array([width, height], np.float32)
+    points = (keypoints[:, :2] - sides / 2) / max(width, height) + 0.5
+    seen = keypoints[:, 2:]
+    return np.concatenate([np.where(seen > 0, points, 0), seen], 1, dtype=np.float32)
