@@ -60,5 +60,25 @@ class _GatherBatch(torch.autograd.Function):
         return grad_B.mul_(ctx.ranks), None
 
 
+def total_over_ranks(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+    """The sum of `x` over the ranks, with its gradient.
+
+    The gradient is the sum of those of all ranks, as every rank's result depends on every `x`.
+    """
+    return _Total.apply(x, group) if _distributed() else x
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+        ctx.group = group
+        return sum_over_ranks_(x.clone(), group)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return sum_over_ranks_(grad.clone(), ctx.group), None
+
+
 def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
