@@ -1,0 +1,78 @@
+"""One pass over shards: what is known of their samples without decoding a picture."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from model.shard_samples import PICTURE_ERRORS, BadShard, describe, on_square, open_picture
+from model.shard_samples import read_samples as read_members
+from webbody.skeleton import COUNT
+
+#: Offset and length of the picture in the tar; its sides, 0 where it cannot be opened; keypoints
+#: as fractions of its white square.
+SCHEMA = pa.schema(
+    [
+        ("offset", pa.int64()),
+        ("length", pa.int32()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("person", pa.int64()),
+        ("keypoints", pa.list_(pa.float32(), COUNT * 3)),
+    ]
+)
+#: A process takes seconds to start: as many shards must be there for each.
+_SHARDS_PER_PROCESS = 8
+
+
+def scan_shard(url: str) -> pa.Table:
+    """The samples of a shard in its order, as in SCHEMA; raises BadShard."""
+    rows, points = [], []
+    try:
+        with fsspec.open(url, "rb") as file:
+            for members in read_members(file, url):
+                found = describe(members)
+                if found.person is None or abs(found.person) >= 1 << 63:
+                    raise BadShard(f"{url}: {members.key} has no person's number in a .cls")
+                if not np.isfinite(found.keypoints).all():
+                    raise BadShard(f"{url}: {members.key} has keypoints that are no numbers")
+                width, height = _sides(found.picture)
+                rows.append((found.offset, len(found.picture), width, height, found.person))
+                # Without its size a picture is never shown; its keypoints say nothing.
+                shown = found.keypoints if width else np.zeros_like(found.keypoints)
+                points.append(on_square(shown, width or 1, height or 1))
+    except OSError as error:
+        raise BadShard(f"{url} cannot be read: {error}") from error
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, SCHEMA.types[i]) for i, column in enumerate(columns)]
+    keypoints = pa.array(np.concatenate(points).ravel())
+    arrays.append(pa.FixedSizeListArray.from_arrays(keypoints, COUNT * 3))
+    return pa.table(arrays, schema=SCHEMA)
+
+
+def scan_shards(urls: Sequence[str], processes: int | None = None) -> Iterator[pa.Table]:
+    """`scan_shard` of each, in order, in several processes where that pays."""
+    if processes is None:
+        processes = min(os.cpu_count() or 1, len(urls) // _SHARDS_PER_PROCESS)
+    if processes <= 1:
+        yield from map(scan_shard, urls)
+        return
+    # Forking would copy the threads' locks of whoever calls.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context) as pool:
+        try:
+            yield from pool.map(scan_shard, urls)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _sides(picture: bytes) -> tuple[int, int]:
+    try:
+        with open_picture(picture) as image:
+            return image.size
+    except PICTURE_ERRORS:
+        return 0, 0

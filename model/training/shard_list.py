@@ -1,0 +1,94 @@
+"""Which shards a data set consists of."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+from braceexpand import braceexpand
+from fsspec import AbstractFileSystem
+
+from model.shard_samples import BadShard
+
+#: Where a build's folder, or a copy of its samples alone, lists its shards by split.
+_INDEXES = ("pack/index.json", "index.json")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A tar of data set number `dataset`; `state` is a text that changes when the file changes."""
+
+    url: str
+    dataset: int
+    state: str
+
+
+def list_shards(datasets: Sequence[str], split: str = "train") -> list[Shard]:
+    """The shards of each data set, sorted by name.
+
+    A data set is the folder of a build (the shards of `split` that its index lists), a folder of
+    .tar files, or a pattern of them such as `reid-{0000..0031}.tar` or `web/*.tar`; paths or
+    fsspec URLs. Raises BadShard where one has no shards or lacks one it should have.
+    """
+    return [
+        Shard(url, number, state)
+        for number, dataset in enumerate(datasets)
+        for url, state in sorted(_shards(dataset, split))
+    ]
+
+
+def _shards(dataset: str, split: str) -> list[tuple[str, str]]:
+    found = [shard for path in _expanded(dataset) for shard in _matching(path, split)]
+    if not found:
+        raise BadShard(f"{dataset}: there are no shards (.tar) here; check the path")
+    return found
+
+
+def _expanded(pattern: str) -> list[str]:
+    try:
+        return list(braceexpand(pattern))
+    except ValueError as error:
+        raise BadShard(f"{pattern}: its braces do not match") from error
+
+
+def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
+    """URL and state of the shards of a folder, of a pattern with stars, or of one file."""
+    fs, root = fsspec.core.url_to_fs(path)
+    root = root.rstrip("/")
+    if any(sign in root for sign in "*?["):
+        names = fs.glob(root)
+    elif not fs.isdir(root):
+        names = [root]
+    elif (names := _indexed(fs, root, split)) is None:
+        names = [name for name in fs.ls(root, detail=False) if name.endswith(".tar")]
+    for name in names:
+        try:
+            info = fs.info(name)
+        except FileNotFoundError as error:
+            raise BadShard(f"{name}: there is no such shard or folder") from error
+        if not info.get("size"):
+            raise BadShard(f"{name}: is empty or no file")
+        yield fs.unstrip_protocol(name), _state(info)
+
+
+def _indexed(fs: AbstractFileSystem, root: str, split: str) -> list[str] | None:
+    """The shards of a split that the folder's index lists; None where it has no index."""
+    for index in (f"{root}/{name}" for name in _INDEXES):
+        if not fs.exists(index):
+            continue
+        try:
+            splits = json.loads(fs.cat_file(index))["splits"]
+            names = [shard["name"] for shard in splits[split]["shards"]] if split in splits else []
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadShard(f"{index}: is no index of shards") from error
+        if not names:
+            raise BadShard(f"{index}: lists no shards of the split {split!r}")
+        return [f"{index.rpartition('/')[0]}/{name}" for name in names]
+    return None
+
+
+def _state(info: dict[str, Any]) -> str:
+    """Size and time of a file, whatever its file system calls them."""
+    times = (info.get(name) for name in ("mtime", "LastModified", "updated", "ETag", "etag"))
+    return f"{info['size']} {next((time for time in times if time is not None), '')}"
