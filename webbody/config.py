@@ -7,15 +7,17 @@ the authors' scripts; where these differ from a library's habit the field says s
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webbody.errors import WebbodyError
 
+_Config = TypeVar("_Config", bound=BaseModel)
 
-class _Section(BaseModel):
+
+class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
@@ -25,13 +27,13 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class Plan(_Section):
+class Plan(Section):
     """Cutting the manifest into shards; a name never straddles two of them."""
 
     rows_per_shard: Count = Field(5000, description="rows a shard has on average")
 
 
-class Download(_Section):
+class Download(Section):
     """Fetching the images; safe by default."""
 
     timeout: float = Field(
@@ -70,7 +72,7 @@ class Download(_Section):
     )
 
 
-class Persons(_Section):
+class Persons(Section):
     """YOLOv8-pose person boxes and native-resolution crops."""
 
     model: ModelFile = Field(
@@ -92,7 +94,7 @@ class Persons(_Section):
     )
 
 
-class Faces(_Section):
+class Faces(Section):
     """Face detection in the upper body of each crop, alignment and embedding."""
 
     detector: ModelFile = Field(
@@ -111,7 +113,7 @@ class Faces(_Section):
     )
 
 
-class Clusters(_Section):
+class Clusters(Section):
     """DBSCAN over the faces of a name; the largest cluster is the person."""
 
     eps: float = Field(
@@ -123,7 +125,7 @@ class Clusters(_Section):
     min_images: Count = Field(2, description="a name with fewer images in its cluster is dropped")
 
 
-class Identities(_Section):
+class Identities(Section):
     """Cross-name cleaning, leaked validation people, duplicates. Similarities are cosines."""
 
     similar: float = Field(
@@ -145,7 +147,7 @@ class Identities(_Section):
     )
 
 
-class Keypoints(_Section):
+class Keypoints(Section):
     """19 keypoints of each kept crop."""
 
     model: ModelFile = Field(
@@ -158,7 +160,7 @@ class Keypoints(_Section):
     min_score: Unit = Field(0.3, description="points below are absent")
 
 
-class Split(_Section):
+class Split(Section):
     """Training and test people, and the global shuffle into output shards.
 
     The paper's test set (C.2) is 4,000 people with 30 to 150 images, 30 to 70 of which show lower
@@ -177,14 +179,14 @@ class Split(_Section):
     samples_per_shard: Count = Field(5000, description="samples that an output shard has at most")
 
 
-class Pack(_Section):
+class Pack(Section):
     """The final samples: white-letterboxed squares in WebDataset shards."""
 
     size: int = Field(384, ge=32, description="side of the final image in pixels")
     quality: int = Field(90, ge=1, le=100, description="JPEG quality of the final image")
 
 
-class StageResources(_Section):
+class StageResources(Section):
     """What one stage may use; changes speed, never results."""
 
     workers: tuple[int, int] = Field((1, 2), description="least and most worker processes")
@@ -198,7 +200,7 @@ class StageResources(_Section):
     )
 
 
-class Resources(_Section):
+class Resources(Section):
     """How the work is spread; none of it changes the output."""
 
     ray_address: str | None = Field(
@@ -221,7 +223,7 @@ class Resources(_Section):
     ledger: StageResources = StageResources(workers=(1, 4), cpus=0.25)
 
 
-class BuildConfig(_Section):
+class BuildConfig(Section):
     """Everything a build needs; `webbody config` prints it with the descriptions."""
 
     manifest: str = Field(
@@ -245,6 +247,16 @@ def load(
     overrides: Sequence[str] = (),
     base: dict[str, Any] | None = None,
 ) -> BuildConfig:
+    """A build's configuration: see `load_as`."""
+    return load_as(BuildConfig, file, overrides, base)
+
+
+def load_as(
+    kind: type[_Config],
+    file: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    base: dict[str, Any] | None = None,
+) -> _Config:
     """Read a YAML file over the defaults, then apply `section.key=value` overrides.
 
     `base` is a mapping below the file (a preset). Raises WebbodyError for an unknown key, a wrong
@@ -269,7 +281,7 @@ def load(
             parsed = {part: parsed}
         values = merge(values, parsed)
     try:
-        return BuildConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])

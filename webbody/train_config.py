@@ -1,0 +1,99 @@
+"""The configuration of a training run: every setting, its default and its meaning.
+
+The defaults are the paper's recipe (A.1), with the authors' habits where it is silent.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from webbody.config import Count, Section, Unit
+
+
+class Data(Section):
+    """What is trained on, and how its samples are shown."""
+
+    sources: tuple[str, ...] = Field(
+        (), description="builds, folders of shards or patterns of them; each is a data set"
+    )
+    weights: tuple[float, ...] = Field(
+        (), description="how often an epoch shows each data set's samples; () once each"
+    )
+    oversampling: float = Field(
+        0.5, ge=0, description="shows images with many visible keypoints more often; 0: not"
+    )
+
+
+class Model(Section):
+    """The network."""
+
+    preset: Literal["base", "small", "tiny"] = Field("base", description="its size")
+    arguments: dict[str, Any] = Field(
+        {}, description="further arguments of model.SapiensID, e.g. {level_embedding: true}"
+    )
+
+
+class Augmentation(Section):
+    """Changes of images in training; ranges of factors and shares of images."""
+
+    zoom: tuple[float, float] = Field((0.9, 1.1), description="range of the size")
+    aspect: tuple[float, float] = Field((0.95, 1.05), description="range of width over height")
+    shift: Unit = Field(0.05, description="largest move, as a fraction of the image")
+    flip: Unit = Field(0.5, description="share of mirrored images")
+    face_zoom: Unit = Field(0.4, description="share of images zoomed in on the face")
+    face_extent: tuple[float, float] = Field(
+        (0.3, 0.5), description="range of a zoomed-in face's keypoints' extent in the image"
+    )
+
+
+class Tokens(Section):
+    """How many tokens a step keeps of each image: mostly few, sometimes many."""
+
+    least: float = Field(108, ge=1, description="the limit that counts come down to")
+    most: float = Field(345, ge=1, description="the largest count")
+    decay: float = Field(4, gt=0, description="how fast counts fall off")
+    multiple: Count = Field(8, description="tokens, with CLS and mask token, are a multiple of it")
+
+
+class Optimization(Section):
+    """Batches, learning rate, loss."""
+
+    epochs: float = Field(33, gt=0, description="times that the data are shown")
+    warmup_epochs: float = Field(3, ge=0, description="of them with a rising learning rate")
+    batch: Count = Field(896, description="samples of all processes in a step of fewest tokens")
+    batch_rule: Literal["square", "tokens"] = Field(
+        "square", description="batch times tokens squared, or times tokens, stays equal"
+    )
+    rate: float = Field(1e-4, gt=0, description="highest learning rate, of the largest batch")
+    weight_decay: float = Field(0.05, ge=0, description="of AdamW; the paper gives none")
+    clip: float = Field(5, gt=0, description="largest norm of the model's gradient")
+    margin: float = Field(0.4, ge=0, description="AdaFace's m")
+    classes_in_use: float = Field(
+        0.1, gt=0, le=1, description="share of the people a sample is compared with (PartialFC)"
+    )
+
+
+class TrainResources(Section):
+    """How the work is done; only the precision changes the result."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where it runs")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="bfloat16 on CUDA, float32 on the CPU"
+    )
+    workers: int = Field(4, ge=0, description="processes that read and decode images")
+    checkpoint_steps: Count = Field(2000, description="steps between two checkpoints")
+    keep: Count = Field(3, description="checkpoints that are kept")
+    log_seconds: float = Field(10, gt=0, description="between two lines of progress")
+
+
+class TrainConfig(Section):
+    """Everything a training run needs; `webbody train --settings` prints it."""
+
+    out: str = Field("", description="folder for checkpoints, logs and the model")
+    seed: int = Field(0, ge=0, lt=1 << 31, description="another seed is another run")
+    data: Data = Data()
+    model: Model = Model()
+    augmentation: Augmentation = Augmentation()
+    tokens: Tokens = Tokens()
+    optimization: Optimization = Optimization()
+    resources: TrainResources = TrainResources()
