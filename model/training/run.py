@@ -30,6 +30,7 @@ class Progress:
 
     done: steps, of `steps`. loss, gradient and norm (of features): means. images, tokens: per
     second, of all ranks. waiting: share of the time spent waiting for data.
+    seconds_per_step: wall time.
     """
 
     done: int
@@ -41,6 +42,7 @@ class Progress:
     images: float
     tokens: float
     waiting: float
+    seconds_per_step: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Habits:
 def train(
     trainer: Trainer,
     steps: Sequence[Step],
-    samples: Callable[[Sequence[Step]], Iterable[Samples]],
+    samples: Callable[[Sequence[Step]], Iterable[tuple[Step, Samples]]],
     folder: Path,
     run: dict[str, Any],
     habits: Habits,
@@ -63,16 +65,16 @@ def train(
 ) -> bool:
     """Computes the steps that are missing; every rank calls it alike.
 
-    `samples` gives this rank's share of the steps it is called with. `run` describes the run: a
-    checkpoint of another one is refused with a ValueError. Returns False if it was asked to stop
-    (SIGTERM) and left a checkpoint, True at the end. Raises Diverged.
+    `samples` gives the steps it is called with, each with this rank's share of its samples. `run`
+    describes the run: a checkpoint of another one is refused with a ValueError. Returns False if it
+    was asked to stop (SIGTERM) and left a checkpoint, True at the end. Raises Diverged.
     """
     found = checkpoint.checkpoints(folder)
     begin = checkpoint.load(found[-1], trainer, run) if found else 0
     saved = begin
     watch = _Watch(len(steps), trainer.classifier.ranks)
     with _asked_to_stop() as asked:
-        for step, batch in _fetched(watch, steps[begin:], samples(steps[begin:])):
+        for step, batch in _fetched(watch, samples(steps[begin:])):
             watch.add(step, trainer.step(step, batch))
             done = step.number + 1
             if done % CHECK == 0 or done == len(steps):
@@ -131,21 +133,24 @@ class _Watch:
             self.images / seconds,
             self.tokens / seconds,
             self.waited / seconds,
+            seconds / len(self.outcomes),
         )
         self._begin()
         return progress
 
 
 def _fetched(
-    watch: _Watch, steps: Sequence[Step], samples: Iterable[Samples]
+    watch: _Watch, batches: Iterable[tuple[Step, Samples]]
 ) -> Iterator[tuple[Step, Samples]]:
-    """Steps with their samples, the wait for each of them timed."""
-    iterator = iter(samples)
-    for step in steps:
+    """The batches, the wait for each of them timed."""
+    iterator = iter(batches)
+    while True:
         begin = time.monotonic()
-        batch = next(iterator)
+        batch = next(iterator, None)
         watch.waited += time.monotonic() - begin
-        yield step, batch
+        if batch is None:
+            return
+        yield batch
 
 
 def _check(watch: _Watch, trainer: Trainer, done: int, folder: Path) -> None:

@@ -17,7 +17,10 @@ _INDEXES = ("pack/index.json", "index.json")
 
 @dataclass(frozen=True)
 class Shard:
-    """A tar of data set number `dataset`; `state` is a text that changes when the file changes."""
+    """A tar of data set number `dataset`: a local path or an fsspec URL.
+
+    state: a text that changes when the file changes.
+    """
 
     url: str
     dataset: int
@@ -69,7 +72,9 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
             raise BadShard(f"{name}: there is no such shard or folder") from error
         if not info.get("size"):
             raise BadShard(f"{name}: is empty or no file")
-        yield fs.unstrip_protocol(name), _state(info)
+        chain, colons, _ = path.rpartition("::")
+        url = fs.unstrip_protocol(name).removeprefix("file://")
+        yield chain + colons + url, _state(info)
 
 
 def _indexed(fs: AbstractFileSystem, root: str, split: str) -> list[str] | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from pydantic import BaseModel
 from rich.console import Console
 
 from webbody.config import BuildConfig, load
@@ -80,7 +81,7 @@ def config(config: ConfigFile = None, set_: Overrides = None) -> None:
     typer.echo(describe(load(config, set_ or ())), nl=False)
 
 
-def describe(settings: BuildConfig) -> str:
+def describe(settings: BaseModel) -> str:
     """YAML of a configuration with each field's description as a comment; it can be read back."""
     lines: list[str] = []
 

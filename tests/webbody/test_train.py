@@ -1,0 +1,113 @@
+"""`webbody train` on what the demo has built."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from model import SapiensID
+from webbody.cli import app
+from webbody.cli.train import PRESETS
+from webbody.config import load_as, read_yaml
+from webbody.train_config import TrainConfig
+
+#: Seconds instead of minutes.
+QUICK = [
+    "--preset", "demo",
+    "--set", "optimization.epochs=1",
+    "--set", "optimization.warmup_epochs=0.2",
+    "--set", "optimization.batch=12",
+    "--set", "model.arguments={depth: 1, width: 32, heads: 2, feature_dim: 16}",
+    "--set", "resources.log_seconds=0.01",
+]  # fmt: skip
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    from webbody.errors import WebbodyError
+
+    result = CliRunner().invoke(app, ["train", *arguments])
+    if isinstance(result.exception, WebbodyError):
+        return result.exception.exit_code, str(result.exception)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def test_a_build_becomes_a_model_and_a_second_run_has_nothing_to_do(demo, tmp_path: Path) -> None:
+    code, output = command(str(demo.out), "--out", str(tmp_path), *QUICK)
+    assert code == 0, output
+    model = SapiensID.from_pretrained(tmp_path / "model")
+    assert (model.config["width"], model.feature_dim) == (32, 16)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["done"] == lines[-1]["steps"] and lines[-1]["loss"] > 0
+    code, output = command(str(demo.out), "--out", str(tmp_path), *QUICK)
+    assert code == 0 and "loss" not in output
+
+
+def test_other_settings_do_not_go_on(demo, tmp_path: Path) -> None:
+    command(str(demo.out), "--out", str(tmp_path), *QUICK)
+    code, told = command(str(demo.out), "--out", str(tmp_path), *QUICK, "--set", "seed=5")
+    assert code == 2 and "of another run (seed: 0 there, 5 here" in told
+
+
+def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
+    arguments = [str(demo.out), *QUICK, "--set", "optimization.batch=12"]
+    code, output = command(*arguments, "--out", str(tmp_path / "one"))
+    assert code == 0, output
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+            "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
+            "-m", "webbody", "train", *arguments, "--out", str(tmp_path / "two"),
+        ],
+        capture_output=True, text=True, timeout=200,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    logs = [
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").open()]
+        for name in ("one", "two")
+    ]
+    # Batches are multiples of the ranks, so only the first step is the same for certain.
+    assert logs[1][0] == pytest.approx(logs[0][0], rel=1e-4)
+    assert SapiensID.from_pretrained(tmp_path / "two" / "model").feature_dim == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Say what to train on"),
+        (["absent", "--out", "x", "--preset", "fast"], "there is no such preset; there are demo"),
+        (["data", "--out", "x", "--set", "tokens.many=3"], "tokens.many: there is no such setting"),
+    ],
+)
+def test_what_is_wrong_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:
+    os.chdir(tmp_path)
+    code, told = command(*arguments)
+    assert code == 2 and message in told
+
+
+def test_missing_shards_and_impossible_arguments_are_told(demo, tmp_path: Path) -> None:
+    code, told = command(str(tmp_path), "--out", str(tmp_path / "run"), *QUICK)
+    assert code == 2 and str(tmp_path) in told and "\n" not in told.strip()
+    wrong = ["--set", "model.arguments={wings: 2}"]
+    code, told = command(str(demo.out), "--out", str(tmp_path / "run"), *QUICK, *wrong)
+    assert code == 2 and "wings" in told
+
+
+def test_presets_are_valid_and_the_papers_is_the_default() -> None:
+    for file in PRESETS.glob("train-*.yaml"):
+        load_as(TrainConfig, base=read_yaml(file))
+    assert load_as(TrainConfig, base=read_yaml(PRESETS / "train-webbody4m.yaml")) == TrainConfig()
+
+
+def test_settings_are_printed_and_can_be_read_back(tmp_path: Path) -> None:
+    code, output = command("--settings", "--preset", "demo")
+    assert code == 0
+    assert load_as(TrainConfig, base=yaml.safe_load(output)).model.preset == "tiny"
+    assert "# PartialFC" in output or "PartialFC" in output
