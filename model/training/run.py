@@ -57,7 +57,7 @@ class Habits:
 def train(
     trainer: Trainer,
     steps: Sequence[Step],
-    samples: Callable[[Sequence[Step]], Iterable[tuple[Step, Samples]]],
+    samples: Callable[[Sequence[Step]], Iterable[Samples]],
     folder: Path,
     run: dict[str, Any],
     habits: Habits,
@@ -65,16 +65,16 @@ def train(
 ) -> bool:
     """Computes the steps that are missing; every rank calls it alike.
 
-    `samples` gives the steps it is called with, each with this rank's share of its samples. `run`
-    describes the run: a checkpoint of another one is refused with a ValueError. Returns False if it
-    was asked to stop (SIGTERM) and left a checkpoint, True at the end. Raises Diverged.
+    `samples` gives this rank's share of each of the steps it is called with. `run` describes the
+    run: a checkpoint of another one is refused with a ValueError. Returns False if it was asked to
+    stop (SIGTERM) and left a checkpoint, True at the end. Raises Diverged.
     """
     found = checkpoint.checkpoints(folder)
     begin = checkpoint.load(found[-1], trainer, run) if found else 0
     saved = begin
     watch = _Watch(len(steps), trainer.classifier.ranks)
     with _asked_to_stop() as asked:
-        for step, batch in _fetched(watch, samples(steps[begin:])):
+        for step, batch in _fetched(watch, steps[begin:], samples(steps[begin:])):
             watch.add(step, trainer.step(step, batch))
             done = step.number + 1
             if done % CHECK == 0 or done == len(steps):
@@ -140,17 +140,15 @@ class _Watch:
 
 
 def _fetched(
-    watch: _Watch, batches: Iterable[tuple[Step, Samples]]
+    watch: _Watch, steps: Sequence[Step], samples: Iterable[Samples]
 ) -> Iterator[tuple[Step, Samples]]:
-    """The batches, the wait for each of them timed."""
-    iterator = iter(batches)
-    while True:
+    """Steps with their samples, the wait for each of them timed."""
+    iterator = iter(samples)
+    for step in steps:
         begin = time.monotonic()
-        batch = next(iterator, None)
+        batch = next(iterator)
         watch.waited += time.monotonic() - begin
-        if batch is None:
-            return
-        yield batch
+        yield step, batch
 
 
 def _check(watch: _Watch, trainer: Trainer, done: int, folder: Path) -> None:

@@ -19,8 +19,8 @@ from tests.model.training import runs
 OFTEN = Habits(checkpoint_steps=2, keep=2, log_seconds=0)
 
 
-def share(steps: Sequence[Step]) -> Iterable[tuple[Step, Samples]]:
-    return ((step, runs.samples(step, 0, 1)) for step in steps)
+def share(steps: Sequence[Step]) -> Iterable[Samples]:
+    return (runs.samples(step, 0, 1) for step in steps)
 
 
 def go(folder: Path, samples=share, steps: Sequence[Step] | None = None) -> list[Progress]:
@@ -56,11 +56,11 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
 ) -> None:
     monkeypatch.setattr(run, "CHECK", 1)
 
-    def preempted(steps: Sequence[Step]) -> Iterator[tuple[Step, Samples]]:
+    def preempted(steps: Sequence[Step]) -> Iterator[Samples]:
         for step in steps:
             if step.number == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
-            yield step, runs.samples(step, 0, 1)
+            yield runs.samples(step, 0, 1)
 
     first: list[Progress] = []
     trainer = runs.trainer()
