@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="webbody",
-    help="From a list of URLs and names to a clean, labelled human-recognition data set.",
+    help="From a list of URLs and names to a labelled human-recognition data set and a model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
