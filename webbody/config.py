@@ -256,10 +256,12 @@ def load_as(
     file: str | Path | None = None,
     overrides: Sequence[str] = (),
     base: dict[str, Any] | None = None,
+    listed_by: str = "webbody config",
 ) -> _Config:
     """Read a YAML file over the defaults, then apply `section.key=value` overrides.
 
-    `base` is a mapping below the file (a preset). Raises WebbodyError for an unknown key, a wrong
+    `base` is a mapping below the file (a preset); `listed_by` the command that lists the settings,
+    for the message of an error. Raises WebbodyError for an unknown key, a wrong
     value or an unreadable file, naming the key.
     """
     values: dict[str, Any] = dict(base or {})
@@ -290,7 +292,7 @@ def load_as(
         )
         source = file or "configuration"
         raise WebbodyError(
-            f"{source}: {where}: {what}; `webbody config` lists every setting."
+            f"{source}: {where}: {what}; `{listed_by}` lists every setting."
         ) from error
 
 

@@ -83,7 +83,10 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
     [
         ([], "Say what to train on"),
         (["absent", "--out", "x", "--preset", "fast"], "there is no such preset; there are demo"),
-        (["data", "--out", "x", "--set", "tokens.many=3"], "tokens.many: there is no such setting"),
+        (
+            ["data", "--out", "x", "--set", "tokens.many=3"],
+            "no such setting; `webbody train --settings`",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:

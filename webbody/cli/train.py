@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from webbody.cli.build import ConfigFile, Overrides, describe
+from webbody.cli.build import describe
 from webbody.config import load_as, read_yaml
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
@@ -28,8 +28,14 @@ def train(
     preset: Annotated[
         str, typer.Option(help="Settings to start from: `webbody4m` (the paper's) or `demo`.")
     ] = "webbody4m",
-    config: ConfigFile = None,
-    set_: Overrides = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML file with settings, over the preset's."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="One, e.g. optimization.epochs=10."),
+    ] = None,
     settings: Annotated[
         bool, typer.Option("--settings", help="Only print every setting, with its meaning.")
     ] = False,
@@ -89,7 +95,7 @@ def _configuration(
         names = ", ".join(sorted(path.stem[6:] for path in PRESETS.glob("train-*.yaml")))
         raise WebbodyError(f"--preset {preset}: there is no such preset; there are {names}.")
     values: dict[str, Any] = read_yaml(file)
-    chosen = load_as(TrainConfig, config, overrides, base=values)
+    chosen = load_as(TrainConfig, config, overrides, values, "webbody train --settings")
     if sources:
         chosen.data.sources = tuple(sources)
     if out:
