@@ -1,11 +1,11 @@
 """The samples of each training step, read and decoded ahead of it.
 
 Shape suffixes: B samples of this rank, C channels, S side of an image, K keypoints, P what is
-needed to find a picture.
+needed to find a picture, N buffers.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from model.shard_samples import BadShard
-from model.training.decoding import PictureReader, Pictures, decode_files
+from model.training.decoding import Done, PictureReader, Wanted, decode_files, shared_buffers
 from model.training.order import Order, share
 from model.training.plan import Step
 from model.training.table import Table
 from model.training.trainer import Samples
 
+#: Batches that each process prepares ahead.
+_AHEAD = 2
 #: Unreadable pictures that are never too many.
 _FEW = 10
 
@@ -61,56 +63,71 @@ class Loader:
         self._table, self._order, self._side = table, order, side
         self._rank, self._ranks, self._workers = rank, ranks, workers
         self._device, self._on_device, self._limit = device, decode_on_device, unreadable
-        self._spare = PictureReader(table.shards, side)
+        self._spare_SSC = torch.empty(side, side, 3, dtype=torch.uint8)
+        self._spare = PictureReader(table.shards, self._spare_SSC[None, None])
 
-    def __call__(self, steps: Iterable[Step]) -> Iterator[Samples]:
-        """The samples of each step; images (B, C, S, S) lie in memory as (B, S, S, C)."""
+    def __call__(self, steps: Sequence[Step]) -> Iterator[Samples]:
+        """The samples of each step; images (B, C, S, S) lie in memory as (B, S, S, C).
+
+        On the CPU they lie in a buffer: they stay as they are until the next are asked for.
+        """
+        for step in steps:
+            if step.size % self._ranks:
+                raise ValueError(f"{self._ranks} ranks cannot share {step.size} samples evenly")
         batches = self._batches(steps)
-        return _one_ahead(batches) if self._on_device else batches
+        return _one_ahead(batches) if self._device.startswith("cuda") else batches
 
-    def _batches(self, steps: Iterable[Step]) -> Iterator[Samples]:
+    def _batches(self, steps: Sequence[Step]) -> Iterator[Samples]:
+        largest = max((step.size for step in steps), default=self._ranks) // self._ranks
+        # One for each batch that is being prepared or waits, and the one that is in use.
+        buffers_NBSSC = shared_buffers(max(1, self._workers * _AHEAD) + 1, largest, self._side)
+        free = deque(range(len(buffers_NBSSC)))
         asked: deque[NDArray[np.int64]] = deque()
-        for pictures in self._pictures(self._places(steps, asked)):
-            if pictures.images_BSSC is None:
-                pictures = decode_files(pictures, self._side, self._device)
-            yield self._samples(asked.popleft(), pictures)
 
-    def _pictures(self, places: Iterable[NDArray[np.int64]]) -> Iterable[Pictures]:
+        def wanted() -> Iterator[Wanted]:
+            for step in steps:
+                ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
+                asked.append(ids)
+                yield Wanted(free.popleft(), self._places(ids))
+
+        for done in self._workers_on(wanted(), buffers_NBSSC):
+            ids = asked.popleft()
+            if done.jpegs is None:
+                images_BSSC, unreadable = buffers_NBSSC[done.buffer, : len(ids)], done.unreadable
+                if self._device.startswith("cuda"):
+                    images_BSSC = images_BSSC.pin_memory()
+            else:
+                images_BSSC, unreadable = decode_files(done, self._side, self._device)
+            yield self._samples(ids, images_BSSC, unreadable)
+            free.append(done.buffer)
+
+    def _workers_on(self, wanted: Iterator[Wanted], buffers_NBSSC: Tensor) -> Iterable[Done]:
         return DataLoader(
-            PictureReader(self._table.shards, self._side, self._on_device),
+            PictureReader(self._table.shards, buffers_NBSSC, self._on_device),
             batch_size=None,  # an index is a whole batch
-            sampler=places,
+            sampler=wanted,
             num_workers=self._workers,
+            prefetch_factor=_AHEAD if self._workers else None,
             collate_fn=_as_it_is,
-            pin_memory=self._device.startswith("cuda"),
             worker_init_fn=_begin if self._workers else None,
+            multiprocessing_context="fork" if self._workers else None,  # shares the buffers
             # Its own, as drawing a seed for workers would move the run's random state.
             generator=torch.Generator(),
         )
 
-    def _places(
-        self, steps: Iterable[Step], asked: deque[NDArray[np.int64]]
-    ) -> Iterator[NDArray[np.int64]]:
-        """The places of the pictures of each step, noting which samples they are."""
-        for step in steps:
-            if step.size % self._ranks:
-                raise ValueError(f"{self._ranks} ranks cannot share {step.size} samples evenly")
-            ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
-            asked.append(ids)
-            yield self._place(ids)
-
-    def _place(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the pictures are, as Wanted has it."""
         table, side = self._table, self._side
         fits_B = (table.width[ids] == side) & (table.height[ids] == side)
         return np.stack([table.shard[ids], table.offset[ids], table.length[ids], fits_B], 1)
 
-    def _samples(self, ids: NDArray[np.int64], pictures: Pictures) -> Samples:
-        images_BSSC = pictures.images_BSSC
-        assert images_BSSC is not None
+    def _samples(
+        self, ids: NDArray[np.int64], images_BSSC: Tensor, unreadable: dict[int, str]
+    ) -> Samples:
         self.read += len(ids)
-        for i, reason in pictures.unreadable.items():
-            ids[i], image_SSC = self._replacement(int(ids[i]), reason)
-            images_BSSC[i] = image_SSC.to(images_BSSC.device)
+        for i, reason in unreadable.items():
+            ids[i] = self._replacement(int(ids[i]), reason)
+            images_BSSC[i] = self._spare_SSC
         return Samples(
             images_BSSC.permute(0, 3, 1, 2),
             torch.from_numpy(self._table.keypoints[ids]),
@@ -118,20 +135,19 @@ class Loader:
             torch.from_numpy(self._table.dataset[ids].astype(np.int64)),
         )
 
-    def _replacement(self, id: int, reason: str) -> tuple[int, Tensor]:
-        """The next sample that can be read, and its image.
+    def _replacement(self, id: int, reason: str) -> int:
+        """The next sample that can be read; its image is left in the spare buffer.
 
         It is not taken from the batch: which one it is shall not depend on the number of ranks.
         """
         while True:
             self._count(id, reason)
             id = (id + 1) % len(self._table)
-            pictures = self._spare[self._place(np.array([id]))]
+            done = self._spare[Wanted(0, self._places(np.array([id])))]
             self.read += 1
-            if not pictures.unreadable:
-                assert pictures.images_BSSC is not None
-                return id, pictures.images_BSSC[0]
-            reason = pictures.unreadable[0]
+            if not done.unreadable:
+                return id
+            reason = done.unreadable[0]
 
     def _count(self, id: int, reason: str) -> None:
         self.unreadable[self._table.shards[self._table.shard[id]]] += 1

@@ -14,14 +14,24 @@ def names(datasets, split="train"):
     return [(s.dataset, s.url.rsplit("/", 1)[-1]) for s in list_shards(datasets, split)]
 
 
-def test_a_build_gives_the_shards_of_one_split(demo):
+def test_a_build_gives_its_training_shards(demo):
     index = json.loads((demo.out / "pack/index.json").read_text())
-    for split in ("train", "test"):
-        listed = [(0, shard["name"]) for shard in index["splits"][split]["shards"]]
-        assert names([str(demo.out)], split) == listed
-        assert names([str(demo.out / "pack")], split) == listed
+    listed = [(0, shard["name"]) for shard in index["splits"]["train"]["shards"]]
+    assert names([str(demo.out)]) == names([str(demo.out / "pack")]) == listed
+
+
+def test_an_index_gives_the_shards_of_one_split(tmp_path):
+    write_shards(tmp_path, 3, 1)
+    splits = {"train": [0, 2], "test": [1]}
+    listed = {
+        split: {"shards": [{"name": f"train-{i:03}.tar"} for i in numbers]}
+        for split, numbers in splits.items()
+    }
+    (tmp_path / "index.json").write_text(json.dumps({"splits": listed}))
+    for split, numbers in splits.items():
+        assert names([str(tmp_path)], split) == [(0, f"train-{i:03}.tar") for i in numbers]
     with pytest.raises(BadShard, match="no shards of the split 'validation'"):
-        list_shards([str(demo.out)], "validation")
+        list_shards([str(tmp_path)], "validation")
 
 
 def test_folders_braces_and_stars_of_several_data_sets(tmp_path):
