@@ -31,8 +31,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.plan
 	$(BIN)/python -m benchmarks.model
+	$(BIN)/python -m benchmarks.loader
 
 clean:
 	rm -rf .venv build *.egg-info

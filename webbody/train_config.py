@@ -81,6 +81,7 @@ class TrainResources(Section):
         "auto", description="bfloat16 on CUDA, float32 on the CPU"
     )
     workers: int = Field(4, ge=0, description="processes that read and decode images")
+    decode: Literal["cpu", "cuda"] = Field("cpu", description="where JPEGs are decoded")
     checkpoint_steps: Count = Field(2000, description="steps between two checkpoints")
     keep: Count = Field(3, description="checkpoints that are kept")
     log_seconds: float = Field(10, gt=0, description="between two lines of progress")

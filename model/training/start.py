@@ -81,7 +81,7 @@ def _run(
         ranks=ranks,
         workers=resources["workers"],
         device=device,
-        decode_on_device=device.startswith("cuda"),
+        decode_on_device=resources["decode"] == "cuda",
     )
     say(
         f"{len(table):,} images of {table.classes:,} people in {len(table.shards)} shards; "
