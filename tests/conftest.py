@@ -1,6 +1,7 @@
 """What several test modules share: a Ray for the session, and a finished build of a small web."""
 
 import os
+import socket
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -13,6 +14,7 @@ import pytest
 
 from webbody.config import BuildConfig
 
+#: Where the small web is served, or on the next free port: another run of the tests may be there.
 PORT = 18799
 #: Settings that give the small web several shards, and several shards of samples.
 SEVERAL = ("plan.rows_per_shard=20", "split.samples_per_shard=10")
@@ -34,6 +36,15 @@ def ray_session():
     )
     yield
     ray.shutdown()
+
+
+def free_port() -> int:
+    """The first port from PORT on that nobody listens on."""
+    for port in range(PORT, PORT + 20):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError(f"ports {PORT} to {PORT + 19} are all in use")
 
 
 @dataclass
@@ -62,10 +73,11 @@ def demo(ray_session, tmp_path_factory):
     from webbody.demo.website.web import make_web
 
     root = tmp_path_factory.mktemp("demo")
-    web = make_web(root / "web", names=8, images=8, seed=3, port=PORT, gallery=4)
+    port = free_port()
+    web = make_web(root / "web", names=8, images=8, seed=3, port=port, gallery=4)
     gallery = root / "gallery.parquet"
     config = demo_config(web.folder, root / "build", (str(gallery),), SEVERAL)
     make_demo_gallery(web.gallery, gallery, config)
-    with serve(web.folder, PORT):
+    with serve(web.folder, port):
         result = build(config)
         yield Demo(web.folder, root / "build", config, result)
