@@ -63,11 +63,11 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
             yield runs.samples(step, 0, 1)
 
     first: list[Progress] = []
-    trainer = runs.trainer()
+    trainer, handler = runs.trainer(), signal.getsignal(signal.SIGTERM)
     ended = train(trainer, runs.steps(), preempted, tmp_path, runs.RUN, OFTEN, first.append)
     assert ended is False
     assert checkpoint.checkpoints(tmp_path)[-1].name == "step-00000004"
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert [one.loss for one in first + go(tmp_path)] == losses
 
 
