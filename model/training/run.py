@@ -71,7 +71,6 @@ def train(
     """
     found = checkpoint.checkpoints(folder)
     begin = checkpoint.load(found[-1], trainer, run) if found else 0
-    saved = begin
     watch = _Watch(len(steps), trainer.classifier.ranks)
     with _asked_to_stop() as asked:
         for step, batch in _fetched(watch, steps[begin:], samples(steps[begin:])):
@@ -84,11 +83,10 @@ def train(
                 stop = False
             if done % habits.checkpoint_steps == 0 or done == len(steps) or stop:
                 checkpoint.save(folder, trainer, done, run, habits.keep)
-                saved = done
             if watch.seconds() >= habits.log_seconds or done == len(steps) or stop:
                 report(watch.progress(step))
             if stop:
-                return saved == len(steps)
+                return done == len(steps)
     return True
 
 
