@@ -12,7 +12,7 @@ install: $(STAMP)
 # constraints.txt pins what pip resolves.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[build,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[build,train,dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)
