@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from model import SapiensID
+from tests.model.count_flops import counted_flops
 
 KEYPOINTS, CELLS, PARTS = 19, 144, 76
 WIDTH, DEPTH, HIDDEN, SHRUNK, FEATURE = 512, 24, 1536, 32, 4096
@@ -38,18 +36,6 @@ def test_parameters_are_the_papers(base: SapiensID) -> None:
     assert parameters(base) + positions == 411_502_008
 
 
-def forward_flops(model: SapiensID, tokens: int) -> int:
-    """What a forward of one image takes, as torch counts it."""
-    named = [*model.named_parameters(), *model.named_buffers()]
-    # On CUDA, though without one: that attention is counted by every version of torch.
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"), torch.no_grad():
-        state = {name: torch.empty_like(value, device="cuda") for name, value in named}
-        inputs = (torch.empty(1, 3, 384, 384), torch.empty(1, KEYPOINTS, 3), tokens)
-        with FlopCounterMode(display=False) as counter:
-            functional_call(model, state, inputs)
-    return counter.get_total_flops()
-
-
 def reference_flops(tokens: int) -> int:
     """What a forward of one image takes in the authors' code: 2 for each multiplication."""
     all_tokens = tokens + 2  # CLS and the mask token
@@ -70,7 +56,7 @@ def shrink_each_pair(tokens: int) -> int:
 def test_a_forward_takes_the_references_arithmetic_but_for_two_parts(
     base: SapiensID, tokens: int
 ) -> None:
-    counted = forward_flops(base, tokens)
+    counted = counted_flops(base, tokens)
     # The map of a token's and a keypoint's difference is the difference of their maps.
     saved = shrink_each_pair(tokens) - 2 * WIDTH * SHRUNK * (tokens + 2 + KEYPOINTS)
     # Positions are sampled by a product with the table; the reference's sampling is not counted.
