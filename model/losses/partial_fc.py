@@ -3,9 +3,13 @@
 Every rank owns a run of consecutive classes, and sees the features of all ranks. In training it
 compares them with the targets among its classes and with others at random (An et al., CVPR 2022).
 
+Which classes a step uses follows from its seed and their numbers, on any number of ranks.
+
 Shape suffixes: B samples of this rank, G samples of all ranks, D width, C classes of this rank, S
-classes in use in a step.
+rows that a step has room for.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -16,6 +20,7 @@ from torch import Tensor, nn
 from model.losses.adaface import AdaFace
 from model.losses.collectives import gather_batch, rank_and_ranks
 from model.losses.cross_entropy import sharded_cross_entropy
+from model.noise import mix, uniform
 
 INIT_STD = 0.01
 MIN_NORM = 1e-8
@@ -31,10 +36,9 @@ def class_range(classes: int, rank: int, ranks: int) -> range:
 class PartialFC(nn.Module):
     """This rank's rows of the classifier, and the loss over the classes and samples of all ranks.
 
-    `rate` in (0, 1] is the share of classes in use in a training step. `generator`, on the weight's
-    device, draws them (None: torch's own); each rank draws for itself, so a run that is to go on
-    exactly saves its state on each rank. Rows start as N(0, 0.01^2), from the seed and the class
-    alone. `group` None means all processes, or this one where torch.distributed is not initialised.
+    `rate` in (0, 1] is the share of classes in use in a training step, targets apart. Rows start as
+    N(0, 0.01^2), from the seed and the class alone. `group` None means all processes, or this one
+    where torch.distributed is not initialised.
 
     Not for DistributedDataParallel: the gradient of `weight` is complete on its rank. It is dense,
     so an optimizer with momentum or weight decay also moves rows that were not in use.
@@ -51,7 +55,6 @@ class PartialFC(nn.Module):
         *,
         seed: int = 0,
         group: dist.ProcessGroup | None = None,
-        generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
@@ -62,7 +65,7 @@ class PartialFC(nn.Module):
             raise ValueError(f"{classes} classes cannot be spread over {self.ranks} ranks")
         self.width, self.classes, self.rate = width, classes, rate
         self.owned = class_range(classes, self.rank, self.ranks)
-        self.group, self.generator = group, generator
+        self.group = group
         self.margin = margin
         self.weight = nn.Parameter(torch.empty(len(self.owned), width, device=device))
         self.reset_parameters(seed)
@@ -75,24 +78,29 @@ class PartialFC(nn.Module):
             np.random.default_rng((seed, class_id)).standard_normal(out=row_D, dtype=np.float32)
         self.weight.copy_(torch.from_numpy(rows_CD)).mul_(INIT_STD)
 
-    def forward(self, features_BD: Tensor, labels_B: Tensor) -> Tensor:
+    def forward(self, features_BD: Tensor, labels_B: Tensor, seed: int | None = None) -> Tensor:
         """The mean loss of all ranks' samples, a float32 scalar that is the same on every rank.
 
         Takes features before normalisation and int64 labels in [0, classes). Every rank brings the
-        same number of samples, which may change from step to step. Training also moves the
-        margin's statistics; evaluation does not, and uses every class.
+        same number of samples, which may change from step to step. `seed`, a number of the step
+        that all ranks agree on, draws its classes. Training also moves the margin's statistics;
+        evaluation does not, and uses every class.
 
-        Raises ValueError for misshapen input, and for a label out of range on the CPU; on a GPU
-        such a label is an assertion of the device, since looking at it would stall every step.
+        Raises ValueError for misshapen input, for training with a rate below 1 and no seed, and for
+        a label out of range on the CPU; on a GPU such a label is an assertion of the device, since
+        looking at it would stall every step.
         """
         self._check_shapes(features_BD, labels_B)
+        sampled = self.training and self.rate < 1.0
+        if sampled and seed is None:
+            raise ValueError(f"a sampling rate of {self.rate} needs the step's seed")
         # Logits reach 64, where half precision is off by 0.03 and bfloat16 by 0.25.
         with torch.autocast(features_BD.device.type, enabled=False):
             features_GD = gather_batch(features_BD.float(), self.group)
             target_G = self.find(gather_batch(labels_B, self.group))
             weight_SD: Tensor = self.weight
-            if self.training and self.rate < 1.0:
-                rows_S = self.sample(target_G)
+            if seed is not None and sampled:
+                rows_S, excluded_S = self.sample(target_G, seed)
                 weight_SD = weight_SD.index_select(0, rows_S)
                 target_G = torch.where(target_G < 0, -1, torch.searchsorted(rows_S, target_G))
             norms_G = features_GD.detach().norm(dim=1)
@@ -100,6 +108,8 @@ class PartialFC(nn.Module):
                 self.margin.update(norms_G)
             cosines_GS = F.linear(_normalised(features_GD), _normalised(weight_SD))
             logits_GS = self.margin(cosines_GS, norms_G, target_G)
+            if sampled:
+                logits_GS = logits_GS.add_(excluded_S)
             return sharded_cross_entropy(logits_GS, target_G, self.group)
 
     def find(self, labels_G: Tensor) -> Tensor:
@@ -117,18 +127,34 @@ class PartialFC(nn.Module):
         return torch.where(owned_G, labels_G - self.owned.start, -1)
 
     @torch.no_grad()
-    def sample(self, target_G: Tensor) -> Tensor:
-        """The rows in use in a step, (S,) ascending: those of `target_G`, and others at random.
+    def sample(self, target_G: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Rows of a step, (S,) ascending, and what to add to their logits, (S,): 0, or -inf.
 
-        There are rate * C of them, or G where that is more: then every target finds room whatever
-        the labels are, and the host need not wait to learn how many differ.
+        In use are the targets, and every class whose noise is below the rate; the other rows fill
+        up, as S must not depend on the draw, nor wait for it on the host.
         """
-        rows = len(self.owned)
-        size = max(int(self.rate * rows), min(rows, len(target_G)))
-        # The last entry takes the -1 of the targets that other ranks own.
-        score_C = torch.rand(rows + 1, generator=self.generator, device=self.weight.device)
-        score_C.index_fill_(0, torch.where(target_G < 0, rows, target_G), 2.0)
-        return score_C[:rows].topk(size, sorted=False).indices.sort().values
+        first, rows = self.owned.start, len(self.owned)
+        device = self.weight.device
+        classes_C = torch.arange(first, first + rows, device=device)
+        step_1 = mix(torch.full((1,), seed, dtype=torch.int64, device=device))
+        # The entry more takes the -1 of the targets that other ranks own.
+        noise_C = F.pad(uniform(step_1 + classes_C, 1)[:, 0], (0, 1))
+        noise_C.index_fill_(0, torch.where(target_G < 0, rows, target_G), -1.0)
+        size = self.capacity(len(target_G))
+        noise_S, rows_S = noise_C[:rows].topk(size, largest=False, sorted=False)
+        rows_S, order_S = rows_S.sort()
+        return rows_S, torch.where(noise_S[order_S] < self.rate, 0.0, -math.inf)
+
+    def capacity(self, samples: int) -> int:
+        """Rows that a step of so many samples of all ranks has room for, on this rank.
+
+        As many as the rate gives on average, 6 standard deviations of that and 6 more (few classes
+        scatter further), and those that targets add. A draw exceeds it less than once in 10^8.
+        """
+        rows, rate = len(self.owned), self.rate
+        targets = min(rows, samples)
+        drawn = rate * rows + 6 * math.sqrt(rows * rate * (1 - rate)) + 6
+        return min(rows, math.ceil(drawn + (1 - rate) * targets))
 
     def _check_shapes(self, features_BD: Tensor, labels_B: Tensor) -> None:
         count = labels_B.shape[0] if labels_B.ndim == 1 else 0

@@ -74,7 +74,6 @@ class Trainer:
         share_statistics(model, classifier.group)
         self.model = model.to(self.device).train()
         self.classifier = classifier.to(self.device).train()
-        self.classifier.generator = torch.Generator(self.device)
         self.optimizer = adamw(self.model, self.classifier, weight_decay)
         self.augment, self.clip, self.seed = augment, clip, seed
         self.mixed_precision = mixed_precision
@@ -87,8 +86,6 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = step.rate
         rank, ranks = self.classifier.rank, self.classifier.ranks
-        assert self.classifier.generator is not None
-        self.classifier.generator.manual_seed(self._number(step.number, rank + 1))
         images_BCHW = samples.images_BCHW.to(self.device).float().div(127.5).sub(1)
         keypoints_BK3 = samples.keypoints_BK3.to(self.device)
         places_B = torch.arange(len(images_BCHW), device=self.device) * ranks + rank + step.start
@@ -100,7 +97,8 @@ class Trainer:
             features_BF = self._parallel(
                 images_BCHW, keypoints_BK3, step.tokens, datasets_B, seeds_B
             )
-            loss = self.classifier(features_BF, samples.labels_B.to(self.device))
+            labels_B = samples.labels_B.to(self.device)
+            loss = self.classifier(features_BF, labels_B, self._number(step.number, 1))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradient = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.model.losses.ranks import resume, run_ranks
+from tests.model.losses.ranks import resume, run_ranks, sampled
 
 
 @dataclass
 class Runs:
-    """What the ranks found: by the number of ranks that trained, and that went on from two.
+    """What the ranks found: by the number of ranks that trained, that went on from two, and that
+    took a step with sampling.
 
     A folder has the checkpoint of two ranks.
     """
 
     trained: dict[int, list[dict[str, Any]]]
     resumed: dict[int, list[dict[str, Any]]]
+    sampled: dict[int, list[dict[str, Any]]]
     saved: Path
 
 
@@ -28,4 +30,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     found = run_ranks(root)
     trained = {2: [rank["2"] for rank in found[:2]], 3: [rank["3"] for rank in found]}
     resumed = {1: [resume(root / "2")], 3: [rank["resumed"] for rank in found]}
-    return Runs(trained, resumed, root / "2")
+    several = {2: [rank["sampled 2"] for rank in found[:2]], 3: [r["sampled 3"] for r in found]}
+    return Runs(trained, resumed, {1: [sampled(None)], **several}, root / "2")

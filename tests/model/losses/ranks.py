@@ -16,12 +16,14 @@ from model.losses import AdaFace, PartialFC, load_shard, save_shard
 
 INPUTS, WIDTH, CLASSES = 6, 8, 11  # 11 classes divide evenly over no number of ranks in use
 RUN = (3, 1, 5, 2)  # samples of each rank, step by step
+MANY, RATE = 601, 0.3  # for sampling: no rank has room for all its classes
 
 
 def run_ranks(root: Path) -> list[dict[str, Any]]:
     """Three processes train as two, leaving root/2, then as three, leaving root/3, and resume.
 
-    Returns what each rank found: "2" (None on the third rank), "3", and "resumed", root/2 at three.
+    Returns what each rank found: "2" (None on the third rank), "3", and "resumed", root/2 at three;
+    "sampled 2" and "sampled 3" of a step with sampling.
     """
     for folder in ("2", "3"):
         (root / folder).mkdir()
@@ -39,16 +41,18 @@ def _process(rank: int, root: Path) -> None:
         "2": train(root / "2", pair) if rank < 2 else None,
         "3": train(root / "3", None),
         "resumed": resume(root / "2"),
+        "sampled 2": sampled(pair) if rank < 2 else None,
+        "sampled 3": sampled(None),
     }
     torch.save(found, root / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def batch(step: int, size: int) -> tuple[Tensor, Tensor]:
+def batch(step: int, size: int, classes: int = CLASSES) -> tuple[Tensor, Tensor]:
     """Inputs and labels of all ranks; the features' norms are about 60."""
     random = torch.Generator().manual_seed(step)
     inputs_GX = torch.randn(size, INPUTS, generator=random) * 40
-    return inputs_GX, torch.randint(CLASSES, (size,), generator=random)
+    return inputs_GX, torch.randint(classes, (size,), generator=random)
 
 
 def make_backbone() -> nn.Linear:
@@ -56,13 +60,16 @@ def make_backbone() -> nn.Linear:
     return nn.Linear(INPUTS, WIDTH)
 
 
-def make_head(rate: float = 1.0, group: dist.ProcessGroup | None = None) -> PartialFC:
-    margin, random = AdaFace(momentum=0.3), torch.Generator().manual_seed(0)
-    return PartialFC(WIDTH, CLASSES, margin, rate, seed=4, group=group, generator=random)
+def make_head(group: dist.ProcessGroup | None = None, classes: int = CLASSES, rate: float = 1.0):
+    return PartialFC(WIDTH, classes, AdaFace(momentum=0.3), rate, seed=4, group=group)
 
 
 def step(
-    model: nn.Module, head: PartialFC, inputs_GX: Tensor, labels_G: Tensor
+    model: nn.Module,
+    head: PartialFC,
+    inputs_GX: Tensor,
+    labels_G: Tensor,
+    seed: int | None = None,
 ) -> dict[str, Tensor]:
     """The loss and every gradient of one step on this rank's samples."""
     size = len(labels_G) // head.ranks
@@ -72,7 +79,7 @@ def step(
     features_BD = model(inputs_GX[own])
     features_BD.retain_grad()
     before = {"weight": head.weight.detach().clone()}
-    loss = head(features_BD, labels_G[own])
+    loss = head(features_BD, labels_G[own], seed)
     loss.backward()
     gradients = {"features": features_BD, "backbone": next(model.parameters()), "head": head.weight}
     found = {f"{name}_grad": value.grad.clone() for name, value in gradients.items()}
@@ -86,9 +93,9 @@ def snapshot(head: PartialFC, moments: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def train(saved: Path, group: dist.ProcessGroup | None) -> dict[str, Any]:
-    """Steps of changing size, a checkpoint, what came after it, and a step with sampling."""
+    """Steps of changing size, a checkpoint, and what came after it."""
     model = DistributedDataParallel(make_backbone(), process_group=group)
-    head = make_head(group=group)
+    head = make_head(group)
     optimizer = torch.optim.AdamW(head.parameters(), lr=0.01)
     steps = []
     for number, size in enumerate(RUN):
@@ -97,15 +104,23 @@ def train(saved: Path, group: dist.ProcessGroup | None) -> dict[str, Any]:
     save_shard(saved, head, optimizer.state[head.weight])
     kept = snapshot(head, optimizer.state[head.weight])
     after = go_on(head, optimizer)
+    return {"steps": steps, "kept": kept, "after": after}
 
-    sampled = make_head(0.3, group)
-    assert sampled.generator is not None
-    inputs_GX, labels_G = batch(9, head.ranks)
-    state = sampled.generator.get_state()
-    rows_S = sampled.sample(sampled.find(labels_G))
-    sampled.generator.set_state(state)
-    part = step(model, sampled, inputs_GX, labels_G) | {"classes": rows_S + sampled.owned.start}
-    return {"steps": steps, "kept": kept, "after": after, "sampled": part}
+
+def sampled(group: dist.ProcessGroup | None) -> dict[str, Tensor]:
+    """A step with sampling on 6 samples in all, and which of this rank's classes were in use."""
+    backbone = make_backbone()
+    model = (
+        DistributedDataParallel(backbone, process_group=group)
+        if dist.is_initialized()
+        else backbone
+    )
+    head = make_head(group, MANY, RATE)
+    inputs_GX, labels_G = batch(9, 6, MANY)
+    rows_S, excluded_S = head.sample(head.find(labels_G), seed=5)
+    assert len(rows_S) < len(head.owned)
+    classes = rows_S[excluded_S == 0] + head.owned.start
+    return step(model, head, inputs_GX, labels_G, seed=5) | {"classes": classes}
 
 
 def resume(saved: Path) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,9 +14,14 @@ from model.losses.partial_fc import class_range
 WIDTH = 8
 
 
-def head(classes: int, rate: float = 1.0, seed: int = 0) -> PartialFC:
-    random = torch.Generator().manual_seed(seed)
-    return PartialFC(WIDTH, classes, AdaFace(), rate, generator=random)
+def head(classes: int, rate: float = 1.0) -> PartialFC:
+    return PartialFC(WIDTH, classes, AdaFace(), rate)
+
+
+def used(fc: PartialFC, targets: Tensor, seed: int) -> list[int]:
+    """The classes in use in a step."""
+    rows_S, excluded_S = fc.sample(targets, seed)
+    return rows_S[excluded_S == 0].tolist()
 
 
 def batch(size: int, classes: int) -> tuple[Tensor, Tensor]:
@@ -31,33 +38,54 @@ def test_ranks_own_all_classes_in_even_runs(classes: int, ranks: int) -> None:
     assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= 1
 
 
-@given(st.lists(st.integers(-1, 19), min_size=1, max_size=30), st.floats(0.01, 1.0), st.integers(0))
-def test_sample_holds_the_targets_and_its_size(targets: list[int], rate: float, seed: int) -> None:
-    rows = head(20, rate, seed % 2**63).sample(torch.tensor(targets)).tolist()
-    assert len(rows) == max(int(rate * 20), min(20, len(targets)))
-    assert rows == sorted(set(rows)) and set(rows) <= set(range(20))
-    assert set(targets) - {-1} <= set(rows)
+@given(
+    st.lists(st.integers(-1, 59), min_size=1, max_size=70), st.floats(0.01, 1.0), st.integers(0, 99)
+)
+def test_in_use_are_the_targets_and_what_the_step_draws(
+    targets: list[int], rate: float, seed: int
+) -> None:
+    fc, targets_G = head(60, rate), torch.tensor(targets)
+    rows_S, excluded_S = fc.sample(targets_G, seed)
+    assert len(rows_S) == len(excluded_S) == fc.capacity(len(targets))
+    assert rows_S.tolist() == sorted(set(rows_S.tolist())) and {*rows_S.tolist()} <= {*range(60)}
+    assert set(excluded_S.tolist()) <= {0.0, -math.inf}
+    drawn = used(fc, torch.tensor([-1]), seed)
+    assert used(fc, targets_G, seed) == sorted({*drawn, *targets} - {-1})
 
 
-def test_sample_follows_its_generator_and_is_even() -> None:
-    one, other = head(50, 0.2, seed=1), head(50, 0.2, seed=1)
-    target = torch.tensor([7, -1])
-    draws = [one.sample(target) for _ in range(500)]
-    assert all(torch.equal(draw, other.sample(target)) for draw in draws)
-    counts = torch.cat(draws).bincount(minlength=50)
-    assert counts[7] == 500
-    share = torch.cat([counts[:7], counts[8:]]) / 500
-    assert (share - 9 / 49).abs().max() < 5 * (9 / 49 * 40 / 49 / 500) ** 0.5
+def test_the_share_of_classes_in_use_is_the_rate() -> None:
+    """Over steps for each class, and over classes for each step; steps draw independently."""
+    fc, steps = head(50, 0.2), 2000
+    in_use = torch.zeros(steps, 50)
+    for seed in range(steps):
+        in_use[seed, used(fc, torch.tensor([7, -1]), seed)] = 1
+    assert in_use[:, 7].all()
+    free = torch.cat([in_use[:, :7], in_use[:, 8:]], 1)
+    deviation = (0.2 * 0.8) ** 0.5
+    assert (free.mean(0) - 0.2).abs().max() < 4.5 * deviation / steps**0.5
+    assert abs(free.mean().item() - 0.2) < 4 * deviation / free.numel() ** 0.5
+    assert free.sum(1).std().item() == pytest.approx(deviation * 49**0.5, rel=0.1)
+    agreement = (free[1:] == free[:-1]).float().mean().item()
+    assert agreement == pytest.approx(0.2**2 + 0.8**2, abs=0.01)
 
 
-def test_sampled_loss_is_a_softmax_over_the_sampled_rows() -> None:
+@pytest.mark.parametrize(("classes", "rate"), [(5000, 0.1), (300, 0.003)])
+def test_there_is_room_for_every_draw(classes: int, rate: float) -> None:
+    """And not much more than that: what has no room would depend on the number of ranks."""
+    fc, targets_G = head(classes, rate), torch.arange(min(classes, 20))
+    most = max(len(used(fc, targets_G, seed)) for seed in range(300))
+    assert most < fc.capacity(20)
+    assert fc.capacity(20) < 2 * (rate * classes + 20)
+
+
+def test_sampled_loss_is_a_softmax_over_the_classes_in_use() -> None:
     features_BD, labels_B = batch(4, 30)
     fc = head(30, 0.3)
-    rows_S = head(30, 0.3).sample(labels_B)
-    loss = fc(features_BD, labels_B)
+    rows_S = torch.tensor(used(fc, labels_B, seed=5))
+    assert len(rows_S) < fc.capacity(4)
+    loss = fc(features_BD, labels_B, seed=5)
     loss.backward()
-    used = torch.zeros(30, dtype=torch.bool).index_fill(0, rows_S, True)
-    assert torch.equal(fc.weight.grad.any(1), used)
+    assert torch.equal(fc.weight.grad.any(1).nonzero()[:, 0], rows_S)
 
     margin, norms_B = AdaFace(), features_BD.detach().norm(dim=1)
     margin.update(norms_B)
@@ -93,7 +121,7 @@ def test_a_step_never_looks_at_values_on_the_device() -> None:
     # On a fake device any such look is an error; on a real one it would stall the step.
     with FakeTensorMode(), torch.device("cuda"):
         fc = PartialFC(WIDTH, 30, AdaFace(), 0.3)
-        loss = fc(torch.randn(4, WIDTH), torch.zeros(4, dtype=torch.int64))
+        loss = fc(torch.randn(4, WIDTH), torch.zeros(4, dtype=torch.int64), seed=1)
     assert loss.device.type == "cuda"
 
 
@@ -101,10 +129,10 @@ def test_a_step_never_looks_at_values_on_the_device() -> None:
 def test_a_step_does_not_wait_for_the_gpu() -> None:
     features_BD, labels_B = (x.detach().cuda().clone() for x in batch(6, 30))
     fc = PartialFC(WIDTH, 30, AdaFace().cuda(), 0.3, device="cuda")
-    fc(features_BD, labels_B).backward()
+    fc(features_BD, labels_B, seed=1).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        fc(features_BD, labels_B).backward()
+        fc(features_BD, labels_B, seed=2).backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -139,3 +167,5 @@ def test_impossible_settings_are_told() -> None:
             head(30, rate)
     with pytest.raises(ValueError, match="0 classes"):
         head(0)
+    with pytest.raises(ValueError, match="needs the step's seed"):
+        head(30, 0.3)(*batch(4, 30))

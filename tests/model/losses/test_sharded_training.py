@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests.model.losses.conftest import Runs
-from tests.model.losses.ranks import CLASSES, RUN, batch, make_backbone
+from tests.model.losses.ranks import CLASSES, MANY, RATE, RUN, batch, make_backbone
 
 
 class FullSoftmax:
@@ -41,10 +41,13 @@ def assert_near(found: Tensor, expected: Tensor) -> None:
 
 
 def check_step(
-    parts: list[dict[str, Tensor]], full: FullSoftmax, number: int, size: int, classes: Tensor
+    parts: list[dict[str, Tensor]],
+    full: FullSoftmax,
+    samples: tuple[Tensor, Tensor],
+    classes: Tensor,
 ) -> None:
     ranks = len(parts)
-    inputs_GX, labels_G = batch(number, size * ranks)
+    inputs_GX, labels_G = samples
     backbone = make_backbone().double()
     features_GD = backbone(inputs_GX.double())
     features_GD.retain_grad()
@@ -68,15 +71,18 @@ def test_equals_a_full_softmax_at_every_batch_size(ranks: int, runs: Runs) -> No
     full = FullSoftmax()
     for number, size in enumerate(RUN):
         parts = [result["steps"][number] for result in runs.trained[ranks]]
-        check_step(parts, full, number, size, torch.arange(CLASSES))
+        check_step(parts, full, batch(number, size * ranks), torch.arange(CLASSES))
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_sampling_gives_the_softmax_over_the_sampled(ranks: int, runs: Runs) -> None:
-    parts = [result["sampled"] for result in runs.trained[ranks]]
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_sampling_gives_the_softmax_over_the_same_classes_at_every_number_of_ranks(
+    ranks: int, runs: Runs
+) -> None:
+    parts = runs.sampled[ranks]
     classes = torch.cat([part["classes"] for part in parts])
-    assert len(classes) < CLASSES
-    check_step(parts, FullSoftmax(), 9, 1, classes)
+    assert torch.equal(classes, runs.sampled[1][0]["classes"])
+    assert len(classes) == pytest.approx(RATE * MANY, rel=0.25)
+    check_step(parts, FullSoftmax(), batch(9, 6, MANY), classes)
 
 
 def test_first_weights_do_not_depend_on_the_ranks(runs: Runs) -> None:
