@@ -64,6 +64,9 @@ class Optimization(Section):
     batch_rule: Literal["square", "tokens"] = Field(
         "square", description="batch times tokens squared, or times tokens, stays equal"
     )
+    batch_multiple: Count = Field(
+        8, description="batches are its multiples; the number of processes must divide it"
+    )
     rate: float = Field(1e-4, gt=0, description="highest learning rate, of the largest batch")
     weight_decay: float = Field(0.05, ge=0, description="of AdamW; the paper gives none")
     clip: float = Field(5, gt=0, description="largest norm of the model's gradient")

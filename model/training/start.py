@@ -57,12 +57,17 @@ def _run(
     sets = int(table.dataset.max()) + 1
     weights = data["weights"] or [1.0] * sets
     order = Order(repeats(table.dataset, table.visible, weights, data["oversampling"]), seed)
-    law = settings["tokens"]
+    law, multiple = settings["tokens"], optimization["batch_multiple"]
+    if multiple % ranks:
+        raise TrainingError(
+            f"{ranks} processes cannot share batches that are multiples of {multiple}: set "
+            f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
+        )
     batches = Batches(
         KeptTokens(law["least"], law["most"], law["decay"]),
         largest=optimization["batch"],
         rule=optimization["batch_rule"],
-        multiple=ranks,
+        multiple=multiple,
     )
     steps = plan(
         batches,

@@ -73,8 +73,7 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
         [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").open()]
         for name in ("one", "two")
     ]
-    # Batches are multiples of the ranks, so only the first step is the same for certain.
-    assert logs[1][0] == pytest.approx(logs[0][0], rel=1e-4)
+    assert logs[1] == pytest.approx(logs[0], rel=1e-3)
     assert SapiensID.from_pretrained(tmp_path / "two" / "model").feature_dim == 16
 
 
