@@ -1,0 +1,1 @@
+"""Evaluation protocols: features and labels in, figures out; and the readers of data sets."""
