@@ -58,6 +58,12 @@ class Table:
         """Visible keypoints of each sample (N,), 0 to 19."""
         return (self.keypoints[..., 2] > 0).sum(1)
 
+    def places(self, ids: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+        """Where samples' pictures are: shard, offset, length, and 1 where it is a square of `side`
+        pixels already; (B, 4) for B samples."""
+        fits_B = (self.width[ids] == side) & (self.height[ids] == side)
+        return np.stack([self.shard[ids], self.offset[ids], self.length[ids], fits_B], 1)
+
     @cached_property
     def digest(self) -> str:
         """Equal for equal data: a run's position and classes mean nothing with other data."""

@@ -1,0 +1,107 @@
+"""When a run is validated, and the best model that it has had."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model.training.checkpoint import flush
+from model.training.plan import Step
+from model.training.trainer import Trainer
+from model.training.validation import HeldOut, find
+
+_SCORE = "score.json"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A validation after `done` steps and `seen` images; rank1 and mAP are fractions."""
+
+    done: int
+    seen: int
+    rank1: float
+    mAP: float
+    queries: int
+    left_out: int
+    seconds: float
+
+    def beats(self, other: "Score | None") -> bool:
+        """By rank-1, and by mAP where that is equal."""
+        return other is None or (self.rank1, self.mAP) > (other.rank1, other.mAP)
+
+
+class Validator:
+    """Tries a model every `every` steps, before the first and after the last; 0: only then.
+
+    The model with the best score is kept in the folder `best`, beside the checkpoints, with its
+    score in score.json; an untrained one is not. The first rank calls `tell` with each score and
+    whether it is the best.
+    """
+
+    def __init__(
+        self,
+        held: HeldOut,
+        best: Path,
+        *,
+        every: int,
+        batch: int,
+        tell: Callable[[Score, bool], None],
+    ) -> None:
+        self._held, self._best, self._every, self._batch = held, best, every, batch
+        self._tell = tell
+        self._scores: dict[str, Score | None] = {"newest": None, "best": None}
+
+    def due(self, done: int, steps: Sequence[Step]) -> bool:
+        """Whether the model is to be tried after `done` steps."""
+        return done in (0, len(steps)) or (self._every > 0 and done % self._every == 0)
+
+    def owes(self, begin: int, steps: Sequence[Step]) -> bool:
+        """Whether going on after `begin` steps begins with what there was no time for."""
+        newest = self._scores["newest"]
+        known = newest is not None and newest.done == begin
+        return self.due(begin, steps) and begin < len(steps) and not known
+
+    def __call__(self, trainer: Trainer, done: int, steps: Sequence[Step]) -> None:
+        """Every rank calls it."""
+        begin = time.monotonic()
+        group, device = trainer.classifier.group, trainer.device
+        found = find(trainer.model, self._held, batch=self._batch, device=device, group=group)
+        seen = steps[done - 1].start + steps[done - 1].size if done else 0
+        score = Score(done, seen, **asdict(found), seconds=time.monotonic() - begin)
+        is_best = done > 0 and score.beats(self._scores["best"])
+        self._scores["newest"] = score
+        if is_best:
+            self._scores["best"] = score
+        if trainer.classifier.rank == 0:
+            if is_best:
+                self._keep(trainer, score)
+            self._tell(score, is_best)
+
+    def notes(self) -> dict[str, Any]:
+        """The newest score and the best, for a checkpoint."""
+        return {name: score and asdict(score) for name, score in self._scores.items()}
+
+    def recall(self, notes: dict[str, Any]) -> None:
+        """Takes the scores of a checkpoint's notes, of none where it has none."""
+        for name in self._scores:
+            self._scores[name] = Score(**notes[name]) if notes.get(name) else None
+
+    def _keep(self, trainer: Trainer, score: Score) -> None:
+        """The folder holds either the old model or the new one, whole, with its score."""
+        partial, old = (self._best.with_name(self._best.name + end) for end in (".partial", ".old"))
+        shutil.rmtree(partial, ignore_errors=True)
+        trainer.model.save_pretrained(partial)
+        text = json.dumps(asdict(score), indent=2) + "\n"
+        (partial / _SCORE).write_text(text, encoding="utf-8")
+        flush(partial)
+        # Two moves, as a folder cannot be replaced in one: a kill between them leaves the old one
+        # under the name .old, until the next best model takes its place.
+        if self._best.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self._best, old)
+        os.replace(partial, self._best)
+        shutil.rmtree(old, ignore_errors=True)
