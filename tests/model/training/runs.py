@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,7 +19,7 @@ from model.training.schedule import Batches
 from model.training.trainer import Samples, Trainer
 from tests.model.sapiensid.people import standing
 
-SIZE, CLASSES = 96, 6
+SIZE, CLASSES, MANY = 96, 6, 401
 RUN = {"seed": 7}
 
 
@@ -39,16 +40,18 @@ def samples(step: Step, rank: int, ranks: int) -> Samples:
     return Samples(torch.stack(images), torch.stack(points), labels, labels % 2)
 
 
-def trainer() -> Trainer:
+def trainer(rate: float = 1.0) -> Trainer:
+    """A share of the classes below 1 is one of many more classes."""
     torch.manual_seed(0)
     model = SapiensID(2, 32, 2, 16, image_size=SIZE, datasets=2, keypoint_bias=32, drop_path=0.2)
-    classifier = PartialFC(16, CLASSES, AdaFace(), seed=3)
+    classes = CLASSES if rate == 1 else MANY
+    classifier = PartialFC(16, classes, AdaFace(), rate, seed=3)
     return Trainer(model, classifier, augment=Augment(), weight_decay=0.1, seed=7)
 
 
-def run(folder: Path, begin: int = 0, end: int | None = None) -> list[float]:
+def run(folder: Path, begin: int = 0, end: int | None = None, rate: float = 1.0) -> list[float]:
     """Steps begin ... end - 1; goes on from the folder's newest checkpoint and leaves one."""
-    one = trainer()
+    one = trainer(rate)
     if begin:
         assert checkpoint.load(checkpoint.checkpoints(folder)[-1], one, RUN) == begin
     rank, ranks = one.classifier.rank, one.classifier.ranks
@@ -59,19 +62,19 @@ def run(folder: Path, begin: int = 0, end: int | None = None) -> list[float]:
 
 
 def in_processes(
-    ranks: int, root: Path, folder: Path, begin: int = 0, end: int | None = None
+    ranks: int, root: Path, folder: Path, begin: int = 0, end: int | None = None, rate: float = 1.0
 ) -> list[list[float]]:
     """`run` in as many gloo processes; the losses that each of them saw."""
     root.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(_process, (ranks, root, folder, begin, end), nprocs=ranks)
+    multiprocessing.spawn(_process, (ranks, root, folder, begin, end, rate), nprocs=ranks)
     return [torch.load(root / f"{rank}.pt") for rank in range(ranks)]
 
 
-def _process(rank: int, ranks: int, root: Path, folder: Path, begin: int, end: int | None) -> None:
+def _process(rank: int, ranks: int, root: Path, *arguments: Any) -> None:
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     wait = timedelta(seconds=60)
     meet = f"file://{root}/meet"
     dist.init_process_group("gloo", meet, rank=rank, world_size=ranks, timeout=wait)
-    torch.save(run(folder, begin, end), root / f"{rank}.pt")
+    torch.save(run(*arguments), root / f"{rank}.pt")
     dist.destroy_process_group()
