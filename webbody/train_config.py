@@ -76,6 +76,22 @@ class Optimization(Section):
     )
 
 
+class Validation(Section):
+    """People never trained on, whom the model is made to find now and then; the best is kept."""
+
+    gallery: tuple[str, ...] = Field(
+        (), description="sources like those of data; without any there is no validation"
+    )
+    queries: tuple[str, ...] = Field(
+        (), description="a source for each gallery; (): each image against all others"
+    )
+    split: Literal["train", "test"] = Field("test", description="the part of builds that is taken")
+    steps: int = Field(
+        2000, ge=0, description="between two; also before the first and after the last (0: only)"
+    )
+    batch: Count = Field(64, description="images of a process in one call of the model")
+
+
 class TrainResources(Section):
     """How the work is done; only the precision changes the result."""
 
@@ -88,6 +104,9 @@ class TrainResources(Section):
     checkpoint_steps: Count = Field(2000, description="steps between two checkpoints")
     keep: Count = Field(3, description="checkpoints that are kept")
     log_seconds: float = Field(10, gt=0, description="between two lines of progress")
+    wandb: str = Field(
+        "", description="project at Weights & Biases that gets the figures; '': nothing is sent"
+    )
 
 
 class TrainConfig(Section):
@@ -100,4 +119,5 @@ class TrainConfig(Section):
     augmentation: Augmentation = Augmentation()
     tokens: Tokens = Tokens()
     optimization: Optimization = Optimization()
+    validation: Validation = Validation()
     resources: TrainResources = TrainResources()

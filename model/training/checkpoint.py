@@ -84,6 +84,11 @@ def notes(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
+def steps_done(checkpoint: Path) -> int:
+    """How many steps were done when it was saved."""
+    return int(_state(checkpoint)["steps"])
+
+
 def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
     """Takes the state of a checkpoint; returns how many steps were done.
 

@@ -57,7 +57,10 @@ def _expanded(pattern: str) -> list[str]:
 
 def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
     """URL and state of the shards of a folder, of a pattern with stars, or of one file."""
-    fs, root = fsspec.core.url_to_fs(path)
+    try:
+        fs, root = fsspec.core.url_to_fs(path)
+    except (ValueError, ImportError) as error:
+        raise BadShard(f"{path}: {error}") from error
     root = root.rstrip("/")
     if any(sign in root for sign in "*?["):
         names = fs.glob(root)

@@ -6,7 +6,7 @@ Shape suffixes: N samples, K keypoints.
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,9 @@ from webbody.skeleton import COUNT
 _VERSION = 1
 _SHARD, _DATASET, _LABEL = pa.int32(), pa.int32(), pa.int64()
 _COLUMNS = pa.schema([*SCHEMA, ("shard", _SHARD), ("dataset", _DATASET), ("label", _LABEL)])
+
+#: Called with the number of shards read, of all shards, and of samples in those read.
+Scanned = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -79,33 +82,38 @@ def read_table(
     *,
     split: str = "train",
     processes: int | None = None,
+    tell: Scanned | None = None,
 ) -> Table:
     """The samples of data sets (see `list_shards`), in this order.
 
     Every shard is read once. With a `cache` folder the result is kept in a file there and read
     from it as long as the shards have the same paths, sizes and times; it is mapped into memory,
-    so that processes of a machine share it. Raises BadShard, which names the shard and the key.
+    so that processes of a machine share it. `tell` is called after each shard that is read.
+    Raises BadShard, which names the shard and the key.
     """
     shards = list_shards(datasets, split)
     names = [shard.url for shard in shards]
     if cache is None:
-        return _table(_scanned(shards, processes), names)
+        return _table(_scanned(shards, processes, tell), names)
     known = json.dumps([_VERSION, [(s.url, s.dataset, s.state) for s in shards]])
     key = hashlib.blake2b(known.encode(), digest_size=10).hexdigest()
     path = Path(cache) / f"samples-{key}.arrow"
     if not _whole(path):
-        _write(_scanned(shards, processes), path)
+        _write(_scanned(shards, processes, tell), path)
     return _table(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), names)
 
 
-def _scanned(shards: Sequence[Shard], processes: int | None) -> pa.Table:
-    tables = []
+def _scanned(shards: Sequence[Shard], processes: int | None, tell: Scanned | None) -> pa.Table:
+    tables, samples = [], 0
     scans = scan_shards([shard.url for shard in shards], processes)
     for number, (shard, scan) in enumerate(zip(shards, scans, strict=True)):
         scan = scan.append_column("shard", pa.array([number] * len(scan), _SHARD))
         tables.append(
             scan.append_column("dataset", pa.array([shard.dataset] * len(scan), _DATASET))
         )
+        samples += len(scan)
+        if tell is not None:
+            tell(number + 1, len(shards), samples)
     table = pa.concat_tables(tables)
     people = np.stack([table["dataset"].to_numpy(), table["person"].to_numpy()], 1)
     _, labels = np.unique(people, axis=0, return_inverse=True)

@@ -1,7 +1,5 @@
 """`webbody train`: SapiensID from shards, in one process or in those that torchrun starts."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +11,9 @@ from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from model.training.run import Progress
+    from model.training.progress import Progress
 
 PRESETS = Path(__file__).parents[1] / "presets"
-LOG = "log.jsonl"
 
 
 def train(
@@ -61,10 +58,7 @@ def train(
             typer.echo(text)
 
     def report(progress: "Progress") -> None:
-        if rank_and_ranks(None)[0] == 0:
-            with open(Path(chosen.out) / LOG, "a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(progress)) + "\n")
-            typer.echo(line(progress))
+        say(line(progress))
 
     try:
         ended = start(chosen.model_dump(), say, report)
@@ -77,14 +71,20 @@ def train(
 
 
 def line(progress: "Progress") -> str:
-    """One line of progress."""
-    left = (progress.steps - progress.done) * progress.seconds_per_step
-    return (
-        f"{progress.done}/{progress.steps}  loss {progress.loss:.2f}  "
-        f"{progress.images:,.0f} images/s  {progress.tokens:,.0f} tokens/s  "
-        f"waiting {progress.waiting:.0%}  norm {progress.norm:.1f}  "
-        f"{_duration(left)} left"
-    )
+    """One line of progress; what is unknown is left out."""
+    found = [
+        f"{progress.done}/{progress.steps}",
+        f"loss {progress.loss:.2f}",
+        f"{progress.images:,.0f} images/s",
+        f"{progress.tokens:,.0f} tokens/s",
+    ]
+    if progress.mfu is not None:
+        found.append(f"MFU {progress.mfu:.0%}")
+    found += [f"waiting {progress.waiting:.0%}", f"norm {progress.norm:.1f}"]
+    if progress.parts is not None:
+        parts = progress.parts
+        found.append(f"parts {parts.mean:.2f} ± {parts.spread:.2f}, most {parts.top}")
+    return "  ".join([*found, f"{_duration(progress.left)} left"])
 
 
 def _configuration(

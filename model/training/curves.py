@@ -1,0 +1,112 @@
+"""The curves of a run as a picture; needs matplotlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9731a", "#6b6b6b"
+#: The smooth line of a noisy one is a mean over as large a part of the run.
+_SMOOTH = 1 / 25
+
+Lines = Sequence[dict[str, Any]]
+
+
+def draw(log: Lines, scores: Lines, path: Path) -> None:
+    """Loss, validation (if there is any), speed and learning rate over the images seen, as PNG.
+
+    log and scores: the lines of the journal's two files.
+    """
+    if not log:
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Without pyplot, which would ask for a display and keep every figure.
+    shape, size = ((2, 2), (11, 6.6)) if scores else ((1, 3), (14, 3.8))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(*shape, sharex=True).ravel()
+    panels = iter(axes)
+    seen = _column(log, "seen")
+    _noisy(next(panels), seen, _column(log, "loss"), "Loss")
+    if scores:
+        _found(next(panels), scores)
+    speed = next(panels)
+    _noisy(speed, seen, _column(log, "images"), "Images per second")
+    speed.set_ylim(bottom=0)
+    _rate(next(panels), seen, _column(log, "rate"))
+    for axis in axes[-shape[1] :]:
+        axis.set_xlabel("images seen", color=_GREY)
+    for axis in axes:
+        _tidy(axis)
+    # A title in figures spares a look into the log.
+    last = log[-1]
+    figure.suptitle(
+        f"step {last['done']:,} of {last['steps']:,}, loss {last['loss']:.2f}"
+        + (f", rank-1 {scores[-1]['rank1']:.1%}" if scores else ""),
+        x=0.01,
+        ha="left",
+        fontsize=11,
+        color=_GREY,
+    )
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _noisy(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64], name: str) -> None:
+    """Values as they are, pale, and their moving mean."""
+    axis.plot(seen, values, color=_BLUE, alpha=0.3, linewidth=1)
+    axis.plot(seen, _smooth(values), color=_BLUE, linewidth=1.8)
+    axis.set_title(name, loc="left")
+
+
+def _found(axis: "Axes", scores: Lines) -> None:
+    seen = _column(scores, "seen")
+    for name, label, colour in (("rank1", "rank-1", _BLUE), ("mAP", "mAP", _ORANGE)):
+        values = 100 * _column(scores, name)
+        axis.plot(seen, values, color=colour, marker="o", markersize=4, label=label)
+        axis.annotate(
+            f"{values[-1]:.1f}",
+            (seen[-1], values[-1]),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )
+    axis.set_title("Validation (%)", loc="left")
+    axis.set_ylim(bottom=0)
+    axis.legend(loc="lower right", frameon=False)
+
+
+def _rate(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    # Every step has its own, by its batch: the smooth line is the schedule's.
+    _noisy(axis, seen, values, "Learning rate (of a step; falls with its batch)")
+    axis.set_ylim(bottom=0)
+
+
+def _tidy(axis: "Axes") -> None:
+    from matplotlib.ticker import EngFormatter
+
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.tick_params(colors=_GREY, labelbottom=True)
+    axis.grid(axis="y", alpha=0.25)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _column(lines: Lines, name: str) -> NDArray[np.float64]:
+    return np.array([line[name] for line in lines], np.float64)
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over windows that shrink towards the ends."""
+    half = max(1, round(len(values) * _SMOOTH / 2))
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    reach = np.minimum(half, np.minimum(places, len(values) - 1 - places))
+    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)

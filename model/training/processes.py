@@ -1,0 +1,42 @@
+"""The process and the device that a run has, and how its errors leave it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from model.shard_samples import BadShard
+from model.training.errors import TrainingError
+
+
+@contextmanager
+def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The device of this process, with torch.distributed if torchrun has started it.
+
+    Data that the user must mend leave it as TrainingError, like everything else that is the
+    user's; mistakes of the program as they are.
+    """
+    device = _device(settings["resources"]["device"])
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    several = "WORLD_SIZE" in os.environ and not dist.is_initialized()
+    if several:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield device
+    except BadShard as error:
+        raise TrainingError(str(error)) from error
+    finally:
+        if several and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("resources.device is cuda, but torch sees no GPU here")
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if wanted == "cuda" else wanted
