@@ -86,12 +86,14 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = step.rate
         rank, ranks = self.classifier.rank, self.classifier.ranks
-        images_BCHW = samples.images_BCHW.to(self.device).float().div(127.5).sub(1)
+        # Counted from white first, as augmentation has it; in place, for these tensors are large.
+        images_BCHW = samples.images_BCHW.to(self.device).float().sub_(255).div_(127.5)
         keypoints_BK3 = samples.keypoints_BK3.to(self.device)
         places_B = torch.arange(len(images_BCHW), device=self.device) * ranks + rank + step.start
         seeds_B = places_B + self._number(0, 0)
         if self.augment is not None:
             images_BCHW, keypoints_BK3 = self.augment(images_BCHW, keypoints_BK3, seeds_B)
+        images_BCHW = images_BCHW.add_(1)
         datasets_B = samples.datasets_B.to(self.device)
         with self._precision():
             features_BF = self._parallel(

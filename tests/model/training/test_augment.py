@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.training.augment import Augment, move, warp
@@ -13,17 +14,17 @@ def seeds(count: int) -> Tensor:
 
 
 def dots(points_BK2: Tensor, size: int = 96) -> Tensor:
-    """White images with one dark, soft dot for each point: (B * K, 3, size, size)."""
+    """White images with one dark, soft dot for each point: (B * K, 3, size, size), from white."""
     ticks = (torch.arange(size) + 0.5) / size
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
     points = points_BK2.flatten(0, 1)[:, :, None, None]
     near = torch.exp(-((x - points[:, 0]) ** 2 + (y - points[:, 1]) ** 2) / (2 * 0.03**2))
-    return (1 - 2 * near)[:, None].expand(-1, 3, -1, -1)
+    return (-2 * near)[:, None].expand(-1, 3, -1, -1)
 
 
 def centres(images: Tensor) -> Tensor:
     """Where the dots are: the centres of darkness (N, 2)."""
-    dark = 1 - images[:, 0]
+    dark = -images[:, 0]
     size = dark.shape[-1]
     ticks = (torch.arange(size) + 0.5) / size
     mass = dark.sum((1, 2))
@@ -46,11 +47,18 @@ def test_keypoints_move_with_the_pixels() -> None:
     torch.testing.assert_close(moved[..., :2], found, atol=3e-3, rtol=0)
 
 
+def test_a_warp_is_torchs_affine_warp() -> None:
+    images, matrix = -2 * torch.rand(5, 3, 40, 56), Augment().draw(standing(5), seeds(5))
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    theirs = F.grid_sample(images, grid, align_corners=False)
+    torch.testing.assert_close(warp(images, matrix), theirs, atol=1e-4, rtol=0)
+
+
 def test_no_augmentation_changes_nothing() -> None:
     points = standing(4)
     points[..., :2] = points[..., :2].clamp(0, 1)
     points = points.where(points[..., 2:] > 0, 0)
-    images = torch.rand(4, 3, 48, 48) * 2 - 1
+    images = -2 * torch.rand(4, 3, 48, 48)
     same, kept = NOTHING(images, points, seeds(4))
     torch.testing.assert_close(same, images, atol=1e-5, rtol=0)
     torch.testing.assert_close(kept, points)
@@ -72,8 +80,8 @@ def test_flip_is_the_mirror_image_and_the_skeletons_flip() -> None:
 
 def test_outside_is_white_and_points_that_leave_are_missing() -> None:
     matrix = torch.tensor([[[1.0, 0, 1.0], [0, 1.0, 0]]])  # looks half an image to the right
-    warped = warp(torch.full((1, 3, 32, 32), -1.0), matrix)
-    assert (warped[..., 17:] == 1).all() and (warped[..., :15] == -1).all()
+    warped = warp(torch.full((1, 3, 32, 32), -2.0), matrix)
+    assert (warped[..., 17:] == 0).all() and (warped[..., :15] == -2).all()
     points = torch.tensor([[[0.6, 0.5, 1.0], [0.4, 0.5, 1.0], [0.9, 0.1, 0.0]]]).repeat(1, 7, 1)
     moved = move(points[:, :19], matrix)
     assert moved[0, 0].tolist() == pytest.approx([0.1, 0.5, 1.0])
