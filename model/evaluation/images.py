@@ -72,6 +72,24 @@ def checked(images: Images, name: str) -> Side:
     )
 
 
+def checked_pair(q: Images, g: Images) -> tuple[Side, Side]:
+    """Query and gallery as sides that can be compared; raises EvaluationError where they cannot."""
+    query, gallery = checked(q, "query"), checked(g, "gallery")
+    width, other = query.features_ND.shape[1], gallery.features_ND.shape[1]
+    if width != other:
+        raise EvaluationError(
+            f"query features have {width} numbers and gallery features {other}: "
+            "they come from different models"
+        )
+    device, other_device = query.features_ND.device, gallery.features_ND.device
+    if device != other_device:
+        raise EvaluationError(
+            f"query features are on {device} and gallery features on {other_device}: "
+            "move them to one device"
+        )
+    return query, gallery
+
+
 def as_tensor(array: Array) -> Tensor:
     """The array as a tensor that shares its memory."""
     if isinstance(array, Tensor):

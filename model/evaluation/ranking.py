@@ -16,15 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
-from model.evaluation.images import Images, Side, checked
+from model.evaluation.images import Images, Side, checked_pair
 from model.evaluation.rules import Matches, Rule
-from model.evaluation.similarity import cosines, exact_products
+from model.evaluation.similarity import TIE, cosines, exact_products
 
 __all__ = ["TIE", "Images", "Ranking", "Rule", "evaluate"]
 
-#: Cosines that differ by less are tied: a product of float32 is no more exact.
-TIE = 2.0**-22
 #: Bytes that a block of queries may take, if not told otherwise.
 MEMORY = 1 << 30
 #: Up to this many matches, comparing with each of them is cheaper than a search among them.
@@ -67,8 +64,7 @@ def evaluate(q: Images, g: Images, rule: Rule, *, memory: int = MEMORY) -> Ranki
 
     Raises EvaluationError for NaN, misshapen or missing arrays, and an unknown rule.
     """
-    query, gallery = checked(q, "query"), checked(g, "gallery")
-    _check_pair(query.features_ND, gallery.features_ND)
+    query, gallery = checked_pair(q, g)
     matches = Matches(rule, query, gallery)
     same = _SamePerson(query.person_N, gallery.person_N)
     device = query.features_ND.device
@@ -188,16 +184,3 @@ def _summary(figures_3Q: NDArray[np.float64], gallery: int) -> Ranking:
         skipped=len(valid_Q) - queries,
         average_precision=precision_Q,
     )
-
-
-def _check_pair(query_QD: Tensor, gallery_GD: Tensor) -> None:
-    if query_QD.shape[1] != gallery_GD.shape[1]:
-        raise EvaluationError(
-            f"query features have {query_QD.shape[1]} numbers and gallery features "
-            f"{gallery_GD.shape[1]}: they come from different models"
-        )
-    if query_QD.device != gallery_GD.device:
-        raise EvaluationError(
-            f"query features are on {query_QD.device} and gallery features on "
-            f"{gallery_GD.device}: move them to one device"
-        )

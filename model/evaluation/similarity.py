@@ -12,6 +12,8 @@ from torch import Tensor
 
 from model.evaluation.images import Array, Side, as_tensor, inverse_lengths
 
+#: Cosines that differ by less are tied: a product of float32 is no more exact.
+TIE = 2.0**-22
 #: Gallery features that are converted to float32 at a time.
 _CONVERTED = 4096
 
