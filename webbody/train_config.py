@@ -109,6 +109,21 @@ class TrainResources(Section):
     )
 
 
+class RayWorkers(Section):
+    """Training in the workers of Ray Train; changes no result."""
+
+    address: str | None = Field(
+        None, description="of a Ray cluster; none starts a local Ray where there are workers"
+    )
+    workers: int = Field(0, ge=0, description="processes of the run; 0: it runs without Ray")
+    cpus: float = Field(
+        1, gt=0, description="CPUs that Ray reserves for a worker; on CUDA it also gets a GPU"
+    )
+    restarts: int = Field(
+        3, ge=-1, description="from the newest checkpoint after a worker died; -1: without end"
+    )
+
+
 class TrainConfig(Section):
     """Everything a training run needs; `webbody train --settings` prints it."""
 
@@ -121,3 +136,4 @@ class TrainConfig(Section):
     optimization: Optimization = Optimization()
     validation: Validation = Validation()
     resources: TrainResources = TrainResources()
+    ray: RayWorkers = RayWorkers()

@@ -41,19 +41,20 @@ def train(
     habits: Habits,
     report: Callable[[Progress], None],
     validator: Validator | None = None,
+    elsewhere: Callable[[], bool] | None = None,
 ) -> bool:
     """Computes the steps that are missing; every rank calls it alike.
 
     `samples` gives this rank's share of each of the steps it is called with. `run` describes the
     run: a checkpoint of another one is refused with a TrainingError. `validator` tries the model
-    now and then. Returns False if it was asked to stop (SIGTERM) and left a checkpoint, True at the
-    end. Raises Diverged.
+    now and then. Returns False if it was asked to stop (SIGTERM, or as `elsewhere` tells) and left
+    a checkpoint, True at the end. Raises Diverged.
     """
     found = checkpoint.checkpoints(folder)
     begin = checkpoint.load(found[-1], trainer, run) if found else 0
     if validator is not None:
         validator.recall(checkpoint.notes(found[-1]) if found else {})
-    with asked_to_stop() as asked:
+    with asked_to_stop(elsewhere) as asked:
         if validator is not None and validator.owes(begin, steps):
             validator(trainer, begin, steps)
         watch = Watch(steps, begin, trainer)

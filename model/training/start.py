@@ -19,15 +19,21 @@ from model.training.validator import Score, Validator
 __all__ = ["TrainingError", "start"]
 
 
-def start(settings: Mapping[str, Any], say: Say, report: Callable[[Progress], None]) -> bool:
+def start(
+    settings: Mapping[str, Any],
+    say: Say,
+    report: Callable[[Progress], None],
+    elsewhere: Callable[[], bool] | None = None,
+) -> bool:
     """Trains as `settings` (the mapping of webbody.train_config.TrainConfig) tell.
 
     Joins the processes of torchrun, where it was started by it. `say` gets a few sentences about
-    the run, `report` its progress. Returns False if it was asked to stop. Checkpoints, the journal
+    the run, `report` its progress. Returns False if it was asked to stop, by SIGTERM or as
+    `elsewhere` tells. Checkpoints, the journal
     and, at the end, the model are left in `out`. Raises TrainingError.
     """
     with on_device(settings) as device:
-        return _run(settings, device, say, report)
+        return _run(settings, device, say, report, elsewhere)
 
 
 def _run(
@@ -35,6 +41,7 @@ def _run(
     device: str,
     say: Say,
     report: Callable[[Progress], None],
+    elsewhere: Callable[[], bool] | None,
 ) -> bool:
     folder, resources = Path(settings["out"]), settings["resources"]
     _check_writable(folder)
@@ -61,6 +68,7 @@ def _run(
             Habits(resources["checkpoint_steps"], resources["keep"], resources["log_seconds"]),
             told,
             _validator(settings, parts, journal, say),
+            elsewhere,
         )
     finally:
         journal.close()

@@ -12,20 +12,26 @@ from model.training.trainer import Trainer
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Tells whether SIGTERM came, which preempted machines get before they go."""
+def asked_to_stop(elsewhere: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
+    """Tells whether SIGTERM came, which preempted machines get before they go.
+
+    `elsewhere` tells whether the process came to know it in another way.
+    """
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
 
+    def asked() -> bool:
+        return bool(came) or (elsewhere is not None and elsewhere())
+
     try:
         before = signal.signal(signal.SIGTERM, note)
     except ValueError:  # not in the main thread, where Python handles no signals
-        yield lambda: False
+        yield asked
         return
     try:
-        yield lambda: bool(came)
+        yield asked
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -1,12 +1,15 @@
-"""`webbody train`: SapiensID from shards, in one process or in those that torchrun starts."""
+"""`webbody train`: SapiensID from shards, in one process or in those of torchrun or of Ray."""
 
+import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from webbody.cli.build import describe
-from webbody.config import load_as, read_yaml
+from webbody.config import Resources, load_as, read_yaml
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
@@ -33,6 +36,13 @@ def train(
         list[str] | None,
         typer.Option("--set", "-s", metavar="KEY=VALUE", help="One, e.g. optimization.epochs=10."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Train in so many processes, which Ray starts.")
+    ] = 0,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster for --workers; without it a local Ray is started."),
+    ] = None,
     settings: Annotated[
         bool, typer.Option("--settings", help="Only print every setting, with its meaning.")
     ] = False,
@@ -41,17 +51,19 @@ def train(
 
     Checkpoints lie in OUT/checkpoints: run the same command again to go on, exactly as if nothing
     had happened. The trained model is OUT/model, the figures of the run are in OUT/log.jsonl.
-    Several processes: `torchrun --nproc-per-node N -m webbody train ...`.
+    Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N.
     Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: something to mend first.
     """
     chosen = _configuration(preset, config, set_ or [], sources or [], out)
+    chosen.ray.workers = workers or chosen.ray.workers
+    chosen.ray.address = ray_address or chosen.ray.address
     if settings:
         typer.echo(describe(chosen), nl=False)
         return
     if not chosen.data.sources or not chosen.out:
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
     from model.losses.collectives import rank_and_ranks
-    from model.training.start import TrainingError, start
+    from model.training.errors import TrainingError
 
     def say(text: str) -> None:
         if rank_and_ranks(None)[0] == 0:
@@ -61,13 +73,41 @@ def train(
         say(line(progress))
 
     try:
-        ended = start(chosen.model_dump(), say, report)
+        ended = _started(chosen, say, report)
     except TrainingError as error:
         raise WebbodyError(str(error)) from error
     if not ended:
         say("webbody: stopped with a checkpoint; run the same command again to go on.")
         raise typer.Exit(EXIT_INCOMPLETE)
     say(f"Model  {Path(chosen.out) / 'model'}")
+
+
+def _started(
+    chosen: TrainConfig, say: Callable[[str], None], report: Callable[["Progress"], None]
+) -> bool:
+    """Trains here, or in the workers of a Ray that is started or joined."""
+    wanted = chosen.ray
+    if not wanted.workers:
+        if wanted.address:
+            raise WebbodyError("Say with --workers how many processes train on the Ray cluster.")
+        from model.training.start import start
+
+        return start(chosen.model_dump(), say, report)
+    if "WORLD_SIZE" in os.environ:
+        raise WebbodyError("--workers starts processes of its own: leave torchrun out.")
+    try:
+        from model.training.on_ray import start_on_ray
+        from pipelines.engine.cluster import Cluster
+
+        # A local Ray may have more workers than the machine has CPUs.
+        cpus = max(os.cpu_count() or 1, math.ceil(wanted.workers * wanted.cpus))
+        cluster = Cluster(Resources(ray_address=wanted.address, cpus=cpus))
+    except ImportError as error:
+        raise WebbodyError(f"--workers needs Ray ({error}): install webbody[build].") from error
+    try:
+        return start_on_ray(chosen.model_dump(), say, report)
+    finally:
+        cluster.close()
 
 
 def line(progress: "Progress") -> str:
