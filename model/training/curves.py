@@ -69,24 +69,29 @@ def _found(axis: "Axes", scores: Lines) -> None:
     for name, label, colour in (("rank1", "rank-1", _BLUE), ("mAP", "mAP", _ORANGE)):
         values = 100 * _column(scores, name)
         axis.plot(seen, values, color=colour, marker="o", markersize=4, label=label)
+        most = int(values.argmax())
         axis.annotate(
-            f"{values[-1]:.1f}",
-            (seen[-1], values[-1]),
-            (5, 0),
+            f"{values[most]:.1f}",
+            (seen[most], values[most]),
+            (0, 6),
             textcoords="offset points",
-            va="center",
+            ha="center",
             color=colour,
-            annotation_clip=False,
         )
     axis.set_title("Validation (%)", loc="left")
+    axis.margins(y=0.15)
     axis.set_ylim(bottom=0)
     axis.legend(loc="lower right", frameon=False)
 
 
 def _rate(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    # Every step has its own, by its batch: the smooth line is the schedule's.
-    _noisy(axis, seen, values, "Learning rate (of a step; falls with its batch)")
+    """A step's rate falls with its batch: pale; the line is that of the largest batches."""
+    axis.plot(seen, values, color=_BLUE, alpha=0.3, linewidth=1)
+    highest = [values[start:end].max() for start, end in _windows(len(values))]
+    axis.plot(seen, highest, color=_BLUE, linewidth=1.8)
+    axis.set_title("Learning rate (line: of the largest batches)", loc="left")
     axis.set_ylim(bottom=0)
+    axis.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
 
 
 def _tidy(axis: "Axes") -> None:
@@ -105,8 +110,14 @@ def _column(lines: Lines, name: str) -> NDArray[np.float64]:
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means over windows that shrink towards the ends."""
-    half = max(1, round(len(values) * _SMOOTH / 2))
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    places = np.arange(len(values))
-    reach = np.minimum(half, np.minimum(places, len(values) - 1 - places))
-    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    starts, ends = _windows(len(values)).T
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def _windows(count: int) -> NDArray[np.int64]:
+    """Start and end (count, 2) of a window around each place."""
+    half = max(1, round(count * _SMOOTH / 2))
+    places = np.arange(count)
+    reach = np.minimum(half, np.minimum(places, count - 1 - places))
+    return np.stack([places - reach, places + reach + 1], 1)

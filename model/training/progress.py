@@ -4,7 +4,6 @@ Shape suffixes: P parts of the semantic head, K keypoints.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +16,6 @@ from model.sapiensid.sapiensid import SapiensID
 from model.training.plan import Step
 from model.training.trainer import Outcome, Trainer
 from webbody.skeleton import NAMES
-
-#: Reports whose speed foretells the rest.
-_RECENT = 10
 
 
 @dataclass(frozen=True)
@@ -74,8 +70,8 @@ class Watch:
         self._steps, self._trainer = steps, trainer
         self._ideal = ideal_seconds(trainer)
         self._left = float(sum(_cost(step) for step in steps[begin:]))
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
-        self._wall = time.monotonic()
+        self._done, self._wall = 0, time.monotonic()
+        self._reports = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -137,13 +133,17 @@ class Watch:
         return progress
 
     def _seconds_left(self) -> float:
-        """By the tokens still to come: steps differ in length, tokens do not much."""
-        now = time.monotonic()
-        self._recent.append((self._tokens, now - self._wall))
-        self._wall = now
+        """By the tokens still to come: steps differ in length, tokens do not much.
+
+        What the first report has in it, such as compilation, does not come again.
+        """
         self._left -= self._tokens
-        tokens, seconds = (sum(values) for values in zip(*self._recent, strict=True))
-        return self._left / tokens * seconds
+        self._done += self._tokens
+        self._reports += 1
+        left = self._left / self._done * (time.monotonic() - self._wall)
+        if self._reports == 1:
+            self._done, self._wall = 0, time.monotonic()
+        return left
 
 
 def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
