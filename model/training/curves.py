@@ -1,5 +1,6 @@
 """The curves of a run as a picture; needs matplotlib."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,9 +60,18 @@ def draw(log: Lines, scores: Lines, path: Path) -> None:
 
 def _noisy(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64], name: str) -> None:
     """Values as they are, pale, and their moving mean."""
-    axis.plot(seen, values, color=_BLUE, alpha=0.3, linewidth=1)
-    axis.plot(seen, _smooth(values), color=_BLUE, linewidth=1.8)
+    _line(axis, seen, values, pale=True)
+    _line(axis, seen, _smooth(values))
     axis.set_title(name, loc="left")
+
+
+def _line(
+    axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64], pale: bool = False
+) -> None:
+    # A single value is no line yet.
+    mark = "o" if len(values) == 1 else ""
+    alpha, width = (0.3, 1.0) if pale else (1.0, 1.8)
+    axis.plot(seen, values, color=_BLUE, alpha=alpha, linewidth=width, marker=mark)
 
 
 def _found(axis: "Axes", scores: Lines) -> None:
@@ -79,19 +89,19 @@ def _found(axis: "Axes", scores: Lines) -> None:
             color=colour,
         )
     axis.set_title("Validation (%)", loc="left")
-    axis.margins(y=0.15)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 120 * max(line[name] for line in scores for name in ("rank1", "mAP")) or 1)
     axis.legend(loc="lower right", frameon=False)
 
 
 def _rate(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """A step's rate falls with its batch: pale; the line is that of the largest batches."""
-    axis.plot(seen, values, color=_BLUE, alpha=0.3, linewidth=1)
+    power = math.floor(math.log10(values.max() or 1.0))
+    values = values / 10.0**power
+    _line(axis, seen, values, pale=True)
     highest = [values[start:end].max() for start, end in _windows(len(values))]
-    axis.plot(seen, highest, color=_BLUE, linewidth=1.8)
-    axis.set_title("Learning rate (line: of the largest batches)", loc="left")
+    _line(axis, seen, np.array(highest))
+    axis.set_title(rf"Learning rate ($\times 10^{{{power}}}$; line: largest batches)", loc="left")
     axis.set_ylim(bottom=0)
-    axis.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
 
 
 def _tidy(axis: "Axes") -> None:
