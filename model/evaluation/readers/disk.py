@@ -1,0 +1,83 @@
+"""What readers need of a disk, with errors that say what a folder should look like."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from model.evaluation.errors import EvaluationError
+
+
+def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str = "") -> Path:
+    """The folder, `path` or `path/inside`, that holds all the files and folders `needed`.
+
+    `inside` is what the data set unpacks to. Raises EvaluationError where neither does.
+    """
+    given = Path(path)
+    if not given.is_dir():
+        raise EvaluationError(f"{given}: there is no such folder")
+    for root in (given, given / inside):
+        if all((root / name).exists() for name in needed):
+            return root
+    missing = [name for name in needed if not (given / name).exists()]
+    also = f" (or in {inside} below it)" if inside else ""
+    raise EvaluationError(
+        f"{given}: {', '.join(missing)} should be here{also}; give the folder as it was unpacked"
+    )
+
+
+def images_below(root: Path, folder: str, ending: str) -> list[str]:
+    """Paths below root/folder of the files that end so, at any depth, sorted; no hidden ones.
+
+    Raises EvaluationError where there are none.
+    """
+    top = root / folder
+    found = [
+        Path(where, name).relative_to(top).as_posix()
+        for where, _, names in os.walk(top)
+        for name in names
+        if name.lower().endswith(ending) and not name.startswith(".")
+    ]
+    if not found:
+        raise EvaluationError(f"{top}: there are no {ending} images here")
+    return sorted(found)
+
+
+def list_lines(root: Path, name: str, fields: int, separator: str | None = None) -> list[list[str]]:
+    """The fields of the lines of a list, blank lines left out; without a separator, of white space.
+
+    Raises EvaluationError for an empty list and for lines with fewer fields.
+    """
+    lines = []
+    text = (root / name).read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        parts = [part.strip() for part in line.split(separator)]
+        if not any(parts):
+            continue
+        if len(parts) < fields:
+            raise EvaluationError(
+                f"{root / name}: line {number} is {line.strip()!r}, which has not the {fields} "
+                "fields that it should have"
+            )
+        lines.append(parts)
+    if not lines:
+        raise EvaluationError(f"{root / name}: the list is empty")
+    return lines
+
+
+def check_there(root: Path, images: Iterable[str], named_in: str) -> None:
+    """Raises EvaluationError where images that a list names are not below the folder."""
+    images = list(images)
+    missing = [image for image in images if not (root / image).is_file()]
+    if missing:
+        raise EvaluationError(
+            f"{root}: {len(missing)} of {len(images)} images that {named_in} names are missing, "
+            f"the first is {missing[0]}"
+        )
+
+
+def whole_number(text: str, where: str) -> int:
+    """The number that a field of a list is; raises EvaluationError where it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise EvaluationError(f"{where}: {text!r} should be a whole number") from None

@@ -1,0 +1,131 @@
+"""Data sets whose images tell all in their names: a row of `LAYOUTS` each.
+
+Values of cameras and clothes are those of the authors' preparation scripts, with two exceptions:
+CCDA's people keep their own numbers (the scripts number those of the query and of the gallery
+apart, which is right only where both hold the same people), and its clothes are unknown (all 1).
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import pyarrow as pa
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.readers.disk import find_root, images_below
+from model.evaluation.readers.image_table import Row, image_table
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of a data set: its role, and what it says of all its images."""
+
+    folder: str
+    role: str
+    camera: int = -1
+    person: int | None = None
+    wear: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a data set and how its images are named.
+
+    pattern: matches the start of an image's path below its folder. Its groups are person, camera,
+    counted from 1, and wear, what a person wears, in words that mean another thing for others.
+    example: such a path; files with other endings are none of the data set's. inside: the folder
+    that the data set unpacks to.
+    """
+
+    parts: tuple[Part, ...]
+    pattern: str
+    example: str
+    inside: str = ""
+
+
+_QUERY_GALLERY = (Part("query", "query"), Part("gallery", "gallery"))
+_QUERY_TEST = (Part("query", "query"), Part("bounding_box_test", "gallery"))
+_OCCLUDED_WHOLE = (
+    Part("occluded_body_images", "query", camera=0),
+    Part("whole_body_images", "gallery", camera=1),
+)
+
+LAYOUTS = {
+    "ltcc": Layout(
+        (Part("query", "query"), Part("test", "gallery")),
+        r"(?P<person>\d+)_(?P<wear>\d+)_c(?P<camera>\d+)_",
+        "001_1_c11_015833.png",
+        "LTCC_ReID",
+    ),
+    # The same people wear the same under cameras A and B, something else under C.
+    "prcc": Layout(
+        (
+            Part("B", "query_same", camera=1, wear="A"),
+            Part("C", "query_diff", camera=2, wear="C"),
+            Part("A", "gallery", camera=0, wear="A"),
+        ),
+        r"(?P<person>\d+)/",
+        "012/cropped_rgb093.jpg",
+        "prcc/rgb/test",
+    ),
+    "market1501": Layout(
+        _QUERY_TEST,
+        r"(?P<person>-?\d+)_c(?P<camera>\d)",
+        "0001_c1s1_001051_00.jpg",
+        "Market-1501-v15.09.15",
+    ),
+    # The first digit of the picture's number serves as its camera.
+    "ccda": Layout(_QUERY_GALLERY, r"(?P<person>-?\d+)_(?P<camera>\d)", "119_15_0.jpg", "CCDA"),
+    "celebreid": Layout(_QUERY_GALLERY, r"(?P<person>\d+)_\d+_\d+", "119_25_0.jpg", "Celeb-reID"),
+    "occluded_reid": Layout(
+        _OCCLUDED_WHOLE, r"(?:[^/]+/)?(?P<person>\d+)_", "004/004_01.tif", "Occluded_REID"
+    ),
+    "occluded_duke": Layout(
+        _QUERY_TEST,
+        r"(?P<person>-?\d+)_c(?P<camera>\d)",
+        "0314_c6_f0130866.jpg",
+        "Occluded_Duke",
+    ),
+    "partial_reid": Layout(_OCCLUDED_WHOLE, r"(?P<person>\d+)_", "009_001.jpg", "Partial_REID"),
+    # A distractor's person is nobody's.
+    "tinyface": Layout(
+        (
+            Part("Probe", "query"),
+            Part("Gallery_Match", "gallery"),
+            Part("Gallery_Distractor", "gallery", person=-100),
+        ),
+        r"(?P<person>\d+)_",
+        "37_1.jpg",
+        "tinyface/Testing_Set",
+    ),
+}
+#: Market-1501 numbers bad detections so; they are neither queries nor in the gallery.
+_NOT_USED = -1
+
+
+def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
+    """The images of a data set with this layout, part by part, sorted by name (`image_table`).
+
+    Raises EvaluationError for missing folders and for images that are not named as they should be.
+    """
+    root = find_root(path, [part.folder for part in layout.parts], layout.inside)
+    pattern, ending = re.compile(layout.pattern), PurePath(layout.example).suffix
+    rows = []
+    for part in layout.parts:
+        for name in images_below(root, part.folder, ending):
+            match = pattern.match(name)
+            if match is None and part.person is None:
+                raise EvaluationError(
+                    f"{root / part.folder}: {name} is not named as it should be, such as "
+                    f"{layout.example}; is this another data set?"
+                )
+            found = match.groupdict() if match else {}
+            person = int(found["person"]) if part.person is None else part.person
+            if person == _NOT_USED:
+                continue
+            camera = int(found["camera"]) - 1 if "camera" in found else part.camera
+            wear = found.get("wear", part.wear)
+            outfit = None if wear is None else f"{found['person']}_{wear}"
+            rows.append(Row(f"{part.folder}/{name}", person, part.role, camera, outfit))
+    return image_table(rows)

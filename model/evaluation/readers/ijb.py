@@ -1,0 +1,89 @@
+"""IJB-B and IJB-C, one template against another: images, templates, and a list of pairs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.readers.disk import find_root
+
+_LANDMARKS = [f"{axis}{point}" for point in range(5) for axis in "xy"]
+
+
+@dataclass(frozen=True)
+class Ijb:
+    """images: columns image (below the data set's folder), template, media, score (the detector's)
+    and landmarks (x1, y1 ... y5, in pixels of the image). first, second (P,): templates of the
+    pairs. same (P,): whether they show one person.
+    """
+
+    images: pa.Table
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    same: NDArray[np.bool_]
+
+
+def read_ijb(path: str | os.PathLike[str]) -> Ijb:
+    """IJB-B or IJB-C as insightface distributes it: folders `loose_crop` and `meta`.
+
+    Raises EvaluationError where a list is missing, is written in another way, disagrees with
+    another, or names a template without images.
+    """
+    root = find_root(path, ["loose_crop", "meta"])
+    name = next((n for n in ("ijbb", "ijbc") if list((root / "meta").glob(f"{n}_*"))), None)
+    if name is None:
+        raise EvaluationError(f"{root / 'meta'}: there are no lists ijbb_*.txt or ijbc_*.txt here")
+    faces = _read(
+        root / "meta" / f"{name}_name_5pts_score.txt",
+        {"image": pa.string(), **dict.fromkeys([*_LANDMARKS, "score"], pa.float32())},
+    )
+    numbers = _read(
+        root / "meta" / f"{name}_face_tid_mid.txt",
+        {"image": pa.string(), "template": pa.int64(), "media": pa.int64()},
+    )
+    if faces["image"] != numbers["image"]:
+        raise EvaluationError(
+            f"{root / 'meta'}: {name}_name_5pts_score.txt and {name}_face_tid_mid.txt name "
+            "different images, or in another order"
+        )
+    pair_path = root / "meta" / f"{name}_template_pair_label.txt"
+    pairs = _read(pair_path, dict.fromkeys(("first", "second", "same"), pa.int64()))
+    first, second, same = (pairs[column].to_numpy() for column in ("first", "second", "same"))
+    unknown = np.setdiff1d([first, second], numbers["template"].to_numpy())
+    if len(unknown):
+        raise EvaluationError(f"{pair_path}: template {unknown[0]} has no images")
+    points = np.stack([faces[column].to_numpy() for column in _LANDMARKS], 1)
+    images = pa.table(
+        {
+            "image": pa.array([f"loose_crop/{image}" for image in faces["image"].to_pylist()]),
+            "template": numbers["template"],
+            "media": numbers["media"],
+            "score": faces["score"],
+            "landmarks": pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), 10),
+        }
+    )
+    return Ijb(images, first, second, same.astype(bool))
+
+
+def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
+    """A list of fields separated by spaces."""
+    if not path.is_file():
+        raise EvaluationError(f"{path}: there is no such file")
+    try:
+        table = pa.csv.read_csv(
+            path,
+            pa.csv.ReadOptions(column_names=list(columns)),
+            pa.csv.ParseOptions(delimiter=" ", quote_char=False),
+            pa.csv.ConvertOptions(column_types=columns, strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        reason = str(error).splitlines()[0]
+        raise EvaluationError(
+            f"{path}: its lines should be {' '.join(columns)}, separated by spaces ({reason})"
+        ) from error
+    return table.combine_chunks()

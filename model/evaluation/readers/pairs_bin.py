@@ -1,0 +1,71 @@
+"""LFW, CFP-FP, CPLFW, CALFW, AgeDB-30 in insightface's `.bin` files."""
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.evaluation.errors import EvaluationError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Encoded images (2P), of which 2k and 2k + 1 are pair k, and which pairs show one person (P,).
+
+    Decode them as RGB.
+    """
+
+    images: list[bytes]
+    same: NDArray[np.bool_]
+
+
+def read_pairs(path: str | os.PathLike[str]) -> Pairs:
+    """The pairs of a `.bin` file: a pickled tuple of encoded images and of booleans.
+
+    Nothing but lists, tuples, bytes and numbers is unpickled, so that no code of the file's is run.
+    Raises EvaluationError where it is missing, damaged, or holds anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise EvaluationError(f"{path}: there is no such file")
+    try:
+        with path.open("rb") as file:
+            held = _PlainUnpickler(file, encoding="bytes").load()
+    # A damaged pickle raises nearly anything.
+    except Exception as error:
+        raise EvaluationError(f"{path} is no .bin file of pairs: {error}") from error
+    is_two = isinstance(held, tuple | list) and len(held) == 2
+    if not is_two or not all(isinstance(part, tuple | list) for part in held):
+        raise EvaluationError(f"{path} holds no list of images and list of booleans")
+    images, same = held
+    are_bytes = all(isinstance(image, bytes) for image in images)
+    if not are_bytes or not all(isinstance(one, int) and one in (0, 1) for one in same):
+        raise EvaluationError(f"{path} holds something else than encoded images and booleans")
+    if not images or len(images) != 2 * len(same):
+        raise EvaluationError(f"{path} holds {len(images)} images for {len(same)} pairs")
+    return Pairs(list(images), np.array(same, bool))
+
+
+class _Latin1:
+    """What older protocols call to write bytes; without attributes that a pickle could set."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str, encoding: str | bytes) -> bytes:
+        if encoding not in ("latin1", b"latin1"):
+            raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+        return text.encode("latin1")
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def __init__(self, file: IO[bytes], *, encoding: str) -> None:
+        super().__init__(file, encoding=encoding)
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("_codecs", "encode"):
+            return _Latin1()
+        raise pickle.UnpicklingError(f"it holds an object of {module}.{name}, which is not read")
