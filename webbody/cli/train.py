@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from webbody.cli.build import describe
+from webbody.cli.train_estimate import duration, lines
 from webbody.config import Resources, load_as, read_yaml
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
@@ -43,6 +44,13 @@ def train(
         str | None,
         typer.Option(help="Ray cluster for --workers; without it a local Ray is started."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only tell parameters, memory, steps and time; nothing is written but OUT/cache.",
+        ),
+    ] = False,
     settings: Annotated[
         bool, typer.Option("--settings", help="Only print every setting, with its meaning.")
     ] = False,
@@ -60,7 +68,7 @@ def train(
     if settings:
         typer.echo(describe(chosen), nl=False)
         return
-    if not chosen.data.sources or not chosen.out:
+    if not chosen.data.sources or not (chosen.out or dry_run):
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
     from model.losses.collectives import rank_and_ranks
     from model.training.errors import TrainingError
@@ -73,6 +81,11 @@ def train(
         say(line(progress))
 
     try:
+        if dry_run:
+            from model.training.dry_run import dry_run as estimate
+
+            say("\n".join(lines(estimate(chosen.model_dump(), say))))
+            return
         ended = _started(chosen, say, report)
     except TrainingError as error:
         raise WebbodyError(str(error)) from error
@@ -124,7 +137,7 @@ def line(progress: "Progress") -> str:
     if progress.parts is not None:
         parts = progress.parts
         found.append(f"parts {parts.mean:.2f} ± {parts.spread:.2f}, most {parts.top}")
-    return "  ".join([*found, f"{_duration(progress.left)} left"])
+    return "  ".join([*found, f"{duration(progress.left)} left"])
 
 
 def _configuration(
@@ -141,10 +154,3 @@ def _configuration(
     if out:
         chosen.out = out
     return chosen
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
