@@ -8,6 +8,8 @@ ranks' shards of the classifier, the optimizer's moments of the model by paramet
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def save(
     partial = final.with_name(final.name + PARTIAL)
     is_first = trainer.classifier.rank == 0
     state = {"steps": steps, "run": run, "notes": notes or {}}
-    try:
+    with written(final, partial):
         if is_first:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -58,13 +60,6 @@ def save(
             flush(partial)
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
-    except (OSError, SafetensorError) as error:
-        # The checkpoints before are whole; room for the next try is what is most likely missing.
-        shutil.rmtree(partial, ignore_errors=True)
-        raise TrainingError(
-            f"{final} could not be written ({error}); make room and run the same command again to "
-            "go on from the checkpoint before"
-        ) from error
     if is_first:
         for old in checkpoints(folder)[:-keep]:
             shutil.rmtree(old)
@@ -137,8 +132,20 @@ def _of(key: str, name: str) -> bool:
 
 
 def _placed(moments: dict[str, Tensor], trainer: Trainer) -> dict[str, Tensor]:
-    # AdamW keeps its step count on the CPU, everything else beside the weights.
-    return {k: v if v.ndim == 0 else v.to(trainer.device) for k, v in moments.items()}
+    return {key: value.to(trainer.device) for key, value in moments.items()}
+
+
+@contextmanager
+def written(final: Path, partial: Path) -> Iterator[None]:
+    """Where a folder cannot be written, what there is of it goes; told as a TrainingError."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise TrainingError(
+            f"{final} could not be written ({error}); make room and run the same command again to "
+            "go on from the newest checkpoint"
+        ) from error
 
 
 def flush(folder: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.training.checkpoint import flush
+from model.training.checkpoint import flush, written
 from model.training.plan import Step
 from model.training.trainer import Trainer
 from model.training.validation import HeldOut, find
@@ -93,11 +93,11 @@ class Validator:
     def _keep(self, trainer: Trainer, score: Score) -> None:
         """The folder holds either the old model or the new one, whole, with its score."""
         partial, old = (self._best.with_name(self._best.name + end) for end in (".partial", ".old"))
-        shutil.rmtree(partial, ignore_errors=True)
-        trainer.model.save_pretrained(partial)
         text = json.dumps(asdict(score), indent=2) + "\n"
-        (partial / _SCORE).write_text(text, encoding="utf-8")
-        flush(partial)
+        with written(self._best, partial):
+            trainer.model.save_pretrained(partial)
+            (partial / _SCORE).write_text(text, encoding="utf-8")
+            flush(partial)
         # Two moves, as a folder cannot be replaced in one: a kill between them leaves the old one
         # under the name .old, until the next best model takes its place.
         if self._best.exists():

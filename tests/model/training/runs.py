@@ -1,6 +1,8 @@
 """A small run on made-up people, in one process or in several, whole or resumed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,11 +72,20 @@ def in_processes(
     return [torch.load(root / f"{rank}.pt") for rank in range(ranks)]
 
 
-def _process(rank: int, ranks: int, root: Path, *arguments: Any) -> None:
+@contextmanager
+def joined(rank: int, ranks: int, root: Path) -> Iterator[None]:
+    """One of several gloo processes, which meet in a file of the folder."""
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     wait = timedelta(seconds=60)
     meet = f"file://{root}/meet"
     dist.init_process_group("gloo", meet, rank=rank, world_size=ranks, timeout=wait)
-    torch.save(run(*arguments), root / f"{rank}.pt")
-    dist.destroy_process_group()
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _process(rank: int, ranks: int, root: Path, *arguments: Any) -> None:
+    with joined(rank, ranks, root):
+        torch.save(run(*arguments), root / f"{rank}.pt")
