@@ -19,6 +19,12 @@ PORT = 18799
 #: Settings that give the small web several shards, and several shards of samples.
 SEVERAL = ("plan.rows_per_shard=20", "split.samples_per_shard=10")
 
+#: Of Ray's workers: they find the toy stages, and meet on loopback.
+ENVIRONMENT = {
+    "PYTHONPATH": str(Path(__file__).parent / "pipelines"),
+    "GLOO_SOCKET_IFNAME": "lo",
+}
+
 
 @pytest.fixture(scope="session")
 def ray_session():
@@ -31,8 +37,7 @@ def ray_session():
         object_store_memory=128 << 20,
         logging_level="ERROR",
         log_to_driver=False,
-        # Workers find the toy stages of the tests.
-        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent / "pipelines")}},
+        runtime_env={"env_vars": ENVIRONMENT},
     )
     yield
     ray.shutdown()

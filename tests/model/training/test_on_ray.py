@@ -1,0 +1,122 @@
+"""Runs in Ray's workers: like one process, whatever happens to the workers."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from model import SapiensID
+from model.training import checkpoint
+from model.training.errors import TrainingError
+from model.training.on_ray import start_on_ray
+from model.training.progress import Progress
+from model.training.start import start
+from tests.model.training.small_runs import settings, write_people
+from tests.model.training.test_trainer import SHIFTS
+
+LONG = {"optimization": {"epochs": 12}}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_people(tmp_path_factory.mktemp("people"))
+
+
+class Heard:
+    """What a run says and reports; something may happen after a step."""
+
+    def __init__(self, at: int = 0, act: Callable[[], None] = lambda: None) -> None:
+        self.said: list[str] = []
+        self.losses: dict[int, float] = {}
+        self._at, self._act = at, act
+
+    def report(self, progress: Progress) -> None:
+        self.losses[progress.done] = progress.loss
+        if progress.done == self._at:
+            self._act()
+
+
+def on_ray(chosen: dict, heard: Heard, **cluster) -> bool:
+    chosen["ray"] = {**chosen["ray"], "workers": 2, **cluster}
+    return start_on_ray(chosen, heard.said.append, heard.report)
+
+
+def in_one_process(chosen: dict) -> Heard:
+    heard = Heard()
+    assert start(chosen, heard.said.append, heard.report)
+    return heard
+
+
+def assert_same(one: Path, other: Path) -> None:
+    ours, theirs = (SapiensID.from_pretrained(path / "model").state_dict() for path in (one, other))
+    for name in ours.keys() - set(SHIFTS):
+        difference = (ours[name].double() - theirs[name].double()).abs().max().item()
+        assert difference < 1e-4, name
+
+
+def test_two_workers_train_like_one_process(
+    ray_session, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = in_one_process(settings(data, tmp_path / "one")), Heard()
+    monkeypatch.chdir(tmp_path)  # relative paths mean the same to workers elsewhere
+    assert on_ray(settings(os.path.relpath(data), Path("two")), two)
+    assert two.losses == pytest.approx(one.losses, rel=1e-4)
+    assert two.said == one.said
+    assert_same(tmp_path / "one", tmp_path / "two")
+    assert len((tmp_path / "two/log.jsonl").read_text().splitlines()) == len(two.losses)
+    assert not (tmp_path / "two/ray").exists()
+
+
+def test_more_workers_than_ray_has_room_for_are_told(ray_session, data: str, tmp_path: Path):
+    with pytest.raises(TrainingError, match="9 workers need 9 CPUs and 0 GPUs, but Ray has 2 and"):
+        on_ray(settings(data, tmp_path), Heard(), workers=9)
+
+
+def workers() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [process for process in found if process.name().startswith("ray::RayTrainWo")]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_takes_all_back_to_the_newest_checkpoint(
+    ray_session, data: str, tmp_path: Path
+) -> None:
+    whole = in_one_process(settings(data, tmp_path / "one", **LONG))
+    heard = Heard(at=4, act=lambda: workers()[-1].kill())
+    assert on_ray(settings(data, tmp_path / "two", **LONG), heard)
+    assert any("A worker died" in text for text in heard.said)
+    assert heard.losses == pytest.approx(whole.losses, rel=1e-3)
+    assert_same(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_workers_that_die_too_often_are_told(ray_session, data: str, tmp_path: Path) -> None:
+    heard = Heard(at=4, act=lambda: workers()[-1].kill())
+    with pytest.raises(
+        TrainingError, match=r"a worker died .* restarts allows \(0\); run the same"
+    ):
+        on_ray(settings(data, tmp_path, **LONG), heard, restarts=0)
+    assert checkpoint.checkpoints(tmp_path / "checkpoints")
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
+    ray_session, data: str, tmp_path: Path
+) -> None:
+    whole = in_one_process(settings(data, tmp_path / "one", **LONG))
+    heard = Heard(at=4, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    chosen = settings(data, tmp_path / "two", **LONG)
+    assert on_ray(chosen, heard) is False
+    (newest,) = checkpoint.checkpoints(tmp_path / "two/checkpoints")[-1:]
+    assert checkpoint.steps_done(newest) == max(heard.losses) < max(whole.losses)
+    assert start(chosen, heard.said.append, heard.report)
+    assert heard.losses == pytest.approx(whole.losses, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_workers_error_is_told_as_in_one_process(ray_session, data: str, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="3 processes cannot share batches that are multiples"):
+        on_ray(settings(data, tmp_path), Heard(), workers=3, cpus=0.5)
