@@ -54,12 +54,13 @@ class RetinaPatch(nn.Module):
         x_BNP = (column_BN[..., None] * self.patch + steps_P) / (pixels - 1)
         y_BNP = (row_BN[..., None] * self.patch + steps_P) / (pixels - 1)
         left_BN1, top_BN1, right_BN1, bottom_BN1 = box_BN4.split(1, -1)
-        x_BNP = left_BN1 + x_BNP * (right_BN1 - left_BN1)
-        y_BNP = top_BN1 + y_BNP * (bottom_BN1 - top_BN1)
+        # From -1 to 1 over the image, before the two axes make a grid, which is large.
+        x_BNP = 2 * (left_BN1 + x_BNP * (right_BN1 - left_BN1)) - 1
+        y_BNP = 2 * (top_BN1 + y_BNP * (bottom_BN1 - top_BN1)) - 1
         grid_BNPP2 = torch.stack(
             torch.broadcast_tensors(x_BNP[..., None, :], y_BNP[..., :, None]), -1
         )
-        grid_BMP2 = (2 * grid_BNPP2 - 1).flatten(1, 2).to(images_BCHW.dtype)
+        grid_BMP2 = grid_BNPP2.flatten(1, 2).to(images_BCHW.dtype)
         patches_BCMP = F.grid_sample(images_BCHW, grid_BMP2, align_corners=False)
         patches_BCNPP = patches_BCMP.unflatten(2, (-1, self.patch))
         return self.proj(patches_BCNPP.permute(0, 2, 1, 3, 4).flatten(2))
