@@ -2,20 +2,23 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from model.evaluation.errors import EvaluationError
 
 
 def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str = "") -> Path:
-    """The folder, `path` or `path/inside`, that holds all the files and folders `needed`.
+    """The folder that holds all the files and folders `needed`: `path`, or one below it.
 
-    `inside` is what the data set unpacks to. Raises EvaluationError where neither does.
+    `inside` is what the data set unpacks to, such as `prcc/rgb/test`; `path` may be any folder
+    from the one around it down. Raises EvaluationError where nothing is found.
     """
     given = Path(path)
     if not given.is_dir():
         raise EvaluationError(f"{given}: there is no such folder")
-    for root in (given, given / inside):
+    folders = PurePath(inside).parts
+    for depth in range(len(folders) + 1):
+        root = given.joinpath(*folders[depth:])
         if all((root / name).exists() for name in needed):
             return root
     missing = [name for name in needed if not (given / name).exists()]
