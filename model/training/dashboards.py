@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from model.training.errors import TrainingError
 from model.training.journal import Dashboard
@@ -61,7 +62,7 @@ class WeightsAndBiases:
 
         name = folder / "wandb.id"
         if not name.is_file():
-            name.write_text(wandb.util.generate_id(), encoding="utf-8")
+            name.write_text(uuid4().hex[:12], encoding="utf-8")
         try:
             self._run = wandb.init(
                 project=project,
