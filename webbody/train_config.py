@@ -71,6 +71,7 @@ class Optimization(Section):
     weight_decay: float = Field(0.05, ge=0, description="of AdamW; the paper gives none")
     clip: float = Field(5, gt=0, description="largest norm of the model's gradient")
     margin: float = Field(0.4, ge=0, description="AdaFace's m")
+    scale: float = Field(64, gt=0, description="AdaFace's s; few people learn better with less")
     classes_in_use: float = Field(
         0.1, gt=0, le=1, description="share of the people a sample is compared with (PartialFC)"
     )

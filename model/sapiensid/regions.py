@@ -7,15 +7,15 @@ image lacks has a box without area.
 Shape suffixes: B batch, K keypoints, R regions (the whole image included).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from webbody.skeleton import FACE as FACE_POINTS
 from webbody.skeleton import UPPER as UPPER_POINTS
-
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Region:
 
     def box(self, keypoints_BK3: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes (B, 4) before snapping, and which images have the region (B,)."""
-        points_BK2 = keypoints_BK3[:, self.points, :2]
-        seen_BK1 = keypoints_BK3[:, self.points, 2:] > 0
+        points_BK3 = chosen(keypoints_BK3, self.points)
+        points_BK2, seen_BK1 = points_BK3[..., :2], points_BK3[..., 2:] > 0
         low_B2 = points_BK2.where(seen_BK1, torch.inf).amin(1)
         high_B2 = points_BK2.where(seen_BK1, -torch.inf).amax(1)
         centre_B2 = (low_B2 + high_B2) / 2
@@ -59,7 +59,7 @@ class Region:
         half_B1 = half_B1 * (1 + self.padding)
         exists_B = seen_BK1[..., 0].sum(1) >= self.minimum
         if self.any_of:
-            exists_B = exists_B & (keypoints_BK3[:, self.any_of, 2] > 0).any(1)
+            exists_B = exists_B & (chosen(keypoints_BK3, self.any_of)[..., 2] > 0).any(1)
         return torch.cat([centre_B2 - half_B1, centre_B2 + half_B1], -1), exists_B
 
 
@@ -76,7 +76,7 @@ PAPER_REGIONS = (
 
 def region_boxes(keypoints_BK3: Tensor, regions: tuple[Region, ...], grid: int) -> Tensor:
     """Snapped boxes (B, R, 4) of the whole image and of each region (paper A.4, Eqs. 18 to 27)."""
-    boxes = [keypoints_BK3.new_tensor(WHOLE).expand(len(keypoints_BK3), 4)]
+    boxes = [F.pad(keypoints_BK3.new_zeros(len(keypoints_BK3), 2), (0, 2), value=1.0)]
     for region in regions:
         box_B4, exists_B = region.box(keypoints_BK3)
         # An image without the parent offers its whole area in its place.
@@ -85,6 +85,11 @@ def region_boxes(keypoints_BK3: Tensor, regions: tuple[Region, ...], grid: int) 
         snapped_B4 = snap(box_B4, parent_B4, grid)
         boxes.append(snapped_B4.where((exists_B & has_area(snapped_B4))[:, None], 0))
     return torch.stack(boxes, 1)
+
+
+def chosen(keypoints_BK3: Tensor, points: Sequence[int]) -> Tensor:
+    """Some of the keypoints (B, P, 3); a list of indices would make the host wait for a GPU."""
+    return torch.stack([keypoints_BK3[:, point] for point in points], 1)
 
 
 def snap(box_B4: Tensor, parent_B4: Tensor, grid: int) -> Tensor:

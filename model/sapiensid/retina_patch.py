@@ -32,6 +32,27 @@ def cover(boxes_BR4: Tensor, side: int) -> Tensor:
     return kept_BRSS.flatten(1)
 
 
+def foreground(images_BCHW: Tensor, side: int) -> Tensor:
+    """Which patches (B, S S) of the whole image show it and not its white padding, by half or more.
+
+    Padding are the outer rows and columns that are at least 99 % white; images are in [-1, 1].
+    An image that is all white has no padding.
+    """
+    patch = images_BCHW.shape[-1] // side
+    bright_BHW = images_BCHW.float().mean(1)
+    shares = []
+    for other in (2, 1):  # rows, then columns
+        content_BX = (bright_BHW.mean(other) < 0.98).int()
+        # Within the first and the last line with content; white lines between them are image.
+        started_BX = content_BX.cummax(1).values
+        ended_BX = content_BX.flip(1).cummax(1).values.flip(1)
+        inside_BX = (started_BX & ended_BX).float()
+        shares.append(inside_BX.unflatten(1, (side, patch)).mean(2))
+    rows_BS, columns_BS = shares
+    shown_BT = (rows_BS[:, :, None] * columns_BS[:, None] >= 0.5).flatten(1)
+    return shown_BT | ~shown_BT.any(1, keepdim=True)
+
+
 class RetinaPatch(nn.Module):
     """Pixels and positions of chosen patches as tokens; `level_embedding` tells regions apart."""
 

@@ -26,7 +26,7 @@ from model.sapiensid.keypoint_bias import KeypointBias
 from model.sapiensid.masking import first_tokens, mask_bias, random_tokens
 from model.sapiensid.positions import Positions
 from model.sapiensid.regions import REGIONS, Region, region_boxes
-from model.sapiensid.retina_patch import RetinaPatch, cover
+from model.sapiensid.retina_patch import RetinaPatch, cover, foreground
 
 #: The paper's model, and smaller ones of the same kind.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -44,6 +44,8 @@ class SapiensID(nn.Module):
     without the semantic head, `learned_mask=False` to drop tokens instead of masking them, and
     a constant `tokens` in the calls without variable counts.
 
+    `padding` says when patches of the whole image that show white padding are no candidates: in
+    "training" (the published recipe), "always", or "never".
     `mask_counts` says how many tokens the mask token stands for: "slots" all those that are not
     used of R x grid x grid (the published weights), "patches" those of the image's own patches
     (the paper). `peak` and `mean_datasets` are the head's. `coarse_first` is the share of images
@@ -66,6 +68,7 @@ class SapiensID(nn.Module):
         regions: tuple[Region, ...] = REGIONS,
         level_embedding: bool = False,
         keypoint_bias: int = 512,
+        padding: str = "training",
         learned_mask: bool = True,
         mask_counts: str = "slots",
         coarse_first: float = 0.3,
@@ -81,12 +84,14 @@ class SapiensID(nn.Module):
             raise ValueError(f"an image of {image_size} pixels has no grid of {grid} patches")
         if mask_counts not in ("slots", "patches"):
             raise ValueError(f"mask_counts must be slots or patches, not {mask_counts!r}")
+        if padding not in ("training", "always", "never"):
+            raise ValueError(f"padding must be training, always or never, not {padding!r}")
         if head not in ("semantic", "pooled"):
             raise ValueError(f"head must be semantic or pooled, not {head!r}")
         self.image_size, self.grid, self.keypoints, self.regions = (
             image_size, grid, keypoints, regions,
         )  # fmt: skip
-        self.mask_counts, self.coarse_first = mask_counts, coarse_first
+        self.mask_counts, self.coarse_first, self.padding = mask_counts, coarse_first, padding
         self.feature_dim = feature_dim
         levels = 1 + len(regions)
         self.slots = levels * grid * grid
@@ -149,7 +154,7 @@ class SapiensID(nn.Module):
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
         seen_BK = keypoints_BK3[..., 2] > 0
         boxes_BR4 = region_boxes(keypoints_BK3, self.regions, self.grid)
-        kept_BT = cover(boxes_BR4, self.grid)
+        kept_BT = self._candidates(images_BCHW, boxes_BR4)
         ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens, seeds_B)
         positions_BND = self.patch_embed.positions(self.positions, boxes_BR4, ids_BN)
         places_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
@@ -157,6 +162,14 @@ class SapiensID(nn.Module):
         biases = self._biases(positions_BND, ids_BN, real_BN, kept_BT, places_BKD, seen_BK)
         x_BND = self._transform(x_BND, biases, seeds_B)
         return Encoded(x_BND, positions_BND, ids_BN, real_BN, boxes_BR4, places_BKD, seen_BK)
+
+    def _candidates(self, images_BCHW: Tensor, boxes_BR4: Tensor) -> Tensor:
+        kept_BT = cover(boxes_BR4, self.grid)
+        if self.padding == "never" or (self.padding == "training" and not self.training):
+            return kept_BT
+        shown_BT = foreground(images_BCHW, self.grid)
+        others = kept_BT.shape[1] - shown_BT.shape[1]
+        return kept_BT & F.pad(shown_BT, (0, others), value=True)
 
     def _check(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> None:
         batch = len(images_BCHW)

@@ -115,7 +115,7 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
         classifier = PartialFC(
             model.feature_dim,
             table.classes,
-            AdaFace(optimization["margin"]),
+            AdaFace(optimization["margin"], scale=optimization["scale"]),
             rate=optimization["classes_in_use"],
             seed=seed,
         )

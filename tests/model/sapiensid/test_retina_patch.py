@@ -5,7 +5,7 @@ from torch import Tensor
 
 from model.sapiensid.positions import Positions
 from model.sapiensid.regions import REGIONS, region_boxes
-from model.sapiensid.retina_patch import RetinaPatch, cover
+from model.sapiensid.retina_patch import RetinaPatch, cover, foreground
 from model.sapiensid.sapiensid import visible_inside
 from tests.model.sapiensid.people import KEYPOINTS, images, standing
 
@@ -122,3 +122,16 @@ def test_level_embeddings_tell_regions_apart() -> None:
         patches.level_RD.copy_(torch.arange(3.0)[:, None].expand(-1, 16))
     shift = patches.positions(table, boxes, ids) - before
     torch.testing.assert_close(shift[0, ::144], torch.arange(3.0)[:, None].expand(-1, 16))
+
+
+def test_padding_is_the_white_margin_and_no_white_inside() -> None:
+    image = torch.ones(4, 3, 96, 96)
+    image[0, :, :, 32:64] = 0  # a tall picture: columns 4 to 7 of 12
+    image[1, :, 8:88] = 0
+    image[1, :, 40:48] = 1  # white lines within it
+    image[2, :, :, 20:96] = -0.5  # half of column 2 and a bit: less than half stays out
+    shown = foreground(image, SIDE).view(4, SIDE, SIDE)
+    assert shown[0].any(0).nonzero().flatten().tolist() == [4, 5, 6, 7] and shown[0, :, 4:8].all()
+    assert shown[1].any(1).nonzero().flatten().tolist() == list(range(1, 11))
+    assert shown[2].any(0).nonzero().flatten().tolist() == list(range(2, 12))
+    assert shown[3].all()  # nothing but white is no padding
