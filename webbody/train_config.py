@@ -94,11 +94,14 @@ class Validation(Section):
 
 
 class TrainResources(Section):
-    """How the work is done; only the precision changes the result."""
+    """How the work is done; only the precision changes the result, and compiling its rounding."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where it runs")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="bfloat16 on CUDA, float32 on the CPU"
+    )
+    compile: Literal["auto", "yes", "no"] = Field(
+        "auto", description="torch.compile, a minute at the start: yes on CUDA, no on the CPU"
     )
     workers: int = Field(4, ge=0, description="processes that read and decode images")
     decode: Literal["cpu", "cuda"] = Field("cpu", description="where JPEGs are decoded")

@@ -119,7 +119,7 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
             rate=optimization["classes_in_use"],
             seed=seed,
         )
-    precision = settings["resources"]["precision"]
+    precision, compiled = (settings["resources"][key] for key in ("precision", "compile"))
     return Trainer(
         model,
         classifier,
@@ -130,6 +130,7 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
         device=device,
         mixed_precision=precision == "bfloat16"
         or (precision == "auto" and device.startswith("cuda")),
+        compiled=compiled == "yes" or (compiled == "auto" and device.startswith("cuda")),
     )
 
 
