@@ -8,13 +8,13 @@ Shape suffixes: B batch, H W image sides, K keypoints.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from model.noise import uniform
+from model.sapiensid.regions import chosen
 from webbody.skeleton import FACE, FLIP
 
 _STREAM = 2  # the model's own chances are streams 0 and 1
@@ -113,13 +113,7 @@ def move(keypoints_BK3: Tensor, matrix_B23: Tensor) -> Tensor:
     moved_BK3 = torch.cat([points_BK2, keypoints_BK3[..., 2:] * inside_BK1], -1)
     moved_BK3 = moved_BK3.where(moved_BK3[..., 2:] > 0, 0)
     mirrored_B11 = (matrix_B23[:, 0, 0] < 0)[:, None, None]
-    return moved_BK3[:, _flip(keypoints_BK3.device)].where(mirrored_B11, moved_BK3)
-
-
-@cache
-def _flip(device: torch.device) -> Tensor:
-    """FLIP, moved once: each time a step would wait for it."""
-    return torch.as_tensor(FLIP, device=device)
+    return chosen(moved_BK3, FLIP.tolist()).where(mirrored_B11, moved_BK3)
 
 
 def _within(limits: tuple[float, float], noise_B: Tensor) -> Tensor:
@@ -131,8 +125,8 @@ def _face(keypoints_BK3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     A face needs three of its five points; fewer tell neither its size nor its place.
     """
-    points_BK2 = keypoints_BK3[:, list(FACE), :2]
-    seen_BK1 = keypoints_BK3[:, list(FACE), 2:] > 0
+    points_BK3 = chosen(keypoints_BK3, FACE)
+    points_BK2, seen_BK1 = points_BK3[..., :2], points_BK3[..., 2:] > 0
     has_face_B = seen_BK1[..., 0].sum(1) >= 3
     low_B2 = points_BK2.where(seen_BK1, torch.inf).amin(1)
     high_B2 = points_BK2.where(seen_BK1, -torch.inf).amax(1)

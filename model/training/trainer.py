@@ -55,7 +55,7 @@ class Trainer:
 
     The classifier's ranks are those of torch.distributed, where it is initialised. `clip` is the
     largest gradient norm of the model (not of the classifier). `mixed_precision` computes in
-    bfloat16 where that is safe.
+    bfloat16 where that is safe. `compiled` compiles a block, once for all blocks and all steps.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Trainer:
         seed: int = 0,
         device: str = "cpu",
         mixed_precision: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.device = torch.device(device)
         share_statistics(model, classifier.group)
@@ -77,9 +78,14 @@ class Trainer:
         self.optimizer = adamw(self.model, self.classifier, weight_decay)
         self.augment, self.clip, self.seed = augment, clip, seed
         self.mixed_precision = mixed_precision
+        if compiled:
+            compile_blocks(self.model)
         self._parallel: nn.Module = self.model
         if dist.is_available() and dist.is_initialized():
-            self._parallel = DistributedDataParallel(self.model, process_group=classifier.group)
+            # Buffers need no copies: every rank computes the same statistics.
+            self._parallel = DistributedDataParallel(
+                self.model, process_group=classifier.group, broadcast_buffers=False
+            )
 
     def step(self, step: Step, samples: Samples) -> Outcome:
         """Learns from this rank's samples of a step, together with the other ranks."""
@@ -87,19 +93,18 @@ class Trainer:
             group["lr"] = step.rate
         rank, ranks = self.classifier.rank, self.classifier.ranks
         # Counted from white first, as augmentation has it; in place, for these tensors are large.
-        images_BCHW = samples.images_BCHW.to(self.device).float().sub_(255).div_(127.5)
-        keypoints_BK3 = samples.keypoints_BK3.to(self.device)
+        images_BCHW = self._moved(samples.images_BCHW).float().sub_(255).div_(127.5)
+        keypoints_BK3 = self._moved(samples.keypoints_BK3)
         places_B = torch.arange(len(images_BCHW), device=self.device) * ranks + rank + step.start
         seeds_B = places_B + self._number(0, 0)
         if self.augment is not None:
             images_BCHW, keypoints_BK3 = self.augment(images_BCHW, keypoints_BK3, seeds_B)
         images_BCHW = images_BCHW.add_(1)
-        datasets_B = samples.datasets_B.to(self.device)
+        datasets_B, labels_B = self._moved(samples.datasets_B), self._moved(samples.labels_B)
         with self._precision():
             features_BF = self._parallel(
                 images_BCHW, keypoints_BK3, step.tokens, datasets_B, seeds_B
             )
-            labels_B = samples.labels_B.to(self.device)
             loss = self.classifier(features_BF, labels_B, self._number(step.number, 1))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -107,6 +112,9 @@ class Trainer:
         self.optimizer.step()
         with torch.no_grad():
             return Outcome(loss.detach(), gradient, features_BF.float().norm(dim=1).mean())
+
+    def _moved(self, x: Tensor) -> Tensor:
+        return x.to(self.device, non_blocking=True)
 
     def _precision(self) -> AbstractContextManager[None]:
         if not self.mixed_precision:
@@ -117,3 +125,15 @@ class Trainer:
         """A number that looks random, of the run's seed and two more."""
         numbers = mix(mix(mix(torch.tensor(self.seed)) + one) + other)
         return int(numbers) & ((1 << 62) - 1)
+
+
+def compile_blocks(model: SapiensID) -> None:
+    """Compiles the model's blocks in place: one of them, for all others and for inputs of any size.
+
+    Blocks and not the whole, so that ranks exchange the gradients of one block while those of the
+    next are computed, and collectives stay out of what is compiled.
+    """
+    # It would split graphs where gradients are exchanged, and fails at the attention's kernel.
+    torch._dynamo.config.optimize_ddp = False
+    for block in model.blocks:
+        block.compile(dynamic=True)
