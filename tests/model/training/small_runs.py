@@ -19,7 +19,7 @@ def write_people(folder: Path, shards: int = 3, per_shard: int = 16) -> str:
     return str(folder)
 
 
-def settings(data: str, out: Path, **sections: dict[str, Any]) -> dict[str, Any]:
+def settings(data: str, out: Path, /, **sections: dict[str, Any]) -> dict[str, Any]:
     """As `webbody train` passes them on; 15 steps of 4 to 12 of 48 samples."""
     chosen: dict[str, dict[str, Any]] = {
         "data": {"sources": (data,)},
