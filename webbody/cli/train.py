@@ -58,7 +58,9 @@ def train(
     """Train SapiensID on the shards of builds.
 
     Checkpoints lie in OUT/checkpoints: run the same command again to go on, exactly as if nothing
-    had happened. The trained model is OUT/model, the figures of the run are in OUT/log.jsonl.
+    had happened. The trained model is OUT/model, the figures of the run are in OUT/log.jsonl,
+    OUT/tensorboard and OUT/curves.png. With `--set validation.gallery=[SOURCE]` people who are not
+    trained on are searched now and then, and OUT/best is the model that found them best.
     Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N.
     Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: something to mend first.
     """
@@ -80,6 +82,8 @@ def train(
     def report(progress: "Progress") -> None:
         say(line(progress))
 
+    if dry_run and chosen.ray.workers:
+        raise WebbodyError("--dry-run tells of this process: leave --workers out, or use torchrun.")
     try:
         if dry_run:
             from model.training.dry_run import dry_run as estimate
