@@ -35,6 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.plan
 	$(BIN)/python -m benchmarks.model
 	$(BIN)/python -m benchmarks.loader
+	$(BIN)/python -m benchmarks.train
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -41,7 +41,8 @@ def _picture(generator: np.random.Generator, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write(folder: Path, images: int, side: int, per_shard: int = 500) -> list[bytes]:
+def write_shards(folder: Path, images: int, side: int, per_shard: int = 500) -> list[bytes]:
+    """Shards of images of 20 pictures a person, with keypoints anywhere; returns the JPEGs."""
     generator = np.random.default_rng(0)
     pictures = [_picture(generator, side) for _ in range(min(images, 200))]
     points = json.dumps({"keypoints": generator.uniform(0, side, (19, 3)).tolist()}).encode()
@@ -100,7 +101,7 @@ def main() -> None:
     torch.set_num_threads(1)
     side, images = arguments.side, arguments.images
     with tempfile.TemporaryDirectory() as folder:
-        pictures = _write(Path(folder), images, side)
+        pictures = write_shards(Path(folder), images, side)
         begin = time.perf_counter()
         table = read_table([folder], f"{folder}/cache", processes=1)
         first = time.perf_counter() - begin
