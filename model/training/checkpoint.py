@@ -6,22 +6,20 @@ ranks' shards of the classifier, the optimizer's moments of the model by paramet
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.checkpoint import read_state_dict
+from model.checkpoint import check_state_dict, read_state_dict
 from model.losses import load_shard, save_shard
 from model.training.errors import TrainingError
 from model.training.trainer import Trainer
+from model.training.writing import put_in_place, written
 
 PREFIX, PARTIAL = "step-", ".partial"
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"
@@ -38,50 +36,48 @@ def save(
     """Writes the state after `steps` steps and removes all but the newest `keep` checkpoints.
 
     Every rank calls it. `run` describes the run: whatever must be equal when it goes on. `notes`
-    are for whoever goes on, see `notes`.
+    are for whoever goes on, see `notes`. Raises TrainingError, on every rank, where it cannot be
+    written on one; then the checkpoints before stay as they are.
     """
     final = folder / f"{PREFIX}{steps:08d}"
     partial = final.with_name(final.name + PARTIAL)
-    is_first = trainer.classifier.rank == 0
+    is_first, group = trainer.classifier.rank == 0, trainer.classifier.group
     state = {"steps": steps, "run": run, "notes": notes or {}}
-    with written(final, partial):
+    with written(final, partial, group):
         if is_first:
-            shutil.rmtree(partial, ignore_errors=True)
+            for unfinished in folder.glob(f"{PREFIX}*{PARTIAL}"):
+                shutil.rmtree(unfinished)
             partial.mkdir(parents=True)
-        _wait(trainer)
+    with written(final, partial, group):
         weight = trainer.classifier.weight
         save_shard(partial, trainer.classifier, trainer.optimizer.state.get(weight))
         if is_first:
             trainer.model.save_pretrained(partial / _MODEL)
             save_file(_moments(trainer), partial / _MOMENTS)
             (partial / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        _wait(trainer)
+    with written(final, partial, group):
         if is_first:
-            flush(partial)
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(partial, final)
-    if is_first:
-        for old in checkpoints(folder)[:-keep]:
-            shutil.rmtree(old)
-    _wait(trainer)
+            put_in_place(partial, final)
+            for old in checkpoints(folder)[:-keep]:
+                # A kill on the way leaves none that looks complete.
+                shutil.rmtree(old.replace(old.with_name(old.name + PARTIAL)), ignore_errors=True)
     return final
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints of a folder, the newest last."""
-    found = (path for path in folder.glob(f"{PREFIX}*") if path.suffix != PARTIAL)
+    found = (path for path in folder.glob(f"{PREFIX}*") if path.name[len(PREFIX) :].isdigit())
     return sorted(path for path in found if (path / _STATE).is_file())
 
 
 def notes(checkpoint: Path) -> dict[str, Any]:
     """What `save` was given as notes."""
-    found: dict[str, Any] = _state(checkpoint).get("notes", {})
-    return found
+    return _state(checkpoint)[2]
 
 
 def steps_done(checkpoint: Path) -> int:
     """How many steps were done when it was saved."""
-    return int(_state(checkpoint)["steps"])
+    return _state(checkpoint)[0]
 
 
 def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
@@ -89,17 +85,17 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
 
     Raises TrainingError where it is of another run, naming what differs, damaged or not complete.
     """
-    state = _state(checkpoint)
-    differs = [key for key in {**run, **state["run"]} if run.get(key) != state["run"].get(key)]
+    steps, saved, _ = _state(checkpoint)
+    differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
-        told = "; ".join(f"{k}: {state['run'].get(k)} there, {run.get(k)} here" for k in differs)
+        told = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
         raise TrainingError(f"{checkpoint} is of another run ({told})")
-    try:
-        weights = read_state_dict(checkpoint / _MODEL / "model.safetensors")
+    path = checkpoint / _MODEL / "model.safetensors"
+    with _damage_told(checkpoint):
+        weights = read_state_dict(path)
+        check_state_dict(weights, trainer.model.state_dict(), path)
         moments = read_state_dict(checkpoint / _MOMENTS)
         classifier = load_shard(checkpoint, trainer.classifier)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{error}; remove {checkpoint} to go on from an older one") from error
     trainer.model.load_state_dict(weights)
     if classifier:
         trainer.optimizer.state[trainer.classifier.weight] = _placed(classifier, trainer)
@@ -107,15 +103,29 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
         own = {key[len(name) + 1 :]: value for key, value in moments.items() if _of(key, name)}
         if own:
             trainer.optimizer.state[parameter] = _placed(own, trainer)
-    return int(state["steps"])
+    return steps
 
 
-def _state(checkpoint: Path) -> dict[str, Any]:
+def _state(checkpoint: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Steps, run and notes."""
+    with _damage_told(checkpoint):
+        state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+        try:
+            return int(state["steps"]), dict(state["run"]), dict(state["notes"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{checkpoint / _STATE} is none of a checkpoint") from error
+
+
+@contextmanager
+def _damage_told(checkpoint: Path) -> Iterator[None]:
+    """No older checkpoint is taken unasked: a run would go back in silence."""
     try:
-        state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+        yield
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{checkpoint / _STATE} cannot be read: {error}") from error
-    return state
+        older = [path.name for path in checkpoints(checkpoint.parent) if path < checkpoint]
+        remedy = f"go on from {older[-1]}" if older else "begin anew"
+        told = " ".join(str(error).split())
+        raise TrainingError(f"{checkpoint} is damaged ({told}); remove it to {remedy}") from error
 
 
 def _moments(trainer: Trainer) -> dict[str, Tensor]:
@@ -133,31 +143,3 @@ def _of(key: str, name: str) -> bool:
 
 def _placed(moments: dict[str, Tensor], trainer: Trainer) -> dict[str, Tensor]:
     return {key: value.to(trainer.device) for key, value in moments.items()}
-
-
-@contextmanager
-def written(final: Path, partial: Path) -> Iterator[None]:
-    """Where a folder cannot be written, what there is of it goes; told as a TrainingError."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise TrainingError(
-            f"{final} could not be written ({error}); make room and run the same command again to "
-            "go on from the newest checkpoint"
-        ) from error
-
-
-def flush(folder: Path) -> None:
-    """Files and folder reach the disk before it gets its final name."""
-    for path in [*folder.rglob("*"), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _wait(trainer: Trainer) -> None:
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier(trainer.classifier.group)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError
 
 from model.shard_samples import BadShard
 from model.training.errors import TrainingError
@@ -16,8 +17,8 @@ from model.training.errors import TrainingError
 def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
     """The device of this process, with torch.distributed if torchrun has started it.
 
-    Data that the user must mend leave it as TrainingError, like everything else that is the
-    user's; mistakes of the program as they are.
+    Data that the user must mend leave it as TrainingError, and so do files that cannot be read or
+    written, like everything else that is the user's; mistakes of the program as they are.
     """
     device = _device(settings["resources"]["device"])
     if device.startswith("cuda"):
@@ -29,6 +30,14 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
         yield device
     except BadShard as error:
         raise TrainingError(str(error)) from error
+    except (OSError, SafetensorError) as error:
+        # Writing to a full disk does not tell the file.
+        where = getattr(error, "filename", None) or settings["out"]
+        what = getattr(error, "strerror", None) or error
+        raise TrainingError(
+            f"{where}: {what}; checkpoints are kept: mend it, make room if need be, and run the "
+            "same command again"
+        ) from error
     finally:
         if several and dist.is_initialized():
             dist.destroy_process_group()

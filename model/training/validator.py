@@ -1,18 +1,16 @@
 """When a run is validated, and the best model that it has had."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.training.checkpoint import flush, written
 from model.training.plan import Step
 from model.training.trainer import Trainer
 from model.training.validation import HeldOut, find
+from model.training.writing import put_in_place, written
 
 _SCORE = "score.json"
 
@@ -76,9 +74,9 @@ class Validator:
         self._scores["newest"] = score
         if is_best:
             self._scores["best"] = score
+        if is_best:
+            self._keep(trainer, score)
         if trainer.classifier.rank == 0:
-            if is_best:
-                self._keep(trainer, score)
             self._tell(score, is_best)
 
     def notes(self) -> dict[str, Any]:
@@ -92,16 +90,10 @@ class Validator:
 
     def _keep(self, trainer: Trainer, score: Score) -> None:
         """The folder holds either the old model or the new one, whole, with its score."""
-        partial, old = (self._best.with_name(self._best.name + end) for end in (".partial", ".old"))
+        partial = self._best.with_name(self._best.name + ".partial")
         text = json.dumps(asdict(score), indent=2) + "\n"
-        with written(self._best, partial):
-            trainer.model.save_pretrained(partial)
-            (partial / _SCORE).write_text(text, encoding="utf-8")
-            flush(partial)
-        # Two moves, as a folder cannot be replaced in one: a kill between them leaves the old one
-        # under the name .old, until the next best model takes its place.
-        if self._best.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(self._best, old)
-        os.replace(partial, self._best)
-        shutil.rmtree(old, ignore_errors=True)
+        with written(self._best, partial, trainer.classifier.group):
+            if trainer.classifier.rank == 0:
+                trainer.model.save_pretrained(partial)
+                (partial / _SCORE).write_text(text, encoding="utf-8")
+                put_in_place(partial, self._best)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from full_disk import full_disk
 from small_shards import write_shards
 
 from model import SapiensID
@@ -23,6 +22,7 @@ from model.training.trainer import Samples
 from model.training.validation import find, held_out
 from model.training.validator import Score, Validator
 from tests.model.training import runs
+from tests.model.training.full_disk import full_disk
 
 HABITS = Habits(checkpoint_steps=3, keep=2, log_seconds=0)
 EVERY = 2
