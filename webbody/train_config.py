@@ -44,6 +44,15 @@ class Augmentation(Section):
     face_extent: tuple[float, float] = Field(
         (0.3, 0.5), description="range of a zoomed-in face's keypoints' extent in the image"
     )
+    colour: Unit = Field(0, description="share of images whose colours are changed")
+    colour_change: Unit = Field(
+        0.5, description="largest change of their brightness, contrast and saturation, as a share"
+    )
+    grayscale: Unit = Field(0, description="share of images without colour")
+    blur: Unit = Field(0, description="share of images that lose detail")
+    resolution: float = Field(
+        0.2, gt=0, le=1, description="share of their side whose detail is left of them at least"
+    )
 
 
 class Tokens(Section):

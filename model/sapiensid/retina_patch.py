@@ -32,23 +32,32 @@ def cover(boxes_BR4: Tensor, side: int) -> Tensor:
     return kept_BRSS.flatten(1)
 
 
-def foreground(images_BCHW: Tensor, side: int) -> Tensor:
-    """Which patches (B, S S) of the whole image show it and not its white padding, by half or more.
+def content(images_BCHW: Tensor, white: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Which rows (B, H) and columns (B, W) show the image and not its white padding.
 
-    Padding are the outer rows and columns that are at least 99 % white; images are in [-1, 1].
-    An image that is all white has no padding.
+    Padding are the outer rows and columns that are at least 99 % white; black is `white` - 2.
     """
-    patch = images_BCHW.shape[-1] // side
     bright_BHW = images_BCHW.float().mean(1)
-    shares = []
-    for other in (2, 1):  # rows, then columns
-        content_BX = (bright_BHW.mean(other) < 0.98).int()
+    inside = []
+    for other in (2, 1):
+        content_BX = (bright_BHW.mean(other) < white - 0.02).int()
         # Within the first and the last line with content; white lines between them are image.
         started_BX = content_BX.cummax(1).values
         ended_BX = content_BX.flip(1).cummax(1).values.flip(1)
-        inside_BX = (started_BX & ended_BX).float()
-        shares.append(inside_BX.unflatten(1, (side, patch)).mean(2))
-    rows_BS, columns_BS = shares
+        inside.append((started_BX & ended_BX).bool())
+    rows_BH, columns_BW = inside
+    return rows_BH, columns_BW
+
+
+def foreground(images_BCHW: Tensor, side: int) -> Tensor:
+    """Which patches (B, S S) of the whole image show it and not its padding, by half or more.
+
+    Images are in [-1, 1]. One that is all white has no padding.
+    """
+    patch = images_BCHW.shape[-1] // side
+    rows_BS, columns_BS = (
+        inside_BX.float().unflatten(1, (side, patch)).mean(2) for inside_BX in content(images_BCHW)
+    )
     shown_BT = (rows_BS[:, :, None] * columns_BS[:, None] >= 0.5).flatten(1)
     return shown_BT | ~shown_BT.any(1, keepdim=True)
 

@@ -1,4 +1,4 @@
-"""One affine warp for all geometric augmentation, of images and keypoints together.
+"""Augmentation: one affine warp of images and keypoints together, then colours and detail.
 
 Zoom, shift, aspect, flip and the zoom to the face become one matrix per image, so that pixels are
 resampled once; what comes from outside the picture is white, like the padding. Colours are counted
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from model.noise import uniform
 from model.sapiensid.regions import chosen
+from model.training.photometric import recolour, soften
 from webbody.skeleton import FACE, FLIP
 
-_STREAM = 2  # the model's own chances are streams 0 and 1
+_WARP, _COLOURS = 2, 4  # the model's own chances are streams 0 and 1, the plan's stream 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Augment:
     share of mirrored images. face_zoom: share of the images with a visible face that show the face
     only, its keypoints' extent then being `face_extent` of the image (a range). The paper gives
     the share of zoomed-in faces, 0.4, not how close they are.
+
+    colour, grayscale, blur: shares of images whose brightness, contrast and saturation change by up
+    to the share `colour_change` of each, that lose their colours, and that lose detail, as if made
+    smaller to between `resolution` of their side and all of it. The paper does none of these.
     """
 
     zoom: tuple[float, float] = (0.9, 1.1)
@@ -36,34 +41,42 @@ class Augment:
     flip: float = 0.5
     face_zoom: float = 0.4
     face_extent: tuple[float, float] = (0.3, 0.5)
+    colour: float = 0.0
+    colour_change: float = 0.5
+    grayscale: float = 0.0
+    blur: float = 0.0
+    resolution: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("zoom", "aspect", "face_extent"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be a range above 0, not {low} to {high}")
-        for name in ("shift", "flip", "face_zoom"):
+        shares = ("shift", "flip", "face_zoom", "colour", "colour_change", "grayscale", "blur")
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")
+        if not 0 < self.resolution <= 1:
+            raise ValueError(f"resolution must be in (0, 1], not {self.resolution}")
 
     def __call__(
         self, images_BCHW: Tensor, keypoints_BK3: Tensor, seeds_B: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Warped images and keypoints, by the chances of each image's int64 seed.
+        """Changed images and keypoints, by the chances of each image's int64 seed.
 
         images_BCHW: counted from white. keypoints_BK3: fractions of the image and visibility; a
         point that leaves the image becomes invisible.
         """
         matrix_B23 = self.draw(keypoints_BK3, seeds_B)
-        warped_BCHW = warp(images_BCHW, matrix_B23)
-        return warped_BCHW, move(keypoints_BK3, matrix_B23)
+        images_BCHW = self._photometric(warp(images_BCHW, matrix_B23), seeds_B)
+        return images_BCHW, move(keypoints_BK3, matrix_B23)
 
     def draw(self, keypoints_BK3: Tensor, seeds_B: Tensor) -> Tensor:
         """For each image the matrix (2, 3) from points of the result to points of the original.
 
         Both are counted from -1 to 1 over the image, as affine_grid has it.
         """
-        noise = uniform(seeds_B, 7, _STREAM).unbind(1)
+        noise = uniform(seeds_B, 7, _WARP).unbind(1)
         zoomed_B, extent_B, zoom_B, aspect_B, x_B, y_B, flip_B = noise
         face_B2, size_B, has_face_B = _face(keypoints_BK3)
         close_B = has_face_B & (zoomed_B < self.face_zoom)
@@ -83,6 +96,21 @@ class Augment:
             ],
             1,
         )
+
+    def _photometric(self, images_BCHW: Tensor, seeds_B: Tensor) -> Tensor:
+        *noise, coloured_B, gray_B, blurred_B, detail_B = uniform(seeds_B, 7, _COLOURS).unbind(1)
+        if self.colour or self.grayscale:
+            change = (1 - self.colour_change, 1 + self.colour_change)
+            brightness_B, contrast_B, saturation_B = (
+                _within(change, one_B).where(coloured_B < self.colour, 1.0) for one_B in noise
+            )
+            saturation_B = saturation_B.where(gray_B >= self.grayscale, 0.0)
+            images_BCHW = recolour(images_BCHW, brightness_B, contrast_B, saturation_B)
+        if self.blur:
+            resolution_B = _within((self.resolution, 1.0), detail_B)
+            resolution_B = resolution_B.where(blurred_B < self.blur, 1.0)
+            images_BCHW = soften(images_BCHW, resolution_B, self.resolution)
+        return images_BCHW
 
 
 def warp(images_BCHW: Tensor, matrix_B23: Tensor) -> Tensor:

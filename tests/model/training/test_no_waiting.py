@@ -70,7 +70,8 @@ def test_augmentation_model_and_loss_do_not_wait(
         places_B = torch.arange(2)
         classifier = PartialFC(256, 30, AdaFace(), 0.3)
         with NoCopies():
-            images_BCHW, keypoints_BK3 = Augment()(images_BCHW, keypoints_BK3, places_B)
+            augment = Augment(colour=0.5, blur=0.5)
+            images_BCHW, keypoints_BK3 = augment(images_BCHW, keypoints_BK3, places_B)
             features_BF = forward(images_BCHW, keypoints_BK3, 120, places_B, places_B)
             loss = classifier(features_BF, places_B, 5)
         assert loss.device.type == "cuda"
