@@ -143,6 +143,7 @@ def _table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> 
     if rank == 0:
         table = read_table(sources, cache, split=split, tell=_Scanning(say))
     group = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    assert isinstance(group, dist.ProcessGroup)  # every rank is in it
     dist.barrier(group)
     dist.destroy_process_group(group)
     return table if rank == 0 else read_table(sources, cache, split=split)

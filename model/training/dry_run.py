@@ -1,7 +1,4 @@
-"""What a run will need and how long it will take, before it starts.
-
-Shape suffixes: B samples of this rank, C channels, S side of an image, K keypoints.
-"""
+"""What a run will need and how long it will take, before it starts."""
 
 import os
 import time
@@ -9,22 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from model.training.assembly import Parts, Say, assemble
-from model.training.footprint import Memory, memory, saved_bytes
+from model.training.footprint import Memory, memory
 from model.training.loader import Loader
 from model.training.plan import Step
 from model.training.processes import on_device
-from model.training.stopping import agreed
-from model.training.trainer import Samples, Trainer
+from model.training.trial import tried
 
-#: Token counts that are tried; between them time is taken to grow evenly.
-_COUNTS = {"cuda": 5, "cpu": 3}
-#: On a CPU a few images are tried, and more are taken to need as much each.
-_FEW = 8
 #: Pictures that are read and decoded to learn how fast that is.
 _PICTURES = 64
 
@@ -81,7 +71,7 @@ def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
     classifier = trainer.classifier
     ranks = classifier.ranks
     images = sum(step.size for step in steps)
-    trial = _tried(parts)
+    trial = tried(parts.trainer, parts.steps)
     speed = None
     if trial.seconds is not None:
         compute = float(trial.seconds.sum())
@@ -107,97 +97,6 @@ def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
         # Weights and two moments of four bytes.
         checkpoint=model_bytes + 8 * weights + 12 * all_rows,
         speed=speed,
-    )
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """Bytes kept for the backward pass in the largest step, the device's peak (None on a CPU), and
-    seconds of each of the run's steps; None where nothing could be tried."""
-
-    activations: float | None
-    peak: int | None
-    seconds: np.ndarray | None
-
-
-def _tried(parts: Parts) -> _Trial:
-    trainer, ranks = parts.trainer, parts.trainer.classifier.ranks
-    cuda = trainer.device.type == "cuda"
-    # Gradients and moments come with the first step.
-    known = memory(trainer, None, None)
-    if agreed(known.gradients + known.moments > known.free, trainer):
-        return _Trial(None, None, None)
-    sizes: dict[int, int] = {}
-    for step in parts.steps:  # the last takes what is left
-        sizes[step.tokens] = max(sizes.get(step.tokens, 0), step.size // ranks)
-    counts = sorted(sizes)
-    places = np.linspace(0, len(counts) - 1, min(len(counts), _COUNTS[trainer.device.type]))
-    chosen = [counts[i] for i in dict.fromkeys(places.round().astype(int).tolist())]
-    least = -(-2 // ranks)  # batch norm needs two samples of all ranks
-    tried = {n: max(least, sizes[n] if cuda else min(sizes[n], _FEW)) for n in chosen}
-    try:
-        _seconds(parts, chosen[0], least, 1)  # whatever happens once
-        fixed = _seconds(parts, chosen[0], least, 2)
-        seconds = {n: _seconds(parts, n, size, 2 if cuda else 1) for n, size in tried.items()}
-        activations, peak = _kept(parts, {n: (tried[n], sizes[n]) for n in chosen})
-    except torch.OutOfMemoryError:
-        return _Trial(None, None, None)
-    first = chosen[0]
-    each = max(seconds[first] - fixed, 0.0) / max(tried[first] - least, 1)
-    # A step costs something whatever its size: what the images do not explain.
-    base = min(max(0.0, fixed - least * each), *seconds.values())
-    per_image = [(seconds[n] - base) / tried[n] for n in chosen]
-    tokens = np.array([step.tokens for step in parts.steps])
-    share = np.array([step.size / ranks for step in parts.steps])
-    return _Trial(activations, peak, base + np.interp(tokens, chosen, per_image) * share)
-
-
-def _kept(parts: Parts, sizes: dict[int, tuple[int, int]]) -> tuple[float, int | None]:
-    """Bytes kept for the backward pass in the largest step, and the peak of a CUDA device.
-
-    sizes: for token counts the images that were tried and those of the run's steps.
-    """
-    device = parts.trainer.device
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-        known = memory(parts.trainer, None, None)
-        return max(0, peak - known.weights - known.gradients - known.moments), peak
-    found = []
-    for tokens in (min(sizes), max(sizes)):
-        tried, size = sizes[tokens]
-        with saved_bytes() as kept:
-            _step(parts, tokens, tried)
-        found.append(sum(kept.values()) / tried * size)
-    return max(found), None
-
-
-def _seconds(parts: Parts, tokens: int, size: int, times: int) -> float:
-    """The shortest of a few steps."""
-    found = []
-    for _ in range(times):
-        begin = time.monotonic()
-        _step(parts, tokens, size)
-        if parts.trainer.device.type == "cuda":
-            torch.cuda.synchronize(parts.trainer.device)
-        found.append(time.monotonic() - begin)
-    return min(found)
-
-
-def _step(parts: Parts, tokens: int, size: int) -> None:
-    trainer = parts.trainer
-    step = Step(0, 0, size * trainer.classifier.ranks, tokens, rate=0.0)
-    trainer.step(step, _made_up(trainer, size))
-
-
-def _made_up(trainer: Trainer, size: int) -> Samples:
-    """Noise with keypoints all over it, as the loader gives samples."""
-    side, random = trainer.model.image_size, torch.Generator().manual_seed(0)
-    images_BSSC = torch.randint(256, (size, side, side, 3), generator=random, dtype=torch.uint8)
-    points_BK3 = torch.rand(size, trainer.model.keypoints, 3, generator=random)
-    points_BK3[..., 2] = 1
-    labels_B = torch.arange(size) % trainer.classifier.classes
-    return Samples(
-        images_BSSC.permute(0, 3, 1, 2), points_BK3, labels_B, torch.zeros_like(labels_B)
     )
 
 

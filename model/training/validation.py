@@ -43,7 +43,8 @@ class HeldOut:
 class Found:
     """How well queries find their people: rank1 and mAP as fractions, over `queries` of them.
 
-    left_out: images without a usable feature, and queries whose person is not in the gallery.
+    left_out: images of the gallery without a usable feature, and queries without one or without
+    another image of their person.
     """
 
     rank1: float
@@ -110,19 +111,19 @@ def find(
     # With a camera of its own an image is never its own match.
     camera_N = np.arange(len(usable_N))
     queries_M = share(np.flatnonzero(query_N), rank, ranks)
-    sides = (
+    queries, gallery = (
         Images(features_NF[torch.from_numpy(ids)], held.person_N[ids], camera_N[ids])
         for ids in (queries_M, np.flatnonzero(gallery_N))
     )
-    found = evaluate(*sides, rule="general")
+    found = evaluate(queries, gallery, "general")
     # Where there are none, the figures are no numbers.
     sums = [found.rank(1) * found.queries, found.mAP * found.queries, found.queries]
     total = torch.tensor(sums if found.queries else [0.0] * 3, dtype=torch.float64, device=device)
-    hits, precision, queries = sum_over_ranks_(total, group).tolist()
-    left_out = (
-        np.count_nonzero(held.query_N) - queries + np.count_nonzero(gallery_N < held.gallery_N)
-    )
-    return Found(hits / max(queries, 1), precision / max(queries, 1), int(queries), int(left_out))
+    hits, precision, count = sum_over_ranks_(total, group).tolist()
+    without_match = np.count_nonzero(held.query_N) - count
+    unusable = np.count_nonzero(held.gallery_N) - np.count_nonzero(gallery_N)
+    asked = max(count, 1)
+    return Found(hits / asked, precision / asked, int(count), int(without_match + unusable))
 
 
 def _features(
