@@ -71,6 +71,15 @@ def read_samples(file: IO[bytes], source: str) -> Iterator[Members]:
         raise BadShard(f"{source} is damaged or no tar ({error})") from error
     if count == 0:
         raise BadShard(f"{source} holds no samples")
+    if file.seekable() and not _has_end(file):
+        raise BadShard(f"{source} is cut off behind a member: copy it again")
+
+
+def _has_end(file: IO[bytes]) -> bool:
+    """Whether the tar ends as all do, in two empty blocks: tarfile does not miss them."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 2 * tarfile.BLOCKSIZE))
+    return not file.read().strip(b"\0")
 
 
 def _split(name: str) -> tuple[str, str]:

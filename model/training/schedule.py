@@ -35,7 +35,7 @@ class Batches:
 
     `largest` is the batch size at the fewest tokens. `rule` says what stays about equal: "square"
     batch times tokens squared (the paper), "tokens" batch times tokens. Sizes are multiples of
-    `multiple`, at least one of it.
+    `multiple`, at least one of it, and at least 2: batch norm has no statistics of a single sample.
     """
 
     law: KeptTokens
@@ -46,15 +46,17 @@ class Batches:
     def __post_init__(self) -> None:
         if self.rule not in ("square", "tokens"):
             raise ValueError(f"rule must be square or tokens, not {self.rule!r}")
-        if self.largest < self.multiple or self.multiple < 1:
-            raise ValueError(f"batches of {self.largest} are no multiple of {self.multiple}")
+        if self.largest < max(self.multiple, 2) or self.multiple < 1:
+            raise ValueError(
+                f"batches of {self.largest} must be at least 2 and their multiple, {self.multiple}"
+            )
 
     def size(self, tokens: int) -> int:
         """Samples of a step that keeps `tokens` tokens."""
         exponent = 2 if self.rule == "square" else 1
         fewest = self.law.count(1.0)
         exact = self.largest * (fewest / tokens) ** exponent
-        return max(1, round(exact / self.multiple)) * self.multiple
+        return max(math.ceil(2 / self.multiple), round(exact / self.multiple)) * self.multiple
 
     def rate_factor(self, tokens: int) -> float:
         """What the learning rate is multiplied by: the size over the largest size."""

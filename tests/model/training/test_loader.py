@@ -98,6 +98,16 @@ def test_ranks_share_every_step(table, ranks):
             assert part.labels_B.tolist() == whole.labels_B[rank::ranks].tolist()
 
 
+def test_more_ranks_than_shards_share_all_samples(tmp_path):
+    table = read_table([write_shards(tmp_path, 12, 12)])
+    assert len(table.shards) == 1
+    (whole,) = load(table, steps_of([12]))
+    parts = [load(table, steps_of([12]), rank=rank, ranks=4)[0] for rank in range(4)]
+    assert [len(part.images_BCHW) for part in parts] == [3] * 4
+    for rank, part in enumerate(parts):
+        torch.testing.assert_close(part.images_BCHW, whole.images_BCHW[rank::4])
+
+
 def test_it_begins_at_any_position(table):
     whole = load(table)
     for one, other in zip(whole[2:], load(table, steps_of(SIZES[2:], start=18)), strict=True):

@@ -32,6 +32,11 @@ def test_the_papers_batches() -> None:
     assert batches.rate_factor(345) == pytest.approx(13 / 128)
 
 
+def test_no_batch_is_too_small_for_batch_norm() -> None:
+    batches = Batches(KeptTokens(), largest=4)
+    assert [batches.size(n) for n in (112, 166, 345)] == [4, 2, 2]
+
+
 @given(st.integers(112, 345), st.sampled_from(["square", "tokens"]), st.sampled_from([1, 4, 8]))
 def test_the_rule_holds_but_for_rounding(tokens: int, rule: str, multiple: int) -> None:
     batches = Batches(KeptTokens(), largest=128, rule=rule, multiple=multiple)
@@ -46,8 +51,8 @@ def test_the_rule_holds_but_for_rounding(tokens: int, rule: str, multiple: int) 
     ("arguments", "message"),
     [
         ({"rule": "linear"}, "rule must be"),
-        ({"multiple": 256}, "no multiple"),
-        ({"multiple": 0}, "no multiple"),
+        ({"multiple": 256}, "128 must be at least 2 and their multiple, 256"),
+        ({"multiple": 0}, "their multiple, 0"),
     ],
 )
 def test_impossible_rules_are_refused(arguments: dict, message: str) -> None:

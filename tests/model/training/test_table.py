@@ -114,6 +114,15 @@ def test_a_picture_that_cannot_be_opened_has_no_sides(tmp_path):
     assert table.width.tolist() == [0, 32] and (table.keypoints[0] == 0).all()
 
 
+def test_people_may_have_any_numbers(tmp_path):
+    """Negative ones, too: classes are counted from 0."""
+    samples = [{**members(i), f"k{i}.cls": str(n).encode()} for i, n in enumerate((-7, 5, 1 << 40))]
+    write_shard(tmp_path / "a.tar", *samples, members(3))
+    table = read_table([str(tmp_path)])
+    assert table.person.tolist() == [-7, 5, 1 << 40, 1]
+    assert table.label.tolist() == [0, 2, 3, 1] and table.classes == 4
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -140,6 +149,13 @@ def test_shards_that_are_none_are_told(tmp_path):
     for content in (b"no tar" * 200, whole[:1000], whole[: len(picture(0)) + 100]):
         (tmp_path / "a.tar").write_bytes(content)
         with pytest.raises(BadShard, match=r"a.tar is damaged or no tar"):
+            read_table([str(tmp_path)])
+    (tmp_path / "a.tar").write_bytes(whole)
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        starts = [member.offset for member in tar]
+    for cut in starts[1:]:  # between members tarfile misses nothing
+        (tmp_path / "a.tar").write_bytes(whole[:cut])
+        with pytest.raises(BadShard, match=r"a.tar is cut off|a.tar: k. is no sample"):
             read_table([str(tmp_path)])
     write_shard(tmp_path / "a.tar")
     with pytest.raises(BadShard, match=r"a.tar holds no samples"):
