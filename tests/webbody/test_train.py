@@ -86,12 +86,19 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
             ["data", "--out", "x", "--set", "tokens.many=3"],
             "no such setting; `webbody train --settings`",
         ),
+        (["data", "--out", "x", "--ray-address", "head:6379"], "Say with --workers how many"),
     ],
 )
 def test_what_is_wrong_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:
     os.chdir(tmp_path)
     code, told = command(*arguments)
     assert code == 2 and message in told
+
+
+def test_workers_under_torchrun_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, told = command("data", "--out", "x", "--workers", "2")
+    assert code == 2 and "leave torchrun out" in told
 
 
 def test_missing_shards_and_impossible_arguments_are_told(demo, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Runs in Ray's workers: like one process, whatever happens to the workers."""
 
+import contextlib
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from model import SapiensID
 from model.training import checkpoint
@@ -16,6 +19,7 @@ from model.training.progress import Progress
 from model.training.start import start
 from tests.model.training.small_runs import settings, write_people
 from tests.model.training.test_trainer import SHIFTS
+from webbody.cli import app
 
 LONG = {"optimization": {"epochs": 12}}
 
@@ -57,16 +61,25 @@ def assert_same(one: Path, other: Path) -> None:
         assert difference < 1e-4, name
 
 
-def test_two_workers_train_like_one_process(
-    ray_session, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, two = in_one_process(settings(data, tmp_path / "one")), Heard()
-    monkeypatch.chdir(tmp_path)  # relative paths mean the same to workers elsewhere
-    assert on_ray(settings(os.path.relpath(data), Path("two")), two)
-    assert two.losses == pytest.approx(one.losses, rel=1e-4)
-    assert two.said == one.said
+def command(chosen: dict, folder: Path, *options: str) -> tuple[list[str], dict[int, float]]:
+    """`webbody train` in a folder: its lines and losses."""
+    (folder / "settings.yaml").write_text(json.dumps(chosen))
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(app, ["train", "--config", "settings.yaml", *options])
+    assert result.exit_code == 0, result.output
+    log = (folder / chosen["out"] / "log.jsonl").read_text().splitlines()
+    return result.output.splitlines(), {line["done"]: line["loss"] for line in map(json.loads, log)}
+
+
+def test_two_workers_train_like_one_process(ray_session, data: str, tmp_path: Path) -> None:
+    """Relative paths, too, mean the same to workers elsewhere."""
+    data = os.path.relpath(data, tmp_path)
+    said, losses = command(settings(data, Path("one")), tmp_path)
+    also_said, also_losses = command(settings(data, Path("two")), tmp_path, "--workers", "2")
+    assert also_losses == pytest.approx(losses, rel=1e-4)
+    assert len(losses) > 6 and len(also_said) == len(said) == len(losses) + 2
+    assert also_said[0] == said[0] and also_said[-1] == "Model  two/model"
     assert_same(tmp_path / "one", tmp_path / "two")
-    assert len((tmp_path / "two/log.jsonl").read_text().splitlines()) == len(two.losses)
     assert not (tmp_path / "two/ray").exists()
 
 
