@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -154,7 +155,12 @@ def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
         return None
     classifier, all_peak = trainer.classifier, peak * trainer.classifier.ranks
     rest = classifier_flops(classifier.width, classifier.rate * classifier.classes)
-    return lambda tokens: (training_flops(trainer.model, tokens) + rest) / all_peak
+
+    @cache
+    def seconds(tokens: int) -> float:
+        return (training_flops(trainer.model, tokens) + rest) / all_peak
+
+    return seconds
 
 
 def part_weights(model: SapiensID) -> Parts | None:
