@@ -41,7 +41,7 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         # Hides what a run that was killed wrote after the checkpoint from which this one goes on.
-        self._writer = SummaryWriter(str(folder), purge_step=begin + 1 if begin else None)
+        self._writer = SummaryWriter(str(folder), purge_step=begin + 1 if begin else 0)
 
     def add(self, figures: Mapping[str, float], step: int) -> None:
         """A point for each figure."""

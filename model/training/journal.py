@@ -6,13 +6,15 @@ In the run's folder: `log.jsonl` has a line for each report (progress.Progress),
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from model.training.curves import draw
+from model.training.errors import TrainingError
 from model.training.progress import Progress
 from model.training.validator import Score
 
@@ -63,24 +65,29 @@ class Journal:
         """Closes the dashboards and draws the curves, if there was anything new."""
         if self._dashboards is None:
             return
-        for dashboard in self._dashboards:
-            dashboard.close()
-        if find_spec("matplotlib") is not None:
-            draw(read(self._folder / LOG), read(self._folder / SCORES), self._folder / CURVES)
+        with _written(self._folder):
+            for dashboard in self._dashboards:
+                dashboard.close()
+            if find_spec("matplotlib") is not None:
+                log, scores = read(self._folder / LOG), read(self._folder / SCORES)
+                draw(log, scores, self._folder / CURVES)
 
     def _write(self, name: str, figures: dict[str, Any]) -> None:
-        if self._dashboards is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for file in (LOG, SCORES):
-                _cut(self._folder / file, self._begin)
-            self._dashboards = self._open()
-        with open(self._folder / name, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(figures) + "\n")
+        path = self._folder / name
+        with _written(path):
+            if self._dashboards is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                for file in (LOG, SCORES):
+                    _cut(self._folder / file, self._begin)
+                self._dashboards = self._open()
+            with open(path, "a", encoding="utf-8") as lines:
+                lines.write(json.dumps(figures) + "\n")
 
     def _show(self, figures: Mapping[str, float | None], step: int) -> None:
         known = {name: value for name, value in figures.items() if value is not None}
-        for dashboard in self._dashboards or ():
-            dashboard.add(known, step)
+        with _written(self._folder):
+            for dashboard in self._dashboards or ():
+                dashboard.add(known, step)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -96,10 +103,21 @@ def read(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the figures could not be written ({error}); make room and run the same "
+            "command again to go on from the newest checkpoint"
+        ) from error
+
+
 def _cut(path: Path, begin: int) -> None:
-    """Leaves the lines of the first `begin` steps."""
+    """Leaves the lines of the first `begin` steps; a run that begins anew leaves none."""
     lines = read(path)
-    kept = [line for line in lines if line["done"] <= begin]
+    kept = [line for line in lines if begin > 0 and line["done"] <= begin]
     if path.is_file():
         partial = path.with_name(path.name + ".partial")
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")

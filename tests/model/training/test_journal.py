@@ -13,9 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from model.training import dashboards
 from model.training.curves import draw
 from model.training.dashboards import open_dashboards
+from model.training.errors import TrainingError
 from model.training.journal import CURVES, LOG, SCORES, Journal, read
 from model.training.progress import Parts, Progress
 from model.training.validator import Score
+from tests.model.training.full_disk import full_disk
 
 STEPS = 40
 
@@ -84,6 +86,20 @@ def test_a_run_that_goes_on_takes_out_what_came_after_its_checkpoint(tmp_path: P
     assert [line["done"] for line in read(tmp_path / LOG)] == list(range(1, STEPS + 1))
     assert [line["done"] for line in read(tmp_path / SCORES)] == [10, 20, 30, 40]
     assert list(scalars(tmp_path, "training/loss")) == list(range(1, STEPS + 1))
+
+
+def test_a_run_that_begins_anew_takes_out_everything(tmp_path: Path) -> None:
+    kept(tmp_path, 0, 25)
+    kept(tmp_path, 0, 8)
+    assert [line["done"] for line in read(tmp_path / LOG)] == list(range(1, 9))
+    assert read(tmp_path / SCORES) == []
+    assert list(scalars(tmp_path, "training/loss")) == list(range(1, 9))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with full_disk(1000), pytest.raises(TrainingError, match=r"could not be written .*make room"):
+        kept(tmp_path, 0, STEPS)
 
 
 def test_nothing_is_touched_without_anything_new(tmp_path: Path) -> None:
