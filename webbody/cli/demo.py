@@ -24,15 +24,19 @@ def demo(
     ] = "default",
     seed: Annotated[int, typer.Option(help="Another seed draws another web.")] = 0,
     port: Annotated[int | None, typer.Option(help="Port of the local web server.")] = None,
+    train: Annotated[
+        bool, typer.Option(help="Go on to train a small model on what was built.")
+    ] = True,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="KEY=VALUE", help="One setting of the build."),
     ] = None,
 ) -> None:
-    """Build a data set from a synthetic web with known truth, offline, and score it.
+    """Build a data set from a synthetic web with known truth, offline, score it, train on it.
 
     Draws people, serves their photos on 127.0.0.1 with the faults of the real web, builds from the
-    manifest with the real libraries and tiny models, and compares the result with the truth.
+    manifest with the real libraries and tiny models, and compares the result with the truth. Then
+    a small SapiensID learns from the build, and is asked to tell strangers apart.
     """
     from webbody.cli.build import run
     from webbody.demo.scoring.score import print_score, write_score
@@ -73,12 +77,18 @@ def demo(
     from pipelines.views.report import write_report
 
     page = write_report(str(folder))
+    if train:
+        from webbody.cli.demo_training import train_on_build
+
+        console.print("\n5. Training on the build, a few minutes: ranks strangers, then learns")
+        train_on_build(folder, out, console)
     console.print(
         f"\nManifest        {web.manifest}\n"
         f"Shards          {folder / 'pack'}\n"
         f"Score           {out / 'score.json'}\n"
         f"Contact sheets  {page}\n"
-        f"Next: webbody explain {folder} URL   webbody status {folder}",
+        + (f"Curves          {out / 'training' / 'curves.png'}\n" if train else "")
+        + f"Next: webbody explain {folder} URL   webbody status {folder}",
         highlight=False,
         soft_wrap=True,
     )
