@@ -115,6 +115,16 @@ class Bench:
         steps = plan(self.batches, samples=enough, warmup=0, rate=1e-5, seed=0, token_multiple=8)
         return steps[:count]
 
+    def tried(
+        self, steps: Sequence[Step], samples: Iterable[Samples], train: bool = True
+    ) -> Speed | None:
+        """As `run`; None where it fails, which must not cost the other rows."""
+        try:
+            return self.run(steps, samples, train)
+        except Exception as error:
+            print(f"{type(error).__name__}: {str(error)[:500].strip()}", flush=True)
+            return None
+
     def run(self, steps: Sequence[Step], samples: Iterable[Samples], train: bool = True) -> Speed:
         """The speed of the steps after the first `warm` of them."""
         skip, width = self.arguments.warm, self.trainer.model.feature_dim
@@ -158,7 +168,10 @@ class Bench:
         if self.arguments.json:
             self.arguments.json.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
 
-    def tell(self, label: str, speed: Speed, train: bool = True, **row: Any) -> None:
+    def tell(self, label: str, speed: Speed | None, train: bool = True, **row: Any) -> None:
+        if speed is None:
+            self.add(f"{label} failed", **row, failed=True)
+            return
         mfu = f"{speed.flops / self.peak:6.1%}" if self.peak and train else f"{'-':>6}"
         memory = f"{speed.peak_gib:9.2f} GiB" if train else f"{'-':>13}"
         line = f"{label} {speed.images:9,.1f}/s {speed.tokens:11,.0f}/s"
@@ -172,7 +185,7 @@ class Bench:
         for tokens in self.arguments.tokens:
             size = self.batches.size(tokens)
             steps = [Step(number, 0, size, tokens, 1e-5) for number in range(count)]
-            speed = self.run(steps, self.synthetic(steps))
+            speed = self.tried(steps, self.synthetic(steps))
             self.tell(f"{tokens:6} {size:6}", speed, table="by tokens", kept=tokens, batch=size)
 
     def by_law(self) -> None:
@@ -180,16 +193,16 @@ class Bench:
         mean = sum(step.tokens for step in steps) / len(steps)
         head = f"{'images':>11} {'tokens':>13} {'waiting':>8} {'MFU':>6} {'memory':>13}"
         print(f"\n{f'{len(steps)} steps, {mean:.0f} tokens on average':<42} {head}")
-        speed = self.run(steps, self.synthetic(steps))
+        speed = self.tried(steps, self.synthetic(steps))
         self.tell(f"{'synthetic':<42}", speed, table="by law", what="synthetic", mean_tokens=mean)
         workers = self.arguments.workers
         for decode in self.arguments.decode:
             how = f"decoding on {decode}, {workers} workers"
             loader = self.loader(decode, workers)
-            speed = self.run(steps, loader(steps))
+            speed = self.tried(steps, loader(steps))
             self.tell(f"{'end to end, ' + how:<42}", speed, table="by law", what="end to end",
                       decode=decode, workers=workers, mean_tokens=mean)  # fmt: skip
-            alone = self.run(steps, loader(steps), train=False)
+            alone = self.tried(steps, loader(steps), train=False)
             self.tell(f"{'loader alone, ' + how:<42}", alone, False, table="by law",
                       what="loader", decode=decode, workers=workers)  # fmt: skip
 
