@@ -34,7 +34,8 @@ def start_on_ray(settings: Mapping[str, Any], say: Say, report: Callable[[Progre
 
     settings = _placed(settings, ray.cluster_resources())
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
+    actor: Any = ray.remote(Board)
+    board = actor.options(num_cpus=0, scheduling_strategy=here).remote()
     news = _News(say, report)
     # Ray leaves a folder with a marker there, for checkpoints of its own.
     leftover = Path(settings["out"], "ray")
