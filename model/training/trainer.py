@@ -82,10 +82,7 @@ class Trainer:
             compile_blocks(self.model)
         self._parallel: nn.Module = self.model
         if dist.is_available() and dist.is_initialized():
-            # Buffers need no copies: every rank computes the same statistics.
-            self._parallel = DistributedDataParallel(
-                self.model, process_group=classifier.group, broadcast_buffers=False
-            )
+            self._parallel = DistributedDataParallel(self.model, process_group=classifier.group)
 
     def step(self, step: Step, samples: Samples) -> Outcome:
         """Learns from this rank's samples of a step, together with the other ranks."""

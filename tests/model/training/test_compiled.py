@@ -1,11 +1,16 @@
 """Compiled training: the same steps, and no compilation for each number of tokens."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partialmethod
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
@@ -80,3 +85,26 @@ def test_the_compilers_own_code_computes_the_same(fresh: None) -> None:
     plain, compiled = trainer(False), trainer(True)
     assert losses(compiled, todo) == pytest.approx(losses(plain, todo), rel=1e-5)
     assert largest_difference(compiled, plain) < 1e-3
+
+
+def _rank(rank: int, ranks: int, root: Path) -> None:
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    counter = CompileCounterWithBackend("aot_eager")
+    nn.Module.compile = partialmethod(nn.Module.compile, backend=counter)  # type: ignore[assignment]
+    wait = timedelta(seconds=200)
+    dist.init_process_group("gloo", f"file://{root}/meet", wait, rank=rank, world_size=ranks)
+    one = trainer(True)
+    found = [one.step(step, runs.samples(step, rank, ranks)).loss.item() for step in steps(6)]
+    torch.save((found, counter.frame_count), root / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_ranks_compile_as_one_does(tmp_path: Path) -> None:
+    multiprocessing.spawn(_rank, (2, tmp_path), nprocs=2)
+    plain = losses(trainer(False), steps(6))
+    for rank in range(2):
+        found, frames = torch.load(tmp_path / f"{rank}.pt")
+        assert found == pytest.approx(plain, rel=1e-5)
+        assert frames <= 3
