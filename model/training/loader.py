@@ -88,7 +88,7 @@ class Loader:
             for step in steps:
                 ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
                 asked.append(ids)
-                yield Wanted(free.popleft(), self._places(ids))
+                yield Wanted(free.popleft(), self._table.places(ids, self._side))
 
         for done in self._workers_on(wanted(), buffers_NBSSC):
             ids = asked.popleft()
@@ -115,12 +115,6 @@ class Loader:
             generator=torch.Generator(),
         )
 
-    def _places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the pictures are, as Wanted has it."""
-        table, side = self._table, self._side
-        fits_B = (table.width[ids] == side) & (table.height[ids] == side)
-        return np.stack([table.shard[ids], table.offset[ids], table.length[ids], fits_B], 1)
-
     def _samples(
         self, ids: NDArray[np.int64], images_BSSC: Tensor, unreadable: dict[int, str]
     ) -> Samples:
@@ -143,7 +137,7 @@ class Loader:
         while True:
             self._count(id, reason)
             id = (id + 1) % len(self._table)
-            done = self._spare[Wanted(0, self._places(np.array([id])))]
+            done = self._spare[Wanted(0, self._table.places(np.array([id]), self._side))]
             self.read += 1
             if not done.unreadable:
                 return id

@@ -15,6 +15,7 @@ from model.training.processes import on_device
 from model.training.progress import Progress
 from model.training.run import Habits, train
 from model.training.validator import Score, Validator
+from model.training.writing import put_in_place, written
 
 __all__ = ["TrainingError", "start"]
 
@@ -72,8 +73,12 @@ def _run(
         )
     finally:
         journal.close()
-    if ended and is_first:
-        parts.trainer.model.save_pretrained(folder / "model")
+    if ended:
+        final, unfinished = folder / "model", folder / "model.partial"
+        with written(final, unfinished, parts.trainer.classifier.group):
+            if is_first:
+                parts.trainer.model.save_pretrained(unfinished)
+                put_in_place(unfinished, final)
     return ended
 
 

@@ -47,8 +47,8 @@ def put_in_place(partial: Path, final: Path) -> None:
         finally:
             os.close(handle)
     old = final.with_name(final.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
     if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
         os.replace(final, old)
     os.replace(partial, final)
     shutil.rmtree(old, ignore_errors=True)
