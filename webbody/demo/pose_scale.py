@@ -69,7 +69,8 @@ def picture(
     points = (figure.keypoints[:, :2] - [left, top]) * scale + [across, down]
     inside = (figure.keypoints[:, 2:] >= HIDDEN) & (points >= 0).all(1, keepdims=True)
     inside &= (points < _SIDE).all(1, keepdims=True)
-    return rgb, np.round(np.where(inside, np.hstack([points, inside]), 0), 2)
+    keypoints: NDArray[np.float64] = np.where(inside, np.hstack([points, inside]), 0)
+    return rgb, keypoints.round(2)
 
 
 def _close(rng: np.random.Generator, identity: Identity) -> Photo:
