@@ -23,10 +23,10 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from model.training.loader import Loader
-from model.training.order import Order
-from model.training.plan import Step
-from model.training.table import Table, read_table
+from model.training.data.loader import Loader
+from model.training.data.order import Order
+from model.training.data.table import Table, read_table
+from model.training.steps.plan import Step
 from webbody.shards import TarWriter
 
 

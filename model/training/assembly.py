@@ -15,15 +15,15 @@ from model.losses import AdaFace, PartialFC
 from model.losses.collectives import rank_and_ranks
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import PRESETS, SapiensID
-from model.training.augment import Augment
+from model.training.data.augment import Augment
+from model.training.data.loader import Loader
+from model.training.data.order import Order, repeats
+from model.training.data.table import Table, read_table
 from model.training.errors import TrainingError, from_settings
-from model.training.loader import Loader
-from model.training.order import Order, repeats
-from model.training.plan import Step, plan
-from model.training.schedule import Batches
-from model.training.table import Table, read_table
-from model.training.trainer import Trainer
-from model.training.validation import HeldOut, held_out
+from model.training.steps.plan import Step, plan
+from model.training.steps.schedule import Batches
+from model.training.steps.trainer import Trainer
+from model.training.watching.validation import HeldOut, held_out
 
 Say = Callable[[str], None]
 #: Seconds between two sentences about shards that are read for the first time.

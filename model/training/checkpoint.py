@@ -18,7 +18,7 @@ from torch import Tensor
 from model.checkpoint import check_state_dict, read_state_dict
 from model.losses import load_shard, save_shard
 from model.training.errors import TrainingError
-from model.training.trainer import Trainer
+from model.training.steps.trainer import Trainer
 from model.training.writing import put_in_place, written
 
 PREFIX, PARTIAL = "step-", ".partial"

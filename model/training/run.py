@@ -9,11 +9,11 @@ import torch
 
 from model.training import checkpoint
 from model.training.errors import TrainingError
-from model.training.plan import Step
-from model.training.progress import Progress, Watch
+from model.training.steps.plan import Step
+from model.training.steps.trainer import Samples, Trainer
 from model.training.stopping import agreed, asked_to_stop
-from model.training.trainer import Samples, Trainer
-from model.training.validator import Validator
+from model.training.watching.progress import Progress, Watch
+from model.training.watching.validator import Validator
 
 #: Steps after which all ranks look together whether the loss is sound and whether to stop.
 CHECK = 20

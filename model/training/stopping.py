@@ -8,7 +8,7 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from model.training.trainer import Trainer
+from model.training.steps.trainer import Trainer
 
 
 @contextmanager

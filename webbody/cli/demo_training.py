@@ -18,8 +18,8 @@ EPOCHS = 60
 def train_on_build(build: Path, out: Path, console: Console) -> None:
     """Trains the `demo` preset on a build; says rank-1 on strangers before and after."""
     from model.training.errors import TrainingError
-    from model.training.journal import SCORES, read
     from model.training.start import start
+    from model.training.watching.journal import SCORES, read
     from webbody.demo.pose_scale import write_pose_scale
 
     held_out, run = out / "held-out", out / "training"

@@ -15,7 +15,7 @@ from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from model.training.progress import Progress
+    from model.training.watching.progress import Progress
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -86,7 +86,7 @@ def train(
         raise WebbodyError("--dry-run tells of this process: leave --workers out, or use torchrun.")
     try:
         if dry_run:
-            from model.training.dry_run import dry_run as estimate
+            from model.training.estimate.dry_run import dry_run as estimate
 
             say("\n".join(lines(estimate(chosen.model_dump(), say))))
             return

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.training.dry_run import Estimate
+    from model.training.estimate.dry_run import Estimate
 
 
 def lines(found: "Estimate") -> list[str]:

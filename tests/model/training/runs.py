@@ -15,10 +15,10 @@ from model import SapiensID
 from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.training import checkpoint
-from model.training.augment import Augment
-from model.training.plan import Step, plan
-from model.training.schedule import Batches
-from model.training.trainer import Samples, Trainer
+from model.training.data.augment import Augment
+from model.training.steps.plan import Step, plan
+from model.training.steps.schedule import Batches
+from model.training.steps.trainer import Samples, Trainer
 from tests.model.sapiensid.people import standing
 
 SIZE, CLASSES, MANY = 96, 6, 401

@@ -117,7 +117,9 @@ def _process(rank: int, ranks: int, root: Path) -> None:
         (root / f"{rank}.txt").write_text(str(told.value))
 
 
-@pytest.mark.parametrize(("room", "told_of"), [(100_000, "step-00000004 could"), (0, "File too large")])
+@pytest.mark.parametrize(
+    ("room", "told_of"), [(100_000, "step-00000004 could"), (0, "File too large")]
+)
 def test_a_run_whose_disk_is_full_stops_and_goes_on_exactly(
     tmp_path: Path, room: int, told_of: str
 ) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from model.training import checkpoint, run
-from model.training.plan import Step
 from model.training.run import Diverged, Habits, Progress, train
-from model.training.trainer import Samples
+from model.training.steps.plan import Step
+from model.training.steps.trainer import Samples
 from tests.model.training import runs
 
 OFTEN = Habits(checkpoint_steps=2, keep=2, log_seconds=0)

@@ -11,7 +11,7 @@ from model import SapiensID
 from model.training import assembly
 from model.training.errors import TrainingError
 from model.training.start import start
-from model.training.trainer import Trainer
+from model.training.steps.trainer import Trainer
 from tests.model.training.small_runs import settings, write_people
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.training.table import read_table
+from model.training.data.table import read_table
 from webbody.demo.pose_scale import picture, write_pose_scale
 from webbody.skeleton import NAMES
 

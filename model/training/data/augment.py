@@ -1,0 +1,162 @@
+"""Augmentation: one affine warp of images and keypoints together, then colours and detail.
+
+Zoom, shift, aspect, flip and the zoom to the face become one matrix per image, so that pixels are
+resampled once; what comes from outside the picture is white, like the padding. Colours are counted
+from white here, 0 being white and -2 black, since zero is what sampling finds outside a picture.
+
+Shape suffixes: B batch, H W image sides, K keypoints.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.noise import uniform
+from model.sapiensid.regions import chosen
+from model.training.data.photometric import recolour, soften
+from webbody.skeleton import FACE, FLIP
+
+_WARP, _COLOURS = 2, 4  # the model's own chances are streams 0 and 1, the plan's stream 3
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How much images are changed in training; the defaults are the paper's (A.1).
+
+    zoom and aspect: ranges of the factors. shift: largest move, as a fraction of the image. flip:
+    share of mirrored images. face_zoom: share of the images with a visible face that show the face
+    only, its keypoints' extent then being `face_extent` of the image (a range). The paper gives
+    the share of zoomed-in faces, 0.4, not how close they are.
+
+    colour, grayscale, blur: shares of images whose brightness, contrast and saturation change by up
+    to the share `colour_change` of each, that lose their colours, and that lose detail, as if made
+    smaller to between `resolution` of their side and all of it. The paper does none of these.
+    """
+
+    zoom: tuple[float, float] = (0.9, 1.1)
+    aspect: tuple[float, float] = (0.95, 1.05)
+    shift: float = 0.05
+    flip: float = 0.5
+    face_zoom: float = 0.4
+    face_extent: tuple[float, float] = (0.3, 0.5)
+    colour: float = 0.0
+    colour_change: float = 0.5
+    grayscale: float = 0.0
+    blur: float = 0.0
+    resolution: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("zoom", "aspect", "face_extent"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must be a range above 0, not {low} to {high}")
+        shares = ("shift", "flip", "face_zoom", "colour", "colour_change", "grayscale", "blur")
+        for name in shares:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")
+        if not 0 < self.resolution <= 1:
+            raise ValueError(f"resolution must be in (0, 1], not {self.resolution}")
+
+    def __call__(
+        self, images_BCHW: Tensor, keypoints_BK3: Tensor, seeds_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Changed images and keypoints, by the chances of each image's int64 seed.
+
+        images_BCHW: counted from white. keypoints_BK3: fractions of the image and visibility; a
+        point that leaves the image becomes invisible.
+        """
+        matrix_B23 = self.draw(keypoints_BK3, seeds_B)
+        images_BCHW = self._photometric(warp(images_BCHW, matrix_B23), seeds_B)
+        return images_BCHW, move(keypoints_BK3, matrix_B23)
+
+    def draw(self, keypoints_BK3: Tensor, seeds_B: Tensor) -> Tensor:
+        """For each image the matrix (2, 3) from points of the result to points of the original.
+
+        Both are counted from -1 to 1 over the image, as affine_grid has it.
+        """
+        noise = uniform(seeds_B, 7, _WARP).unbind(1)
+        zoomed_B, extent_B, zoom_B, aspect_B, x_B, y_B, flip_B = noise
+        face_B2, size_B, has_face_B = _face(keypoints_BK3)
+        close_B = has_face_B & (zoomed_B < self.face_zoom)
+        # A close-up keeps its size: a face is enlarged, never shrunk.
+        half_B = (size_B / _within(self.face_extent, extent_B)).clamp(max=1.0)
+        half_B = half_B.where(close_B, 1.0)  # half the side of what is shown, from -1 to 1
+        half_B = half_B / _within(self.zoom, zoom_B)
+        stretch_B = _within(self.aspect, aspect_B).sqrt()
+        shift_B2 = 2 * self.shift * (2 * torch.stack([x_B, y_B], 1) - 1)
+        centre_B2 = face_B2.where(close_B[:, None], 0.0) + half_B[:, None] * shift_B2
+        mirror_B = 1 - 2 * (flip_B < self.flip).float()
+        zero_B = torch.zeros_like(half_B)
+        return torch.stack(
+            [
+                torch.stack([mirror_B * half_B * stretch_B, zero_B, centre_B2[:, 0]], 1),
+                torch.stack([zero_B, half_B / stretch_B, centre_B2[:, 1]], 1),
+            ],
+            1,
+        )
+
+    def _photometric(self, images_BCHW: Tensor, seeds_B: Tensor) -> Tensor:
+        *noise, coloured_B, gray_B, blurred_B, detail_B = uniform(seeds_B, 7, _COLOURS).unbind(1)
+        if self.colour or self.grayscale:
+            change = (1 - self.colour_change, 1 + self.colour_change)
+            brightness_B, contrast_B, saturation_B = (
+                _within(change, one_B).where(coloured_B < self.colour, 1.0) for one_B in noise
+            )
+            saturation_B = saturation_B.where(gray_B >= self.grayscale, 0.0)
+            images_BCHW = recolour(images_BCHW, brightness_B, contrast_B, saturation_B)
+        if self.blur:
+            resolution_B = _within((self.resolution, 1.0), detail_B)
+            resolution_B = resolution_B.where(blurred_B < self.blur, 1.0)
+            images_BCHW = soften(images_BCHW, resolution_B, self.resolution)
+        return images_BCHW
+
+
+def warp(images_BCHW: Tensor, matrix_B23: Tensor) -> Tensor:
+    """The images, counted from white, as the matrices show them; white beyond the border."""
+    scale_B2, centre_B2 = matrix_B23.diagonal(dim1=1, dim2=2), matrix_B23[..., 2]
+    # Without rotation a place's x depends on its column alone; affine_grid takes 5 times as long.
+    x_BW, y_BH = (
+        torch.addcmul(centre_B2[:, axis, None], scale_B2[:, axis, None], _ticks(images_BCHW, side))
+        for axis, side in ((0, -1), (1, -2))
+    )
+    grid = torch.broadcast_tensors(x_BW[:, None, :], y_BH[:, :, None])
+    grid_BHW2 = torch.stack(grid, -1).to(images_BCHW.dtype)
+    return F.grid_sample(images_BCHW, grid_BHW2, align_corners=False)
+
+
+def _ticks(images_BCHW: Tensor, side: int) -> Tensor:
+    """Where the pixels' centres are along a side, from -1 to 1."""
+    count = images_BCHW.shape[side]
+    return (2 * torch.arange(count, device=images_BCHW.device) + 1) / count - 1
+
+
+def move(keypoints_BK3: Tensor, matrix_B23: Tensor) -> Tensor:
+    """The keypoints in the warped images; left and right change places where it mirrors."""
+    scale_B12 = torch.stack([matrix_B23[:, 0, 0], matrix_B23[:, 1, 1]], 1)[:, None]
+    points_BK2 = (2 * keypoints_BK3[..., :2] - 1 - matrix_B23[:, None, :, 2]) / scale_B12
+    points_BK2 = (points_BK2 + 1) / 2
+    inside_BK1 = ((points_BK2 >= 0) & (points_BK2 <= 1)).all(-1, keepdim=True)
+    moved_BK3 = torch.cat([points_BK2, keypoints_BK3[..., 2:] * inside_BK1], -1)
+    moved_BK3 = moved_BK3.where(moved_BK3[..., 2:] > 0, 0)
+    mirrored_B11 = (matrix_B23[:, 0, 0] < 0)[:, None, None]
+    return chosen(moved_BK3, FLIP.tolist()).where(mirrored_B11, moved_BK3)
+
+
+def _within(limits: tuple[float, float], noise_B: Tensor) -> Tensor:
+    return limits[0] + (limits[1] - limits[0]) * noise_B
+
+
+def _face(keypoints_BK3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Centre (B, 2) from -1 to 1, extent as a fraction of the image, and whether there is one.
+
+    A face needs three of its five points; fewer tell neither its size nor its place.
+    """
+    points_BK3 = chosen(keypoints_BK3, FACE)
+    points_BK2, seen_BK1 = points_BK3[..., :2], points_BK3[..., 2:] > 0
+    has_face_B = seen_BK1[..., 0].sum(1) >= 3
+    low_B2 = points_BK2.where(seen_BK1, torch.inf).amin(1)
+    high_B2 = points_BK2.where(seen_BK1, -torch.inf).amax(1)
+    extent_B = (high_B2 - low_B2).amax(1)
+    return low_B2 + high_B2 - 1, extent_B, has_face_B & (extent_B > 0)

@@ -1,0 +1,127 @@
+"""Pictures read from shards and decoded: the work of the loader's processes.
+
+Shape suffixes: N buffers, B pictures, S side of an image, C channels, P what is needed to find a
+picture.
+"""
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from model.shard_samples import PICTURE_ERRORS, open_picture, square
+from model.training.data.ranges import Ranges
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Pictures to put into a buffer: shard, offset, length, and 1 where the picture is known to be
+    a square of the right size already."""
+
+    buffer: int
+    places_BP: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Done:
+    """Pictures that are in a buffer now, but for the unreadable, by index, with the reason.
+
+    Or, in `jpegs`, their files: one after the other, each ending where `ends` says.
+    """
+
+    buffer: int
+    unreadable: dict[int, str]
+    jpegs: Tensor | None = None
+    ends: tuple[int, ...] = ()
+
+
+def shared_buffers(count: int, largest: int, side: int) -> Tensor:
+    """Memory (N, B, S, S, C) uint8 that forked processes share.
+
+    Filling the same pages again and again is a quarter faster than to take new ones for each batch,
+    and unlike torch's shared memory these do not count against the size of /dev/shm.
+    """
+    shape = (count, largest, side, side, 3)
+    return torch.frombuffer(mmap.mmap(-1, int(np.prod(shape))), dtype=torch.uint8).view(shape)
+
+
+class PictureReader(Dataset[Done]):
+    """Reads pictures of `shards` and decodes them on white squares into buffers.
+
+    With `files` JPEGs are handed over as they are where a whole batch can.
+    """
+
+    def __init__(self, shards: Sequence[str], buffers_NBSSC: Tensor, files: bool = False) -> None:
+        self._buffers_NBSSC, self._files = buffers_NBSSC, files
+        self._ranges = Ranges(shards)
+
+    def __getitem__(self, wanted: Wanted) -> Done:
+        places = wanted.places_BP.tolist()
+        parts = self._ranges.read([(shard, offset, length) for shard, offset, length, _ in places])
+        fits = [place[3] == 1 for place in places]
+        if self._files and all(map(_suits_cuda, parts, fits)):
+            files = [part for part in parts if isinstance(part, bytearray)]
+            ends = tuple(accumulate(map(len, files)))
+            jpegs = torch.frombuffer(bytearray().join(files), dtype=torch.uint8)
+            return Done(wanted.buffer, {}, jpegs, ends)
+        return Done(wanted.buffer, decode_all(parts, fits, self._buffers_NBSSC[wanted.buffer]))
+
+
+def decode_all(
+    parts: Sequence[bytearray | OSError], fits: Sequence[bool], images_BSSC: Tensor
+) -> dict[int, str]:
+    """Decodes on the CPU into images_BSSC; returns why some could not be, by index."""
+    unreadable = {}
+    pixels_BSSC = images_BSSC.numpy()  # which copies faster than torch
+    for i, (part, fit) in enumerate(zip(parts, fits, strict=True)):
+        try:
+            if isinstance(part, OSError):
+                raise part
+            pixels_BSSC[i] = _decode(part, pixels_BSSC.shape[1], fit)
+        except (RuntimeError, *PICTURE_ERRORS) as error:
+            unreadable[i] = str(error).rpartition("cpp:")[2]
+    return unreadable
+
+
+def decode_files(done: Done, side: int, device: str) -> tuple[Tensor, dict[int, str]]:
+    """The pictures of files handed over, (B, S, S, C) on a CUDA device, and the unreadable ones."""
+    assert done.jpegs is not None
+    files = list(done.jpegs.tensor_split(done.ends[:-1]))
+    try:
+        images = decode_jpeg(files, ImageReadMode.RGB, device=device)
+        return torch.stack(images).permute(0, 2, 3, 1), {}
+    except RuntimeError:
+        # It does not say which picture is damaged; the CPU finds out.
+        images_BSSC = torch.empty(len(files), side, side, 3, dtype=torch.uint8)
+        parts = [bytearray(file.numpy()) for file in files]
+        unreadable = decode_all(parts, [True] * len(files), images_BSSC)
+        return images_BSSC.to(device), unreadable
+
+
+def _decode(data: bytearray, side: int, fits: bool) -> NDArray[np.uint8]:
+    """A picture (side, side, 3) uint8 RGB on a white square.
+
+    Where it fits, a JPEG takes a faster way to the same pixels. Raises RuntimeError or one of
+    PICTURE_ERRORS.
+    """
+    if fits and data.startswith(_START):
+        image_CSS = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), ImageReadMode.RGB)
+        if image_CSS.shape[1:] != (side, side):
+            raise ValueError("its size has changed since the shard was read first")
+        return image_CSS.permute(1, 2, 0).numpy()
+    with open_picture(bytes(data)) as picture:
+        return square(picture, side)
+
+
+def _suits_cuda(part: bytearray | OSError, fits: bool) -> bool:
+    """Whether it is a JPEG with an end, without which CUDA would decode half a picture."""
+    return isinstance(part, bytearray) and fits and part.startswith(_START) and part.endswith(_END)

@@ -1,0 +1,173 @@
+"""The samples of each training step, read and decoded ahead of it.
+
+Shape suffixes: B samples of this rank, C channels, S side of an image, K keypoints, P what is
+needed to find a picture, N buffers.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from model.shard_samples import BadShard
+from model.training.data.decoding import Done, PictureReader, Wanted, decode_files, shared_buffers
+from model.training.data.order import Order, share
+from model.training.data.table import Table
+from model.training.steps.plan import Step
+from model.training.steps.trainer import Samples
+
+#: Batches that each process prepares ahead.
+_AHEAD = 2
+#: Unreadable pictures that are never too many.
+_FEW = 10
+
+
+class Loader:
+    """Called with steps, gives this rank's samples of each, in their order.
+
+    side: of the square images. workers: processes that read and decode; with 0 this one does.
+    device: where the samples will be used; for CUDA images lie in pinned memory. decode_on_device:
+    workers only read, CUDA decodes. Samples depend on no choice of workers, nor do those of all
+    ranks together on their number; CUDA decodes to slightly other pixels.
+
+    An unreadable picture is replaced by the next readable sample of the table and counted. Raises
+    BadShard where more than the share `unreadable` of what was read, and more than a few, are.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        order: Order,
+        side: int,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+        workers: int = 0,
+        device: str = "cpu",
+        decode_on_device: bool = False,
+        unreadable: float = 0.01,
+    ) -> None:
+        if decode_on_device and not device.startswith("cuda"):
+            raise ValueError(f"pictures can be decoded on a CUDA device, not on {device}")
+        if not 0 <= unreadable < 1:
+            raise ValueError(
+                f"the share of unreadable pictures must be in [0, 1), not {unreadable}"
+            )
+        self.read, self.unreadable = 0, Counter[str]()
+        self._table, self._order, self._side = table, order, side
+        self._rank, self._ranks, self._workers = rank, ranks, workers
+        self._device, self._on_device, self._limit = device, decode_on_device, unreadable
+        self._spare_SSC = torch.empty(side, side, 3, dtype=torch.uint8)
+        self._spare = PictureReader(table.shards, self._spare_SSC[None, None])
+
+    def __call__(self, steps: Sequence[Step]) -> Iterator[Samples]:
+        """The samples of each step; images (B, C, S, S) lie in memory as (B, S, S, C).
+
+        On the CPU they lie in a buffer: they stay as they are until the next are asked for.
+        """
+        for step in steps:
+            if step.size % self._ranks:
+                raise ValueError(f"{self._ranks} ranks cannot share {step.size} samples evenly")
+        batches = self._batches(steps)
+        return _one_ahead(batches) if self._device.startswith("cuda") else batches
+
+    def _batches(self, steps: Sequence[Step]) -> Iterator[Samples]:
+        largest = max((step.size for step in steps), default=self._ranks) // self._ranks
+        # One for each batch that is being prepared or waits, and the one that is in use.
+        buffers_NBSSC = shared_buffers(max(1, self._workers * _AHEAD) + 1, largest, self._side)
+        free = deque(range(len(buffers_NBSSC)))
+        asked: deque[NDArray[np.int64]] = deque()
+
+        def wanted() -> Iterator[Wanted]:
+            for step in steps:
+                ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
+                asked.append(ids)
+                yield Wanted(free.popleft(), self._table.places(ids, self._side))
+
+        for done in self._workers_on(wanted(), buffers_NBSSC):
+            ids = asked.popleft()
+            if done.jpegs is None:
+                images_BSSC, unreadable = buffers_NBSSC[done.buffer, : len(ids)], done.unreadable
+                if self._device.startswith("cuda"):
+                    images_BSSC = images_BSSC.pin_memory()
+            else:
+                images_BSSC, unreadable = decode_files(done, self._side, self._device)
+            yield self._samples(ids, images_BSSC, unreadable)
+            free.append(done.buffer)
+
+    def _workers_on(self, wanted: Iterator[Wanted], buffers_NBSSC: Tensor) -> Iterable[Done]:
+        return DataLoader(
+            PictureReader(self._table.shards, buffers_NBSSC, self._on_device),
+            batch_size=None,  # an index is a whole batch
+            sampler=wanted,
+            num_workers=self._workers,
+            prefetch_factor=_AHEAD if self._workers else None,
+            collate_fn=_as_it_is,
+            worker_init_fn=_begin if self._workers else None,
+            multiprocessing_context="fork" if self._workers else None,  # shares the buffers
+            # Its own, as drawing a seed for workers would move the run's random state.
+            generator=torch.Generator(),
+        )
+
+    def _samples(
+        self, ids: NDArray[np.int64], images_BSSC: Tensor, unreadable: dict[int, str]
+    ) -> Samples:
+        self.read += len(ids)
+        for i, reason in unreadable.items():
+            ids[i] = self._replacement(int(ids[i]), reason)
+            images_BSSC[i] = self._spare_SSC
+        return Samples(
+            images_BSSC.permute(0, 3, 1, 2),
+            torch.from_numpy(self._table.keypoints[ids]),
+            torch.from_numpy(self._table.label[ids]),
+            torch.from_numpy(self._table.dataset[ids].astype(np.int64)),
+        )
+
+    def _replacement(self, id: int, reason: str) -> int:
+        """The next sample that can be read; its image is left in the spare buffer.
+
+        It is not taken from the batch: which one it is shall not depend on the number of ranks.
+        """
+        while True:
+            self._count(id, reason)
+            id = (id + 1) % len(self._table)
+            done = self._spare[Wanted(0, self._table.places(np.array([id]), self._side))]
+            self.read += 1
+            if not done.unreadable:
+                return id
+            reason = done.unreadable[0]
+
+    def _count(self, id: int, reason: str) -> None:
+        self.unreadable[self._table.shards[self._table.shard[id]]] += 1
+        count = self.unreadable.total()
+        if count > max(_FEW, self._limit * self.read):
+            shard, worst = self.unreadable.most_common(1)[0]
+            raise BadShard(
+                f"{count:,} of {self.read:,} pictures could not be read, more than "
+                f"{self._limit:.1%}; {worst:,} of them in {shard} (the last: {reason.strip()})"
+            )
+
+
+def _begin(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _as_it_is(pictures: Any) -> Any:
+    return pictures
+
+
+def _one_ahead(
+    batches: Iterator[Samples],
+) -> Iterator[Samples]:
+    """The same, each made in a thread while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch

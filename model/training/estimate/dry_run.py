@@ -1,0 +1,121 @@
+"""What a run will need and how long it will take, before it starts."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from model.training.assembly import Parts, Say, assemble
+from model.training.data.loader import Loader
+from model.training.estimate.footprint import Memory, memory
+from model.training.estimate.trial import tried
+from model.training.processes import on_device
+from model.training.steps.plan import Step
+
+#: Pictures that are read and decoded to learn how fast that is.
+_PICTURES = 64
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long a run takes, in seconds, without validation and checkpoints.
+
+    step: the mean step's arithmetic. loading: images per second that the loaders of all processes
+    give together. total: of the run.
+    """
+
+    step: float
+    loading: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known before a run.
+
+    parameters: of the model, by part. classifier: parameters of this process's share, of `people`
+    people over `ranks` processes. largest: images of a process in the largest batch. images: in
+    all steps. tokens: mean of an image. memory: of a process. checkpoint: bytes, of all processes.
+    speed: None where a step was too large to be tried.
+    """
+
+    parameters: dict[str, int]
+    classifier: int
+    people: int
+    ranks: int
+    device: str
+    steps: int
+    images: int
+    tokens: float
+    largest: int
+    memory: Memory
+    checkpoint: int
+    speed: Speed | None
+
+
+def dry_run(settings: Mapping[str, Any], say: Say) -> Estimate:
+    """Puts a run together, as `start` does, and tries a few steps on made-up images.
+
+    Every rank calls it. Writes nothing but the cache in `out`, if there is one. Raises
+    TrainingError.
+    """
+    with on_device(settings) as device:
+        return _estimate(assemble(settings, device, say), settings)
+
+
+def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
+    trainer, steps = parts.trainer, parts.steps
+    classifier = trainer.classifier
+    ranks = classifier.ranks
+    images = sum(step.size for step in steps)
+    trial = tried(parts.trainer, parts.steps)
+    speed = None
+    if trial.seconds is not None:
+        compute = float(trial.seconds.sum())
+        loading = _loading(parts, settings["resources"]["workers"])
+        reading = images / loading
+        # Without processes of its own the loader works while the device waits.
+        total = max(compute, reading) if settings["resources"]["workers"] else compute + reading
+        speed = Speed(compute / len(steps), loading, total)
+    model_bytes = sum(t.numel() * t.element_size() for t in trainer.model.state_dict().values())
+    weights = sum(p.numel() for p in trainer.model.parameters())
+    all_rows = classifier.classes * classifier.width
+    return Estimate(
+        parameters=_by_part(trainer.model),
+        classifier=classifier.weight.numel(),
+        people=classifier.classes,
+        ranks=ranks,
+        device=str(trainer.device),
+        steps=len(steps),
+        images=images,
+        tokens=sum(step.size * step.tokens for step in steps) / images,
+        largest=max(step.size for step in steps) // ranks,
+        memory=memory(trainer, trial.activations, trial.peak),
+        # Weights and two moments of four bytes.
+        checkpoint=model_bytes + 8 * weights + 12 * all_rows,
+        speed=speed,
+    )
+
+
+def _loading(parts: Parts, workers: int) -> float:
+    """Images per second, from what one process can do; cores are shared by a machine's ranks."""
+    count = min(_PICTURES, len(parts.table))
+    loader = Loader(parts.table, parts.order, parts.trainer.model.image_size)
+    begin = time.monotonic()
+    next(iter(loader([Step(0, 0, count, 1, 0.0)])))
+    alone = count / (time.monotonic() - begin)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    cores = max(1.0, (os.cpu_count() or 1) / beside)
+    return alone * min(max(workers, 1), cores) * parts.trainer.classifier.ranks
+
+
+def _by_part(model: nn.Module) -> dict[str, int]:
+    """Parameters of the model's parts, those without any left out."""
+    found = {"tokens": sum(p.numel() for p in model.parameters(recurse=False))}
+    found |= {
+        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+    }
+    return {name: count for name, count in found.items() if count}

@@ -1,0 +1,178 @@
+"""How a run is doing: what its steps gave, how fast they were, how long the rest will take.
+
+Shape suffixes: P parts of the semantic head, K keypoints.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from model.flops import classifier_flops, peak_flops, training_flops
+from model.sapiensid.head import SemanticHead
+from model.sapiensid.sapiensid import SapiensID
+from model.training.steps.plan import Step
+from model.training.steps.trainer import Outcome, Trainer
+from webbody.skeleton import NAMES
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The semantic head's learned weights of body parts, from 0 to 1 (Eq. 10).
+
+    mean and spread (standard deviation): of all of them, of all data sets. keypoints: the mean of
+    each keypoint's.
+    """
+
+    mean: float
+    spread: float
+    keypoints: dict[str, float]
+
+    @property
+    def top(self) -> str:
+        """The keypoint with the largest weight."""
+        return max(self.keypoints, key=lambda name: self.keypoints[name])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a run is doing, over the steps since the last report.
+
+    done: steps, of `steps`. seen: images since the run began. loss, gradient and norm (of
+    features): means. images, tokens: per second, of all ranks. waiting: share of the time spent
+    waiting for data. seconds_per_step: time of training alone. left: seconds until the end, all
+    included. mfu: model FLOPs utilisation, the arithmetic done as a share of what the devices could
+    do; None where their peak is unknown. parts: None for a model without semantic head.
+    """
+
+    done: int
+    steps: int
+    seen: int
+    loss: float
+    gradient: float
+    norm: float
+    rate: float
+    images: float
+    tokens: float
+    waiting: float
+    seconds_per_step: float
+    left: float
+    mfu: float | None
+    parts: Parts | None
+
+
+class Watch:
+    """Sums of a few steps; what lies on the device is fetched for a report only."""
+
+    def __init__(self, steps: Sequence[Step], begin: int, trainer: Trainer) -> None:
+        self._steps, self._trainer = steps, trainer
+        self._ideal = ideal_seconds(trainer)
+        self._left = float(sum(_cost(step) for step in steps[begin:]))
+        self._done, self._wall = 0, time.monotonic()
+        self._reports = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self._images = self._tokens = 0
+        self._waited = self._busy = 0.0
+        self._since = time.monotonic()
+
+    def add(self, step: Step, outcome: Outcome) -> None:
+        """A step was done."""
+        self.outcomes.append(outcome)
+        self._images += step.size
+        self._tokens += _cost(step)
+        if self._ideal is not None:
+            self._busy += step.size * self._ideal(step.tokens)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time spent in it is waiting for data."""
+        begin = time.monotonic()
+        yield
+        self._waited += time.monotonic() - begin
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Time spent in it is no training: evaluation, checkpoints."""
+        begin = time.monotonic()
+        yield
+        self._since += time.monotonic() - begin
+
+    def seconds(self) -> float:
+        """Time of training since the last report."""
+        return time.monotonic() - self._since
+
+    def progress(self, step: Step) -> Progress:
+        """The report after a step; the next one begins here."""
+        loss, gradient, norm = (
+            float(torch.stack([getattr(one, name) for one in self.outcomes]).mean())
+            for name in ("loss", "gradient", "norm")
+        )
+        seconds, count = max(self.seconds(), 1e-9), len(self.outcomes)
+        progress = Progress(
+            done=step.number + 1,
+            steps=len(self._steps),
+            seen=step.start + step.size,
+            loss=loss,
+            gradient=gradient,
+            norm=norm,
+            rate=step.rate,
+            images=self._images / seconds,
+            tokens=self._tokens / seconds,
+            waiting=self._waited / seconds,
+            seconds_per_step=seconds / count,
+            left=self._seconds_left(),
+            mfu=None if self._ideal is None else self._busy / seconds,
+            parts=part_weights(self._trainer.model),
+        )
+        self._begin()
+        return progress
+
+    def _seconds_left(self) -> float:
+        """By the tokens still to come: steps differ in length, tokens do not much.
+
+        What the first report has in it, such as compilation, does not come again.
+        """
+        self._left -= self._tokens
+        self._done += self._tokens
+        self._reports += 1
+        left = self._left / self._done * (time.monotonic() - self._wall)
+        if self._reports == 1:
+            self._done, self._wall = 0, time.monotonic()
+        return left
+
+
+def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
+    """Tokens to the seconds that a training image takes all devices at their peak; None unknown."""
+    dtype = torch.bfloat16 if trainer.mixed_precision else torch.float32
+    peak = peak_flops(trainer.device, dtype)
+    if peak is None:
+        return None
+    classifier, all_peak = trainer.classifier, peak * trainer.classifier.ranks
+    rest = classifier_flops(classifier.width, classifier.rate * classifier.classes)
+
+    @cache
+    def seconds(tokens: int) -> float:
+        return (training_flops(trainer.model, tokens) + rest) / all_peak
+
+    return seconds
+
+
+def part_weights(model: SapiensID) -> Parts | None:
+    """The weights that the semantic head has learned; None for another head."""
+    if not isinstance(model.head, SemanticHead):
+        return None
+    weights = model.head.part_weights.detach().float().sigmoid().cpu()
+    # Attention's parts, then those of peaks; each keypoint's offsets lie side by side.
+    keypoints_K = weights.unflatten(1, (2, len(NAMES), -1)).mean((0, 1, 3))
+    named = dict(zip(NAMES, keypoints_K.tolist(), strict=True))
+    return Parts(float(weights.mean()), float(weights.std(correction=0)), named)
+
+
+def _cost(step: Step) -> int:
+    return step.size * step.tokens
