@@ -28,10 +28,21 @@ def read_pictures(
     A picture that cannot be read, or has more than `max_pixels`, is a sample with an outcome.
     finder: gives the finder when it is needed, as loading its models takes seconds.
     """
+    return find_in(folder.url, keys, folder.read, finder, max_pixels)
+
+
+def find_in(
+    source: str,
+    keys: Sequence[str],
+    bytes_of: Callable[[str], bytes],
+    finder: Callable[[], "SubjectFinder"],
+    max_pixels: int,
+) -> Iterator[Sample]:
+    """`read_pictures` of any source of encoded pictures: `bytes_of` gives those of a key."""
 
     def read(key: str) -> _Picture:
         try:
-            return key, decode(folder.read(key), max_pixels)
+            return key, decode(bytes_of(key), max_pixels)
         except ImageError as error:
             return key, error
         except OSError as error:
@@ -44,10 +55,10 @@ def read_pictures(
             subjects = iter(finder()(good) if good else [])
             for key, picture in window:
                 if isinstance(picture, ImageError):
-                    yield Sample(folder.url, key, outcome=picture.outcome)
+                    yield Sample(source, key, outcome=picture.outcome)
                 else:
                     subject = next(subjects)
-                    yield Sample(folder.url, key, subject.image, subject.keypoints)
+                    yield Sample(source, key, subject.image, subject.keypoints)
 
 
 def _pixels(picture: _Picture) -> int:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from webbody import __version__
-from webbody.cli import build, demo, inspect, models, people, recognise, show, train
+from webbody.cli import build, demo, evaluate, inspect, models, people, recognise, show, train
 from webbody.errors import WebbodyError
 
 #: Exit code after Ctrl-C.
@@ -32,6 +32,7 @@ app.command("compare")(recognise.compare)
 app.add_typer(models.app, name="models")
 app.command("show")(show.show)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 
 

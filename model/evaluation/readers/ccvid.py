@@ -39,4 +39,4 @@ def read_ccvid(path: str | os.PathLike[str]) -> pa.Table:
                 for frame in images_below(root, folder, ".jpg")
             ]
             track += 1
-    return image_table(rows)
+    return image_table(rows, root)

@@ -10,6 +10,7 @@ from model.evaluation.readers.ccvid import read_ccvid
 from model.evaluation.readers.deepchange import read_deepchange
 from model.evaluation.readers.folders import LAYOUTS, read_folders
 from model.evaluation.readers.msmt17 import read_msmt17
+from model.evaluation.readers.pose_scale import read_pose_scale
 from model.evaluation.readers.webbody_test import read_webbody_test
 from model.evaluation.rules import Rule
 
@@ -63,5 +64,6 @@ DATASETS = {
     "occluded_duke": _of_folders("occluded_duke", "Occluded-Duke", _GENERAL),
     "partial_reid": _of_folders("partial_reid", "Partial-REID", _GENERAL),
     "webbody_test": Dataset("WebBody-Test", read_webbody_test, _GENERAL),
+    "pose_scale": Dataset("Drawn people", read_pose_scale, _GENERAL),
     "tinyface": _of_folders("tinyface", "TinyFace", {"general": Figure("ignore_cameras")}),
 }

@@ -35,4 +35,4 @@ def read_deepchange(path: str | os.PathLike[str]) -> pa.Table:
             outfit = f"P{match[1]}{match[2]}"
             rows.append(Row(f"{part}/{image}", int(match[1]), role, camera, outfit, camera))
     check_there(root, (row.image for row in rows), "a list")
-    return image_table(rows)
+    return image_table(rows, root)

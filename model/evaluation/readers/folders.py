@@ -128,4 +128,4 @@ def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
             wear = found.get("wear", part.wear)
             outfit = None if wear is None else f"{found['person']}_{wear}"
             rows.append(Row(f"{part.folder}/{name}", person, part.role, camera, outfit))
-    return image_table(rows)
+    return image_table(rows, root)

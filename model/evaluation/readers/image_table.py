@@ -1,5 +1,6 @@
 """The table that every reader of images returns."""
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_ROOT = b"webbody.root"
+
 
 class Row(NamedTuple):
     """An image; `outfit` names what the person wears, in any words, None where unknown."""
@@ -30,8 +33,11 @@ class Row(NamedTuple):
     track: int = -1
 
 
-def image_table(rows: Iterable[Row]) -> pa.Table:
-    """The rows as a table; outfits are numbered in the order of their names, over all roles."""
+def image_table(rows: Iterable[Row], root: str | os.PathLike[str] = "") -> pa.Table:
+    """The rows as a table; outfits are numbered in the order of their names, over all roles.
+
+    root: the folder that the images' paths start at; `root_of` tells it.
+    """
     rows = list(rows)
     outfits = sorted({row.outfit for row in rows if row.outfit is not None})
     number: dict[str | None, int] = {outfit: place for place, outfit in enumerate(outfits)}
@@ -43,4 +49,9 @@ def image_table(rows: Iterable[Row]) -> pa.Table:
         "role": [row.role for row in rows],
         "track": [row.track for row in rows],
     }
-    return pa.table(columns, SCHEMA)
+    return pa.table(columns, SCHEMA).replace_schema_metadata({_ROOT: os.fspath(root)})
+
+
+def root_of(table: pa.Table) -> str:
+    """The folder below which the images of a table lie; empty where they name shards."""
+    return (table.schema.metadata or {}).get(_ROOT, b"").decode()

@@ -32,4 +32,4 @@ def read_msmt17(path: str | os.PathLike[str]) -> pa.Table:
             camera = whole_number(fields[2], where)
             rows.append(Row(f"test/{image}", whole_number(person, where), role, camera))
     check_there(root, (row.image for row in rows), "a list")
-    return image_table(rows)
+    return image_table(rows, root)

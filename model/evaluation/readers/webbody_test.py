@@ -6,16 +6,13 @@ the others the gallery. It depends on nothing but the keys. Cameras and clothes 
 """
 
 import os
-from collections import defaultdict
 from hashlib import blake2b
 
-import fsspec
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.image_table import Row, image_table
-from model.shard_samples import read_samples
-from model.training.shard_list import list_shards
+from model.evaluation.readers.shard_people import keys_of_people
+from model.training.data.shard_list import list_shards
 
 #: The authors' evaluation set is called webbody_test_25.
 PER_PERSON = 25
@@ -30,19 +27,18 @@ def read_webbody_test(path: str | os.PathLike[str]) -> pa.Table:
     person's role. Raises BadShard where there are no shards or one is damaged, and
     EvaluationError for samples without a person.
     """
-    people = defaultdict(list)
-    for shard in list_shards([os.fspath(path)], "test"):
-        with fsspec.open(shard.url, "rb") as file:
-            for sample in read_samples(file, shard.url):
-                if "cls" not in sample.data:
-                    raise EvaluationError(f"{shard.url}: {sample.key} has no person (.cls)")
-                digest = blake2b(sample.key.encode(), digest_size=10).digest()
-                image = f"{shard.url}/{sample.key}"
-                people[int(sample.data["cls"])].append((digest, image))
+    shards = list_shards([os.fspath(path)], "test")
+    people = keys_of_people(shard.url for shard in shards)
     rows = []
-    for person, images in sorted(people.items()):
-        kept = [image for _, image in sorted(images)[:PER_PERSON]]
+    for person, samples in sorted(people.items()):
+        kept = [f"{url}/{key}" for url, key in sorted(samples, key=_drawn)[:PER_PERSON]]
         queries = len(kept) // SHARE
         rows += [Row(image, person, "query") for image in sorted(kept[:queries])]
         rows += [Row(image, person, "gallery") for image in sorted(kept[queries:])]
     return image_table(rows)
+
+
+def _drawn(sample: tuple[str, str]) -> tuple[bytes, str]:
+    """Where a sample stands in its person's order: by the digest of its key."""
+    url, key = sample
+    return blake2b(key.encode(), digest_size=10).digest(), f"{url}/{key}"

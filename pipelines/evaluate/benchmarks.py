@@ -1,0 +1,138 @@
+"""The data sets by name: what each looks like on a disk, where it comes from, how it is read."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.readers.datasets import DATASETS
+from model.evaluation.readers.folders import LAYOUTS
+from model.features.resumable import Part
+from model.shard_samples import BadShard
+from pipelines.evaluate.features import Held
+from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.parts import Finder
+from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.templates import Templates
+from pipelines.evaluate.verification import Verification
+from webbody.errors import WebbodyError
+
+
+class Task(Protocol):
+    """A data set that was read: the images that need features, and what is made of these.
+
+    name: as users give it. finds: whether keypoints must be found in its images. images: their keys
+    in files of features. parts: makes features of them. figures: of features in their order.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def finds(self) -> bool: ...
+    @property
+    def images(self) -> list[str]: ...
+    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]: ...
+    def figures(self, held: Held) -> Iterator[Figure]: ...
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """title: as papers call it. source: where to get it. layout: what it looks like on a disk."""
+
+    title: str
+    source: str
+    layout: str
+    read: Callable[[str, str], Task]
+
+
+def _read_images(name: str, path: str) -> Task:
+    return Retrieval(name, path, DATASETS[name].read(path))
+
+
+#: Where each comes from, and its files where `LAYOUTS` does not tell. Most ask for an agreement.
+_SOURCES = {
+    "ltcc": "naiq.github.io/LTCC_Perosn_ReID.html, on request",
+    "prcc": "www.isee-ai.cn/~yangqize/clothing.html, on request",
+    "ccvid": "github.com/guxinqian/Simple-CCReID",
+    "market1501": "zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
+    "msmt17": "www.pkuvmc.com/dataset.html, on request (version 1)",
+    "ccda": "on request from the authors of the data set",
+    "celebreid": "github.com/Huang-3/Celeb-reID, on request",
+    "deepchange": "github.com/PengBoXiangShang/deepchange, on request",
+    "occluded_reid": "github.com/lingxiao-he/Partial-Person-ReID",
+    "occluded_duke": "github.com/lightas/Occluded-DukeMTMC-Dataset (lists; Duke is withdrawn)",
+    "partial_reid": "github.com/lingxiao-he/Partial-Person-ReID",
+    "tinyface": "qmul-tinyface.github.io",
+    "webbody_test": "a build of your own, with its test split (docs/build.md)",
+    "pose_scale": "drawn: webbody demo leaves one in held-out",
+}
+_FILES = {
+    "ccvid": "query.txt, gallery.txt; session1/054_02/*.jpg",
+    "msmt17": "list_query.txt, list_gallery.txt; test/0000/*.jpg",
+    "deepchange": "test-set-query, test-set-gallery and their -bbox.txt",
+    "webbody_test": "a build's folder, or test shards (.tar)",
+    "pose_scale": "full-*.tar (queries), close-*.tar (gallery)",
+}
+_FACES = {
+    "lfw": "LFW", "cfp_fp": "CFP-FP", "cplfw": "CPLFW", "calfw": "CALFW", "agedb_30": "AgeDB-30",
+}  # fmt: skip
+
+
+def _layout(name: str) -> str:
+    if name in _FILES:
+        return _FILES[name]
+    layout = LAYOUTS[name]
+    folders = ", ".join(part.folder for part in layout.parts)
+    return f"{folders}; such as {layout.example}"
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    **{
+        name: Benchmark(dataset.title, _SOURCES[name], _layout(name), _read_images)
+        for name, dataset in DATASETS.items()
+    },
+    **{
+        name: Benchmark(
+            title,
+            "github.com/deepinsight/insightface, recognition/_datasets_",
+            f"{name}.bin, or the folder that holds it",
+            Verification.read,
+        )
+        for name, title in _FACES.items()
+    },
+    **{
+        name: Benchmark(
+            title,
+            "nist.gov, face challenges, on request; lists as insightface has them",
+            f"loose_crop/*.jpg; meta/{name}_*.txt",
+            Templates.read,
+        )
+        for name, title in (("ijbb", "IJB-B"), ("ijbc", "IJB-C"))
+    },
+}
+_NAMES = {name.replace("_", ""): name for name in BENCHMARKS}
+
+
+def named(name: str) -> str:
+    """The name of a data set that a user wrote with or without `-` and `_`, in any case.
+
+    Raises WebbodyError for names of none.
+    """
+    found = _NAMES.get(name.lower().replace("-", "").replace("_", ""))
+    if found is None:
+        raise WebbodyError(
+            f"{name}: there is no such data set; there are {', '.join(sorted(BENCHMARKS))}."
+        )
+    return found
+
+
+def read(name: str, path: str) -> Task:
+    """The data set of this name at a path; raises WebbodyError where it is not as it should be."""
+    try:
+        return BENCHMARKS[name].read(name, path)
+    except (EvaluationError, BadShard) as error:
+        raise WebbodyError(f"{name}: {error}.") from error
+    except OSError as error:
+        raise WebbodyError(f"{name}: {path} cannot be read ({error.strerror or error}).") from error

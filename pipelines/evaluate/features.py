@@ -1,0 +1,133 @@
+"""Features of a data set's images: made with a checkpoint and kept, or read from a file.
+
+Shape suffixes: N images, F feature size, M images that have a feature.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.evaluation.errors import EvaluationError
+from model.features.extract import Extractor
+from model.features.resumable import Part, make_features
+from pipelines.recognise.checkpoint import Checkpoint
+from pipelines.recognise.embed import finder_settings
+from webbody import __version__
+from webbody.config import BuildConfig
+from webbody.storage import Folder
+
+#: Digits of a checkpoint's sha256 in the names of kept files.
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Held:
+    """Features (M, F) of those of N images that have one, in their order; present_N says which."""
+
+    features_MF: Tensor
+    present_N: NDArray[np.bool_]
+
+    @property
+    def missing(self) -> int:
+        return int((~self.present_N).sum())
+
+
+def make(
+    name: str,
+    parts: Sequence[Part],
+    finds: bool,
+    checkpoint: Checkpoint,
+    config: BuildConfig,
+    cache: Folder,
+    *,
+    device: str,
+    batch: int,
+    progress: Callable[[int, int], None],
+) -> str:
+    """Path of the features of a data set called `name`, made where they are not there already.
+
+    A feature is that of the image and of the mirrored image added. finds: whether keypoints are
+    found with the models of `config`. progress: called with the rows made and the parts there.
+    """
+    file = f"{name}-{checkpoint.sha256[:_DIGITS]}.parquet"
+    info: dict[str, Any] = checkpoint.info() | {
+        "flip": True,
+        "precision": "bfloat16" if device == "cuda" else "float32",
+        "finder": finder_settings(config, whole=True) if finds else None,
+        "version": __version__,
+    }
+    make_features(
+        parts,
+        Extractor(checkpoint.model, device=device, batch=batch, flip=True),
+        cache,
+        file,
+        info,
+        feature_dim=checkpoint.model.feature_dim,
+        # What is kept can be made again: other settings take its place.
+        replace=True,
+        progress=progress,
+    )
+    return cache.path(file)
+
+
+def read(path: str | Path, images: Sequence[str], data_set: str) -> Held:
+    """The features of images, from a Parquet file of a row for each.
+
+    Columns `feature`, a list of numbers or null, and `key` or `image`, an image's path in the data
+    set. Rows of other images are passed over. Raises EvaluationError for another kind of file,
+    images that have no row or several, and features of different sizes.
+    """
+    try:
+        names = pq.read_schema(path).names
+        key = next((name for name in ("key", "image") if name in names), "")
+        if not key or "feature" not in names:
+            raise EvaluationError(
+                f"{path}: features are in the columns key and feature, and it has {names}"
+            )
+        table = pq.read_table(path, columns=[key, "feature"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EvaluationError(f"{path}: cannot be read as Parquet ({error})") from error
+    wanted = pa.array(images, pa.string())
+    keys = table[key].combine_chunks().cast(pa.string())
+    row_N = pc.index_in(wanted, keys)
+    if row_N.null_count:
+        first = images[row_N.is_null().index(True).as_py()]
+        raise EvaluationError(
+            f"{path}: {row_N.null_count:,} of {len(images):,} images of {data_set} have no row "
+            f"here, the first is {first}; give features of this data set, with such keys"
+        )
+    row_N = row_N.to_numpy()
+    if pc.sum(pc.is_in(keys, wanted)).as_py() > len(pc.unique(wanted)):
+        raise EvaluationError(f"{path}: some images of {data_set} have several rows here")
+    column = table["feature"].combine_chunks()
+    return _rows(path, column, row_N)
+
+
+def _rows(path: str | Path, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    present_N = valid[row_N]
+    if not present_N.any():
+        raise EvaluationError(f"{path}: no image has a feature")
+    try:
+        sizes = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
+        # Nulls are not in the values.
+        values = column.drop_null().flatten().to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise EvaluationError(f"{path}: its features are no lists of numbers") from error
+    if len(sizes) != 1 or values.dtype.kind != "f":
+        raise EvaluationError(
+            f"{path}: features are lists of floating numbers of one size, not of {values.dtype} "
+            f"in {len(sizes)} sizes"
+        )
+    place = np.cumsum(valid) - 1
+    features_MF = values.reshape(-1, sizes[0])[place[row_N[present_N]]]
+    return Held(torch.from_numpy(features_MF), present_N)

@@ -1,0 +1,49 @@
+"""What an evaluation finds out: figures with their counts, curves and ranked galleries."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line to draw: `kind` is CMC (share of queries found by rank) or ROC."""
+
+    kind: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A gallery image of a query's ranking: its cosine, and whether it is a match."""
+
+    image: str
+    cosine: float
+    match: bool
+
+
+@dataclass(frozen=True)
+class RankedQuery:
+    """A query, its average precision, and the first images of its ranking (junk left out)."""
+
+    image: str
+    precision: float
+    found: list[Found]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A protocol on a data set: `metrics` are fractions, NaN where they are not defined.
+
+    counts: how much was judged, and how much was left out. notes: what a reader must know.
+    """
+
+    name: str
+    metrics: dict[str, float]
+    counts: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+    curve: Curve | None = None
+    ranked: list[RankedQuery] = field(default_factory=list)
+    failures: list[RankedQuery] = field(default_factory=list)

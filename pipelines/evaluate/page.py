@@ -1,0 +1,98 @@
+"""The evaluation as one HTML page: figures, curves, ranked galleries, and where it fails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import PurePath
+
+import jinja2
+
+from pipelines.evaluate.figure import Curve, Figure, RankedQuery
+from pipelines.evaluate.pictures import read_pictures
+from pipelines.evaluate.plot import Plot, plot
+from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.run import Evaluated
+from pipelines.evaluate.tables import Row, percent, rows
+from pipelines.views.report.drawing import Album, Drawing, decoded
+from pipelines.views.report.records import plain
+
+#: Longer side of a thumbnail in pixels, and the characters that those of a figure may take.
+_SIDE, _SHARE = 160, 700_000
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """An image: its name, its picture as a data URI (None: unreadable, or no room), its cosine."""
+
+    name: str
+    picture: str | None
+    cosine: float | None = None
+    match: bool = False
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A query and the first images of its ranking."""
+
+    query: Thumb
+    precision: float
+    found: list[Thumb]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure of a data set."""
+
+    id: str
+    title: str
+    figure: Figure
+    plot: Plot | None
+    groups: list[tuple[str, list[Ranking]]]
+
+
+def page(found: Sequence[Evaluated]) -> str:
+    """The page as text; it is self-contained."""
+    sections = [
+        _section(f"{one.name}-{number}", one, figure)
+        for one in found
+        for number, figure in enumerate(one.figures)
+    ]
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"plain": plain, "percent": percent}
+    template = files("webbody").joinpath("templates", "evaluation.html").read_text("utf-8")
+    table: list[Row] = rows(found)
+    return environment.from_string(template).render(found=found, rows=table, sections=sections)
+
+
+def _section(name: str, one: Evaluated, figure: Figure) -> Section:
+    album = Album(_SHARE)
+    shown = {"Queries from the best to the worst": figure.ranked, "The worst": figure.failures}
+    root = one.task.root if isinstance(one.task, Retrieval) else ""
+    wanted = {
+        image
+        for ranking in (*figure.ranked, *figure.failures)
+        for image in (ranking.image, *(found.image for found in ranking.found))
+    }
+    pictures = read_pictures(root, sorted(wanted))
+    groups = [
+        (title, [_ranking(ranking, pictures, album) for ranking in rankings])
+        for title, rankings in shown.items()
+        if rankings
+    ]
+    return Section(name, f"{one.title}, {figure.name}", figure, _plotted(figure.curve), groups)
+
+
+def _plotted(curve: Curve | None) -> Plot | None:
+    return None if curve is None else plot(curve)
+
+
+def _ranking(ranking: RankedQuery, pictures: dict[str, bytes], album: Album) -> Ranking:
+    def thumb(image: str, cosine: float | None = None, match: bool = False) -> Thumb:
+        rgb = decoded(pictures.get(image))
+        picture = None if rgb is None else album.add(Drawing(rgb, _SIDE))
+        return Thumb(PurePath(image).name, picture, cosine, match)
+
+    found = [thumb(one.image, one.cosine, one.match) for one in ranking.found]
+    return Ranking(thumb(ranking.image), ranking.precision, found)

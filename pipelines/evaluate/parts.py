@@ -1,0 +1,85 @@
+"""The images of data sets as parts whose features are made and kept one after the other."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fsspec
+
+from model.features.resumable import Part
+from model.features.samples import Sample, read_shard
+from pipelines.recognise.embed import PICTURES
+from pipelines.recognise.pictures import find_in, read_pictures
+from webbody.storage import Folder
+
+if TYPE_CHECKING:
+    from pipelines.vision.subjects import SubjectFinder
+
+Finder = Callable[[], "SubjectFinder"]
+
+
+def of_folder(root: str, images: Sequence[str], finder: Finder, max_pixels: int) -> list[Part]:
+    """Images below a folder; each shows one person, whose keypoints are found."""
+    parts = []
+    for some in _runs(images):
+        states = (os.stat(Path(root, image)) for image in some)
+        described = [f"{x} {s.st_size} {s.st_mtime_ns}" for x, s in zip(some, states, strict=True)]
+        samples = partial(read_pictures, Folder(root), some, finder, max_pixels)
+        parts.append(Part(_name(root, *described), samples))
+    return parts
+
+
+def of_pairs(path: str, images: Sequence[bytes], finder: Finder, max_pixels: int) -> list[Part]:
+    """Encoded images of a file; an image's key is its number."""
+    parts = []
+    for some in _runs([str(number) for number in range(len(images))]):
+        digests = [hashlib.blake2b(images[int(key)]).hexdigest() for key in some]
+        read = partial(find_in, path, some, lambda key: images[int(key)], finder, max_pixels)
+        parts.append(Part(_name(*digests), read))
+    return parts
+
+
+def of_shards(images: Sequence[str], size: int) -> list[Part]:
+    """Samples `SHARD/KEY`, which bring their keypoints; other samples of the shards are left out.
+
+    size: side of the model's images in pixels.
+    """
+    keys: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        shard, key = shard_and_key(image)
+        keys[shard].append(key)
+    parts = []
+    for shard, wanted in keys.items():
+        fs, place = fsspec.core.url_to_fs(shard)
+        state = {name: fs.info(place).get(name) for name in ("size", "mtime", "ETag")}
+        name = _name(shard, str(state), *wanted)
+        parts.append(Part(name, partial(_of_shard, shard, frozenset(wanted), size)))
+    return parts
+
+
+def shard_and_key(image: str) -> tuple[str, str]:
+    """The two parts of `SHARD/KEY`: a key may have slashes, a shard's name ends with .tar."""
+    shard, ending, key = image.rpartition(".tar/")
+    return shard + ending[:-1], key
+
+
+def _of_shard(shard: str, wanted: frozenset[str], size: int) -> Iterator[Sample]:
+    with fsspec.open(shard, "rb") as file:
+        for sample in read_shard(file, shard, size):
+            if sample.key in wanted:
+                yield replace(sample, key=f"{shard}/{sample.key}")
+
+
+def _runs(keys: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(keys), PICTURES):
+        yield list(keys[start : start + PICTURES])
+
+
+def _name(*described: str) -> str:
+    """A file name for a part: a digest of what it is made of."""
+    return hashlib.blake2b("\n".join(described).encode(), digest_size=10).hexdigest()

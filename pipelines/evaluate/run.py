@@ -1,0 +1,83 @@
+"""Evaluating data sets one after the other: read all, then features and figures of each."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from model.evaluation.errors import EvaluationError
+from model.features.feature_file import BadFeatures
+from model.shard_samples import BadShard
+from pipelines.evaluate import benchmarks, features
+from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.wanted import Wanted
+from pipelines.recognise.checkpoint import Checkpoint
+from pipelines.recognise.embed import lazy_finder
+from pipelines.vision.devices import choose_device
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A data set with its figures; model: the checkpoint or file that its features are of."""
+
+    name: str
+    title: str
+    path: str
+    model: str
+    task: benchmarks.Task
+    figures: list[Figure]
+    seconds: float
+
+
+def evaluate(
+    wanted: Sequence[Wanted],
+    open_model: Callable[[], Checkpoint],
+    config: BuildConfig,
+    cache: str,
+    *,
+    batch: int = 32,
+    progress: Callable[[str, int, int, int], None] = lambda name, rows, parts, of: None,
+    done: Callable[[Evaluated], None] = lambda found: None,
+) -> list[Evaluated]:
+    """The figures of data sets, in their order.
+
+    open_model: gives the checkpoint where features are not read from a file. cache: folder for the
+    features that are made. progress: called with a data set's name, the rows made, the parts that
+    are there, and all parts. done: called with each data set as soon as its figures are there.
+    Raises WebbodyError for what a user can mend; all data sets are read before features are made.
+    """
+    tasks = [benchmarks.read(one.name, one.path) for one in wanted]
+    device = choose_device(config.resources.device)
+    needed = any(one.features is None for one in wanted)
+    checkpoint = open_model() if needed else None
+    found = []
+    for one, task in zip(wanted, tasks, strict=True):
+        begin = time.monotonic()
+        try:
+            path, model = one.features, str(one.features)
+            if path is None:
+                assert checkpoint is not None
+                model = f"{checkpoint.path} (sha256 {checkpoint.sha256[:12]})"
+                size = checkpoint.model.image_size
+                finder = lazy_finder(config, True, size)
+                parts = task.parts(finder, size, config.download.max_pixels)
+
+                def told(rows: int, there: int, name: str = one.name, of: int = len(parts)) -> None:
+                    progress(name, rows, there, of)
+
+                path = features.make(
+                    one.name, parts, task.finds, checkpoint, config, Folder(cache),
+                    device=device, batch=batch, progress=told,
+                )  # fmt: skip
+            held = features.read(path, task.images, one.name)
+            held = replace(held, features_MF=held.features_MF.to(device))
+            figures = list(task.figures(held))
+        except (EvaluationError, BadShard, BadFeatures) as error:
+            raise WebbodyError(f"{one.name}: {error}.") from error
+        title = benchmarks.BENCHMARKS[one.name].title
+        seconds = time.monotonic() - begin
+        found.append(Evaluated(one.name, title, one.path, model, task, figures, seconds))
+        done(found[-1])
+    return found

@@ -1,0 +1,47 @@
+"""Sets of pairs of faces in `.bin` files: do both images of a pair show one person?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.evaluation.readers.pairs_bin import Pairs, read_pairs
+from model.evaluation.verification import verify
+from model.features.resumable import Part
+from pipelines.evaluate.features import Held
+from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.parts import Finder, of_pairs
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Pairs that were read; an image's key is its number."""
+
+    name: str
+    path: str
+    pairs: Pairs
+    finds = True
+
+    @classmethod
+    def read(cls, name: str, path: str) -> "Verification":
+        """The pairs of `path`, or of `NAME.bin` in it; raises EvaluationError."""
+        file = Path(path)
+        return cls(name, path, read_pairs(file / f"{name}.bin" if file.is_dir() else file))
+
+    @property
+    def images(self) -> list[str]:
+        return [str(number) for number in range(len(self.pairs.images))]
+
+    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
+        return of_pairs(self.path, self.pairs.images, finder, max_pixels)
+
+    def figures(self, held: Held) -> Iterator[Figure]:
+        """Accuracy over ten folds, of the pairs both of whose images have a feature."""
+        whole = held.present_N.reshape(-1, 2).all(1)
+        kept = np.repeat(whole, 2)[held.present_N]
+        features_MF = held.features_MF[kept]
+        found = verify(features_MF, self.pairs.same[whole])
+        counts = {"pairs": found.pairs, "pairs without features": int((~whole).sum())}
+        metrics = {"accuracy": found.accuracy, "std": found.std}
+        yield Figure("verification", metrics, counts, curve=Curve("ROC", found.fpr, found.tpr))

@@ -1,0 +1,192 @@
+"""`webbody evaluate`: a model's figures on data sets, beside those of the paper."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.people import demo_models
+from webbody.cli.recognise import CheckpointOption, Demo, Device
+from webbody.config import load
+from webbody.errors import Incomplete, WebbodyError
+
+if TYPE_CHECKING:
+    from pipelines.evaluate.run import Evaluated
+    from pipelines.evaluate.wanted import Wanted
+
+#: Where nobody watches a terminal, a line at most this often (seconds).
+_INTERVAL = 5.0
+
+
+def evaluate(
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", "-d", metavar="NAME=PATH", help="A data set; see --list."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of data sets: `NAME: PATH`, or `path` and `features`."),
+    ] = None,
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder for tables and page.")] = "",
+    checkpoint: CheckpointOption = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            "-f",
+            metavar="[NAME=]FILE",
+            help="Parquet of features made elsewhere, of whatever model, with columns `key` (an "
+            "image's path in the data set) and `feature`.",
+        ),
+    ] = None,
+    cache: Annotated[
+        str, typer.Option(help="Folder for features that are made; OUT/features if not given.")
+    ] = "",
+    batch: Annotated[int, typer.Option(min=1, help="Images in one call of the model.")] = 32,
+    device: Device = None,
+    demo: Demo = False,
+    list_: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            help="Only tell of each data set: where to get it, what it looks "
+            "like on a disk, and whether it was found.",
+        ),
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Judge a model by the protocols of the paper, and set it beside the paper's figures.
+
+    Features are those of the image and the mirrored image added. Keypoints are found with the
+    models of the configuration; samples of shards bring theirs. Features are kept by checkpoint
+    and data set: run the same command again to go on where a killed one stopped.
+
+    OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows ranked galleries,
+    curves and failures, too, and whoever is in them: it is not for publication.
+    Exit code 0: evaluated. 1: some figure is not defined, as no query has a match. 2: something to
+    mend first.
+    """
+    from pipelines.evaluate.wanted import read_wanted
+
+    wanted = read_wanted(data, dataset or [], features or [])
+    console = Console()
+    if list_:
+        _list(wanted)
+        return
+    if not wanted or not out:
+        raise WebbodyError("Give data sets (--dataset NAME=PATH or --data) and --out; see --list.")
+    from pipelines.evaluate.output import write
+    from pipelines.evaluate.run import evaluate as run
+    from pipelines.recognise.checkpoint import open_checkpoint
+
+    overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
+    settings = load(config, overrides, base=demo_models() if demo else None)
+    found: list[Evaluated] = []
+    names: list[str] = []
+
+    def done(one: "Evaluated") -> None:
+        # What is found is kept, whatever happens to the next data set.
+        found.append(one)
+        names[:] = write(out, found)
+
+    with _Progress(console) as progress:
+        run(
+            wanted, lambda: open_checkpoint(checkpoint), settings, cache or f"{out}/features",
+            batch=batch, progress=progress, done=done,
+        )  # fmt: skip
+    console.print(table(found))
+    for one in found:
+        for figure in one.figures:
+            counts = ", ".join(f"{n:,} {what}" for what, n in figure.counts.items() if n)
+            line = "; ".join([f"{one.name}, {figure.name}: {counts}", *figure.notes])
+            console.print(line, style="dim", soft_wrap=True, highlight=False)
+    typer.echo(f"Written to {out}: {', '.join(names)}")
+    empty = [one.name for one in found for figure in one.figures if not _defined(figure.metrics)]
+    if empty:
+        raise Incomplete(f"{', '.join(dict.fromkeys(empty))}: some figures are not defined.")
+
+
+def table(found: "Sequence[Evaluated]") -> Table:
+    """Our figures, the paper's, and their difference, all in percent."""
+    from pipelines.evaluate.tables import percent, rows
+
+    title = "In percent; SapiensID and others as the paper prints them"
+    out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    out.add_column("data set", no_wrap=True)
+    out.add_column("figure", overflow="fold")
+    out.add_column("metric", no_wrap=True)
+    for column in ("ours", "SapiensID", "differ"):
+        out.add_column(column, justify="right", no_wrap=True)
+    # What the best other method was trained on is in the files.
+    out.add_column("best other", no_wrap=True)
+    before = ""
+    for row in rows(found):
+        if before not in ("", row.dataset):
+            out.add_section()
+        difference = percent(row.difference, "+")
+        colour = "green" if (row.difference or 0) >= 0 else "red"
+        out.add_row(
+            row.dataset if row.dataset != before else "",
+            row.figure,
+            row.metric,
+            percent(row.ours) or "-",
+            percent(row.sapiensid),
+            f"[{colour}]{difference}[/]" if difference else "",
+            f"{percent(row.best_other)} {(row.other_method or '').partition(' ')[0]}",
+        )
+        before = row.dataset
+    return out
+
+
+def _list(wanted: "Sequence[Wanted]") -> None:
+    """A paragraph for each data set; those that were given a path are read."""
+    from pipelines.evaluate.benchmarks import BENCHMARKS, read
+
+    paths = {one.name: one.path for one in wanted}
+    for name, benchmark in BENCHMARKS.items():
+        state = "no path given"
+        if name in paths:
+            try:
+                state = f"{paths[name]}: {len(read(name, paths[name]).images):,} images"
+            except WebbodyError as error:
+                state = f"NO  {error}"
+        typer.secho(f"{name}  ({benchmark.title})", bold=True)
+        typer.echo(f"    from   {benchmark.source}")
+        typer.echo(f"    files  {benchmark.layout}")
+        typer.echo(f"    found  {state}")
+
+
+def _defined(metrics: dict[str, float]) -> bool:
+    return all(value == value for value in metrics.values())
+
+
+class _Progress:
+    """Images so far: a changing line on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._status = console, console.status("Reading the data sets")
+        self._told = time.monotonic()
+
+    def __enter__(self) -> "_Progress":
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def __call__(self, name: str, rows: int, parts: int, of: int) -> None:
+        now = time.monotonic()
+        line = f"{name}: {parts:,}/{of:,} parts  {rows:,} images"
+        if self._console.is_terminal:
+            self._status.update(line)
+        elif now - self._told >= _INTERVAL:
+            self._told = now
+            self._console.print(line, highlight=False)
