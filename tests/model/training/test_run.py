@@ -1,6 +1,7 @@
 """Whole runs: interrupted, preempted, gone astray."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -84,34 +85,78 @@ def test_an_exploding_run_stops_and_keeps_the_last_good_checkpoint(
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.model.training.test_run import OFTEN, share
 from tests.model.training import runs
+from tests.model.training.test_run import OFTEN
 from model.training.run import train
+
+folder, meet, rank, ranks = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
 
 def report(progress):
     print(progress.done, repr(progress.loss), flush=True)
 
-train(runs.trainer(), runs.steps(), share, Path(sys.argv[1]), runs.RUN, OFTEN, report)
+def share(steps):
+    return (runs.samples(step, rank, ranks) for step in steps)
+
+with runs.joined(rank, ranks, meet):
+    train(runs.trainer(), runs.steps(), share, folder, runs.RUN, OFTEN, report)
 """
 
 
-def test_killed_runs_go_on_exactly(tmp_path: Path, losses: list[float]) -> None:
-    """SIGKILL after the third step, twice: what follows is what would have followed."""
-    seen: dict[int, float] = {}
-    root = Path(__file__).parents[3]
-    for kill in (True, True, False):
-        program = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(tmp_path)],
-            stdout=subprocess.PIPE, text=True, cwd=root,
+def processes(ranks: int, folder: Path, meet: Path) -> list[subprocess.Popen[str]]:
+    meet.mkdir()
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, folder, meet, str(rank), str(ranks)],
+            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert program.stdout is not None
-        for count, line in enumerate(program.stdout, 1):
+        )
+        for rank in range(ranks)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def losses_of_two(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """Of two processes, which round otherwise than one."""
+    root = tmp_path_factory.mktemp("two")
+    running = processes(2, root / "run", root / "meet")
+    told = [process.communicate()[0] for process in running]
+    return [float(line.split()[1]) for line in told[0].splitlines()]
+
+
+def test_one_killed_process_goes_on_exactly(tmp_path: Path, losses: list[float]) -> None:
+    """SIGKILL at any step, twice: what follows would have followed, bit by bit."""
+    assert killed((1, 1, 1), tmp_path) == losses
+
+
+@pytest.mark.parametrize("launches", [(2, 2), (2, 1)], ids=str)
+def test_killed_processes_go_on_exactly(
+    launches: tuple[int, ...], tmp_path: Path, losses_of_two: list[float]
+) -> None:
+    tolerance = 1e-6 if launches[-1] == 2 else 1e-5
+    assert killed(launches, tmp_path) == pytest.approx(losses_of_two, rel=tolerance)
+
+
+def killed(launches: tuple[int, ...], folder: Path) -> list[float]:
+    """The losses of a run that is killed in all launches but the last, of so many processes each.
+
+    A loss is the last that was told of a step: after a kill steps are computed again.
+    """
+    seen: dict[int, float] = {}
+    for number, ranks in enumerate(launches):
+        # At least the first checkpoint is left, so that the next launch really goes on.
+        last = random.randint(2, 4) if number < len(launches) - 1 else None
+        running = processes(ranks, folder / "run", folder / f"meet{number}")
+        assert running[0].stdout is not None
+        for count, line in enumerate(running[0].stdout, 1):
             done, loss = line.split()
-            assert seen.setdefault(int(done), float(loss)) == float(loss)
-            if kill and count == 3:
-                program.kill()
+            seen[int(done)] = float(loss)
+            if count == last:
                 break
-        program.wait()
-        program.stdout.close()
-    assert [seen[done] for done in sorted(seen)] == losses
+        for process in running:
+            if last is not None:
+                process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+    assert sorted(seen) == list(range(1, len(runs.steps()) + 1))
+    return [seen[done] for done in sorted(seen)]
