@@ -13,6 +13,7 @@ from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Figure
 from pipelines.evaluate.parts import Finder
 from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.surveillance import Surveillance
 from pipelines.evaluate.templates import Templates
 from pipelines.evaluate.verification import Verification
 from webbody.errors import WebbodyError
@@ -111,6 +112,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         )
         for name, title in (("ijbb", "IJB-B"), ("ijbc", "IJB-C"))
     },
+    "ijbs": Benchmark(
+        "IJB-S",
+        "nist.gov, face challenges, on request",
+        "cs6_*.csv; galleries/*.csv; crops/7/videos_4012_00031.jpg, crops/7/img_3.jpg",
+        Surveillance.read,
+    ),
 }
 _NAMES = {name.replace("_", ""): name for name in BENCHMARKS}
 

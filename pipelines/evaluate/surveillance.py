@@ -1,0 +1,98 @@
+"""IJB-S: people in videos of surveillance cameras and drones, searched among still images.
+
+Shape suffixes: N rows of the table, T templates, F feature size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from model.evaluation.images import Images
+from model.evaluation.open_set import OpenSet, identify
+from model.evaluation.pooling import pool_templates
+from model.evaluation.ranking import evaluate
+from model.evaluation.readers.ijbs import read_ijbs
+from model.features.resumable import Part
+from pipelines.evaluate.features import Held
+from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.parts import Finder, of_folder
+
+#: Probes and galleries of the figures; each gallery has two halves.
+_FIGURES = {
+    "surveillance to single": ("surveillance", "single"),
+    "surveillance to booking": ("surveillance", "booking"),
+    "UAV to booking": ("uav", "booking"),
+}
+_CURVE = 50
+
+
+@dataclass(frozen=True)
+class Surveillance:
+    """The table of templates that was read."""
+
+    name: str
+    path: str
+    table: pa.Table
+    finds = True
+
+    @classmethod
+    def read(cls, name: str, path: str) -> "Surveillance":
+        """The data set of a folder; raises EvaluationError."""
+        return cls(name, path, read_ijbs(path))
+
+    @property
+    def images(self) -> list[str]:
+        return pc.unique(self.table["image"].drop_null()).to_pylist()
+
+    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
+        return of_folder(str(Path(self.path, "crops")), self.images, finder, max_pixels)
+
+    def figures(self, held: Held) -> Iterator[Figure]:
+        """Ranks in both halves of the galleries together, and open-set rates, their mean."""
+        for name, (probe, gallery) in _FIGURES.items():
+            halves = [self._templates(held, [f"{gallery}_g{half}"]) for half in (1, 2)]
+            query = self._templates(held, [probe])
+            both = self._templates(held, [f"{gallery}_g1", f"{gallery}_g2"])
+            closed = evaluate(query, both, "ignore_cameras")
+            opened = [identify(query, half) for half in halves]
+            metrics = {f"top{k}": closed.rank(k) for k in (1, 5, 10)}
+            share = closed.cmc[:_CURVE]
+            counts = {
+                "probes": closed.queries,
+                "probes without a match": closed.skipped,
+                "gallery": len(both.person),
+                "images without a feature": held.missing,
+            }
+            curve = Curve("CMC", np.arange(1.0, len(share) + 1), share) if closed.queries else None
+            yield Figure(name, metrics | _open_rates(opened), counts, curve=curve)
+
+    def _templates(self, held: Held, roles: list[str]) -> Images:
+        """Templates with these roles: the means of their images' raw features."""
+        rows = self.table.filter(pc.is_in(self.table["role"], pa.array(roles)))
+        template_N = rows["template"].to_numpy()
+        features_TF, numbers_T = pool_templates(self._features(held, rows), template_N)
+        first = np.searchsorted(np.sort(template_N), numbers_T.cpu().numpy())
+        person_N = rows["person"].to_numpy()[np.argsort(template_N, kind="stable")]
+        return Images(features_TF, person_N[first])
+
+    def _features(self, held: Held, rows: pa.Table) -> Tensor:
+        """Features (N, F) of rows; zeros where there is no crop, or none that has a feature."""
+        names = pa.array(self.images)
+        place = pc.fill_null(pc.index_in(rows["image"], names), -1).to_numpy()
+        # The place of each image among those that have a feature.
+        order = np.where(held.present_N, np.cumsum(held.present_N) - 1, -1)
+        place = np.where(place >= 0, order[place], -1)
+        index = torch.from_numpy(place).to(held.features_MF.device)
+        return held.features_MF[index.clamp(min=0)].float() * (index >= 0)[:, None]
+
+
+def _open_rates(opened: list[OpenSet]) -> dict[str, float]:
+    """Shares identified at false identification rates, means over the halves of a gallery."""
+    tpir = np.mean([one.tpir for one in opened], axis=0)
+    return {f"TPIR@FPIR={f:g}": float(t) for f, t in zip(opened[0].fpir, tpir, strict=True)}
