@@ -36,6 +36,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.model
 	$(BIN)/python -m benchmarks.loader
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.evaluate
 
 clean:
 	rm -rf .venv build *.egg-info
