@@ -5,9 +5,9 @@ Shape suffixes: N images, F feature size, M images that have a feature.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,7 +53,7 @@ def make(
     batch: int,
     progress: Callable[[int, int], None],
 ) -> str:
-    """Path of the features of a data set called `name`, made where they are not there already.
+    """Path or URL of the features of a data set called `name`, made where they are not there yet.
 
     A feature is that of the image and of the mirrored image added. finds: whether keypoints are
     found with the models of `config`. progress: called with the rows made and the parts there.
@@ -76,10 +76,10 @@ def make(
         replace=True,
         progress=progress,
     )
-    return cache.path(file)
+    return f"{cache.url}/{file}"
 
 
-def read(path: str | Path, images: Sequence[str], data_set: str) -> Held:
+def read(path: str, images: Sequence[str], data_set: str) -> Held:
     """The features of images, from a Parquet file of a row for each.
 
     Columns `feature`, a list of numbers or null, and `key` or `image`, an image's path in the data
@@ -87,13 +87,14 @@ def read(path: str | Path, images: Sequence[str], data_set: str) -> Held:
     images that have no row or several, and features of different sizes.
     """
     try:
-        names = pq.read_schema(path).names
-        key = next((name for name in ("key", "image") if name in names), "")
-        if not key or "feature" not in names:
-            raise EvaluationError(
-                f"{path}: features are in the columns key and feature, and it has {names}"
-            )
-        table = pq.read_table(path, columns=[key, "feature"])
+        with fsspec.open(path, "rb") as file:
+            names = pq.read_schema(file).names
+            key = next((name for name in ("key", "image") if name in names), "")
+            if not key or "feature" not in names:
+                raise EvaluationError(
+                    f"{path}: features are in the columns key and feature, and it has {names}"
+                )
+            table = pq.read_table(file, columns=[key, "feature"])
     except (OSError, pa.ArrowInvalid) as error:
         raise EvaluationError(f"{path}: cannot be read as Parquet ({error})") from error
     wanted = pa.array(images, pa.string())
@@ -112,7 +113,7 @@ def read(path: str | Path, images: Sequence[str], data_set: str) -> Held:
     return _rows(path, column, row_N)
 
 
-def _rows(path: str | Path, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
+def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     present_N = valid[row_N]
     if not present_N.any():

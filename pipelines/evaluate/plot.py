@@ -55,7 +55,7 @@ def plot(curve: Curve) -> Plot:
         return round((1 - (value - floor) / (1 - floor)) * HEIGHT, 1)
 
     steps = round((1 - floor) * 10)
-    shares = [floor + number / 10 for number in range(0, steps + 1, 2 if steps > 5 else 1)]
+    shares = [1 - number / 10 for number in range(0, steps + 1, 2 if steps > 5 else 1)]
     return Plot(
         curve.kind,
         *_LABELS[curve.kind],

@@ -15,7 +15,9 @@ from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.features import read
+from pipelines.evaluate.figure import Curve
 from pipelines.evaluate.paper import AVERAGES, paper, paper_average
+from pipelines.evaluate.plot import plot
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.tables import rows, to_csv, to_json, to_latex
 from pipelines.evaluate.wanted import Wanted, read_wanted
@@ -128,17 +130,17 @@ def test_other_features_are_told(tmp_path, change, told):
 def test_other_columns_and_other_files_are_told(tmp_path):
     pq.write_table(pa.table({"name": ["a"]}), tmp_path / "f.parquet")
     with pytest.raises(EvaluationError, match="in the columns key and feature, and it has"):
-        read(tmp_path / "f.parquet", ["a"], "market1501")
+        read(str(tmp_path / "f.parquet"), ["a"], "market1501")
     (tmp_path / "f.parquet").write_bytes(b"PAR")
     with pytest.raises(EvaluationError, match=r"f\.parquet: cannot be read as Parquet"):
-        read(tmp_path / "f.parquet", ["a"], "market1501")
+        read(str(tmp_path / "f.parquet"), ["a"], "market1501")
 
 
 def test_halves_and_fixed_sizes_are_features_too(tmp_path):
     values = pa.array(np.arange(6, dtype=np.float16))
     feature = pa.FixedSizeListArray.from_arrays(values, 2, mask=pa.array([False, True, False]))
     pq.write_table(pa.table({"image": ["a", "b", "c"], "feature": feature}), tmp_path / "f.parquet")
-    held = read(tmp_path / "f.parquet", ["c", "b", "a"], "any")
+    held = read(str(tmp_path / "f.parquet"), ["c", "b", "a"], "any")
     assert held.features_MF.tolist() == [[4, 5], [0, 1]]
     assert held.present_N.tolist() == [True, False, True] and held.missing == 1
 
@@ -181,6 +183,17 @@ def test_ccvid_is_judged_by_frames_tracks_and_clips(tmp_path):
     assert by_name["cloth-changing, clips"].counts["gallery"] == 4
     assert by_name["cloth-changing, clips"].metrics["mAP"] == 1
     assert math.isnan(by_name["same clothes"].metrics["mAP"])
+
+
+def test_curves_are_drawn_to_scale():
+    roc = plot(Curve("ROC", np.array([0, 1e-4, 1e-2, 1]), np.array([0, 0.8, 0.9, 1])))
+    # Nothing is at zero of a logarithmic axis, and the other axis begins at 80 %.
+    assert roc.points == "0.0,200.0 180.0,100.0 360.0,0.0"
+    assert [text for _, text in roc.x_ticks] == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    assert [text for _, text in roc.y_ticks] == ["100%", "90%", "80%"]
+    cmc = plot(Curve("CMC", np.arange(1.0, 12), np.linspace(0.5, 1, 11)))
+    assert cmc.points.startswith("0.0,200.0 36.0,180.0") and cmc.points.endswith("360.0,0.0")
+    assert cmc.x_ticks[-1] == (324.0, "10")
 
 
 def test_averages_of_the_paper():
