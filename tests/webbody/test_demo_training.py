@@ -23,3 +23,7 @@ def test_the_build_is_trained_on_and_strangers_are_ranked_before_and_after(
     assert trained == [True, False, True]
     assert SapiensID.from_pretrained(tmp_path / "training" / "model").image_size == 192
     assert (tmp_path / "training" / "curves.png").stat().st_size > 0
+    # The model of the last run alone, on 8 full bodies and 8 close-ups.
+    kept = tmp_path / "evaluation" / "features"
+    assert len(list(kept.glob("*.parquet"))) == 2
+    assert "8 queries" in (tmp_path / "evaluation" / "evaluation.html").read_text()

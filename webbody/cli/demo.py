@@ -88,6 +88,7 @@ def demo(
         f"Score           {out / 'score.json'}\n"
         f"Contact sheets  {page}\n"
         + (f"Curves          {out / 'training' / 'curves.png'}\n" if train else "")
+        + (f"Rankings        {out / 'evaluation' / 'evaluation.html'}\n" if train else "")
         + f"Next: webbody explain {folder} URL   webbody status {folder}",
         highlight=False,
         soft_wrap=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from webbody.cli.train import PRESETS, line
-from webbody.config import load_as, read_yaml
+from webbody.config import BuildConfig, load_as, read_yaml
 from webbody.train_config import TrainConfig
 
 #: Their numbers lie far below those of the web's people.
@@ -16,7 +16,10 @@ EPOCHS = 60
 
 
 def train_on_build(build: Path, out: Path, console: Console) -> None:
-    """Trains the `demo` preset on a build; says rank-1 on strangers before and after."""
+    """Trains the `demo` preset on a build; says rank-1 on strangers before and after.
+
+    Then writes OUT/evaluation, where rankings of the same strangers can be looked at.
+    """
     from model.training.errors import TrainingError
     from model.training.start import start
     from model.training.watching.journal import SCORES, read
@@ -50,3 +53,18 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
         f"{len(HELD_OUT) * sum(PICTURES.values()) - 1} pictures, from close-ups to full bodies in "
         "other clothes, shows the same person. None of these people was trained on."
     )
+    _judge(held_out, run / "model", out / "evaluation", console)
+
+
+def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
+    """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
+    from pipelines.evaluate.output import write
+    from pipelines.evaluate.run import evaluate
+    from pipelines.evaluate.wanted import Wanted
+    from pipelines.recognise.checkpoint import open_checkpoint
+    from webbody.cli.evaluate import table
+
+    wanted = [Wanted("pose_scale", str(held_out))]
+    found = evaluate(wanted, lambda: open_checkpoint(model), BuildConfig(), str(out / "features"))
+    write(str(out), found)
+    console.print(table(found))
