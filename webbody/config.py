@@ -301,9 +301,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WebbodyError(
-            f"{path}: cannot be read ({error.strerror}); check the path of --config."
-        ) from error
+        raise WebbodyError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WebbodyError(f"{path}: is no valid YAML ({_first_line(error)}).") from error
     if values is None:

@@ -11,7 +11,7 @@ from model.evaluation.readers.deepchange import read_deepchange
 from model.evaluation.readers.folders import LAYOUTS, read_folders
 from model.evaluation.readers.msmt17 import read_msmt17
 from model.evaluation.readers.pose_scale import read_pose_scale
-from model.evaluation.readers.webbody_test import read_webbody_test
+from model.evaluation.readers.webbody_test_set import read_webbody_test
 from model.evaluation.rules import Rule
 
 

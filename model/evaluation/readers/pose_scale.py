@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from model.evaluation.readers.image_table import Row, image_table
 from model.evaluation.readers.shard_people import keys_of_people
-from model.training.data.shard_list import list_shards
+from model.shard_list import list_shards
 
 #: What the shards' names begin with.
 _PARTS = {"full": "query", "close": "gallery"}

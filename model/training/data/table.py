@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from model.shard_list import Shard, list_shards
 from model.training.data.scan import SCHEMA, scan_shards
-from model.training.data.shard_list import Shard, list_shards
 from webbody.skeleton import COUNT
 
 #: Part of a cache file's name; counts up when what is in it changes.

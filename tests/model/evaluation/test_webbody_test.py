@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from model.evaluation.errors import EvaluationError
-from model.evaluation.readers.webbody_test import read_webbody_test
+from model.evaluation.readers.webbody_test_set import read_webbody_test
 from model.shard_samples import BadShard
 from webbody.shards import TarWriter
 

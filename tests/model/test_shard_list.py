@@ -5,8 +5,8 @@ import json
 import fsspec
 import pytest
 
+from model.shard_list import list_shards
 from model.shard_samples import BadShard
-from model.training.data.shard_list import list_shards
 from tests.model.training.small_shards import members, write_shards
 
 

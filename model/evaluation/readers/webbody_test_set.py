@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from model.evaluation.readers.image_table import Row, image_table
 from model.evaluation.readers.shard_people import keys_of_people
-from model.training.data.shard_list import list_shards
+from model.shard_list import list_shards
 
 #: The authors' evaluation set is called webbody_test_25.
 PER_PERSON = 25
