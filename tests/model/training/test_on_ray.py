@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.model.training.test_trainer import SHIFTS
 from typer.testing import CliRunner
 
 from model import SapiensID
@@ -19,6 +18,7 @@ from model.training.on_ray import start_on_ray
 from model.training.start import start
 from model.training.watching.progress import Progress
 from tests.model.training.small_runs import settings, write_people
+from tests.model.training.steps.test_trainer import SHIFTS
 from webbody.cli import app
 
 LONG = {"optimization": {"epochs": 12}}
