@@ -89,3 +89,5 @@ def joined(rank: int, ranks: int, root: Path) -> Iterator[None]:
 def _process(rank: int, ranks: int, root: Path, *arguments: Any) -> None:
     with joined(rank, ranks, root):
         torch.save(run(*arguments), root / f"{rank}.pt")
+    # Gloo's threads now and then abort a process that takes itself apart; all is saved.
+    os._exit(0)
