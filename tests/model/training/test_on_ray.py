@@ -109,9 +109,7 @@ def test_a_killed_worker_takes_all_back_to_the_newest_checkpoint(
 @pytest.mark.slow
 def test_workers_that_die_too_often_are_told(ray_session, data: str, tmp_path: Path) -> None:
     heard = Heard(at=4, act=lambda: workers()[-1].kill())
-    with pytest.raises(
-        TrainingError, match=r"a worker died .*restarts allows \(0\); run the same"
-    ):
+    with pytest.raises(TrainingError, match=r"a worker died .*restarts allows \(0\); run the same"):
         on_ray(settings(data, tmp_path, **LONG), heard, restarts=0)
     assert checkpoint.checkpoints(tmp_path / "checkpoints")
 
