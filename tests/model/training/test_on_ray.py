@@ -103,7 +103,11 @@ def test_a_killed_worker_takes_all_back_to_the_newest_checkpoint(
     heard = Heard(at=4, act=lambda: workers()[-1].kill())
     assert on_ray(settings(data, tmp_path / "two", **LONG), heard)
     assert any("A worker died" in text for text in heard.said)
-    assert heard.losses == pytest.approx(whole.losses, rel=1e-3)
+    # Death between a checkpoint and its report takes the report along.
+    unheard = whole.losses.keys() - heard.losses.keys()
+    assert len(unheard) <= 1 and max(whole.losses) not in unheard
+    expected = {step: whole.losses[step] for step in heard.losses}
+    assert heard.losses == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.slow
