@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.features.samples import Sample
-from model.sapiensid.sapiensid import SapiensID, visible_inside
+from model.sapiensid.sapiensid import visible_inside
 from webbody import skeleton
 
 
@@ -30,8 +31,24 @@ class Features:
     visible_B: NDArray[np.int32]
 
 
+class Model(Protocol):
+    """A module that gives features: a SapiensID, or one of the same kind.
+
+    Called with images_BCHW, squares of `image_size` pixels in [-1, 1], and keypoints_BK3, it
+    returns features (B, feature_dim).
+    """
+
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def feature_dim(self) -> int: ...
+    def __call__(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Tensor: ...
+    def to(self, device: str) -> Any: ...
+    def eval(self) -> Any: ...
+
+
 class Extractor:
-    """A SapiensID on a device; called with samples, it gives their features batch by batch.
+    """A model on a device; called with samples, it gives their features batch by batch.
 
     With `flip` a feature is the sum of those of the image and of the mirrored image, whose
     keypoints are the mirrored ones. On CUDA the model runs in bfloat16. A feature depends on
@@ -39,9 +56,9 @@ class Extractor:
     """
 
     def __init__(
-        self, model: SapiensID, *, device: str = "cpu", batch: int = 32, flip: bool = False
+        self, model: Model, *, device: str = "cpu", batch: int = 32, flip: bool = False
     ) -> None:
-        self.model = model.to(device).eval()
+        self.model: Model = model.to(device).eval()
         self.device, self.batch, self.flip = device, batch, flip
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Features]:

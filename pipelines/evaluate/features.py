@@ -19,13 +19,13 @@ from torch import Tensor
 from model.evaluation.errors import EvaluationError
 from model.features.extract import Extractor
 from model.features.resumable import Part, make_features
-from pipelines.recognise.checkpoint import Checkpoint
+from pipelines.evaluate.embedder import Embedder
 from pipelines.recognise.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig
 from webbody.storage import Folder
 
-#: Digits of a checkpoint's sha256 in the names of kept files.
+#: Digits of a model's sha256 in the names of kept files.
 _DIGITS = 12
 
 
@@ -45,7 +45,7 @@ def make(
     name: str,
     parts: Sequence[Part],
     finds: bool,
-    checkpoint: Checkpoint,
+    embedder: Embedder,
     config: BuildConfig,
     cache: Folder,
     *,
@@ -58,8 +58,9 @@ def make(
     A feature is that of the image and of the mirrored image added. finds: whether keypoints are
     found with the models of `config`. progress: called with the rows made and the parts there.
     """
-    file = f"{name}-{checkpoint.sha256[:_DIGITS]}.parquet"
-    info: dict[str, Any] = checkpoint.info() | {
+    file = f"{name}-{embedder.sha256[:_DIGITS]}.parquet"
+    info: dict[str, Any] = {
+        **embedder.info,
         "flip": True,
         "precision": "bfloat16" if device == "cuda" else "float32",
         "finder": finder_settings(config, whole=True) if finds else None,
@@ -67,11 +68,11 @@ def make(
     }
     make_features(
         parts,
-        Extractor(checkpoint.model, device=device, batch=batch, flip=True),
+        Extractor(embedder.model, device=device, batch=batch, flip=True),
         cache,
         file,
         info,
-        feature_dim=checkpoint.model.feature_dim,
+        feature_dim=embedder.model.feature_dim,
         # What is kept can be made again: other settings take its place.
         replace=True,
         progress=progress,

@@ -8,9 +8,9 @@ from model.evaluation.errors import EvaluationError
 from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks, features
+from pipelines.evaluate.embedder import Embedder
 from pipelines.evaluate.figure import Figure
 from pipelines.evaluate.wanted import Wanted
-from pipelines.recognise.checkpoint import Checkpoint
 from pipelines.recognise.embed import lazy_finder
 from pipelines.vision.devices import choose_device
 from webbody.config import BuildConfig
@@ -33,7 +33,7 @@ class Evaluated:
 
 def evaluate(
     wanted: Sequence[Wanted],
-    open_model: Callable[[], Checkpoint],
+    open_model: Callable[[], Embedder],
     config: BuildConfig,
     cache: str,
     *,
@@ -43,7 +43,7 @@ def evaluate(
 ) -> list[Evaluated]:
     """The figures of data sets, in their order.
 
-    open_model: gives the checkpoint where features are not read from a file. cache: folder for the
+    open_model: gives the model where features are not read from a file. cache: folder for the
     features that are made. progress: called with a data set's name, the rows made, the parts that
     are there, and all parts. done: called with each data set as soon as its figures are there.
     Raises WebbodyError for what a user can mend; all data sets are read before features are made.
@@ -51,16 +51,16 @@ def evaluate(
     tasks = [benchmarks.read(one.name, one.path) for one in wanted]
     device = choose_device(config.resources.device)
     needed = any(one.features is None for one in wanted)
-    checkpoint = open_model() if needed else None
+    embedder = open_model() if needed else None
     found = []
     for one, task in zip(wanted, tasks, strict=True):
         begin = time.monotonic()
         try:
             path, model = one.features, str(one.features)
             if path is None:
-                assert checkpoint is not None
-                model = f"{checkpoint.path} (sha256 {checkpoint.sha256[:12]})"
-                size = checkpoint.model.image_size
+                assert embedder is not None
+                model = f"{embedder.path} (sha256 {embedder.sha256[:12]})"
+                size = embedder.model.image_size
                 finder = lazy_finder(config, True, size)
                 parts = task.parts(finder, size, config.download.max_pixels)
 
@@ -68,7 +68,7 @@ def evaluate(
                     progress(name, rows, there, of)
 
                 path = features.make(
-                    one.name, parts, task.finds, checkpoint, config, Folder(cache),
+                    one.name, parts, task.finds, embedder, config, Folder(cache),
                     device=device, batch=batch, progress=told,
                 )  # fmt: skip
             held = features.read(path, task.images, one.name)

@@ -58,13 +58,13 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
 
 def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
     """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
+    from pipelines.evaluate.embedder import open_embedder
     from pipelines.evaluate.output import write
     from pipelines.evaluate.run import evaluate
     from pipelines.evaluate.wanted import Wanted
-    from pipelines.recognise.checkpoint import open_checkpoint
     from webbody.cli.evaluate import table
 
     wanted = [Wanted("pose_scale", str(held_out))]
-    found = evaluate(wanted, lambda: open_checkpoint(model), BuildConfig(), str(out / "features"))
+    found = evaluate(wanted, lambda: open_embedder(model), BuildConfig(), str(out / "features"))
     write(str(out), found)
     console.print(table(found))

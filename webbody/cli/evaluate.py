@@ -82,9 +82,9 @@ def evaluate(
         return
     if not wanted or not out:
         raise WebbodyError("Give data sets (--dataset NAME=PATH or --data) and --out; see --list.")
+    from pipelines.evaluate.embedder import open_embedder
     from pipelines.evaluate.output import write
     from pipelines.evaluate.run import evaluate as run
-    from pipelines.recognise.checkpoint import open_checkpoint
 
     overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
     settings = load(config, overrides, base=demo_models() if demo else None)
@@ -98,7 +98,7 @@ def evaluate(
 
     with _Progress(console) as progress:
         run(
-            wanted, lambda: open_checkpoint(checkpoint), settings, cache or f"{out}/features",
+            wanted, lambda: open_embedder(checkpoint), settings, cache or f"{out}/features",
             batch=batch, progress=progress, done=done,
         )  # fmt: skip
     console.print(table(found))
