@@ -1,6 +1,9 @@
 """The process and the device that a run has, and how its errors leave it."""
 
+import gc
 import os
+import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -40,7 +43,22 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
         ) from error
     finally:
         if several and dist.is_initialized():
-            dist.destroy_process_group()
+            leave_processes()
+
+
+def leave_processes() -> None:
+    """Leaves torch.distributed, and no thread of it behind.
+
+    Gloo's threads end with the last reference to their group. One that lets go of a tensor while
+    the interpreter ends would abort the process, though all its work is done. References are left
+    in cycles of modules, and in the frames of an error that is on its way out.
+    """
+    dist.destroy_process_group()
+    error = sys.exception()
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+    gc.collect()
 
 
 def _device(wanted: str) -> str:

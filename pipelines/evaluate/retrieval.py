@@ -1,27 +1,20 @@
-"""Data sets whose queries are searched in a gallery.
-
-Shape suffixes: N images of a data set, M those that have a feature, F feature size.
-"""
+"""Data sets whose queries are searched in a gallery."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from model.evaluation.clips import frames_of_clips
 from model.evaluation.errors import EvaluationError
-from model.evaluation.images import Images
-from model.evaluation.pooling import pool_tracks
 from model.evaluation.ranking import Ranking, evaluate
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
+from model.evaluation.rules import Rule
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.labelled import Labelled
 from pipelines.evaluate.parts import Finder, of_folder, of_shards
 from pipelines.evaluate.ranked import chosen, rank
 
@@ -29,6 +22,20 @@ RANKS = (1, 5, 10, 20)
 _CURVE = 50
 #: Data sets of tracks are judged by frames, whole tracks and clips; the paper by frames.
 _OF_TRACKS = {"ccvid"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Queries, the gallery in which they are searched, and the rule that judges.
+
+    of_images: the items are images, not tracks or clips of them.
+    """
+
+    name: str
+    rule: Rule
+    query: Labelled
+    gallery: Labelled
+    of_images: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,20 @@ class Retrieval:
 
     def figures(self, held: Held) -> Iterator[Figure]:
         """The figures by which the data set is reported, of the images that have a feature."""
-        whole = _Labelled.of(self.table.filter(pa.array(held.present_N)), held.features_MF)
+        for one in self.searches(held):
+            q, g = one.query.as_images(), one.gallery.as_images()
+            found = evaluate(q, g, one.rule)
+            picked = chosen(found.average_precision) if one.of_images else ([], [])
+            names = (one.query.name, one.gallery.name)
+            ranked, failures = (
+                rank(q, g, one.rule, rows, names, found.average_precision) for rows in picked
+            )
+            figure = figure_of(one.name, found, len(one.gallery.name), held.missing)
+            yield replace(figure, ranked=ranked, failures=failures)
+
+    def searches(self, held: Held) -> Iterator[Search]:
+        """What is searched where, for each figure of the data set."""
+        whole = Labelled.of(self.table.filter(pa.array(held.present_N)), held.features_MF)
         sides = {"": whole}
         if self.name in _OF_TRACKS:
             sides |= {", tracks": whole.tracks(), ", clips": whole.clips()}
@@ -70,84 +90,21 @@ class Retrieval:
                 for side, kept in ((figure.query, query), ("gallery", gallery)):
                     if not len(kept.name):
                         raise EvaluationError(f"{self.path}: no image of the {side} has a feature")
-                q, g = query.as_images(), gallery.as_images()
-                found = evaluate(q, g, figure.rule)
-                counts = {
-                    "queries": found.queries,
-                    "queries without a match": found.skipped,
-                    "gallery": len(gallery.name),
-                    "images without a feature": held.missing,
-                }
-                picked = ([], []) if of else chosen(found.average_precision)
-                names = (query.name, gallery.name)
-                ranked, failures = (
-                    rank(q, g, figure.rule, rows, names, found.average_precision) for rows in picked
-                )
-                yield Figure(
-                    name + of, _metrics(found), counts, _notes(found), _cmc(found), ranked, failures
-                )
+                yield Search(name + of, figure.rule, query, gallery, of_images=not of)
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """Features (M, F) and labels (M,) of images, tracks or clips."""
-
-    features_MF: Tensor
-    person: NDArray[np.int64]
-    camera: NDArray[np.int64]
-    clothes: NDArray[np.int64]
-    role_M: NDArray[np.object_]
-    track: NDArray[np.int64]
-    name: list[str]
-
-    @classmethod
-    def of(cls, table: pa.Table, features_MF: Tensor) -> "_Labelled":
-        labels = {x: table[x].to_numpy() for x in ("person", "camera", "clothes", "track")}
-        role_M = np.array(table["role"].to_pylist(), object)
-        return cls(features_MF, role_M=role_M, name=table["image"].to_pylist(), **labels)
-
-    def at(self, rows: NDArray[np.integer]) -> "_Labelled":
-        labels = {x: getattr(self, x)[rows] for x in ("person", "camera", "clothes", "track")}
-        name = [self.name[row] for row in rows]
-        features_MF = self.features_MF[torch.from_numpy(rows).to(self.features_MF.device)]
-        return _Labelled(features_MF, role_M=self.role_M[rows], name=name, **labels)
-
-    def role(self, role: str) -> "_Labelled":
-        return self.at(np.flatnonzero(self.role_M == role))
-
-    def as_images(self) -> Images:
-        return Images(self.features_MF, self.person, self.camera, self.clothes)
-
-    def tracks(self) -> "_Labelled":
-        return self._pooled(self.track)
-
-    def clips(self) -> "_Labelled":
-        frame_M, clip_M = frames_of_clips(self.track)
-        return self.at(frame_M)._pooled(clip_M)
-
-    def _pooled(self, number_M: NDArray[np.int64]) -> "_Labelled":
-        pooled, _ = pool_tracks(self.as_images(), number_M)
-        # Numbers ascend in the result, and their first rows say what else is known.
-        first = np.unique(number_M, return_index=True)[1]
-        labels = {x: getattr(self, x)[first] for x in ("person", "camera", "clothes", "track")}
-        assert isinstance(pooled.features, Tensor)
-        name = [self.name[row] for row in first]
-        return _Labelled(pooled.features, role_M=self.role_M[first], name=name, **labels)
-
-
-def _metrics(found: Ranking) -> dict[str, float]:
-    ranks = {f"top{k}": found.rank(k) for k in RANKS}
-    return ranks | {"mAP": found.mAP, "mINP": found.mINP}
-
-
-def _notes(found: Ranking) -> list[str]:
-    if found.queries:
-        return []
-    return ["no query has a match in the gallery, so that there are no figures"]
-
-
-def _cmc(found: Ranking) -> Curve | None:
+def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> Figure:
+    """A ranking's figure; gallery: its size. missing: images without a feature."""
+    counts = {
+        "queries": found.queries,
+        "queries without a match": found.skipped,
+        "gallery": gallery,
+        "images without a feature": missing,
+    }
+    metrics = {f"top{k}": found.rank(k) for k in RANKS} | {"mAP": found.mAP, "mINP": found.mINP}
     if not found.queries:
-        return None
+        note = "no query has a match in the gallery, so that there are no figures"
+        return Figure(name, metrics, counts, [note])
     share = found.cmc[:_CURVE]
-    return Curve("CMC", np.arange(1, len(share) + 1, dtype=np.float64), share)
+    curve = Curve("CMC", np.arange(1, len(share) + 1, dtype=np.float64), share)
+    return Figure(name, metrics, counts, curve=curve)

@@ -72,11 +72,11 @@ def train(
         return
     if not chosen.data.sources or not (chosen.out or dry_run):
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
-    from model.losses.collectives import rank_and_ranks
     from model.training.errors import TrainingError
 
     def say(text: str) -> None:
-        if rank_and_ranks(None)[0] == 0:
+        # As torchrun tells it: also before the processes have met, and after they have parted.
+        if os.environ.get("RANK", "0") == "0":
             typer.echo(text)
 
     def report(progress: "Progress") -> None:

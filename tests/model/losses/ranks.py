@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model.losses import AdaFace, PartialFC, load_shard, save_shard
+from model.training.processes import leave_processes
 
 INPUTS, WIDTH, CLASSES = 6, 8, 11  # 11 classes divide evenly over no number of ranks in use
 RUN = (3, 1, 5, 2)  # samples of each rank, step by step
@@ -36,16 +37,19 @@ def _process(rank: int, root: Path) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     wait = timedelta(seconds=60)
     dist.init_process_group("gloo", f"file://{root}/meet", rank=rank, world_size=3, timeout=wait)
+    torch.save(_found(rank, root), root / f"{rank}.pt")
+    leave_processes()
+
+
+def _found(rank: int, root: Path) -> dict[str, Any]:
     pair = dist.new_group([0, 1])
-    found = {
+    return {
         "2": train(root / "2", pair) if rank < 2 else None,
         "3": train(root / "3", None),
         "resumed": resume(root / "2"),
         "sampled 2": sampled(pair) if rank < 2 else None,
         "sampled 3": sampled(None),
     }
-    torch.save(found, root / f"{rank}.pt")
-    dist.destroy_process_group()
 
 
 def batch(step: int, size: int, classes: int = CLASSES) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.training import checkpoint
 from model.training.data.augment import Augment
+from model.training.processes import leave_processes
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Samples, Trainer
@@ -83,11 +84,9 @@ def joined(rank: int, ranks: int, root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        leave_processes()
 
 
 def _process(rank: int, ranks: int, root: Path, *arguments: Any) -> None:
     with joined(rank, ranks, root):
         torch.save(run(*arguments), root / f"{rank}.pt")
-    # Gloo's threads now and then abort a process that takes itself apart; all is saved.
-    os._exit(0)

@@ -19,6 +19,7 @@ from model import SapiensID
 from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.training.data.augment import Augment
+from model.training.processes import leave_processes
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
@@ -94,10 +95,14 @@ def _rank(rank: int, ranks: int, root: Path) -> None:
     nn.Module.compile = partialmethod(nn.Module.compile, backend=counter)  # type: ignore[assignment]
     wait = timedelta(seconds=200)
     dist.init_process_group("gloo", f"file://{root}/meet", wait, rank=rank, world_size=ranks)
-    one = trainer(True)
-    found = [one.step(step, runs.samples(step, rank, ranks)).loss.item() for step in steps(6)]
+    found = _losses_of(rank, ranks)
     torch.save((found, counter.frame_count), root / f"{rank}.pt")
-    dist.destroy_process_group()
+    leave_processes()
+
+
+def _losses_of(rank: int, ranks: int) -> list[float]:
+    one = trainer(True)
+    return [one.step(step, runs.samples(step, rank, ranks)).loss.item() for step in steps(6)]
 
 
 @pytest.mark.slow
