@@ -43,11 +43,6 @@ _BY_KEYPOINT = {
 _SWAP = (0, 2, 1, 4, 3, *range(5, 19))
 
 
-def is_authors(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict has the authors' names."""
-    return any(key.startswith("net.") for key in state)
-
-
 def to_authors(state: Mapping[str, Tensor], table_SSD: Tensor) -> dict[str, Tensor]:
     """Our state dict, and the fixed table of positions, under the authors' names."""
     out = {}

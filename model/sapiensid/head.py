@@ -92,14 +92,18 @@ class SemanticHead(nn.Module):
         seen_BP = encoded.seen_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
         return parts_BPD * seen_BP[..., None]
 
-    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
-        """The feature (B, F)."""
+    def scaled_parts(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
+        """Part features (B, 2 P, D) times their weights: what is projected to the feature."""
         scales = self.part_weights.sigmoid()
         if datasets_B is not None:
             scales = scales[datasets_B]
         else:
             scales = scales.mean(0, keepdim=True) if self.mean_datasets else scales[:1]
-        return self.project((self.parts(encoded) * scales[..., None]).flatten(1))
+        return self.parts(encoded) * scales[..., None]
+
+    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
+        """The feature (B, F)."""
+        return self.project(self.scaled_parts(encoded, datasets_B).flatten(1))
 
     def _peak(
         self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor

@@ -8,7 +8,7 @@ Shape suffixes: B batch, C channels, K keypoints, R regions, T candidate patches
 are used, D width, F feature size.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -148,14 +148,22 @@ class SapiensID(nn.Module):
         keypoints_BK3: Tensor,
         tokens: int | None = None,
         seeds_B: Tensor | None = None,
+        choose: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
     ) -> Encoded:
-        """What `forward` gives to the head; arguments as there."""
+        """What `forward` gives to the head; arguments as there.
+
+        choose: another choice of tokens: given the candidates (B, T), it returns the tokens as
+        first_tokens does, and `tokens` is not looked at.
+        """
         self._check(images_BCHW, keypoints_BK3)
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
         seen_BK = keypoints_BK3[..., 2] > 0
         boxes_BR4 = region_boxes(keypoints_BK3, self.regions, self.grid)
         kept_BT = self._candidates(images_BCHW, boxes_BR4)
-        ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens, seeds_B)
+        if choose is not None:
+            ids_BN, real_BN = choose(kept_BT)
+        else:
+            ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens, seeds_B)
         positions_BND = self.patch_embed.positions(self.positions, boxes_BR4, ids_BN)
         places_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
         x_BND = self.patch_embed(images_BCHW, boxes_BR4, ids_BN) + positions_BND

@@ -162,9 +162,7 @@ def _as_it_is(pictures: Any) -> Any:
     return pictures
 
 
-def _one_ahead(
-    batches: Iterator[Samples],
-) -> Iterator[Samples]:
+def _one_ahead(batches: Iterator[Samples]) -> Iterator[Samples]:
     """The same, each made in a thread while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)

@@ -54,10 +54,6 @@ class Batches:
     def size(self, tokens: int) -> int:
         """Samples of a step that keeps `tokens` tokens."""
         exponent = 2 if self.rule == "square" else 1
-        fewest = self.law.count(1.0)
-        exact = self.largest * (fewest / tokens) ** exponent
+        # Rounded token counts may lie below the law's fewest.
+        exact = self.largest * min(1.0, self.law.count(1.0) / tokens) ** exponent
         return max(math.ceil(2 / self.multiple), round(exact / self.multiple)) * self.multiple
-
-    def rate_factor(self, tokens: int) -> float:
-        """What the learning rate is multiplied by: the size over the largest size."""
-        return self.size(tokens) / self.largest

@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.training.data.augment import Augment, move, warp
+from model.training.data.augment import Augment
+from model.warp import move, warp
 from tests.model.sapiensid.people import standing
 
 NOTHING = Augment(zoom=(1, 1), aspect=(1, 1), shift=0, flip=0, face_zoom=0)

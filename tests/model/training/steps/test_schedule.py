@@ -29,7 +29,8 @@ def test_a_warmup_of_all_steps_is_refused(warmup: int) -> None:
 def test_the_papers_batches() -> None:
     batches = Batches(KeptTokens(), largest=128)
     assert [batches.size(n) for n in (112, 166, 345)] == [128, 58, 13]
-    assert batches.rate_factor(345) == pytest.approx(13 / 128)
+    # Fewer than the law's fewest, as rounding may give, make no larger batch.
+    assert batches.size(110) == 128
 
 
 def test_no_batch_is_too_small_for_batch_norm() -> None:
@@ -44,7 +45,6 @@ def test_the_rule_holds_but_for_rounding(tokens: int, rule: str, multiple: int) 
     assert size % multiple == 0 and multiple <= size <= 128
     exact = 128 * (112 / tokens) ** (2 if rule == "square" else 1)
     assert abs(size - exact) <= max(multiple / 2, multiple - exact) + 1e-9
-    assert batches.rate_factor(tokens) == size / 128
 
 
 @pytest.mark.parametrize(

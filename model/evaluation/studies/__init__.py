@@ -1,0 +1,1 @@
+"""The supplement's studies of robustness: models that give the features of several variants."""
