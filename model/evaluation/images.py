@@ -33,17 +33,23 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Side:
-    """Checked images as tensors on one device; inverse_N is one over each feature's length."""
+class Labels:
+    """Whom a side's images show, by which camera and in which clothes: int64, on one device."""
 
-    features_ND: Tensor
-    inverse_N: Tensor
     person_N: Tensor
     camera_N: Tensor | None
     clothes_N: Tensor | None
 
     def __len__(self) -> int:
         return len(self.person_N)
+
+
+@dataclass(frozen=True)
+class Side(Labels):
+    """Checked images as tensors on one device; inverse_N is one over each feature's length."""
+
+    features_ND: Tensor
+    inverse_N: Tensor
 
 
 def checked(images: Images, name: str) -> Side:
@@ -64,11 +70,11 @@ def checked(images: Images, name: str) -> Side:
     if labels["person"] is None:
         raise EvaluationError(f"the {name} images have no person")
     return Side(
-        features_ND,
-        inverse_lengths(features_ND, name),
         labels["person"],
         labels["camera"],
         labels["clothes"],
+        features_ND,
+        inverse_lengths(features_ND, name),
     )
 
 

@@ -7,8 +7,9 @@ Shape suffixes: Q queries, B queries of a block, G gallery images, N pairs of a 
 image of the same person, P places for a query's matches, padded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,17 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.images import Images, Side, checked_pair
+from model.evaluation.images import Images, Labels, checked_pair
 from model.evaluation.rules import Matches, Rule
-from model.evaluation.similarity import TIE, cosines, exact_products
+from model.evaluation.similarity import MEMORY, TIE, blocks, cosines, exact_products
 
-__all__ = ["TIE", "Images", "Ranking", "Rule", "evaluate"]
+__all__ = ["TIE", "Images", "Ranking", "Rule", "evaluate", "evaluate_scores"]
 
-#: Bytes that a block of queries may take, if not told otherwise.
-MEMORY = 1 << 30
 #: Up to this many matches, comparing with each of them is cheaper than a search among them.
 _FEW = 16
-#: Cosines that are counted at a time: on the CPU they stay in its cache, on CUDA launches count.
+#: Scores that are counted at a time: on the CPU they stay in its cache, on CUDA launches count.
 _COUNTED = {False: 1 << 18, True: 1 << 26}
 
 
@@ -65,17 +64,41 @@ def evaluate(q: Images, g: Images, rule: Rule, *, memory: int = MEMORY) -> Ranki
     Raises EvaluationError for NaN, misshapen or missing arrays, and an unknown rule.
     """
     query, gallery = checked_pair(q, g)
+    # Scores and converted features are float32.
+    row_bytes = 4 * (len(gallery) + query.features_ND.shape[1])
+    scores = partial(cosines, query, gallery=gallery)
+    return evaluate_scores(query, gallery, rule, scores, row_bytes=row_bytes, memory=memory)
+
+
+def evaluate_scores(
+    query: Labels,
+    gallery: Labels,
+    rule: Rule,
+    scores: Callable[[slice], Tensor],
+    *,
+    row_bytes: int,
+    tie: float = TIE,
+    memory: int = MEMORY,
+) -> Ranking:
+    """`evaluate` by scores of any kind, of which more is more similar.
+
+    scores: gives those of some queries with the gallery, floating (B, G) and finite, on the labels'
+    device; they are spoilt. It is called once for each block in which a query has a match, under
+    `exact_products`. row_bytes: what it takes for each query, with its result. tie: scores that
+    differ by less are tied. Raises EvaluationError for an unknown rule or missing labels.
+    """
     matches = Matches(rule, query, gallery)
     same = _SamePerson(query.person_N, gallery.person_N)
-    device = query.features_ND.device
+    device = query.person_N.device
     figures_3Q = torch.full((3, len(query)), torch.nan, dtype=torch.float64, device=device)
     with exact_products():
-        for rows in _blocks(query, gallery, same.most, memory):
+        # A pair of the same person has some ten numbers of eight bytes.
+        for rows in blocks(len(query), row_bytes + 80 * same.most, memory):
             row_N, column_N = same.pairs(rows)
             match_N = matches(row_N + rows.start, column_N)
             if match_N.any():
-                cosine_BG = cosines(query, rows, gallery)
-                figures_3Q[:, rows] = _figures(cosine_BG, _Pairs(row_N, column_N, match_N))
+                pairs = _Pairs(row_N, column_N, match_N)
+                figures_3Q[:, rows] = _figures(scores(rows), pairs, tie)
     return _summary(figures_3Q.cpu().numpy(), len(gallery))
 
 
@@ -110,32 +133,23 @@ def _numbered(count_B: Tensor) -> tuple[Tensor, Tensor]:
     return row_N, torch.arange(len(row_N), device=count_B.device) - first_B[row_N]
 
 
-def _blocks(query: Side, gallery: Side, most: int, memory: int) -> Iterator[slice]:
-    """Runs of queries whose scores, features and pairs fit into memory."""
-    width = query.features_ND.shape[1]
-    # Scores and converted features are float32; a pair has some ten numbers of eight bytes.
-    rows = max(1, memory // (4 * (len(gallery) + width) + 80 * most + 1))
-    for start in range(0, len(query), rows):
-        yield slice(start, min(start + rows, len(query)))
-
-
-def _figures(cosine_BG: Tensor, pairs: _Pairs) -> Tensor:
+def _figures(score_BG: Tensor, pairs: _Pairs, tie: float) -> Tensor:
     """Average precision, INP and the place of the first match (3, B); NaN without a match.
 
     The scores are spoilt.
     """
     row_N, column_N, match_N = pairs
-    value_N = cosine_BG[row_N, column_N]
+    value_N = score_BG[row_N, column_N]
     # What remains are other people.
-    cosine_BG[row_N, column_N] = -torch.inf
-    matches_B = torch.bincount(row_N[match_N], minlength=len(cosine_BG))
+    score_BG[row_N, column_N] = -torch.inf
+    matches_B = torch.bincount(row_N[match_N], minlength=len(score_BG))
     row_M, number_M = _numbered(matches_B)
-    value_BP = cosine_BG.new_full((len(cosine_BG), int(matches_B.max())), torch.inf)
+    value_BP = score_BG.new_full((len(score_BG), int(matches_B.max())), torch.inf)
     value_BP[row_M, number_M] = value_N[match_N]
     value_BP = value_BP.sort(1).values
     # The least similar match comes first, so it is the last of the query's matches to be found.
     found_BP = matches_B[:, None] - torch.arange(value_BP.shape[1], device=value_BP.device)
-    place_BP = (found_BP + _at_least(cosine_BG, value_BP - TIE)).double()
+    place_BP = (found_BP + _at_least(score_BG, value_BP - tie)).double()
     precision_BP = torch.where(found_BP > 0, found_BP / place_BP, 0.0)
     last_B = (matches_B - 1).clamp(min=0)[:, None]
     figures_3B = torch.stack(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model.evaluation.errors import EvaluationError
-from model.evaluation.images import Side
+from model.evaluation.images import Labels
 
 #: general: the camera differs; where all gallery cameras are -1, cameras are ignored.
 #: same_clothes: the camera differs and the clothes are equal.
@@ -28,7 +28,7 @@ class Matches:
     Raises EvaluationError for an unknown rule and where the sides lack what it asks for.
     """
 
-    def __init__(self, rule: Rule, query: Side, gallery: Side) -> None:
+    def __init__(self, rule: Rule, query: Labels, gallery: Labels) -> None:
         if rule not in get_args(Rule):
             raise EvaluationError(
                 f"there is no rule {rule!r}; there are {', '.join(get_args(Rule))}"

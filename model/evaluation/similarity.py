@@ -14,6 +14,8 @@ from model.evaluation.images import Array, Side, as_tensor, inverse_lengths
 
 #: Cosines that differ by less are tied: a product of float32 is no more exact.
 TIE = 2.0**-22
+#: Bytes that a block of queries may take, if not told otherwise.
+MEMORY = 1 << 30
 #: Gallery features that are converted to float32 at a time.
 _CONVERTED = 4096
 
@@ -43,6 +45,13 @@ def cosines(query: Side, rows: slice, gallery: Side) -> Tensor:
             part_GD = gallery_GD[start : start + step].float()
             torch.mm(query_BD, part_GD.T, out=cosine_BG[:, start : start + step])
     return cosine_BG.mul_(gallery.inverse_N).mul_(query.inverse_N[rows, None])
+
+
+def blocks(queries: int, row_bytes: int, memory: int) -> Iterator[slice]:
+    """Runs of queries that fit into memory, where each takes so many bytes."""
+    rows = max(1, memory // (row_bytes + 1))
+    for start in range(0, queries, rows):
+        yield slice(start, min(start + rows, queries))
 
 
 @contextmanager

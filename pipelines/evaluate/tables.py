@@ -104,11 +104,16 @@ def to_latex(found: Sequence[Evaluated]) -> str:
         numbers = [percent(x) or "--" for x in (row.ours, row.sapiensid, row.best_other)]
         difference = percent(row.difference, "+")
         cells = [
-            *map(_escaped, texts), *numbers, _escaped(row.other_method or "--"),
+            *map(escaped, texts), *numbers, escaped(row.other_method or "--"),
             f"${difference}$" if difference else "--",
         ]  # fmt: skip
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def in_percent(fraction: float) -> float | None:
+    """None where it is not defined."""
+    return 100 * fraction if math.isfinite(fraction) else None
 
 
 def percent(value: float | None, sign: str = "") -> str:
@@ -120,7 +125,7 @@ def _row(dataset: str, figure: str, metric: str, value: float, printed: Paper) -
     own, other = printed.sapiensid, printed.best_other
     return Row(
         dataset, figure, metric,
-        100 * value if math.isfinite(value) else None,
+        in_percent(value),
         own.percent if own else None,
         other.percent if other else None,
         " ".join(filter(None, (other.method, f"({other.training})" * bool(other.training))))
@@ -150,5 +155,6 @@ def _described(one: Evaluated) -> dict[str, Any]:
     }
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text as LaTeX shows it."""
     return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)

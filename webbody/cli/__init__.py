@@ -5,7 +5,18 @@ import sys
 import typer
 
 from webbody import __version__
-from webbody.cli import build, demo, evaluate, inspect, models, people, recognise, show, train
+from webbody.cli import (
+    build,
+    demo,
+    evaluate,
+    inspect,
+    models,
+    people,
+    recognise,
+    show,
+    study,
+    train,
+)
 from webbody.errors import WebbodyError
 
 #: Exit code after Ctrl-C.
@@ -33,6 +44,7 @@ app.add_typer(models.app, name="models")
 app.command("show")(show.show)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(study.app, name="study")
 app.command("demo")(demo.demo)
 
 

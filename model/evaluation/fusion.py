@@ -1,0 +1,160 @@
+"""Score fusion: several matchers compare the same images, such as one of faces and one of bodies.
+
+The ways are those of SapiensID's supplement (B.2, Table 8), after He et al. ("Performance
+evaluation of score level fusion in multimodal biometric systems", Pattern Recognition 2010). It
+does not say over which scores a minimum and a maximum are taken, nor what an image without a face
+gets. Here they are those of all queries with the whole gallery, and the other matchers decide.
+
+Shape suffixes: B queries of a block, G gallery images, N images of a side.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.images import Images, Side, checked_pair
+from model.evaluation.ranking import Ranking, evaluate_scores
+from model.evaluation.rules import Rule
+from model.evaluation.similarity import MEMORY, TIE, blocks, cosines, exact_products
+
+#: max: the greatest of the cosines. mean: their mean. min-max: their mean after those of each
+#: matcher were mapped to 0 ... 1 by their minimum and maximum.
+How = Literal["max", "min-max", "mean"]
+
+#: The lowest score that there can be.
+_LOWEST = {"max": -1.0, "min-max": 0.0, "mean": -1.0}
+#: Blocks of scores that are in memory at a time: the fused ones, a matcher's, and masks.
+_HELD = 3
+
+
+def evaluate_fused(
+    queries: Sequence[Images],
+    galleries: Sequence[Images],
+    rule: Rule,
+    how: How,
+    *,
+    memory: int = MEMORY,
+) -> Ranking:
+    """`ranking.evaluate` by the fused scores of two matchers or more.
+
+    queries, galleries: for each matcher the same images in the same order; the first one's labels
+    count. A feature of zeros says that a matcher has none of an image: pairs with that image are
+    scored by the other matchers alone, and pairs that no matcher can score get the lowest score
+    that there can be. "min-max" multiplies all features twice; a matcher whose scores are all
+    equal gives 0, and ties are as much wider than those of cosines as the mapping stretches most.
+
+    Raises EvaluationError for whatever `ranking.evaluate` refuses, fewer than two matchers,
+    matchers of different images, and an unknown way to fuse.
+    """
+    if how not in get_args(How):
+        raise EvaluationError(
+            f"there is no way {how!r} to fuse scores; there are {', '.join(get_args(How))}"
+        )
+    matchers = _matchers(queries, galleries)
+    query, gallery = matchers[0].query, matchers[0].gallery
+    width = max(matcher.query.features_ND.shape[1] for matcher in matchers)
+    row_bytes = 4 * (_HELD * len(gallery) + width)
+    if how == "min-max":
+        runs = list(blocks(len(query), row_bytes, memory)) if len(gallery) else []
+        matchers = [matcher.mapped(runs) for matcher in matchers]
+    tie = TIE * max(1.0, *(matcher.scale for matcher in matchers))
+    scores = partial(_greatest if how == "max" else _means, matchers, _LOWEST[how])
+    return evaluate_scores(
+        query, gallery, rule, scores, row_bytes=row_bytes, tie=tie, memory=memory
+    )
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """What a model says of both sides; its scores are (cosine - low) * scale."""
+
+    query: Side
+    gallery: Side
+    low: float = 0.0
+    scale: float = 1.0
+
+    def scores(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Scores (B, G), and in which pairs an image has no feature, bool (B, G)."""
+        score_BG = cosines(self.query, rows, self.gallery).sub_(self.low).mul_(self.scale)
+        none_BG = (self.query.inverse_N[rows, None] == 0) | (self.gallery.inverse_N == 0)
+        return score_BG, none_BG
+
+    def mapped(self, runs: Iterable[slice]) -> "_Matcher":
+        """The matcher with scores of 0 ... 1 over all queries, in runs, where it has features."""
+        low, high = torch.inf, -torch.inf
+        with exact_products():
+            for rows in runs:
+                score_BG, none_BG = self.scores(rows)
+                low = min(low, float(score_BG.masked_fill_(none_BG, torch.inf).amin()))
+                high = max(high, float(score_BG.masked_fill_(none_BG, -torch.inf).amax()))
+        if high - low < TIE:
+            return replace(self, scale=0.0)
+        return replace(self, low=low, scale=1 / (high - low))
+
+
+def _greatest(matchers: Sequence[_Matcher], lowest: float, rows: slice) -> Tensor:
+    """The greatest score of the matchers that have one (B, G)."""
+    best_BG, none_BG = matchers[0].scores(rows)
+    best_BG.masked_fill_(none_BG, lowest)
+    for matcher in matchers[1:]:
+        score_BG, none_BG = matcher.scores(rows)
+        torch.maximum(best_BG, score_BG.masked_fill_(none_BG, lowest), out=best_BG)
+    return best_BG
+
+
+def _means(matchers: Sequence[_Matcher], lowest: float, rows: slice) -> Tensor:
+    """The mean score of the matchers that have one (B, G)."""
+    sum_BG, none_BG = matchers[0].scores(rows)
+    sum_BG.masked_fill_(none_BG, 0)
+    count_BG = none_BG.logical_not_().to(torch.int16)
+    for matcher in matchers[1:]:
+        score_BG, none_BG = matcher.scores(rows)
+        sum_BG += score_BG.masked_fill_(none_BG, 0)
+        count_BG += none_BG.logical_not_()
+    return sum_BG.div_(count_BG).masked_fill_(count_BG == 0, lowest)
+
+
+def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_Matcher]:
+    """The matchers, checked; raises EvaluationError where their images are not the same."""
+    if len(queries) != len(galleries):
+        raise EvaluationError(
+            f"there are queries of {len(queries)} matchers and galleries of {len(galleries)}"
+        )
+    if len(queries) < 2:
+        raise EvaluationError(
+            f"fusion takes two matchers or more, not {len(queries)}: `evaluate` ranks by one"
+        )
+    matchers: list[_Matcher] = []
+    for number, pair in enumerate(zip(queries, galleries, strict=True), 1):
+        try:
+            matcher = _Matcher(*checked_pair(*pair))
+        except EvaluationError as error:
+            raise EvaluationError(f"matcher {number}: {error}") from error
+        matchers.append(matcher)
+        first = matchers[0]
+        _check_same(first.query, matcher.query, "query", number)
+        _check_same(first.gallery, matcher.gallery, "gallery", number)
+    return matchers
+
+
+def _check_same(first: Side, other: Side, name: str, number: int) -> None:
+    if len(first) != len(other):
+        raise EvaluationError(
+            f"matcher 1 has {len(first)} {name} images and matcher {number} has {len(other)}: give "
+            "a feature of zeros where a matcher has none"
+        )
+    device, other_device = first.person_N.device, other.person_N.device
+    if device != other_device:
+        raise EvaluationError(
+            f"matcher 1 is on {device} and matcher {number} on {other_device}: move its features"
+        )
+    if not torch.equal(first.person_N, other.person_N):
+        raise EvaluationError(
+            f"the {name} images of matcher {number} show other people than those of matcher 1: "
+            "give all matchers the same images in the same order"
+        )

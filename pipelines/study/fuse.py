@@ -1,0 +1,78 @@
+"""Data sets ranked by the fused scores of several models (supplement B.2, Table 8)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.fusion import How, evaluate_fused
+from pipelines.evaluate import benchmarks, features
+from pipelines.evaluate.features import Held
+from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.retrieval import Retrieval, figure_of
+from pipelines.study.figures import Point, points
+from pipelines.vision.devices import choose_device
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+
+
+def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> list[Point]:
+    """The figures of a data set by each of several files of features, and by their fused scores.
+
+    Images without a feature in any file are left out; one without a feature in some is ranked by
+    the others' scores, and last where a file is judged alone. Raises WebbodyError.
+    """
+    task = benchmarks.read(name, path)
+    if not isinstance(task, Retrieval):
+        raise WebbodyError(f"{name}: scores are fused where queries are searched in a gallery.")
+    if len(files) < 2:
+        raise WebbodyError(
+            "Scores are fused of two files of features or more: give --features twice."
+        )
+    device = choose_device(config.resources.device)
+    try:
+        found = [features.read(file, task.images, name) for file in files]
+        present_N = np.any([held.present_N for held in found], 0)
+        filled = [_filled(held, present_N) for held in found]
+        sets = [replace(held, features_MF=held.features_MF.to(device)) for held in filled]
+        model = " + ".join(files)
+        out = []
+        for file, held in zip(_told_apart(files), sets, strict=True):
+            for figure in task.figures(held):
+                out += points("fusion", model, file, name, figure)
+        for how in get_args(How):
+            for figure in _fused(task, sets, how):
+                out += points("fusion", model, how, name, figure)
+    except EvaluationError as error:
+        raise WebbodyError(f"{name}: {error}.") from error
+    return out
+
+
+def _fused(task: Retrieval, sets: Sequence[Held], how: How) -> Iterator[Figure]:
+    for searches in zip(*map(task.searches, sets), strict=True):
+        first = searches[0]
+        found = evaluate_fused(
+            [one.query.as_images() for one in searches],
+            [one.gallery.as_images() for one in searches],
+            first.rule,
+            how,
+        )
+        yield figure_of(first.name, found, len(first.gallery.name), sets[0].missing)
+
+
+def _filled(held: Held, present_N: NDArray[np.bool_]) -> Held:
+    """Features of all images that are present, of zeros where these have none."""
+    features_MF = torch.zeros(int(present_N.sum()), held.features_MF.shape[1])
+    features_MF[torch.from_numpy(held.present_N[present_N])] = held.features_MF.float()
+    return Held(features_MF, present_N)
+
+
+def _told_apart(files: Sequence[str]) -> list[str]:
+    """What the files are called: their names, or all of their paths where names are equal."""
+    names = [PurePath(file).stem for file in files]
+    return names if len(set(names)) == len(names) else list(files)

@@ -1,0 +1,100 @@
+"""Data sets judged again and again, while what the model sees or gives is varied."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from model.evaluation.errors import EvaluationError
+from model.evaluation.studies.study import Study
+from model.features.feature_file import BadFeatures
+from model.sapiensid.sapiensid import SapiensID
+from model.shard_samples import BadShard
+from pipelines.evaluate import benchmarks
+from pipelines.evaluate.embedder import Embedder
+from pipelines.evaluate.features import Held
+from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.run import features_of
+from pipelines.evaluate.wanted import Wanted
+from pipelines.study.figures import Point, averages, points
+from pipelines.study.variations import VARIATIONS, Variation
+from pipelines.vision.devices import choose_device
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+
+
+def vary(
+    study: str,
+    wanted: Sequence[Wanted],
+    embedders: Sequence[Embedder],
+    config: BuildConfig,
+    cache: str,
+    *,
+    batch: int = 32,
+    progress: Callable[[str, int, int, int], None] = lambda name, rows, parts, of: None,
+    done: Callable[[list[Point]], None] = lambda points: None,
+) -> list[Point]:
+    """The figures of data sets under all conditions of a study (a name of VARIATIONS).
+
+    embedders: checkpoints of SapiensID. cache, batch, progress: as for `evaluate`; one file holds
+    the features of all variants. done: called with each data set's points. Raises WebbodyError.
+    """
+    variation = VARIATIONS[study]
+    tasks = [benchmarks.read(one.name, one.path) for one in wanted]
+    out: list[Point] = []
+    for embedder in embedders:
+        model = _varied(variation, embedder)
+        varied = replace(
+            embedder,
+            model=model,
+            info={**embedder.info, "study": study, "variants": model.variants},
+        )
+        found: list[Point] = []
+        for one, task in zip(wanted, tasks, strict=True):
+            try:
+                name = f"{one.name}-{study}"
+                held = features_of(
+                    name, task, varied, config, cache, batch=batch, progress=progress
+                )
+                for condition, own in _conditions(variation, model, task, held, config):
+                    for figure in task.figures(own):
+                        found += points(study, embedder.path, condition, one.name, figure)
+            except (EvaluationError, BadShard, BadFeatures) as error:
+                raise WebbodyError(f"{one.name}: {error}.") from error
+            done(out + found)
+        out += found + averages(found)
+        done(out)
+    return out
+
+
+def _varied(variation: Variation, embedder: Embedder) -> Study:
+    if not isinstance(embedder.model, SapiensID):
+        raise WebbodyError(f"{embedder.path}: this study is of SapiensID; give such a checkpoint.")
+    try:
+        return variation.make(embedder.model)
+    except ValueError as error:
+        raise WebbodyError(f"{embedder.path}: {error}.") from error
+
+
+def _conditions(
+    variation: Variation, model: Study, task: benchmarks.Task, held: Held, config: BuildConfig
+) -> Iterator[tuple[str, Held]]:
+    """The features of each condition, by its name, on the device that computes."""
+    width = held.features_MF.shape[1] // len(model.variants)
+    device = choose_device(config.resources.device)
+
+    def of(variant: str) -> Held:
+        start = model.variants.index(variant) * width
+        return replace(held, features_MF=held.features_MF[:, start : start + width].to(device))
+
+    for variant in model.variants:
+        yield variant, of(variant)
+    if isinstance(task, Retrieval):
+        role = task.table.filter(pa.array(held.present_N))["role"]
+        queries_M = torch.from_numpy(pc.not_equal(role, "gallery").to_numpy()).to(device)
+        for name, (queries, gallery) in variation.mixed.items():
+            own, other = of(queries), of(gallery)
+            mixed_MF = own.features_MF.where(queries_M[:, None], other.features_MF)
+            yield name, replace(held, features_MF=mixed_MF)

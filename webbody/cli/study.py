@@ -1,0 +1,218 @@
+"""`webbody study`: the figures of data sets when something is changed, as in the supplement."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.people import demo_models
+from webbody.cli.progress import StatusLine
+from webbody.cli.recognise import Demo, Device
+from webbody.config import load
+from webbody.errors import WebbodyError
+
+if TYPE_CHECKING:
+    from pipelines.study.figures import Point
+    from pipelines.study.tables import Grid
+
+app = typer.Typer(
+    help="The supplement's studies: the figures of data sets when something is changed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset", "-d", metavar="NAME=PATH", help="A data set; see `webbody evaluate --list`."
+    ),
+]
+Data = Annotated[Path | None, typer.Option(help="YAML file of data sets: `NAME: PATH`.")]
+Out = Annotated[str, typer.Option("--out", "-o", help="Folder for the tables.")]
+
+
+class What(StrEnum):
+    """What can be varied; the names of pipelines.study.variations.VARIATIONS."""
+
+    parts = "parts"
+    strips = "strips"
+    keypoints = "keypoints"
+    zoom = "zoom"
+    masks = "masks"
+
+
+@app.command("vary")
+def vary(
+    what: Annotated[
+        What,
+        typer.Argument(
+            help="parts: features of some body parts only (Tables 6, 10). strips: some strips of "
+            "the image only (Table 11). keypoints: noise on keypoints (B.6 a). zoom: 5 % closer "
+            "and farther (B.6 b). masks: a share of the tokens only (B.9)."
+        ),
+    ],
+    checkpoint: Annotated[
+        list[Path],
+        typer.Option(
+            "--checkpoint",
+            "-k",
+            help="Folder of SapiensID.save_pretrained, or a file with the authors' weights; "
+            "several are studied side by side.",
+        ),
+    ],
+    out: Out,
+    dataset: Datasets = None,
+    data: Data = None,
+    cache: Annotated[
+        str, typer.Option(help="Folder for features that are made; OUT/features if not given.")
+    ] = "",
+    batch: Annotated[int, typer.Option(min=1, help="Images in one call of the model.")] = 32,
+    device: Device = None,
+    demo: Demo = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Judge data sets again and again while what the model sees or gives is varied.
+
+    Each image is read once, and features of all variants are kept in one file, so that a killed
+    command goes on where it stopped. OUT/WHAT.json, .csv and .tex hold the figures, in percent.
+    Exit code 0: done. 2: something to mend first.
+    """
+    from pipelines.evaluate.wanted import read_wanted
+
+    wanted = read_wanted(data, dataset or [], [])
+    if not wanted:
+        raise WebbodyError("Give data sets: --dataset NAME=PATH, or --data.")
+    from pipelines.evaluate.embedder import open_embedder
+    from pipelines.study.tables import write
+    from pipelines.study.variations import VARIATIONS
+    from pipelines.study.vary import vary as run
+
+    overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
+    settings = load(config, overrides, base=demo_models() if demo else None)
+    console = Console()
+    names: list[str] = []
+
+    def done(points: "list[Point]") -> None:
+        # What is found is kept, whatever happens to the next data set.
+        names[:] = write(out, what.value, points)
+
+    with StatusLine(console, "Reading the data sets") as status:
+
+        def told(name: str, rows: int, parts: int, of: int) -> None:
+            status.show(f"{name}: {parts:,}/{of:,} parts  {rows:,} images")
+
+        found = run(
+            what.value,
+            wanted,
+            [open_embedder(path) for path in checkpoint],
+            settings,
+            cache or f"{out}/features",
+            batch=batch,
+            progress=told,
+            done=done,
+        )
+    _show(console, VARIATIONS[what.value].title, found)
+    typer.echo(f"Written to {out}: {', '.join(names)}")
+
+
+@app.command("fuse")
+def fuse(
+    features: Annotated[
+        list[str],
+        typer.Argument(
+            help="Parquet files of features of the data set's images, one a model, with columns "
+            "`key` (an image's path in the data set) and `feature`."
+        ),
+    ],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset", "-d", metavar="NAME=PATH", help="A data set; see `evaluate --list`."
+        ),
+    ],
+    out: Out,
+    device: Device = None,
+) -> None:
+    """Rank a data set by the fused scores of several models, such as of faces and of bodies.
+
+    Fused are cosines: their maximum, their mean, and their mean after each model's were mapped to
+    0 ... 1 (min-max). Where a model has no feature of an image, the others decide. Each model is
+    judged by itself, too. OUT/fusion.json, .csv and .tex hold the figures, in percent.
+    Exit code 0: done. 2: something to mend first.
+    """
+    from pipelines.evaluate.wanted import read_wanted
+    from pipelines.study.fuse import fuse as run
+    from pipelines.study.tables import write
+
+    (wanted,) = read_wanted(None, [dataset], [])
+    settings = load(None, [f"resources.device={device}"] if device else [])
+    found = run(wanted.name, wanted.path, features, settings)
+    _show(Console(), "Scores of several models fused (Table 8)", found)
+    typer.echo(f"Written to {out}: {', '.join(write(out, 'fusion', found))}")
+
+
+@app.command("visibility")
+def visibility(
+    sources: Annotated[
+        list[str], typer.Argument(help="Folders of builds, shards (.tar) and folders of them.")
+    ],
+    split: Annotated[str, typer.Option(help="Of builds: train or test.")] = "train",
+) -> None:
+    """Tell in which share of a data set's images each keypoint is visible (Table 16)."""
+    from model.evaluation.visibility import keypoint_visibility
+    from model.shard_samples import BadShard
+    from pipelines.study.figures import printed
+
+    try:
+        found = keypoint_visibility(sources, split)
+    except BadShard as error:
+        raise WebbodyError(f"{error}.") from error
+    table = Table(
+        title=f"Keypoints visible in {found.images:,} images, in percent (Table 16 in brackets)",
+        title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("keypoint")
+    table.add_column("visible", justify="right")
+    table.add_column("WebBody4M", justify="right")
+    for name, share in found.share.items():
+        paper = printed("visibility", name, "", "", "visible")
+        table.add_row(name, f"{share:.2%}", "" if paper is None else f"{paper:.2f}%")
+    Console().print(table)
+
+
+def _show(console: Console, title: str, found: "list[Point]") -> None:
+    """A table for each model and data set; only columns that the paper prints have its figures."""
+    from pipelines.study.tables import grids
+
+    console.print(f"{title}; in percent, with the paper's figures beside", soft_wrap=True)
+    for grid in grids(found):
+        console.print(_table(grid))
+
+
+def _table(grid: "Grid") -> Table:
+    from pipelines.evaluate.tables import percent
+
+    table = Table(
+        title=f"{grid.dataset}  ({grid.model})", title_justify="left", box=SIMPLE_HEAD,
+        pad_edge=False,
+    )  # fmt: skip
+    table.add_column("condition", no_wrap=True)
+    for figure, metric in grid.columns:
+        table.add_column(f"{figure}\n{metric}", justify="right")
+        if (figure, metric) in grid.printed:
+            table.add_column("\npaper", justify="right", style="dim")
+    for condition, row in grid.cells.items():
+        cells = []
+        for column in grid.columns:
+            point = row.get(column)
+            cells.append(percent(point.ours) or "-" if point else "")
+            if column in grid.printed:
+                cells.append(percent(point.paper) if point else "")
+        table.add_row(condition, *cells)
+    return table
