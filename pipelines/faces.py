@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.ahead import ahead, windows
+from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.engine.windows import windows
 from pipelines.matching.features import DIM, EMBEDDER, FEATURE
 from pipelines.vision.embedding import Embedder, align, alignments, moved
 from pipelines.vision.face_detection import FaceDetector

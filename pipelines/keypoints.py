@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.ahead import ahead, windows
+from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.engine.windows import windows
 from pipelines.vision.keypoint_detection import KeypointDetector
 from pipelines.vision.nineteen import nineteen
 from webbody.images import ImageError, decode

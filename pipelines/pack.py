@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.engine.ahead import ahead
+from model.ahead import ahead
 from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.images import decode, encode_jpeg, letterbox

@@ -22,7 +22,7 @@ from webbody.model_table import (
     ModelFile,
     find,
 )
-from webbody.quiet import cache_folder, quiet_libraries
+from webbody.quiet import cache_folder, import_ultralytics, quiet_libraries
 
 
 def resolve(name_or_path: str, backend: str) -> Path:
@@ -198,6 +198,7 @@ def _fetch(model: ModelFile) -> None:
 def _download(model: ModelFile, place: Path) -> None:
     quiet_libraries()
     if model.backend == PERSONS:
+        import_ultralytics()
         from ultralytics.utils.downloads import attempt_download_asset
 
         attempt_download_asset(str(place))

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 _SWITCHES = {
     # ultralytics: no look at the network at import, no telemetry, no `pip install` by itself,
@@ -14,6 +15,9 @@ _SWITCHES = {
     # Trackers that ultralytics finds and reports to.
     "WANDB_MODE": "disabled",
     "COMET_MODE": "disabled",
+    # huggingface_hub, with which timm fetches weights: no telemetry, errors alone.
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_VERBOSITY": "error",
     # albumentations, which insightface imports, asks for its newest version.
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
@@ -41,7 +45,7 @@ def cache_folder() -> Path:
 
 
 def quiet_libraries() -> None:
-    """Set the switches that ultralytics, insightface and rtmlib read when they are imported.
+    """Set the switches that ultralytics, insightface, rtmlib and timm read when imported.
 
     Call it before importing them. What the user has set stays, except what concerns safety.
     """
@@ -52,3 +56,19 @@ def quiet_libraries() -> None:
         folder = cache_folder() / "ultralytics"
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["YOLO_CONFIG_DIR"] = str(folder)
+
+
+def import_ultralytics() -> ModuleType:
+    """ultralytics, quiet, and with Pillow left as it was.
+
+    It puts its own function in the place of `Image.open`, which for a damaged picture installs
+    packages, or fails with another error than Pillow's.
+    """
+    quiet_libraries()
+    from PIL import Image
+
+    opened = Image.open
+    import ultralytics
+
+    Image.open = opened
+    return ultralytics

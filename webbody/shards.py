@@ -19,9 +19,10 @@ class TarWriter:
     """Writes members with fixed owner, mode and time, so that equal content gives equal bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
         # Copy a member in one piece; the default of 16 KiB at a time costs more than the disk.
-        self._tar.copybufsize = 1 << 24  # type: ignore[attr-defined]
+        self._tar = tarfile.TarFile(
+            fileobj=file, mode="w", format=tarfile.USTAR_FORMAT, copybufsize=1 << 24
+        )
 
     def add(self, name: str, data: bytes) -> tuple[int, int]:
         """Append a member; returns the offset of its data in the tar, and its length."""

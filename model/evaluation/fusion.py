@@ -28,8 +28,8 @@ How = Literal["max", "min-max", "mean"]
 
 #: The lowest score that there can be.
 _LOWEST = {"max": -1.0, "min-max": 0.0, "mean": -1.0}
-#: Blocks of scores that are in memory at a time: the fused ones, a matcher's, and masks.
-_HELD = 3
+#: Blocks of float32 in memory at a time: fused scores, a matcher's, counts and masks.
+_HELD = 4
 
 
 def evaluate_fused(

@@ -50,9 +50,8 @@ class Model(Protocol):
 class Extractor:
     """A model on a device; called with samples, it gives their features batch by batch.
 
-    With `flip` a feature is the sum of those of the image and of the mirrored image, whose
-    keypoints are the mirrored ones. On CUDA the model runs in bfloat16. A feature depends on
-    nothing else in its batch.
+    With `flip` a feature is the sum of those of the image and of the mirrored image. On CUDA the
+    model runs in bfloat16. A feature depends on nothing else in its batch.
     """
 
     def __init__(
@@ -82,11 +81,20 @@ class Extractor:
             return window, torch.zeros(0, self.model.feature_dim), torch.zeros(0)
         pixels_BHWC = np.stack([sample.image for sample in good if sample.image is not None])
         points_BK3 = np.stack([sample.keypoints for sample in good if sample.keypoints is not None])
-        return window, *self._features(pixels_BHWC, points_BK3)
+        mirrored_BK3 = None
+        if self.flip:
+            mirrored_BK3 = skeleton.flip(points_BK3, 1)
+            for row, sample in enumerate(good):
+                if sample.mirrored is not None:
+                    mirrored_BK3[row] = sample.mirrored
+        return window, *self._features(pixels_BHWC, points_BK3, mirrored_BK3)
 
     @torch.inference_mode()
     def _features(
-        self, pixels_BHWC: NDArray[np.uint8], points_BK3: NDArray[np.float32]
+        self,
+        pixels_BHWC: NDArray[np.uint8],
+        points_BK3: NDArray[np.float32],
+        mirrored_BK3: NDArray[np.float32] | None,
     ) -> tuple[Tensor, Tensor]:
         cuda = self.device.startswith("cuda")
         pixels = torch.from_numpy(pixels_BHWC).to(self.device)
@@ -94,9 +102,9 @@ class Extractor:
         keypoints_BK3 = torch.from_numpy(points_BK3).to(self.device)
         with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
             features_BF = self.model(images_BCHW, keypoints_BK3).float()
-            if self.flip:
-                mirrored_BK3 = torch.from_numpy(skeleton.flip(points_BK3, 1)).to(self.device)
-                features_BF = features_BF + self.model(images_BCHW.flip(-1), mirrored_BK3).float()
+            if mirrored_BK3 is not None:
+                points = torch.from_numpy(mirrored_BK3).to(self.device)
+                features_BF = features_BF + self.model(images_BCHW.flip(-1), points).float()
         return features_BF, (visible_inside(keypoints_BK3)[..., 2] > 0).sum(1)
 
 

@@ -1,15 +1,15 @@
 """Samples of WebDataset shards, decoded a few ahead of who reads them."""
 
 import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.ahead import ahead
 from model.shard_samples import (
     PICTURE_ERRORS,
     Members,
@@ -30,7 +30,8 @@ class Sample:
 
     image: (S, S, 3) uint8 RGB; keypoints: (19, 3) float32, x and y as fractions of it, visibility;
     both None where `outcome` tells why the picture cannot be used. source and key say where it is
-    from: a shard and its key in it, or a folder and the path in it.
+    from: a shard and its key in it, or a folder and the path in it. mirrored: keypoints of the
+    mirrored image; None where they are taken to be `keypoints`, mirrored.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Sample:
     person: int | None = None
     split: str | None = None
     outcome: str | None = None
+    mirrored: NDArray[np.float32] | None = None
 
 
 def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
@@ -50,18 +52,9 @@ def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
     `split` in the JSON. A damaged picture is a sample with an outcome. Raises BadShard for
     whatever else is wrong.
     """
-    waiting: deque[Future[Sample]] = deque()
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        try:
-            for members in read_samples(file, source):
-                waiting.append(pool.submit(_sample, members, size))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        members = read_samples(file, source)
+        yield from ahead(pool, lambda one: _sample(one, size), members, AHEAD)
 
 
 def _sample(members: Members, size: int) -> Sample:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from model.evaluation.errors import EvaluationError
@@ -62,7 +63,7 @@ _SOURCES = {
     "ccda": "on request from the authors of the data set",
     "celebreid": "github.com/Huang-3/Celeb-reID, on request",
     "deepchange": "github.com/PengBoXiangShang/deepchange, on request",
-    "occluded_reid": "github.com/lingxiao-he/Partial-Person-ReID",
+    "occluded_reid": "github.com/tinajia2012/ICME2018_Occluded-Person-Reidentification_datasets",
     "occluded_duke": "github.com/lightas/Occluded-DukeMTMC-Dataset (lists; Duke is withdrawn)",
     "partial_reid": "github.com/lingxiao-he/Partial-Person-ReID",
     "tinyface": "qmul-tinyface.github.io",
@@ -104,13 +105,14 @@ BENCHMARKS: dict[str, Benchmark] = {
         for name, title in _FACES.items()
     },
     **{
-        name: Benchmark(
-            title,
+        name + "_aligned" * aligned: Benchmark(
+            title + ", aligned" * aligned,
             "nist.gov, face challenges, on request; lists as insightface has them",
-            f"loose_crop/*.jpg; meta/{name}_*.txt",
-            Templates.read,
+            f"loose_crop/*.jpg; meta/{name}_*.txt, meta/{name}_1N_*.csv",
+            partial(Templates.read, aligned=aligned),
         )
         for name, title in (("ijbb", "IJB-B"), ("ijbc", "IJB-C"))
+        for aligned in (False, True)
     },
     "ijbs": Benchmark(
         "IJB-S",

@@ -1,12 +1,17 @@
 """The model whose features are evaluated, with what tells its features from others'."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from model.features.extract import Model
+from pipelines.evaluate.models.fitted import Fitted, input_of
+from pipelines.evaluate.models.onnx_model import open_onnx
+from pipelines.evaluate.models.spec import Spec, read_spec
+from pipelines.evaluate.models.timm_model import open_timm
 from pipelines.recognise.checkpoint import open_checkpoint
+from pipelines.vision.devices import choose_device
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,33 @@ class Embedder:
     keypoints: bool = True
 
 
-def open_embedder(path: Path | None) -> Embedder:
-    """The model of a checkpoint of SapiensID; WebbodyError where it is missing or none."""
-    found = open_checkpoint(path)
+def open_embedder(name: str | Path | None, device: str = "auto") -> Embedder:
+    """The model that a user names: a checkpoint of SapiensID, or another one (see `read_spec`).
+
+    device: where an ONNX file will run, the setting `resources.device`. Raises WebbodyError where
+    it is missing or none.
+    """
+    spec = read_spec(str(name)) if name else None
+    if spec is not None:
+        return _open(str(name), spec, choose_device(device))
+    found = open_checkpoint(Path(name) if name else None)
     return Embedder(found.model, found.path, found.sha256, found.info())
+
+
+def _open(name: str, spec: Spec, device: str) -> Embedder:
+    if spec.onnx:
+        network = open_onnx(spec.onnx, spec.size, device)
+        # Whatever the device, a session does not know of autocast.
+        precision = {"precision": "float32"}
+    else:
+        network = open_timm(str(spec.timm), spec.weights, spec.size)
+        precision = {}
+    takes = input_of(network, spec, name)
+    info = {
+        **precision,
+        "checkpoint": name,
+        "sha256": network.sha256,
+        "arguments": {**network.about, **asdict(takes)},
+    }
+    model = Fitted(network, takes, name)
+    return Embedder(model, name, network.sha256, info, keypoints=False)

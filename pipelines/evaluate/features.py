@@ -56,14 +56,15 @@ def make(
     """Path or URL of the features of a data set called `name`, made where they are not there yet.
 
     A feature is that of the image and of the mirrored image added. finds: whether keypoints are
-    found with the models of `config`. progress: called with the rows made and the parts there.
+    found with the models of `config`, if the model uses any. progress: called with the rows made
+    and the parts there.
     """
     file = f"{name}-{embedder.sha256[:_DIGITS]}.parquet"
     info: dict[str, Any] = {
+        "precision": "bfloat16" if device == "cuda" else "float32",
         **embedder.info,
         "flip": True,
-        "precision": "bfloat16" if device == "cuda" else "float32",
-        "finder": finder_settings(config, whole=True) if finds else None,
+        "finder": _finder(config) if finds and embedder.keypoints else None,
         "version": __version__,
     }
     make_features(
@@ -78,6 +79,11 @@ def make(
         progress=progress,
     )
     return f"{cache.url}/{file}"
+
+
+def _finder(config: BuildConfig) -> dict[str, Any]:
+    """How keypoints are found; those of the mirrored image are found there, too."""
+    return {**finder_settings(config, whole=True), "mirrored": True}
 
 
 def read(path: str, images: Sequence[str], data_set: str) -> Held:
@@ -123,6 +129,7 @@ def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
         sizes = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
         # Nulls are not in the values.
         values = column.drop_null().flatten().to_numpy(zero_copy_only=False)
+    # A column of no lists at all is one that Arrow has not implemented this for.
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise EvaluationError(f"{path}: its features are no lists of numbers") from error
     if len(sizes) != 1 or values.dtype.kind != "f":

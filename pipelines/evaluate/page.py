@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import PurePath
-
-import jinja2
 
 from pipelines.evaluate.figure import Curve, Figure, RankedQuery
 from pipelines.evaluate.pictures import read_pictures
@@ -14,7 +11,7 @@ from pipelines.evaluate.retrieval import Retrieval
 from pipelines.evaluate.run import Evaluated
 from pipelines.evaluate.tables import Row, percent, rows
 from pipelines.views.report.drawing import Album, Drawing, decoded
-from pipelines.views.report.records import plain
+from pipelines.views.report.template import load_template
 
 #: Longer side of a thumbnail in pixels, and the characters that those of a figure may take.
 _SIDE, _SHARE = 160, 700_000
@@ -57,13 +54,9 @@ def page(found: Sequence[Evaluated]) -> str:
         for one in found
         for number, figure in enumerate(one.figures)
     ]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"plain": plain, "percent": percent}
-    template = files("webbody").joinpath("templates", "evaluation.html").read_text("utf-8")
     table: list[Row] = rows(found)
-    return environment.from_string(template).render(found=found, rows=table, sections=sections)
+    template = load_template("evaluation.html", percent=percent)
+    return template.render(found=found, rows=table, sections=sections)
 
 
 def _section(name: str, one: Evaluated, figure: Figure) -> Section:

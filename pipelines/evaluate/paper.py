@@ -1,8 +1,8 @@
 """The figures of the paper (Kim et al., SapiensID, CVPR 2025): of SapiensID and of other methods.
 
-`paper.csv` has a row for each cell of Tables 1 to 4, 7, 14, 15 (probes of faces) and of the
-unaligned part of B.12: table, method, what it was trained on, data set, figure and metric as we
-call them, and percent.
+`paper.csv` has a row for each cell of Tables 1 to 4, 7, 14, 15 (probes of faces) and B.12: table,
+method, what it was trained on, data set, figure and metric as we call them, and percent. What both
+Table 14 and B.12 print is there once.
 """
 
 import csv

@@ -7,41 +7,59 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import fsspec
 
 from model.features.resumable import Part
 from model.features.samples import Sample, read_shard
 from pipelines.recognise.embed import PICTURES
-from pipelines.recognise.pictures import find_in, read_pictures
+from pipelines.recognise.pictures import find_in
+from pipelines.vision.subject import Finder
+from webbody.images import RGB, decode
 from webbody.storage import Folder
-
-if TYPE_CHECKING:
-    from pipelines.vision.subjects import SubjectFinder
-
-Finder = Callable[[], "SubjectFinder"]
 
 
 def of_folder(root: str, images: Sequence[str], finder: Finder, max_pixels: int) -> list[Part]:
     """Images below a folder; each shows one person, whose keypoints are found."""
-    parts = []
-    for some in _runs(images):
-        states = (os.stat(Path(root, image)) for image in some)
-        described = [f"{x} {s.st_size} {s.st_mtime_ns}" for x, s in zip(some, states, strict=True)]
-        samples = partial(read_pictures, Folder(root), some, finder, max_pixels)
-        parts.append(Part(_name(root, *described), samples))
-    return parts
+    folder = Folder(root)
+
+    def picture(image: str) -> RGB:
+        return decode(folder.read(image), max_pixels)
+
+    return of_pictures(root, images, partial(file_state, root), picture, finder)
 
 
 def of_pairs(path: str, images: Sequence[bytes], finder: Finder, max_pixels: int) -> list[Part]:
     """Encoded images of a file; an image's key is its number."""
-    parts = []
-    for some in _runs([str(number) for number in range(len(images))]):
-        digests = [hashlib.blake2b(images[int(key)]).hexdigest() for key in some]
-        read = partial(find_in, path, some, lambda key: images[int(key)], finder, max_pixels)
-        parts.append(Part(_name(*digests), read))
-    return parts
+    keys = [str(number) for number in range(len(images))]
+
+    def state(key: str) -> str:
+        return hashlib.blake2b(images[int(key)]).hexdigest()
+
+    def picture(key: str) -> RGB:
+        return decode(images[int(key)], max_pixels)
+
+    return of_pictures(path, keys, state, picture, finder)
+
+
+def of_pictures(
+    source: str,
+    keys: Sequence[str],
+    state: Callable[[str], str],
+    picture: Callable[[str], RGB],
+    finder: Finder,
+) -> list[Part]:
+    """Pictures of people by key; `state` tells what a key's picture is made of."""
+    return [
+        Part(_name(*map(state, some)), partial(find_in, source, some, picture, finder))
+        for some in _runs(keys)
+    ]
+
+
+def file_state(root: str, image: str) -> str:
+    """What tells a file from others, and from what it was before."""
+    found = os.stat(Path(root, image))
+    return f"{root}/{image} {found.st_size} {found.st_mtime_ns}"
 
 
 def of_shards(images: Sequence[str], size: int) -> list[Part]:

@@ -9,10 +9,12 @@ from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks, features
 from pipelines.evaluate.embedder import Embedder
+from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Figure
 from pipelines.evaluate.wanted import Wanted
 from pipelines.recognise.embed import lazy_finder
 from pipelines.vision.devices import choose_device
+from pipelines.vision.subject import whole_pictures
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -56,22 +58,14 @@ def evaluate(
     for one, task in zip(wanted, tasks, strict=True):
         begin = time.monotonic()
         try:
-            path, model = one.features, str(one.features)
-            if path is None:
+            if one.features is not None:
+                model, held = one.features, features.read(one.features, task.images, one.name)
+            else:
                 assert embedder is not None
                 model = f"{embedder.path} (sha256 {embedder.sha256[:12]})"
-                size = embedder.model.image_size
-                finder = lazy_finder(config, True, size)
-                parts = task.parts(finder, size, config.download.max_pixels)
-
-                def told(rows: int, there: int, name: str = one.name, of: int = len(parts)) -> None:
-                    progress(name, rows, there, of)
-
-                path = features.make(
-                    one.name, parts, task.finds, embedder, config, Folder(cache),
-                    device=device, batch=batch, progress=told,
-                )  # fmt: skip
-            held = features.read(path, task.images, one.name)
+                held = features_of(
+                    one.name, task, embedder, config, cache, batch=batch, progress=progress
+                )
             held = replace(held, features_MF=held.features_MF.to(device))
             figures = list(task.figures(held))
         except (EvaluationError, BadShard, BadFeatures) as error:
@@ -81,3 +75,29 @@ def evaluate(
         found.append(Evaluated(one.name, title, one.path, model, task, figures, seconds))
         done(found[-1])
     return found
+
+
+def features_of(
+    name: str,
+    task: benchmarks.Task,
+    embedder: Embedder,
+    config: BuildConfig,
+    cache: str,
+    *,
+    batch: int,
+    progress: Callable[[str, int, int, int], None],
+) -> Held:
+    """The features of a data set by a model, kept in the folder `cache` under `name`."""
+    size = embedder.model.image_size
+    finder = (
+        lazy_finder(config, True, size, mirrored=True)
+        if embedder.keypoints
+        else whole_pictures(size)
+    )
+    parts = task.parts(finder, size, config.download.max_pixels)
+    path = features.make(
+        name, parts, task.finds, embedder, config, Folder(cache),
+        device=choose_device(config.resources.device), batch=batch,
+        progress=lambda rows, there: progress(name, rows, there, len(parts)),
+    )  # fmt: skip
+    return features.read(path, task.images, name)

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from model.evaluation.images import Images
-from model.evaluation.open_set import OpenSet, identify
 from model.evaluation.pooling import pool_templates
-from model.evaluation.ranking import evaluate
 from model.evaluation.readers.ijbs import read_ijbs
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.identification import identification
 from pipelines.evaluate.parts import Finder, of_folder
 
 #: Probes and galleries of the figures; each gallery has two halves.
@@ -29,7 +28,6 @@ _FIGURES = {
     "surveillance to booking": ("surveillance", "booking"),
     "UAV to booking": ("uav", "booking"),
 }
-_CURVE = 50
 
 
 @dataclass(frozen=True)
@@ -59,18 +57,7 @@ class Surveillance:
             halves = [self._templates(held, [f"{gallery}_g{half}"]) for half in (1, 2)]
             query = self._templates(held, [probe])
             both = self._templates(held, [f"{gallery}_g1", f"{gallery}_g2"])
-            closed = evaluate(query, both, "ignore_cameras")
-            opened = [identify(query, half) for half in halves]
-            metrics = {f"top{k}": closed.rank(k) for k in (1, 5, 10)}
-            share = closed.cmc[:_CURVE]
-            counts = {
-                "probes": closed.queries,
-                "probes without a match": closed.skipped,
-                "gallery": len(both.person),
-                "images without a feature": held.missing,
-            }
-            curve = Curve("CMC", np.arange(1.0, len(share) + 1), share) if closed.queries else None
-            yield Figure(name, metrics | _open_rates(opened), counts, curve=curve)
+            yield identification(name, query, halves, both, held.missing)
 
     def _templates(self, held: Held, roles: list[str]) -> Images:
         """Templates with these roles: the means of their images' raw features."""
@@ -90,9 +77,3 @@ class Surveillance:
         place = np.where(place >= 0, order[place], -1)
         index = torch.from_numpy(place).to(held.features_MF.device)
         return held.features_MF[index.clamp(min=0)].float() * (index >= 0)[:, None]
-
-
-def _open_rates(opened: list[OpenSet]) -> dict[str, float]:
-    """Shares identified at false identification rates, means over the halves of a gallery."""
-    tpir = np.mean([one.tpir for one in opened], axis=0)
-    return {f"TPIR@FPIR={f:g}": float(t) for f, t in zip(opened[0].fpir, tpir, strict=True)}

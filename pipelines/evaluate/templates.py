@@ -1,20 +1,29 @@
-"""IJB-B and IJB-C: templates of several images, compared in a list of pairs."""
+"""IJB-B and IJB-C: templates of several images, compared in pairs and searched in galleries.
 
-from collections.abc import Iterator
+Shape suffixes: N images, M of them that have a feature, T templates, P pairs, F feature size.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from torch import Tensor
 
 from model.evaluation.errors import EvaluationError
-from model.evaluation.images import inverse_lengths
+from model.evaluation.images import Images, inverse_lengths
 from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijb import Ijb, read_ijb
+from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
 from model.features.resumable import Part
+from pipelines.evaluate.aligned import of_aligned
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.identification import identification
 from pipelines.evaluate.parts import Finder, of_folder
 
 #: Points of a ROC that are kept to be drawn.
@@ -23,19 +32,24 @@ _POINTS = 400
 
 @dataclass(frozen=True)
 class Templates:
-    """Images, templates and pairs that were read."""
+    """Images, templates and lists that were read; aligned: faces are aligned by the landmarks."""
 
     name: str
     path: str
     ijb: Ijb
+    aligned: bool
     finds = True
 
     @classmethod
-    def read(cls, name: str, path: str) -> "Templates":
+    def read(cls, name: str, path: str, *, aligned: bool) -> "Templates":
         """The data set of a folder, or of its folder IJBB or IJBC; raises EvaluationError."""
-        inside = Path(path, name.upper())
-        ijb = read_ijb(inside if inside.is_dir() else path)
-        return cls(name, str(inside if inside.is_dir() else path), ijb)
+        wanted = name.removesuffix("_aligned")
+        inside = Path(path, wanted.upper())
+        root = str(inside if inside.is_dir() else path)
+        ijb = read_ijb(root)
+        if ijb.name != wanted:
+            raise EvaluationError(f"{root}: the lists here are those of {ijb.name}, not {wanted}")
+        return cls(name, root, ijb, aligned)
 
     @property
     def images(self) -> list[str]:
@@ -49,31 +63,50 @@ class Templates:
                 f"{self.path}: {len(missing):,} of {len(images):,} images that its lists name are "
                 f"missing, the first is {missing[0]}"
             )
-        return of_folder(self.path, images, finder, max_pixels)
+        if not self.aligned:
+            return of_folder(self.path, images, finder, max_pixels)
+        points = self.ijb.images["landmarks"].combine_chunks().flatten().to_numpy()
+        landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
+        return of_aligned(self.path, landmarks, finder, max_pixels)
 
     def figures(self, held: Held) -> Iterator[Figure]:
-        """TAR at small FAR, each image weighing as the face detector's score."""
+        """TAR at small FAR of the pairs, and the probes searched in the gallery."""
+        pooled_TF, numbers_T = self._pooled(held)
+        yield self._verified(held, pooled_TF, numbers_T)
+        if self.ijb.search is not None:
+            sides = [
+                _enrolled(self.ijb.search, roles, pooled_TF, numbers_T)
+                for roles in ([PROBE], HALVES[:1], HALVES[1:], HALVES)
+            ]
+            probes, *halves, gallery = sides
+            yield identification("identification", probes, halves, gallery, held.missing)
+
+    def _pooled(self, held: Held) -> tuple[Tensor, Tensor]:
+        """Features (T, F) of templates, and their numbers; an image weighs as its face's score."""
         table = self.ijb.images
-        score_N = torch.tensor(table["score"].to_numpy()).to(held.features_MF.device)
+        device = held.features_MF.device
+        score_N = torch.tensor(table["score"].to_numpy()).to(device)
         # Images without a feature weigh nothing.
-        present_N = torch.from_numpy(held.present_N).to(held.features_MF.device)
+        present_N = torch.from_numpy(held.present_N).to(device)
         features_NF = held.features_MF.new_zeros(
             (len(present_N), held.features_MF.shape[1]), dtype=torch.float32
         )
-        unit_MF = held.features_MF * inverse_lengths(held.features_MF, "image")[:, None]
-        features_NF[present_N] = unit_MF * score_N[present_N, None]
-        pooled_TF, numbers_T = pool_templates(
-            features_NF, table["template"].to_numpy(), table["media"].to_numpy()
-        )
+        weight_M = inverse_lengths(held.features_MF, "image") * score_N[present_N]
+        features_NF[present_N] = held.features_MF * weight_M[:, None]
+        return pool_templates(features_NF, table["template"].to_numpy(), table["media"].to_numpy())
+
+    def _verified(self, held: Held, pooled_TF: Tensor, numbers_T: Tensor) -> Figure:
         scores_P = pair_scores(pooled_TF, numbers_T, self.ijb.first, self.ijb.second)
         found = tar_at_far(scores_P, self.ijb.same)
         metrics = {f"TAR@FAR={far:.0e}": tar for far, tar in zip(found.far, found.tar, strict=True)}
         unresolved = [f"{far:.0e}" for far in found.far[~found.resolved]]
-        notes = (
-            [f"{found.negatives:,} negatives are too few for a FAR of {', '.join(unresolved)}"]
-            if unresolved
-            else []
-        )
+        notes = []
+        if unresolved:
+            rates = ", ".join(unresolved)
+            notes.append(f"{found.negatives:,} negatives are too few for a FAR of {rates}")
+        if self.ijb.missing:
+            lists = ", ".join(self.ijb.missing)
+            notes.append(f"nobody is searched in a gallery (1:N), as meta has no {lists}")
         counts = {
             "pairs of one person": found.positives,
             "pairs of two": found.negatives,
@@ -81,4 +114,16 @@ class Templates:
         }
         fpr, tpr, _ = roc(scores_P.double().cpu().numpy(), self.ijb.same)
         kept = np.unique(np.linspace(0, len(fpr) - 1, min(_POINTS, len(fpr))).astype(int))
-        yield Figure("loose crops", metrics, counts, notes, Curve("ROC", fpr[kept], tpr[kept]))
+        name = "aligned" if self.aligned else "loose crops"
+        return Figure(name, metrics, counts, notes, Curve("ROC", fpr[kept], tpr[kept]))
+
+
+def _enrolled(
+    search: pa.Table, roles: Sequence[str], pooled_TF: Tensor, numbers_T: Tensor
+) -> Images:
+    """The templates that have one of these roles, each once."""
+    rows = search.filter(pc.is_in(search["role"], pa.array(roles)))
+    template_T, first_T = np.unique(rows["template"].to_numpy(), return_index=True)
+    # All have images, so that they are among the numbers, which ascend.
+    place_T = torch.searchsorted(numbers_T, torch.from_numpy(template_T).to(numbers_T))
+    return Images(pooled_TF[place_T], rows["person"].to_numpy()[first_T])

@@ -103,7 +103,9 @@ def embed(
         raise WebbodyError(f"{out}: {error}.") from error
 
 
-def lazy_finder(config: BuildConfig, whole: bool, size: int) -> Callable[[], "SubjectFinder"]:
+def lazy_finder(
+    config: BuildConfig, whole: bool, size: int, mirrored: bool = False
+) -> Callable[[], "SubjectFinder"]:
     """Gives one SubjectFinder that uses all threads, loaded when it is first asked for.
 
     So shards can be embedded where no build library is installed.
@@ -118,7 +120,7 @@ def lazy_finder(config: BuildConfig, whole: bool, size: int) -> Callable[[], "Su
             raise WebbodyError(
                 f"Finding people in pictures needs {error.name}: pip install 'webbody[build]'."
             ) from error
-        return SubjectFinder(config, whole=whole, size=size, threads=threads)
+        return SubjectFinder(config, whole=whole, size=size, mirrored=mirrored, threads=threads)
 
     return finder
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
+from model.ahead import ahead
 from model.features.samples import Sample
-from pipelines.engine.ahead import ahead, windows
+from pipelines.engine.windows import windows
+from pipelines.vision.subject import Finder
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
-
-if TYPE_CHECKING:
-    from pipelines.vision.subjects import SubjectFinder
 
 #: Pictures in which persons are searched together, and the most pixels they have together.
 WINDOW, PIXELS = 32, 100_000_000
@@ -21,28 +19,29 @@ _Picture = tuple[str, RGB | ImageError]
 
 
 def read_pictures(
-    folder: Folder, keys: Sequence[str], finder: Callable[[], "SubjectFinder"], max_pixels: int
+    folder: Folder, keys: Sequence[str], finder: Finder, max_pixels: int
 ) -> Iterator[Sample]:
     """A sample for each picture (path in the folder), in their order.
 
     A picture that cannot be read, or has more than `max_pixels`, is a sample with an outcome.
-    finder: gives the finder when it is needed, as loading its models takes seconds.
     """
-    return find_in(folder.url, keys, folder.read, finder, max_pixels)
+    return find_in(folder.url, keys, lambda key: decode(folder.read(key), max_pixels), finder)
 
 
 def find_in(
     source: str,
     keys: Sequence[str],
-    bytes_of: Callable[[str], bytes],
-    finder: Callable[[], "SubjectFinder"],
-    max_pixels: int,
+    picture_of: Callable[[str], RGB],
+    finder: Finder,
 ) -> Iterator[Sample]:
-    """`read_pictures` of any source of encoded pictures: `bytes_of` gives those of a key."""
+    """`read_pictures` of any source: `picture_of` gives the pixels of a key, called by threads.
+
+    It may raise OSError, and ImageError, whose outcome is the sample's.
+    """
 
     def read(key: str) -> _Picture:
         try:
-            return key, decode(bytes_of(key), max_pixels)
+            return key, picture_of(key)
         except ImageError as error:
             return key, error
         except OSError as error:
@@ -58,7 +57,9 @@ def find_in(
                     yield Sample(source, key, outcome=picture.outcome)
                 else:
                     subject = next(subjects)
-                    yield Sample(source, key, subject.image, subject.keypoints)
+                    yield Sample(
+                        source, key, subject.image, subject.keypoints, mirrored=subject.mirrored
+                    )
 
 
 def _pixels(picture: _Picture) -> int:

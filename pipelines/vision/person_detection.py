@@ -13,7 +13,7 @@ from pipelines.vision.devices import choose_device
 from webbody import models
 from webbody.errors import WebbodyError
 from webbody.model_table import PERSONS
-from webbody.quiet import quiet_libraries
+from webbody.quiet import import_ultralytics
 
 _STRIDE = 32  # the network's coarsest grid: sides are multiples of it
 _GREY = 114  # what ultralytics pads with
@@ -52,9 +52,8 @@ class PersonDetector:
         batch: int,
         threads: int,
     ) -> None:
-        quiet_libraries()
+        ultralytics = import_ultralytics()
         import torch
-        import ultralytics
 
         self.size = -(-image_size // _STRIDE) * _STRIDE
         self.confidence, self.iou, self.batch = confidence, iou, batch

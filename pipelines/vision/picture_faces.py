@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.engine.ahead import windows
+from pipelines.engine.windows import windows
 from pipelines.faces import choose
 from pipelines.matching.features import Floats
 from pipelines.vision.embedding import Embedder, align, alignments, moved

@@ -1,7 +1,6 @@
 """The person of a photo as SapiensID takes it: a white-letterboxed crop and 19 keypoints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from pipelines.vision.face_detection import FaceDetector
 from pipelines.vision.keypoint_detection import KeypointDetector
 from pipelines.vision.nineteen import nineteen
 from pipelines.vision.person_detection import PersonDetector
+from pipelines.vision.subject import Subject
 from pipelines.vision.upper_body import upper_body
 from webbody import skeleton
 from webbody.config import BuildConfig
@@ -21,34 +21,27 @@ from webbody.images import RGB, letterbox
 _Landmarks = tuple[NDArray[np.float32], float] | None
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The person whom a photo shows.
-
-    image: (S, S, 3) uint8 RGB, the person's crop on white. keypoints: (19, 3) float32, x and y as
-    fractions of `image`, visibility 0 or 1. box: (4,) xyxy in pixels of the photo; None where no
-    person was found, so that `image` is the whole photo.
-    """
-
-    image: RGB
-    keypoints: NDArray[np.float32]
-    box: NDArray[np.float32] | None
-
-
 class SubjectFinder:
     """Finds the largest person of each photo with the models and thresholds of a build.
 
     The crop and its keypoints are those that the build's stages would make. With `whole` every
     picture is taken as a crop already, as those of benchmarks are: its box is the picture's own.
-    size: side of the subject's image in pixels. threads: those of each model.
+    size: side of the subject's image in pixels. mirrored: keypoints are found in the mirrored crop,
+    too. threads: those of each model.
     """
 
     def __init__(
-        self, config: BuildConfig, *, whole: bool = False, size: int = 384, threads: int = 1
+        self,
+        config: BuildConfig,
+        *,
+        whole: bool = False,
+        size: int = 384,
+        mirrored: bool = False,
+        threads: int = 1,
     ) -> None:
         persons, faces, keypoints = config.persons, config.faces, config.keypoints
         device, use = config.resources.device, config.resources
-        self._whole, self._size, self._min_score = whole, size, keypoints.min_score
+        self._size, self._min_score, self._mirrored = size, keypoints.min_score, mirrored
         self._padding, self._min_side = persons.padding, persons.min_side
         self._persons = None
         if not whole:
@@ -73,10 +66,31 @@ class SubjectFinder:
             crops.append(photo[top:bottom, left:right])
             inside = [0, 0, right - left, bottom - top] if box is None else box - [left, top] * 2
             boxes.append([float(value) for value in inside])
+        own = self._marks(crops, boxes)
+        other: Sequence[NDArray[np.float32] | None] = [None] * len(crops)
+        if self._mirrored:
+            widths = [crop.shape[1] for crop in crops]
+            turned = [
+                [width - x1, y0, width - x0, y1]
+                for width, (x0, y0, x1, y1) in zip(widths, boxes, strict=True)
+            ]
+            other = self._marks([crop[:, ::-1] for crop in crops], turned)
+        described = zip(crops, found, own, other, strict=True)
+        return [self._subject(crop, box, here, there) for crop, (box, _), here, there in described]
+
+    def _marks(
+        self, crops: list[RGB], boxes: Sequence[Sequence[float]]
+    ) -> list[NDArray[np.float32]]:
+        """The 19 keypoints (19, 3) of each crop, in its pixels."""
         points, scores = self._keypoints(crops, boxes)
-        faces = self._landmarks(crops, points, scores)
-        described = zip(crops, found, points, scores, faces, strict=True)
-        return [self._subject(crop, box, *rest) for crop, (box, _), *rest in described]
+        out = []
+        for crop, body, certain, face in zip(
+            crops, points, scores, self._landmarks(crops, points, scores), strict=True
+        ):
+            marks, score = face or (None, None)
+            height, width = crop.shape[:2]
+            out.append(nineteen(body, certain, marks, score, width, height, self._min_score)[0])
+        return out
 
     def _boxes(
         self, photos: Sequence[RGB]
@@ -122,13 +136,13 @@ class SubjectFinder:
         self,
         crop: RGB,
         box: NDArray[np.float32] | None,
-        points: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        face: _Landmarks,
+        keypoints: NDArray[np.float32],
+        mirrored: NDArray[np.float32] | None,
     ) -> Subject:
-        marks, score = face or (None, None)
-        height, width = crop.shape[:2]
-        keypoints, _ = nineteen(points, scores, marks, score, width, height, self._min_score)
         image, scale, left, top = letterbox(crop, self._size)
-        keypoints[:, :2] = (keypoints[:, :2] * scale + (left, top)) / self._size
-        return Subject(image, skeleton.clean(keypoints), box)
+        right = self._size - left - max(1, round(crop.shape[1] * scale))
+        for points, margin in ((keypoints, left), (mirrored, right)):
+            if points is not None:
+                points[:, :2] = (points[:, :2] * scale + (margin, top)) / self._size
+        cleaned = None if mirrored is None else skeleton.clean(mirrored)
+        return Subject(image, skeleton.clean(keypoints), box, cleaned)

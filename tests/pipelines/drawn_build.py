@@ -38,7 +38,7 @@ class Told(Stage):
     needs = ()
 
     def __init__(self, name: str, write: Write) -> None:
-        self.name, self.write = name, write  # type: ignore[misc]
+        self.name, self.write = name, write
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         return self.write(outputs)

@@ -54,7 +54,7 @@ class Given(Stage):
     needs = ()
 
     def __init__(self, name: str, table: pa.Table, members: Mapping[str, bytes] | None = None):
-        self.name = name  # type: ignore[misc]
+        self.name = name
         self.table, self.members = table, members
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hostile_server import jpeg, serving
+from hostile_server import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from made_tables import put, run, table
@@ -18,18 +18,6 @@ from webbody.config import Download as Settings
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def forget(server):
-    server.routes.clear()
-    server.hits.clear()
 
 
 @pytest.fixture

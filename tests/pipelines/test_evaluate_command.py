@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-import sys
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,34 +11,15 @@ import pytest
 import torch
 from evaluated_trees import market, one_hot, write_features
 
-from webbody.cli import main
+from tests import command_line
+from tests.command_line import one_sentence
 from webbody.demo.pose_scale import picture, write_pose_scale
 from webbody.images import encode_jpeg
 
 #: Identities of nobody whom a training has drawn.
 PEOPLE = range(1000, 1004)
 
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `webbody evaluate ARGS`; exit code, standard output, standard error."""
-
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["webbody", "evaluate", *map(str, args)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-def told(text: str) -> bool:
-    """Whether this is an error in one sentence."""
-    return text.startswith("webbody: ") and len(text.strip().splitlines()) == 1
+run = partial(command_line.run, "evaluate")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +40,7 @@ def people(tmp_path_factory):
     return folder
 
 
-def test_people_of_shards(run, people, checkpoint, tmp_path):
+def test_people_of_shards(people, checkpoint, tmp_path):
     out = tmp_path / "out"
     code, text, _ = run("-d", f"pose-scale={people}", "-k", checkpoint, "-o", out)
     assert code == 0 and "4 queries, 8 gallery" in text
@@ -81,7 +62,7 @@ def test_people_of_shards(run, people, checkpoint, tmp_path):
     assert len(points) == 8 and points[-1] == "360.0,0.0"
 
 
-def test_features_of_another_place_give_the_same(run, people, checkpoint, tmp_path):
+def test_features_of_another_place_give_the_same(people, checkpoint, tmp_path):
     data, out = f"pose-scale={people}", tmp_path / "out"
     assert run("-d", data, "-k", checkpoint, "-o", out)[0] == 0
     (kept,) = (out / "features").glob("*.parquet")
@@ -94,7 +75,7 @@ def test_features_of_another_place_give_the_same(run, people, checkpoint, tmp_pa
     assert tables[0] == tables[1]
 
 
-def test_keypoints_are_found_in_pictures(run, checkpoint, tmp_path):
+def test_keypoints_are_found_in_pictures(checkpoint, tmp_path):
     for person, shot, name in (
         (1000, "full", "query/0001_c1s1_1_00.jpg"),
         (1001, "full", "query/0002_c1s1_1_00.jpg"),
@@ -117,19 +98,19 @@ def test_keypoints_are_found_in_pictures(run, checkpoint, tmp_path):
     assert (out / "evaluation.html").read_text().count("<img") == 2 * 2 * (1 + 2)
 
 
-def test_exit_code_where_no_query_has_a_match(run, tmp_path):
+def test_exit_code_where_no_query_has_a_match(tmp_path):
     images = [image for image in market(tmp_path / "market") if "_c2" not in image]
     for path in (tmp_path / "market").glob("*/*_c2*.jpg"):
         path.unlink()
     file = write_features(tmp_path / "f.parquet", images, list(one_hot(images)))
     data = f"market1501={tmp_path / 'market'}"
     code, text, error = run("-d", data, "-f", file, "-o", tmp_path / "out")
-    assert code == 1 and told(error) and "market1501: some figures are not defined" in error
+    assert code == 1 and one_sentence(error) and "market1501: some figures are not defined" in error
     assert "4 queries without a match" in text
     assert "not defined" in (tmp_path / "out/evaluation.html").read_text()
 
 
-def test_what_is_missing_is_told(run, people, checkpoint, tmp_path):
+def test_what_is_missing_is_told(people, checkpoint, tmp_path):
     out = tmp_path / "out"
     for args, text in (
         ([], "Give data sets (--dataset NAME=PATH or --data) and --out"),
@@ -140,19 +121,19 @@ def test_what_is_missing_is_told(run, people, checkpoint, tmp_path):
         (["--data", tmp_path / "no.yaml", "-o", out], "no.yaml: cannot be read"),
     ):
         code, _, error = run(*args)
-        assert code == 2 and told(error) and text in error, error
+        assert code == 2 and one_sentence(error) and text in error, error
     assert not out.exists()
 
 
-def test_a_damaged_shard_is_told(run, people, checkpoint, tmp_path):
+def test_a_damaged_shard_is_told(people, checkpoint, tmp_path):
     shutil.copytree(people, tmp_path / "cut")
     tar = tmp_path / "cut/close-000.tar"
     tar.write_bytes(tar.read_bytes()[:50_000])
     code, _, error = run("-d", f"pose_scale={tmp_path / 'cut'}", "-k", checkpoint, "-o", tmp_path)
-    assert code == 2 and told(error) and "close-000.tar is damaged" in error
+    assert code == 2 and one_sentence(error) and "close-000.tar is damaged" in error
 
 
-def test_the_list_says_what_was_found(run, tmp_path):
+def test_the_list_says_what_was_found(tmp_path):
     market(tmp_path / "market")
     code, text, _ = run("--list", "-d", f"market1501={tmp_path}/market", "-d", f"lfw={tmp_path}")
     assert code == 0

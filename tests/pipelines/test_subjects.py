@@ -107,6 +107,24 @@ def test_whole_pictures_are_crops_already():
     np.testing.assert_array_equal(subject.image, letterbox(crop, 96)[0])
 
 
+@pytest.mark.parametrize("size", [96, 97])
+def test_the_mirrored_crop_is_looked_at_too(size):
+    """As if it were a picture of its own; its margins are those of the mirrored square."""
+    finder = SubjectFinder(config(), whole=True, size=size, mirrored=True)
+    for photo in photos(3):
+        crop = rgb(photo)
+        (subject,), (turned,) = finder([crop]), finder([crop[:, ::-1].copy()])
+        # An odd margin is one pixel wider on the right, in either of them.
+        width = round(crop.shape[1] * size / max(crop.shape[:2]))
+        moved = (size - width) % 2 / size
+        seen = turned.keypoints[:, 2] > 0
+        np.testing.assert_array_equal(subject.mirrored[:, 2] > 0, seen)
+        away = np.abs(subject.mirrored - turned.keypoints)[seen]
+        assert away[:, 0] == pytest.approx(moved, abs=1e-5)
+        assert away[:, 1] == pytest.approx(0, abs=1e-5)
+        assert seen.sum() > 3
+
+
 def test_a_body_model_gets_the_mouth_from_the_face(tmp_path):
     model = simcc(tmp_path / "body.onnx", 17)
     finder = SubjectFinder(config(f"keypoints.model={model}", "keypoints.min_score=0"), whole=True)

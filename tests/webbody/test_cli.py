@@ -1,33 +1,13 @@
 """The command line as a user meets it: help, dry runs, and errors of one sentence."""
 
-import sys
-
-import pytest
 import yaml
 
+from tests.command_line import one_sentence, run
 from webbody import __version__
-from webbody.cli import main
 from webbody.config import BuildConfig
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `webbody ARGS`; exit code, standard output, standard error."""
-
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["webbody", *map(str, args)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-def test_help_and_version(run):
+def test_help_and_version():
     code, out, _ = run("--help")
     assert code == 0
     for command in ("build", "status", "explain", "models", "demo", "config", "gallery", "report"):
@@ -36,20 +16,20 @@ def test_help_and_version(run):
     assert run("--version")[1].strip() == f"webbody {__version__}"
 
 
-def test_config_prints_what_it_would_use(run, tmp_path):
+def test_config_prints_what_it_would_use(tmp_path):
     code, out, _ = run("config", "--set", "persons.confidence=0.61")
     assert code == 0
     assert BuildConfig.model_validate(yaml.safe_load(out)).persons.confidence == 0.61
 
 
-def test_models_list_shows_licences(run):
+def test_models_list_shows_licences():
     code, out, _ = run("models", "list")
     assert code == 0
     assert "AGPL-3.0" in out
     assert "non-commercial" in out
 
 
-def test_a_dry_run_counts_and_writes_nothing(run, tmp_path):
+def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     manifest = tmp_path / "m.csv"
     rows = [f"http://a/{i}.jpg,name {i % 7}" for i in range(50)]
     manifest.write_text("url,name\n" + "\n".join([*rows, rows[0], ",x"]) + "\n")
@@ -61,13 +41,7 @@ def test_a_dry_run_counts_and_writes_nothing(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def one_sentence(text):
-    """Whether an error is what the house promises: a line, no traceback, says what to do."""
-    lines = text.strip().splitlines()
-    return len(lines) == 1 and lines[0].startswith("webbody: ") and "Traceback" not in text
-
-
-def test_errors_are_one_sentence_and_exit_code_2(run, tmp_path, monkeypatch):
+def test_errors_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch):
     good = tmp_path / "good.csv"
     good.write_text("url,name\nhttp://a/1.jpg,Ann\n")
     empty = tmp_path / "empty.csv"
@@ -103,9 +77,7 @@ def test_errors_are_one_sentence_and_exit_code_2(run, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_library_name_that_cannot_be_fetched_says_where_to_put_the_file(
-    run, tmp_path, monkeypatch
-):
+def test_a_library_name_that_cannot_be_fetched_says_where_to_put_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("WEBBODY_CACHE", str(tmp_path / "cache"))
     good = tmp_path / "good.csv"
     good.write_text("url,name\nhttp://a/1.jpg,Ann\n")

@@ -10,33 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.command_line import one_sentence, run
 from webbody import __version__
-from webbody.cli import main
 from webbody.storage import Folder
 
 pytestmark = pytest.mark.usefixtures("demo")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `webbody ARGS`; exit code, standard output, standard error."""
-
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["webbody", *map(str, args)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-def one_sentence(text: str) -> bool:
-    lines = text.strip().splitlines()
-    return len(lines) == 1 and lines[0].startswith("webbody: ") and "Traceback" not in text
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +56,7 @@ def photos(demo, tmp_path_factory):
     return folder
 
 
-def test_a_build_gives_a_row_for_each_sample(demo, run, checkpoint, tmp_path):
+def test_a_build_gives_a_row_for_each_sample(demo, checkpoint, tmp_path):
     out = tmp_path / "f.parquet"
     code, text, _ = run("embed", demo.out, "-k", checkpoint, "-o", out, "--batch", 7)
     assert code == 0
@@ -118,7 +96,7 @@ def test_shards_need_no_build_library(demo, checkpoint, photos, tmp_path):
     assert "webbody[build]" in done.stderr
 
 
-def test_features_of_shards_are_those_of_direct_calls(demo, run, checkpoint, tmp_path):
+def test_features_of_shards_are_those_of_direct_calls(demo, checkpoint, tmp_path):
     import webdataset as wds
 
     from model import SapiensID
@@ -139,7 +117,7 @@ def test_features_of_shards_are_those_of_direct_calls(demo, run, checkpoint, tmp
         np.testing.assert_allclose(row["feature"], feature, atol=1e-4)
 
 
-def test_every_way_to_name_shards_gives_the_same_features(demo, run, checkpoint, tmp_path):
+def test_every_way_to_name_shards_gives_the_same_features(demo, checkpoint, tmp_path):
     tables = []
     loose = tmp_path / "loose"
     loose.mkdir()
@@ -153,7 +131,7 @@ def test_every_way_to_name_shards_gives_the_same_features(demo, run, checkpoint,
     assert all(table.equals(tables[0]) for table in tables)
 
 
-def test_a_stopped_run_goes_on(demo, run, checkpoint, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on(demo, checkpoint, tmp_path, monkeypatch):
     """Ctrl-C in the third shard; then the same command."""
     from model.features import samples
 
@@ -180,7 +158,7 @@ def test_a_stopped_run_goes_on(demo, run, checkpoint, tmp_path, monkeypatch):
     assert run(*command, out)[0] == 0 and len(read) == count
 
 
-def test_pictures_are_found_in_folders_and_broken_ones_are_rows(run, checkpoint, photos, tmp_path):
+def test_pictures_are_found_in_folders_and_broken_ones_are_rows(checkpoint, photos, tmp_path):
     out = tmp_path / "f.parquet"
     code, text, _ = run("embed", photos, "-k", checkpoint, "-o", out, "--demo", "--flip")
     assert code == 0
@@ -197,7 +175,7 @@ def test_pictures_are_found_in_folders_and_broken_ones_are_rows(run, checkpoint,
     assert info["flip"] and len(info["finder"]["persons"]["model"]) == 64
 
 
-def test_other_settings_are_refused_until_they_may_replace(run, checkpoint, photos, tmp_path):
+def test_other_settings_are_refused_until_they_may_replace(checkpoint, photos, tmp_path):
     picture = next(iter(photos.glob("0.*")))
     out = tmp_path / "f.parquet"
     command = ("embed", picture, "-o", out, "--demo", "-k")
@@ -217,14 +195,14 @@ def test_other_settings_are_refused_until_they_may_replace(run, checkpoint, phot
     assert run(*command, other, "--replace")[0] == 0
 
 
-def test_nothing_embedded_is_exit_code_1(run, checkpoint, photos, tmp_path):
+def test_nothing_embedded_is_exit_code_1(checkpoint, photos, tmp_path):
     out = tmp_path / "f.parquet"
     code, _, error = run("embed", photos / "cut.jpg", "-k", checkpoint, "-o", out, "--demo")
     assert code == 1 and one_sentence(error) and "image:truncated 1" in error
     assert pq.read_table(out)["key"].to_pylist() == ["cut.jpg"]
 
 
-def test_compare_pictures_and_rows(run, checkpoint, photos, tmp_path):
+def test_compare_pictures_and_rows(checkpoint, photos, tmp_path):
     a, b = (next(photos.rglob(f"{number}.*")) for number in (0, 1))
     options = ("-k", checkpoint, "--demo", "--json")
     code, text, _ = run("compare", a, b, *options)
@@ -250,7 +228,7 @@ def test_compare_pictures_and_rows(run, checkpoint, photos, tmp_path):
     assert code == 2 and one_sentence(error) and "without --flip" in error
 
 
-def test_errors_are_one_sentence_and_exit_code_2(demo, run, checkpoint, photos, tmp_path):
+def test_errors_are_one_sentence_and_exit_code_2(demo, checkpoint, photos, tmp_path):
     tar = tmp_path / "empty.tar"
     tar.write_bytes(bytes(10240))
     nothing = tmp_path / "nothing"
@@ -292,7 +270,7 @@ def test_errors_are_one_sentence_and_exit_code_2(demo, run, checkpoint, photos, 
     assert not (tmp_path / "f.parquet").exists()
 
 
-def test_help_names_every_option(run):
+def test_help_names_every_option():
     text = run("embed", "--help")[1]
     for option in (
         "--checkpoint", "--out", "--whole", "--flip", "--batch", "--dtype", "--device", "--demo",

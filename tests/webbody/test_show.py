@@ -9,11 +9,11 @@ from PIL import Image
 
 from model import SapiensID
 from model.sapiensid.sapiensid import PRESETS
-from tests.webbody.test_cli import one_sentence, run  # noqa: F401
+from tests.command_line import one_sentence, run
+from tests.written_shards import write_shard
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import photo
 from webbody.images import encode_jpeg
-from webbody.shards import TarWriter
 
 ALONE = ["kept.png", "positions.png", "regions.png"]
 LEARNED = ["attention.png", "similarity.png"]
@@ -31,11 +31,8 @@ def folder(tmp_path_factory):
     square = np.full((384, 384, 3), 180, np.uint8)
     points = np.random.default_rng(0).uniform(40, 340, (19, 3))
     points[:, 2] = np.arange(19) % 3 > 0
-    with (folder / "s.tar").open("wb") as file:
-        tar = TarWriter(file)
-        tar.add("abc-0.jpg", encode_jpeg(square, 90))
-        tar.add("abc-0.json", json.dumps({"keypoints": points.tolist()}).encode())
-        tar.close()
+    described = json.dumps({"keypoints": points.tolist()}).encode()
+    write_shard(folder / "s.tar", {"abc-0.jpg": encode_jpeg(square, 90), "abc-0.json": described})
     torch.manual_seed(0)
     SapiensID(**PRESETS["tiny"]).save_pretrained(folder / "model")
     SapiensID(**PRESETS["tiny"], head="pooled").save_pretrained(folder / "pooled")
@@ -47,7 +44,7 @@ def written(out):
     return sorted(path.name for path in out.iterdir())
 
 
-def test_without_a_checkpoint_the_learned_pictures_are_left_out(run, folder, tmp_path):  # noqa: F811
+def test_without_a_checkpoint_the_learned_pictures_are_left_out(folder, tmp_path):
     code, out, _ = run("show", folder / "photo.png", "--demo", "--out", tmp_path)
     assert code == 0
     assert written(tmp_path) == ALONE
@@ -58,7 +55,7 @@ def test_without_a_checkpoint_the_learned_pictures_are_left_out(run, folder, tmp
             assert min(picture.size) > 700
 
 
-def test_a_checkpoint_and_a_second_image_draw_all(run, folder, tmp_path):  # noqa: F811
+def test_a_checkpoint_and_a_second_image_draw_all(folder, tmp_path):
     given = ("--key", "abc-0", "--demo", "--checkpoint", folder / "model", "--out", tmp_path)
     code, out, error = run("show", folder / "photo.png", folder / "s.tar", *given)
     assert (code, error) == (0, "")
@@ -66,7 +63,7 @@ def test_a_checkpoint_and_a_second_image_draw_all(run, folder, tmp_path):  # noq
     assert "no keypoints" not in out
 
 
-def test_a_sample_of_a_shard_keeps_its_keypoints(run, folder, tmp_path):  # noqa: F811
+def test_a_sample_of_a_shard_keeps_its_keypoints(folder, tmp_path):
     given = ("--key", "abc-0", "--checkpoint", folder / "model", "--out", tmp_path)
     assert run("show", folder / "s.tar", *given)[0] == 0
     assert written(tmp_path) == sorted([*ALONE, "attention.png"])
@@ -75,7 +72,7 @@ def test_a_sample_of_a_shard_keeps_its_keypoints(run, folder, tmp_path):  # noqa
     assert black == 7 * 4 * 168 * 168  # slots 0, 3, ... 18 of the sample are missing
 
 
-def test_without_keypoints_the_whole_image_is_shown(run, folder, tmp_path):  # noqa: F811
+def test_without_keypoints_the_whole_image_is_shown(folder, tmp_path):
     # No score is high enough.
     given = ("--demo", "--set", "keypoints.min_score=1", "--set", "faces.min_score=1")
     code, out, _ = run("show", folder / "photo.png", *given, "--out", tmp_path)
@@ -84,7 +81,7 @@ def test_without_keypoints_the_whole_image_is_shown(run, folder, tmp_path):  # n
     assert written(tmp_path) == ALONE
 
 
-def test_the_number_of_kept_tokens_and_the_seed_are_obeyed(run, folder, tmp_path):  # noqa: F811
+def test_the_number_of_kept_tokens_and_the_seed_are_obeyed(folder, tmp_path):
     given = ("show", folder / "s.tar", "--key", "abc-0", "--preset", "tiny")
     drawn = []
     for name, more in (("a", ()), ("b", ()), ("c", ("--seed", "1")), ("d", ("--kept", "20,40"))):
@@ -94,7 +91,7 @@ def test_the_number_of_kept_tokens_and_the_seed_are_obeyed(run, folder, tmp_path
     assert len(set(drawn)) == 3
 
 
-def test_errors_are_one_sentence_and_write_nothing(run, folder, tmp_path):  # noqa: F811
+def test_errors_are_one_sentence_and_write_nothing(folder, tmp_path):
     image, shard = folder / "photo.png", folder / "s.tar"
     cases = [
         ((folder / "none.jpg",), "none.jpg"),

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from model import SapiensID
-from webbody.cli import app
+from tests.command_line import run
 from webbody.cli.train import PRESETS
 from webbody.config import load_as, read_yaml
 from webbody.train_config import TrainConfig
@@ -27,38 +26,27 @@ QUICK = [
 ]  # fmt: skip
 
 
-def command(*arguments: str) -> tuple[int, str]:
-    from webbody.errors import WebbodyError
-
-    result = CliRunner().invoke(app, ["train", *arguments])
-    if isinstance(result.exception, WebbodyError):
-        return result.exception.exit_code, str(result.exception)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.output
-
-
 def test_a_build_becomes_a_model_and_a_second_run_has_nothing_to_do(demo, tmp_path: Path) -> None:
-    code, output = command(str(demo.out), "--out", str(tmp_path), *QUICK)
-    assert code == 0, output
+    code, _, error = run("train", demo.out, "--out", tmp_path, *QUICK)
+    assert code == 0, error
     model = SapiensID.from_pretrained(tmp_path / "model")
     assert (model.config["width"], model.feature_dim) == (32, 16)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["done"] == lines[-1]["steps"] and lines[-1]["loss"] > 0
-    code, output = command(str(demo.out), "--out", str(tmp_path), *QUICK)
-    assert code == 0 and "loss" not in output
+    code, output, error = run("train", demo.out, "--out", tmp_path, *QUICK)
+    assert code == 0 and "loss" not in output + error
 
 
 def test_other_settings_do_not_go_on(demo, tmp_path: Path) -> None:
-    command(str(demo.out), "--out", str(tmp_path), *QUICK)
-    code, told = command(str(demo.out), "--out", str(tmp_path), *QUICK, "--set", "seed=5")
+    run("train", demo.out, "--out", tmp_path, *QUICK)
+    code, _, told = run("train", demo.out, "--out", tmp_path, *QUICK, "--set", "seed=5")
     assert code == 2 and "of another run (seed: 0 there, 5 here" in told
 
 
 def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
     arguments = [str(demo.out), *QUICK, "--set", "optimization.batch=12"]
-    code, output = command(*arguments, "--out", str(tmp_path / "one"))
-    assert code == 0, output
+    code, _, error = run("train", *arguments, "--out", tmp_path / "one")
+    assert code == 0, error
     done = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
@@ -91,21 +79,21 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:
     os.chdir(tmp_path)
-    code, told = command(*arguments)
+    code, _, told = run("train", *arguments)
     assert code == 2 and message in told
 
 
 def test_workers_under_torchrun_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    code, told = command("data", "--out", "x", "--workers", "2")
+    code, _, told = run("train", "data", "--out", "x", "--workers", "2")
     assert code == 2 and "leave torchrun out" in told
 
 
 def test_missing_shards_and_impossible_arguments_are_told(demo, tmp_path: Path) -> None:
-    code, told = command(str(tmp_path), "--out", str(tmp_path / "run"), *QUICK)
+    code, _, told = run("train", tmp_path, "--out", tmp_path / "run", *QUICK)
     assert code == 2 and str(tmp_path) in told and "\n" not in told.strip()
     wrong = ["--set", "model.arguments={wings: 2}"]
-    code, told = command(str(demo.out), "--out", str(tmp_path / "run"), *QUICK, *wrong)
+    code, _, told = run("train", demo.out, "--out", tmp_path / "run", *QUICK, *wrong)
     assert code == 2 and "wings" in told
 
 
@@ -116,7 +104,7 @@ def test_presets_are_valid_and_the_papers_is_the_default() -> None:
 
 
 def test_settings_are_printed_and_can_be_read_back(tmp_path: Path) -> None:
-    code, output = command("--settings", "--preset", "demo")
+    code, output, _ = run("train", "--settings", "--preset", "demo")
     assert code == 0
     assert load_as(TrainConfig, base=yaml.safe_load(output)).model.preset == "tiny"
     assert "# PartialFC" in output or "PartialFC" in output

@@ -1,6 +1,5 @@
 """`webbody evaluate`: a model's figures on data sets, beside those of the paper."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,16 +11,13 @@ from rich.table import Table
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.people import demo_models
-from webbody.cli.recognise import CheckpointOption, Demo, Device
+from webbody.cli.recognise import Demo, Device
 from webbody.config import load
 from webbody.errors import Incomplete, WebbodyError
 
 if TYPE_CHECKING:
     from pipelines.evaluate.run import Evaluated
     from pipelines.evaluate.wanted import Wanted
-
-#: Where nobody watches a terminal, a line at most this often (seconds).
-_INTERVAL = 5.0
 
 
 def evaluate(
@@ -34,7 +30,17 @@ def evaluate(
         typer.Option(help="YAML file of data sets: `NAME: PATH`, or `path` and `features`."),
     ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for tables and page.")] = "",
-    checkpoint: CheckpointOption = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            "-k",
+            metavar="MODEL",
+            help="Folder of SapiensID.save_pretrained, or a file with the authors' weights. For "
+            "comparison FILE.onnx, timm:NAME, timm:NAME@WEIGHTS, or a YAML file that says more "
+            "of one (docs/evaluation.md).",
+        ),
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,9 +70,9 @@ def evaluate(
 ) -> None:
     """Judge a model by the protocols of the paper, and set it beside the paper's figures.
 
-    Features are those of the image and the mirrored image added. Keypoints are found with the
-    models of the configuration; samples of shards bring theirs. Features are kept by checkpoint
-    and data set: run the same command again to go on where a killed one stopped.
+    Features are those of the image and the mirrored image added. For a SapiensID keypoints are
+    found with the models of the configuration; samples of shards bring theirs. Features are kept
+    by checkpoint and data set: run the same command again to go on where a killed one stopped.
 
     OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows ranked galleries,
     curves and failures, too, and whoever is in them: it is not for publication.
@@ -85,6 +91,7 @@ def evaluate(
     from pipelines.evaluate.embedder import open_embedder
     from pipelines.evaluate.output import write
     from pipelines.evaluate.run import evaluate as run
+    from webbody.cli.progress import StatusLine
 
     overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
     settings = load(config, overrides, base=demo_models() if demo else None)
@@ -96,10 +103,13 @@ def evaluate(
         found.append(one)
         names[:] = write(out, found)
 
-    with _Progress(console) as progress:
+    def progress(name: str, rows: int, parts: int, of: int) -> None:
+        status.show(f"{name}: {parts:,}/{of:,} parts  {rows:,} images")
+
+    with StatusLine(console, "Reading the data sets") as status:
         run(
-            wanted, lambda: open_embedder(checkpoint), settings, cache or f"{out}/features",
-            batch=batch, progress=progress, done=done,
+            wanted, lambda: open_embedder(checkpoint, settings.resources.device), settings,
+            cache or f"{out}/features", batch=batch, progress=progress, done=done,
         )  # fmt: skip
     console.print(table(found))
     for one in found:
@@ -165,28 +175,3 @@ def _list(wanted: "Sequence[Wanted]") -> None:
 
 def _defined(metrics: dict[str, float]) -> bool:
     return all(value == value for value in metrics.values())
-
-
-class _Progress:
-    """Images so far: a changing line on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._status = console, console.status("Reading the data sets")
-        self._told = time.monotonic()
-
-    def __enter__(self) -> "_Progress":
-        if self._console.is_terminal:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._status.stop()
-
-    def __call__(self, name: str, rows: int, parts: int, of: int) -> None:
-        now = time.monotonic()
-        line = f"{name}: {parts:,}/{of:,} parts  {rows:,} images"
-        if self._console.is_terminal:
-            self._status.update(line)
-        elif now - self._told >= _INTERVAL:
-            self._told = now
-            self._console.print(line, highlight=False)

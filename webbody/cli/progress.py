@@ -1,4 +1,4 @@
-"""Progress of a build: a bar per stage on a terminal, plain lines elsewhere."""
+"""Progress on a terminal, and in plain lines elsewhere: a bar per stage of a build, or one line."""
 
 import time
 
@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-#: On a terminal nobody reads every shard; elsewhere a line at most this often per stage (seconds).
+#: Where nobody watches a terminal, a line at most this often (of a build: per stage); seconds.
 _PLAIN_INTERVAL = 5.0
 
 
@@ -69,3 +69,32 @@ class Progress:
             self._told[stage] = now
             line = f"{stage:<11} {done}/{total} shards  {note}"
             self._console.print(line.rstrip(), highlight=False)
+
+
+class StatusLine:
+    """What is done so far in one line, which changes on a terminal; use it in a `with`."""
+
+    def __init__(self, console: Console, first: str) -> None:
+        self._console, self._status = console, console.status(first)
+        self._start = self._told = time.monotonic()
+
+    def __enter__(self) -> "StatusLine":
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Since the line was made."""
+        return time.monotonic() - self._start
+
+    def show(self, line: str) -> None:
+        now = time.monotonic()
+        if self._console.is_terminal:
+            self._status.update(line)
+        elif now - self._told >= _PLAIN_INTERVAL:
+            self._told = now
+            self._console.print(line, highlight=False)

@@ -1,7 +1,6 @@
 """`webbody embed` and `webbody compare`: features of whole people by SapiensID."""
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +12,6 @@ from webbody.cli.people import demo_models
 from webbody.config import BuildConfig, load
 from webbody.errors import Incomplete, WebbodyError
 from webbody.skeleton import COUNT
-
-#: Where nobody watches a terminal, a line at most this often (seconds).
-_INTERVAL = 5.0
 
 CheckpointOption = Annotated[
     Path | None,
@@ -76,13 +72,19 @@ def embed(
     """
     from pipelines.recognise.checkpoint import open_checkpoint
     from pipelines.recognise.embed import embed as run
+    from webbody.cli.progress import StatusLine
 
     if dtype not in ("float32", "float16"):
         raise WebbodyError(f"--dtype {dtype}: give float32 or float16.")
     console = Console()
     settings = _settings(config, set_, demo, device)
     opened = open_checkpoint(checkpoint)
-    with _Progress(console) as progress:
+
+    def progress(rows: int, parts: int, of: int) -> None:
+        rate = rows / max(status.seconds, 1e-6)
+        status.show(f"{parts:,}/{of:,} parts  {rows:,} samples, {rate:,.0f}/s")
+
+    with StatusLine(console, "Reading the sources") as status:
         made = run(
             sources, opened, out, settings, whole=whole, flip=flip, batch=batch, dtype=dtype,
             replace=replace, progress=progress,
@@ -133,29 +135,3 @@ def _settings(
 ) -> BuildConfig:
     overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
     return load(config, overrides, base=demo_models() if demo else None)
-
-
-class _Progress:
-    """Rows and parts so far: a changing line on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._status = console, console.status("Reading the sources")
-        self._start = self._told = time.monotonic()
-
-    def __enter__(self) -> "_Progress":
-        if self._console.is_terminal:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._status.stop()
-
-    def __call__(self, rows: int, parts: int, of: int) -> None:
-        now = time.monotonic()
-        rate = rows / max(now - self._start, 1e-6)
-        line = f"{parts:,}/{of:,} parts  {rows:,} samples, {rate:,.0f}/s"
-        if self._console.is_terminal:
-            self._status.update(line)
-        elif now - self._told >= _INTERVAL:
-            self._told = now
-            self._console.print(line, highlight=False)

@@ -1,4 +1,4 @@
-"""IJB-B and IJB-C, one template against another: images, templates, and a list of pairs."""
+"""IJB-B and IJB-C: images of templates, a list of pairs, and lists of who is searched where."""
 
 import os
 from dataclasses import dataclass
@@ -11,28 +11,36 @@ from numpy.typing import NDArray
 
 from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import find_root
+from model.evaluation.readers.ijb_search import read_search, search_lists
 
 _LANDMARKS = [f"{axis}{point}" for point in range(5) for axis in "xy"]
 
 
 @dataclass(frozen=True)
 class Ijb:
-    """images: columns image (below the data set's folder), template, media, score (the detector's)
-    and landmarks (x1, y1 ... y5, in pixels of the image). first, second (P,): templates of the
-    pairs. same (P,): whether they show one person.
+    """name: `ijbb` or `ijbc`, as its lists say.
+
+    images: columns image (below the data set's folder), template, media, score (the detector's)
+    and landmarks (x1, y1 ... y5, in pixels of the image; not finite where the list has no number).
+    first, second (P,): templates of the pairs. same (P,): whether they show one person.
+    search: columns template, person and role (`ijb_search.SCHEMA`) of one-against-many; None where
+    some of its lists, named in `missing`, are not there.
     """
 
+    name: str
     images: pa.Table
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     same: NDArray[np.bool_]
+    search: pa.Table | None
+    missing: list[str]
 
 
 def read_ijb(path: str | os.PathLike[str]) -> Ijb:
     """IJB-B or IJB-C as insightface distributes it: folders `loose_crop` and `meta`.
 
     Raises EvaluationError where a list is missing, is written in another way, disagrees with
-    another, or names a template without images.
+    another, or names a template without images. The lists of one-against-many may be missing.
     """
     root = find_root(path, ["loose_crop", "meta"])
     name = next((n for n in ("ijbb", "ijbc") if list((root / "meta").glob(f"{n}_*"))), None)
@@ -54,7 +62,8 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
     pair_path = root / "meta" / f"{name}_template_pair_label.txt"
     pairs = _read(pair_path, dict.fromkeys(("first", "second", "same"), pa.int64()))
     first, second, same = (pairs[column].to_numpy() for column in ("first", "second", "same"))
-    unknown = np.setdiff1d([first, second], numbers["template"].to_numpy())
+    templates = numbers["template"].to_numpy()
+    unknown = np.setdiff1d([first, second], templates)
     if len(unknown):
         raise EvaluationError(f"{pair_path}: template {unknown[0]} has no images")
     points = np.stack([faces[column].to_numpy() for column in _LANDMARKS], 1)
@@ -67,7 +76,10 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
             "landmarks": pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), 10),
         }
     )
-    return Ijb(images, first, second, same.astype(bool))
+    lists = search_lists(root / "meta", name)
+    missing = [list_.name for list_ in lists.values() if not list_.is_file()]
+    search = None if missing else read_search(lists, templates)
+    return Ijb(name, images, first, second, same.astype(bool), search, missing)
 
 
 def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:

@@ -4,9 +4,8 @@ Shape suffixes: N images, M images of this rank, G images of all ranks (padded),
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.ahead import ahead
 from model.evaluation.ranking import Images, evaluate
 from model.features.extract import Extractor
 from model.features.samples import Sample
@@ -141,15 +141,10 @@ def _features(
 
 def _samples(table: Table, ids_M: NDArray[np.int64], batch: int, side: int) -> Iterator[Sample]:
     """The samples in their order, decoded a few batches ahead."""
-    waiting: deque[Future[list[Sample]]] = deque()
+    batches = (ids_M[start : start + batch] for start in range(0, len(ids_M), batch))
     with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(ids_M), batch):
-            ids_B = ids_M[start : start + batch]
-            waiting.append(pool.submit(_decoded, table, ids_B, side))
-            if len(waiting) > _THREADS:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        for samples in ahead(pool, lambda ids_B: _decoded(table, ids_B, side), batches, _THREADS):
+            yield from samples
 
 
 def _decoded(table: Table, ids_B: NDArray[np.int64], side: int) -> list[Sample]:

@@ -1,13 +1,10 @@
 """Report: contact sheets of a build as one HTML page, for people who would rather look."""
 
-from importlib.resources import files
-
-import jinja2
-
 from pipelines.views.report import funnel, sheets
 from pipelines.views.report.drawing import Album
 from pipelines.views.report.names import named_faces
-from pipelines.views.report.records import BuildFiles, plain
+from pipelines.views.report.records import BuildFiles
+from pipelines.views.report.template import load_template
 
 FILE = "report.html"
 #: More would not fit into a page that every browser opens at once.
@@ -39,12 +36,7 @@ def page(build: BuildFiles, most_names: int, images: int) -> str:
         sheets.keypoints(build, images, Album()),
         sheets.samples(build, images, Album()),
     ]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["plain"] = plain
-    template = files("webbody").joinpath("templates", "report.html").read_text("utf-8")
-    return environment.from_string(template).render(
+    return load_template("report.html").render(
         manifest=build.manifest,
         out=build.folder.url,
         funnel=funnel.funnel(build),

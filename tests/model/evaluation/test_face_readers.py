@@ -110,6 +110,68 @@ def test_ijb(tmp_path, name):
     assert found.images["landmarks"][2].as_py() == list(range(3, 13))
     assert (found.first.tolist(), found.second.tolist()) == ([10, 20], [20, 20])
     assert found.same.tolist() == [False, True]
+    half = {"ijbb": "S", "ijbc": "G"}[name]
+    assert found.name == name and found.search is None
+    assert found.missing == [
+        f"{name}_1N_gallery_{half}1.csv", f"{name}_1N_gallery_{half}2.csv",
+        f"{name}_1N_probe_mixed.csv",
+    ]  # fmt: skip
+
+
+#: One-against-many; templates stand there once for each image, and other fields follow.
+SEARCH = {
+    "gallery_{}1": "TEMPLATE_ID,SUBJECT_ID,FILENAME\n10,1,img/1.png\n10,1,img/2.png\n",
+    "gallery_{}2": "TEMPLATE_ID,SUBJECT_ID\r\n30, 2\r\n",
+    "probe_mixed": 'TEMPLATE_ID,SUBJECT_ID,FILENAME\n20,1,a b\n40,2,c\n20,1,"d\n40,2,caf\xe9\n',
+}
+MORE_FACES = FACES + "".join(f"{n}.jpg {'0 ' * 10}0.5\n" for n in (4, 5))
+MORE_NUMBERS = NUMBERS + "4.jpg 30 9\n5.jpg 40 9\n"
+
+
+def search(root, name, **lists):
+    """IJB with lists of one-against-many, each given by the beginning of its name."""
+    ijb(root, name, name_5pts_score=MORE_FACES, face_tid_mid=MORE_NUMBERS)
+    for kind, text in {**SEARCH, **lists}.items():
+        if text is not None:
+            file = f"{name}_1N_{kind.format({'ijbb': 'S', 'ijbc': 'G'}[name])}.csv"
+            (root / "meta" / file).write_bytes(text.encode("latin-1"))
+    return root
+
+
+@pytest.mark.parametrize("name", ["ijbb", "ijbc"])
+def test_templates_of_one_against_many_count_once(tmp_path, name):
+    found = read_ijb(search(tmp_path, name))
+    assert found.missing == []
+    rows = [tuple(row.values()) for row in found.search.to_pylist()]
+    assert sorted(rows) == [
+        (10, 1, "gallery_1"), (20, 1, "probe"), (30, 2, "gallery_2"), (40, 2, "probe"),
+    ]  # fmt: skip
+
+
+def test_a_list_of_one_against_many_may_be_missing(tmp_path):
+    found = read_ijb(search(tmp_path, "ijbc", **{"gallery_{}2": None}))
+    assert found.search is None and found.missing == ["ijbc_1N_gallery_G2.csv"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("probe_mixed", "T,S\n20,1\n20,one\n", r"probe_mixed.csv: .* Row #3: .* value 'one'"),
+        ("probe_mixed", "T,S,F\n20,1,a\n20,1", r"Row #3: Expected 3 columns, got 2"),
+        ("probe_mixed", "T,S\n20,1\n20,\n", r"Row #3: .* invalid value ''"),
+        ("probe_mixed", "T,S\n20,1.0\n", r"Row #2: .* invalid value '1.0'"),
+        ("probe_mixed", "T,S\n", r"probe_mixed.csv: .* separated by commas \(.*[Ee]mpty"),
+        ("probe_mixed", "", r"probe_mixed.csv: .* separated by commas \(.*[Ee]mpty"),
+        ("probe_mixed", "T\n20\n", r"probe_mixed.csv: .* 'f1'"),
+        ("probe_mixed", "20,1\n40,2\n", r"line 1 should be a heading, and it is 20,1"),
+        ("probe_mixed", "T,S\n20,1\n50,2\n", r"_mixed.csv: line 3: template 50 has no images"),
+        ("gallery_{}2", "T,S\n30,2\n30,3\n", r"S2.csv: line 3: template 30 is of subject 3, .* 2"),
+        ("gallery_{}2", "T,S\n30,2\n10,7\n", r"S2.csv: line 3: template 10 is of subject 7, .* 1"),
+    ],
+)
+def test_damaged_lists_of_one_against_many_are_told(tmp_path, kind, text, told):
+    with pytest.raises(EvaluationError, match=told):
+        read_ijb(search(tmp_path, "ijbb", **{kind: text}))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """WebBody-Test's split into queries and gallery."""
 
-import io
 import json
 from collections import Counter
 
@@ -9,18 +8,12 @@ import pytest
 from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.webbody_test_set import read_webbody_test
 from model.shard_samples import BadShard
-from webbody.shards import TarWriter
+from tests.written_shards import write_shard
 
 
-def write_shard(path, samples):
-    buffer = io.BytesIO()
-    tar = TarWriter(buffer)
-    for key, person in samples:
-        tar.add(f"{key}.jpg", b"picture")
-        if person is not None:
-            tar.add(f"{key}.cls", str(person).encode())
-    tar.close()
-    path.write_bytes(buffer.getvalue())
+def sample(key, person):
+    picture = {f"{key}.jpg": b"picture"}
+    return picture if person is None else {**picture, f"{key}.cls": str(person).encode()}
 
 
 def roles(table):
@@ -32,7 +25,7 @@ SAMPLES = [(f"p{person}-{n}", person) for person, n in ((1, 40), (2, 12), (3, 4)
 
 
 def test_a_fifth_of_at_most_25_images_are_queries(tmp_path):
-    write_shard(tmp_path / "test-0.tar", SAMPLES)
+    write_shard(tmp_path / "test-0.tar", *(sample(*one) for one in SAMPLES))
     table = read_webbody_test(tmp_path)
     assert roles(table) == {
         (1, "query"): 5,
@@ -50,7 +43,7 @@ def test_the_split_does_not_depend_on_the_shards(tmp_path):
         folder = tmp_path / str(len(shards))
         folder.mkdir()
         for number, samples in enumerate(shards):
-            write_shard(folder / f"test-{number}.tar", samples)
+            write_shard(folder / f"test-{number}.tar", *(sample(*one) for one in samples))
         table = read_webbody_test(folder)
         keys = [image.rpartition("/")[2] for image in table["image"].to_pylist()]
         return set(zip(keys, table["role"].to_pylist(), strict=True))
@@ -59,8 +52,8 @@ def test_the_split_does_not_depend_on_the_shards(tmp_path):
 
 
 def test_only_test_shards_of_a_build_are_read(tmp_path):
-    write_shard(tmp_path / "train-0.tar", [("a", 1)])
-    write_shard(tmp_path / "test-0.tar", [("b", 2)])
+    write_shard(tmp_path / "train-0.tar", sample("a", 1))
+    write_shard(tmp_path / "test-0.tar", sample("b", 2))
     listed = {name: {"shards": [{"name": f"{name}-0.tar"}]} for name in ("train", "test")}
     (tmp_path / "index.json").write_text(json.dumps({"splits": listed}))
     assert read_webbody_test(tmp_path)["person"].to_pylist() == [2]
@@ -69,6 +62,6 @@ def test_only_test_shards_of_a_build_are_read(tmp_path):
 def test_shards_that_are_none_are_told(tmp_path):
     with pytest.raises(BadShard, match="no shards"):
         read_webbody_test(tmp_path)
-    write_shard(tmp_path / "test-0.tar", [("a", None)])
+    write_shard(tmp_path / "test-0.tar", sample("a", None))
     with pytest.raises(EvaluationError, match="a has no person"):
         read_webbody_test(tmp_path)

@@ -1,8 +1,7 @@
-"""Small shards, and a small model with chance weights, for the tests of features."""
+"""Samples of small shards, and a small model with chance weights, for the tests of features."""
 
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +9,6 @@ from PIL import Image
 
 from model import SapiensID
 from model.sapiensid.sapiensid import PRESETS
-from webbody.shards import TarWriter
 
 
 def tiny_model(seed: int = 0) -> SapiensID:
@@ -33,14 +31,3 @@ def members(key: str, seed: int, size=(384, 384), ending: str = "jpg") -> dict[s
         f"{key}.cls": str(seed % 3).encode(),
         f"{key}.json": json.dumps(described).encode(),
     }
-
-
-def write_shard(path: Path, *samples: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        tar = TarWriter(file)
-        for sample in samples:
-            for name, data in sample.items():
-                tar.add(name, data)
-        tar.close()
-    return path

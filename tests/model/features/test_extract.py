@@ -1,12 +1,15 @@
 """Batched extraction against direct calls of the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from made_samples import members, tiny_model, write_shard
+from made_samples import members, tiny_model
 
 from model.features.extract import Extractor
 from model.features.samples import Sample, read_shard
+from tests.written_shards import write_shard
 from webbody import skeleton
 
 
@@ -60,6 +63,19 @@ def test_flip_adds_the_mirrored_image_with_mirrored_keypoints(model, samples):
     mirrored = direct(model, sample.image[:, ::-1], skeleton.flip(sample.keypoints, 1))
     expected = direct(model, sample.image, sample.keypoints) + mirrored
     np.testing.assert_allclose(features[0], expected, atol=2e-4)
+
+
+def test_flip_takes_keypoints_that_were_found_in_the_mirrored_image(model, samples):
+    found = skeleton.flip(samples[0].keypoints, 1) * np.float32([1, 0.9, 1])
+    mixed = [replace(samples[0], mirrored=found), samples[1]]
+    features, _ = extracted(Extractor(model, batch=2, flip=True), mixed)
+    plain, _ = extracted(Extractor(model, batch=2, flip=True), samples[:2])
+    first = samples[0]
+    expected = direct(model, first.image, first.keypoints)
+    expected = expected + direct(model, first.image[:, ::-1], found)
+    np.testing.assert_allclose(features[0], expected, atol=2e-4)
+    np.testing.assert_allclose(features[1], plain[1], atol=2e-4)
+    assert not np.allclose(features[0], plain[0], atol=1e-2)
 
 
 def test_nothing_and_nothing_readable(model, samples):

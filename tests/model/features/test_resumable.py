@@ -3,12 +3,13 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_samples import members, tiny_model, write_shard
+from made_samples import members, tiny_model
 
 from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures, info_of, read_feature
 from model.features.resumable import OtherFeatures, Part, make_features
 from model.features.samples import Sample, read_shard
+from tests.written_shards import write_shard
 from webbody.storage import Folder
 
 INFO = {"checkpoint": "tiny", "sha256": "12", "arguments": {"sizes": [1, 2]}, "flip": False}

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from made_samples import members, write_shard
+from made_samples import members
 from PIL import Image
 
 from model.features.samples import read_shard
 from model.shard_samples import BadShard
+from tests.written_shards import write_shard
 
 
 def read(path, size=384):

@@ -128,4 +128,4 @@ def test_norms_that_never_differ_do_not_divide_by_zero() -> None:
 
 def test_unknown_gradient_is_told() -> None:
     with pytest.raises(ValueError, match="straight-through"):
-        AdaFace(gradient="none")  # type: ignore[arg-type]
+        AdaFace(gradient="none")

@@ -11,7 +11,7 @@ from model.sapiensid.sapiensid import PRESETS
 def tiny(**arguments: object) -> SapiensID:
     """A tiny model whose KP-RPE, which starts as nothing, has weights."""
     torch.manual_seed(0)
-    model = SapiensID(**{**PRESETS["tiny"], **arguments})  # type: ignore[arg-type]
+    model = SapiensID(**{**PRESETS["tiny"], **arguments})
     if model.keypoint_bias is not None:
         torch.nn.init.normal_(model.keypoint_bias.table.weight, std=0.05)
     return model.eval()

@@ -27,7 +27,7 @@ def batch(count: int = 3, seed: int = 0) -> Encoded:
 
 def head(**arguments: object) -> SemanticHead:
     torch.manual_seed(0)
-    return SemanticHead(WIDTH, POINTS, 8, **arguments).eval()  # type: ignore[arg-type]
+    return SemanticHead(WIDTH, POINTS, 8, **arguments).eval()
 
 
 def test_differential_attention_is_the_difference_of_two_maps() -> None:

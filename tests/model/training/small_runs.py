@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tests.model.training.small_shards import members, write_shard
+from tests.model.training.small_shards import members
+from tests.written_shards import write_shard
 from webbody.train_config import TrainConfig
 
 SIDE = 96

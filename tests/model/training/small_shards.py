@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from webbody.shards import TarWriter
+from tests.written_shards import write_shard
 
 SIDE = 32
 
@@ -32,17 +32,6 @@ def members(number: int, size=(SIDE, SIDE), kind: str = "JPEG") -> dict[str, byt
         f"k{number}.cls": str(number // 2).encode(),
         f"k{number}.json": json.dumps({"keypoints": points.tolist()}).encode(),
     }
-
-
-def write_shard(path: Path, *samples: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        tar = TarWriter(file)
-        for sample in samples:
-            for name, data in sample.items():
-                tar.add(name, data)
-        tar.close()
-    return path
 
 
 def write_shards(folder: Path, count: int, per_shard: int) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 from model import SapiensID
 from model.training import checkpoint
@@ -17,9 +16,9 @@ from model.training.errors import TrainingError
 from model.training.on_ray import start_on_ray
 from model.training.start import start
 from model.training.watching.progress import Progress
+from tests.command_line import run
 from tests.model.training.small_runs import settings, write_people
 from tests.model.training.steps.test_trainer import SHIFTS
-from webbody.cli import app
 
 LONG = {"optimization": {"epochs": 12}}
 #: A softmax takes this shift away: there, too, AdamW makes steps of rounding errors.
@@ -67,10 +66,11 @@ def command(chosen: dict, folder: Path, *options: str) -> tuple[list[str], dict[
     """`webbody train` in a folder: its lines and losses."""
     (folder / "settings.yaml").write_text(json.dumps(chosen))
     with contextlib.chdir(folder):
-        result = CliRunner().invoke(app, ["train", "--config", "settings.yaml", *options])
-    assert result.exit_code == 0, result.output
+        code, output, error = run("train", "--config", "settings.yaml", *options)
+    assert code == 0, error
     log = (folder / chosen["out"] / "log.jsonl").read_text().splitlines()
-    return result.output.splitlines(), {line["done"]: line["loss"] for line in map(json.loads, log)}
+    losses = {line["done"]: line["loss"] for line in map(json.loads, log)}
+    return (output + error).splitlines(), losses
 
 
 def test_two_workers_train_like_one_process(ray_session, data: str, tmp_path: Path) -> None:

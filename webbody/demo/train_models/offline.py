@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
+from webbody.quiet import import_ultralytics
+
 
 def offline_ultralytics(folder: Path) -> ModuleType:
     """Import ultralytics such that it neither looks for a network nor installs anything."""
@@ -23,7 +25,6 @@ def offline_ultralytics(folder: Path) -> ModuleType:
     (settings / "Ultralytics").mkdir(parents=True, exist_ok=True)
     font = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
     shutil.copyfile(font, settings / "Ultralytics/Arial.ttf")
-    import ultralytics
-
+    ultralytics = import_ultralytics()
     ultralytics.settings.update({"sync": False})
     return ultralytics

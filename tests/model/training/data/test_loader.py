@@ -21,9 +21,9 @@ from tests.model.training.small_shards import (
     colour,
     members,
     picture,
-    write_shard,
     write_shards,
 )
+from tests.written_shards import write_shard
 
 SIZES = (6, 12, 6, 18)
 

@@ -13,7 +13,8 @@ from model.shard_samples import BadShard
 from model.training.data import table as table_module
 from model.training.data.scan import scan_shards
 from model.training.data.table import read_table
-from tests.model.training.small_shards import members, picture, write_shard, write_shards
+from tests.model.training.small_shards import members, picture, write_shards
+from tests.written_shards import write_shard
 
 
 def assert_equal(one, other):

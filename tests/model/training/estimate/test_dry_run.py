@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from model.training.estimate import footprint
 from model.training.estimate.dry_run import Estimate, dry_run
 from model.training.start import start
+from tests.command_line import run
 from tests.model.training.small_shards import write_shards
-from webbody.cli import app
 from webbody.train_config import TrainConfig
 
 #: Small, but with weights that outweigh the files' headers.
@@ -86,11 +85,11 @@ def test_the_command_prints_it_and_writes_the_cache_alone(source: str, tmp_path:
     arguments = [source, "--dry-run", "--preset", "demo", "-s", "optimization.batch=8"]
     arguments += ["-s", "model.arguments={image_size: 96, depth: 1, width: 32, heads: 2}"]
     arguments += ["-s", "optimization.epochs=1"]
-    result = CliRunner().invoke(app, ["train", *arguments, "--out", str(tmp_path / "run")])
-    assert result.exit_code == 0, result.output
-    topics = [line.split()[0] for line in result.output.splitlines()]
+    code, output, error = run("train", *arguments, "--out", tmp_path / "run")
+    assert (code, error) == (0, "")
+    topics = [line.split()[0] for line in output.splitlines()]
     assert topics == ["Model", "Classifier", "Steps", "Memory", topics[4], "Checkpoint", "Time"]
-    assert "10 people" in result.output and "images/s" in result.output
+    assert "10 people" in output and "images/s" in output
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
-    result = CliRunner().invoke(app, ["train", *arguments])
-    assert result.exit_code == 0, result.output
+    code, _, error = run("train", *arguments)
+    assert code == 0, error

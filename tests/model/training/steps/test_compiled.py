@@ -92,7 +92,7 @@ def _rank(rank: int, ranks: int, root: Path) -> None:
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     counter = CompileCounterWithBackend("aot_eager")
-    nn.Module.compile = partialmethod(nn.Module.compile, backend=counter)  # type: ignore[assignment]
+    nn.Module.compile = partialmethod(nn.Module.compile, backend=counter)
     wait = timedelta(seconds=200)
     dist.init_process_group("gloo", f"file://{root}/meet", wait, rank=rank, world_size=ranks)
     found = _losses_of(rank, ranks)

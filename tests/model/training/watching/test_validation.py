@@ -13,7 +13,8 @@ from model.shard_samples import on_square, square
 from model.training.data.table import read_table
 from model.training.errors import TrainingError
 from model.training.watching.validation import Found, HeldOut, find, held_out
-from tests.model.training.small_shards import members, write_shard, write_shards
+from tests.model.training.small_shards import members, write_shards
+from tests.written_shards import write_shard
 
 SIDE = 96
 

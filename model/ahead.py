@@ -27,22 +27,3 @@ def ahead(
     finally:
         for future in waiting:
             future.cancel()
-
-
-def windows(
-    items: Iterable[Item], count: int, weight: Callable[[Item], int], limit: int
-) -> Iterator[list[Item]]:
-    """Consecutive lists of at most `count` items that weigh at most `limit` together.
-
-    An item that weighs more goes alone.
-    """
-    window: list[Item] = []
-    total = 0
-    for item in items:
-        if window and (len(window) == count or total + weight(item) > limit):
-            yield window
-            window, total = [], 0
-        window.append(item)
-        total += weight(item)
-    if window:
-        yield window

@@ -1,0 +1,1 @@
+"""Models whose features are evaluated: SapiensID's checkpoints, ONNX files, models of timm."""
