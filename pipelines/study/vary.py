@@ -10,7 +10,6 @@ import torch
 from model.evaluation.errors import EvaluationError
 from model.evaluation.studies.study import Study
 from model.features.feature_file import BadFeatures
-from model.sapiensid.sapiensid import SapiensID
 from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.embedder import Embedder
@@ -38,8 +37,9 @@ def vary(
 ) -> list[Point]:
     """The figures of data sets under all conditions of a study (a name of VARIATIONS).
 
-    embedders: checkpoints of SapiensID. cache, batch, progress: as for `evaluate`; one file holds
-    the features of all variants. done: called with each data set's points. Raises WebbodyError.
+    embedders: checkpoints of SapiensID; for strips and zoom, other models too. cache, batch,
+    progress: as for `evaluate`; one file holds the features of all variants. done: called with all
+    points so far, after each data set. Raises WebbodyError.
     """
     variation = VARIATIONS[study]
     tasks = [benchmarks.read(one.name, one.path) for one in wanted]
@@ -70,7 +70,7 @@ def vary(
 
 
 def _varied(variation: Variation, embedder: Embedder) -> Study:
-    if not isinstance(embedder.model, SapiensID):
+    if not isinstance(embedder.model, variation.takes):
         raise WebbodyError(f"{embedder.path}: this study is of SapiensID; give such a checkpoint.")
     try:
         return variation.make(embedder.model)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from evaluated_trees import market, one_hot, write_features
-from typer.testing import CliRunner
+from tiny_onnx import write_region_means
 
 from model import SapiensID
 from model.evaluation.visibility import keypoint_visibility
@@ -19,7 +19,7 @@ from pipelines.study.fuse import fuse
 from pipelines.study.tables import grids, to_csv, to_latex, write
 from pipelines.study.variations import VARIATIONS
 from pipelines.study.vary import vary
-from webbody.cli import app
+from tests.command_line import one_sentence, run
 from webbody.config import BuildConfig
 from webbody.demo.pose_scale import write_pose_scale
 from webbody.errors import WebbodyError
@@ -182,22 +182,39 @@ def test_fusion_tells_what_it_takes(tmp_path: Path) -> None:
         fuse("market1501", str(tmp_path / "market"), files[:1], BuildConfig())
 
 
-def test_commands(drawn: Path, checkpoint: Path, tmp_path: Path) -> None:
-    def run(*arguments: object):
-        return CliRunner().invoke(app, ["study", *map(str, arguments)])
+def test_strips_and_zoom_take_any_model(drawn: Path, tmp_path: Path) -> None:
+    model = write_region_means(tmp_path / "means.onnx", (SIDE, SIDE), (2, 2))
+    found = varied("strips", drawn, model, tmp_path)
+    assert found["full"] != found["top 1"] and len(found) == 16
+    with pytest.raises(WebbodyError, match=r"means.onnx: this study is of SapiensID"):
+        varied("masks", drawn, model, tmp_path)
 
+
+def test_commands(drawn: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     asked = ["-k", checkpoint, "-d", f"pose_scale={drawn}", "-o", out]
-    result = run("vary", "keypoints", *asked)
-    assert result.exit_code == 0, result.output
-    assert "noisy" in result.output and (out / "keypoints.csv").is_file()
+    code, told, _ = run("study", "vary", "keypoints", *asked)
+    assert code == 0 and "noisy" in told and (out / "keypoints.csv").is_file()
     files = two_matchers(tmp_path)
-    result = run("fuse", *files, "-d", f"market1501={tmp_path / 'market'}", "-o", out)
-    assert result.exit_code == 0, result.output
-    assert "min-max" in result.output and (out / "fusion.tex").is_file()
-    result = run("visibility", drawn)
-    assert result.exit_code == 0, result.output
+    market_here = f"market1501={tmp_path / 'market'}"
+    code, told, _ = run("study", "fuse", *files, "-d", market_here, "-o", out)
+    assert code == 0 and "min-max" in told and (out / "fusion.tex").is_file()
+    code, told, _ = run("study", "visibility", drawn)
     share = keypoint_visibility([str(drawn)]).share["left_ankle"]
-    (line,) = (line for line in result.output.splitlines() if "left_ankle" in line)
-    assert line.split() == ["left_ankle", f"{share:.2%}", "16.98%"]
-    assert isinstance(run("vary", "keypoints", "-k", checkpoint, "-o", out).exception, WebbodyError)
+    (line,) = (line for line in told.splitlines() if "left_ankle" in line)
+    assert code == 0 and line.split() == ["left_ankle", f"{share:.2%}", "16.98%"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("vary", "parts", "-k", "nowhere", "-d", "pose_scale=nowhere", "-o", "out"),
+        ("vary", "parts", "-k", "nowhere", "-o", "out"),
+        ("fuse", "a.parquet", "b.parquet", "-d", "market1501=nowhere", "-o", "out"),
+        ("fuse", "a.parquet", "b.parquet", "-d", "market1501", "-o", "out"),
+        ("visibility", "nowhere"),
+    ],
+)
+def test_what_a_user_can_mend_is_told_in_a_sentence(arguments: tuple[str, ...]) -> None:
+    code, _, error = run("study", *arguments)
+    assert code == 2 and one_sentence(error), error

@@ -57,12 +57,14 @@ def vary(
         ),
     ],
     checkpoint: Annotated[
-        list[Path],
+        list[str],
         typer.Option(
             "--checkpoint",
             "-k",
-            help="Folder of SapiensID.save_pretrained, or a file with the authors' weights; "
-            "several are studied side by side.",
+            metavar="MODEL",
+            help="Folder of SapiensID.save_pretrained, or a file with the authors' weights; for "
+            "strips and zoom any model that `webbody evaluate` takes. Several are studied one "
+            "after the other.",
         ),
     ],
     out: Out,
@@ -110,7 +112,7 @@ def vary(
         found = run(
             what.value,
             wanted,
-            [open_embedder(path) for path in checkpoint],
+            [open_embedder(name, settings.resources.device) for name in checkpoint],
             settings,
             cache or f"{out}/features",
             batch=batch,
