@@ -27,7 +27,7 @@ def identification(
     counts = {
         "probes": closed.queries,
         "probes without a match": closed.skipped,
-        "gallery": len(gallery.person),
+        "in the gallery": len(gallery.person),
         "images without a feature": missing,
     }
     curve = Curve("CMC", np.arange(1.0, len(share) + 1), share) if closed.queries else None

@@ -98,7 +98,7 @@ def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> Figure:
     counts = {
         "queries": found.queries,
         "queries without a match": found.skipped,
-        "gallery": gallery,
+        "in the gallery": gallery,
         "images without a feature": missing,
     }
     metrics = {f"top{k}": found.rank(k) for k in RANKS} | {"mAP": found.mAP, "mINP": found.mINP}

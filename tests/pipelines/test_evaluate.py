@@ -47,7 +47,7 @@ def test_perfect_features_find_everybody(perfect):
     assert figure.metrics["top1"] == figure.metrics["mAP"] == figure.metrics["mINP"] == 1
     # Nobody of the gallery is the person of the last query.
     assert figure.counts["queries"] == 3 and figure.counts["queries without a match"] == 1
-    assert figure.counts["gallery"] == 5
+    assert figure.counts["in the gallery"] == 5
 
 
 def test_rankings_leave_out_the_same_camera(perfect):
@@ -73,7 +73,7 @@ def test_json_csv_and_latex_agree(perfect):
     assert row["ours"] == "100.00" and row["difference"] == "+11.82"
     assert told["table"][0]["ours"] == 100
     figure = told["data_sets"][0]["figures"][0]
-    assert figure["metrics"]["top5"] == 1 and figure["counts"]["gallery"] == 5
+    assert figure["metrics"]["top5"] == 1 and figure["counts"]["in the gallery"] == 5
     assert r"Market-1501 & general & top1 & 100.00 & 88.18 & 97.03 &" in to_latex(perfect)
 
 
@@ -180,7 +180,7 @@ def test_ccvid_is_judged_by_frames_tracks_and_clips(tmp_path):
     assert by_name["general"].counts["queries"] == 40
     assert by_name["general, tracks"].counts["queries"] == 2
     # A track of 20 frames has two clips.
-    assert by_name["cloth-changing, clips"].counts["gallery"] == 4
+    assert by_name["cloth-changing, clips"].counts["in the gallery"] == 4
     assert by_name["cloth-changing, clips"].metrics["mAP"] == 1
     assert math.isnan(by_name["same clothes"].metrics["mAP"])
 

@@ -70,7 +70,7 @@ def test_surveillance(tmp_path):
     single = by_name["surveillance to single"]
     assert single.metrics["top1"] == 1 and single.counts["probes"] == 2
     # The third person is in no gallery, the others each in one half.
-    assert single.counts["probes without a match"] == 1 and single.counts["gallery"] == 2
+    assert single.counts["probes without a match"] == 1 and single.counts["in the gallery"] == 2
     assert single.metrics["TPIR@FPIR=0.1"] == 1
     assert by_name["UAV to booking"].counts["probes"] == 1
     sapiensid = {(row.figure, row.metric): row.sapiensid for row in rows(found)}

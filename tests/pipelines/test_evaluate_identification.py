@@ -44,7 +44,7 @@ def test_perfect_features_find_everybody(tmp_path, name):
     assert figure.name == "identification" and set(figure.metrics.values()) == {1}
     assert list(figure.metrics) == ["top1", "top5", "top10", "TPIR@FPIR=0.01", "TPIR@FPIR=0.1"]
     # A template counts once, however many of its images a list names.
-    assert figure.counts["probes"] == 5 and figure.counts["gallery"] == 6
+    assert figure.counts["probes"] == 5 and figure.counts["in the gallery"] == 6
     assert figure.counts["probes without a match"] == 0
     assert figure.curve.kind == "CMC" and figure.curve.y.tolist() == [1] * 6
     # The people of the other half only are strangers to a half.
