@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.resumable import Part
-from pipelines.evaluate.parts import Finder, file_state, of_pictures
+from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.parts import file_state, of_pictures
 from webbody.errors import WebbodyError
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
 
 
 def of_aligned(
-    root: str, landmarks: Mapping[str, NDArray[np.float32]], finder: Finder, max_pixels: int
+    root: str, landmarks: Mapping[str, NDArray[np.float32]], finding: Finding
 ) -> list[Part]:
     """Aligned faces of images below a folder; landmarks: (5, 2) of each image, in its pixels."""
     folder = Folder(root)
@@ -22,9 +23,9 @@ def of_aligned(
         return f"{file_state(root, image)} {landmarks[image].tobytes().hex()}"
 
     def picture(image: str) -> RGB:
-        return aligned(decode(folder.read(image), max_pixels), landmarks[image])
+        return aligned(decode(folder.read(image), finding.max_pixels), landmarks[image])
 
-    return of_pictures(root, list(landmarks), state, picture, finder)
+    return of_pictures(root, list(landmarks), state, picture, finding)
 
 
 def aligned(picture: RGB, landmarks: NDArray[np.float32]) -> RGB:

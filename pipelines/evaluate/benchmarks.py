@@ -12,7 +12,7 @@ from model.features.resumable import Part
 from model.shard_samples import BadShard
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.parts import Finder
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.retrieval import Retrieval
 from pipelines.evaluate.surveillance import Surveillance
 from pipelines.evaluate.templates import Templates
@@ -35,7 +35,7 @@ class Task(Protocol):
     def finds(self) -> bool: ...
     @property
     def images(self) -> list[str]: ...
-    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]: ...
+    def parts(self, finding: Finding) -> list[Part]: ...
     def figures(self, held: Held) -> Iterator[Figure]: ...
 
 

@@ -64,7 +64,7 @@ def make(
         "precision": "bfloat16" if device == "cuda" else "float32",
         **embedder.info,
         "flip": True,
-        "finder": _finder(config) if finds and embedder.keypoints else None,
+        "finder": found_with(config) if finds else None,
         "version": __version__,
     }
     make_features(
@@ -81,7 +81,7 @@ def make(
     return f"{cache.url}/{file}"
 
 
-def _finder(config: BuildConfig) -> dict[str, Any]:
+def found_with(config: BuildConfig) -> dict[str, Any]:
     """How keypoints are found; those of the mirrored image are found there, too."""
     return {**finder_settings(config, whole=True), "mirrored": True}
 

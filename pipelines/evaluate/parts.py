@@ -12,24 +12,23 @@ import fsspec
 
 from model.features.resumable import Part
 from model.features.samples import Sample, read_shard
+from pipelines.evaluate.finding import Finding
 from pipelines.recognise.embed import PICTURES
-from pipelines.recognise.pictures import find_in
-from pipelines.vision.subject import Finder
 from webbody.images import RGB, decode
 from webbody.storage import Folder
 
 
-def of_folder(root: str, images: Sequence[str], finder: Finder, max_pixels: int) -> list[Part]:
+def of_folder(root: str, images: Sequence[str], finding: Finding) -> list[Part]:
     """Images below a folder; each shows one person, whose keypoints are found."""
     folder = Folder(root)
 
     def picture(image: str) -> RGB:
-        return decode(folder.read(image), max_pixels)
+        return decode(folder.read(image), finding.max_pixels)
 
-    return of_pictures(root, images, partial(file_state, root), picture, finder)
+    return of_pictures(root, images, partial(file_state, root), picture, finding)
 
 
-def of_pairs(path: str, images: Sequence[bytes], finder: Finder, max_pixels: int) -> list[Part]:
+def of_pairs(path: str, images: Sequence[bytes], finding: Finding) -> list[Part]:
     """Encoded images of a file; an image's key is its number."""
     keys = [str(number) for number in range(len(images))]
 
@@ -37,9 +36,9 @@ def of_pairs(path: str, images: Sequence[bytes], finder: Finder, max_pixels: int
         return hashlib.blake2b(images[int(key)]).hexdigest()
 
     def picture(key: str) -> RGB:
-        return decode(images[int(key)], max_pixels)
+        return decode(images[int(key)], finding.max_pixels)
 
-    return of_pictures(path, keys, state, picture, finder)
+    return of_pictures(path, keys, state, picture, finding)
 
 
 def of_pictures(
@@ -47,13 +46,14 @@ def of_pictures(
     keys: Sequence[str],
     state: Callable[[str], str],
     picture: Callable[[str], RGB],
-    finder: Finder,
+    finding: Finding,
 ) -> list[Part]:
     """Pictures of people by key; `state` tells what a key's picture is made of."""
-    return [
-        Part(_name(*map(state, some)), partial(find_in, source, some, picture, finder))
-        for some in _runs(keys)
-    ]
+    parts = []
+    for some in _runs(keys):
+        name = _name(*map(state, some))
+        parts.append(Part(name, partial(finding.samples, name, source, some, picture)))
+    return parts
 
 
 def file_state(root: str, image: str) -> str:

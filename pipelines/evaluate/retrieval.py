@@ -14,8 +14,9 @@ from model.evaluation.rules import Rule
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.labelled import Labelled
-from pipelines.evaluate.parts import Finder, of_folder, of_shards
+from pipelines.evaluate.parts import of_folder, of_shards
 from pipelines.evaluate.ranked import chosen, rank
 
 RANKS = (1, 5, 10, 20)
@@ -59,11 +60,11 @@ class Retrieval:
         """Whether keypoints must be found: samples of shards bring theirs."""
         return bool(self.root)
 
-    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
+    def parts(self, finding: Finding) -> list[Part]:
         images = list(dict.fromkeys(self.images))
         if self.finds:
-            return of_folder(self.root, images, finder, max_pixels)
-        return of_shards(images, size)
+            return of_folder(self.root, images, finding)
+        return of_shards(images, finding.size)
 
     def figures(self, held: Held) -> Iterator[Figure]:
         """The figures by which the data set is reported, of the images that have a feature."""

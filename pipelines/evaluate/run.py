@@ -1,5 +1,7 @@
 """Evaluating data sets one after the other: read all, then features and figures of each."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from pipelines.evaluate import benchmarks, features
 from pipelines.evaluate.embedder import Embedder
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.wanted import Wanted
 from pipelines.recognise.embed import lazy_finder
 from pipelines.vision.devices import choose_device
@@ -88,16 +91,22 @@ def features_of(
     progress: Callable[[str, int, int, int], None],
 ) -> Held:
     """The features of a data set by a model, kept in the folder `cache` under `name`."""
-    size = embedder.model.image_size
-    finder = (
-        lazy_finder(config, True, size, mirrored=True)
-        if embedder.keypoints
-        else whole_pictures(size)
-    )
-    parts = task.parts(finder, size, config.download.max_pixels)
+    finds = task.finds and embedder.keypoints
+    parts = task.parts(_finding(config, embedder.model.image_size, cache if finds else None))
     path = features.make(
-        name, parts, task.finds, embedder, config, Folder(cache),
+        name, parts, finds, embedder, config, Folder(cache),
         device=choose_device(config.resources.device), batch=batch,
         progress=lambda rows, there: progress(name, rows, there, len(parts)),
     )  # fmt: skip
     return features.read(path, task.images, name)
+
+
+def _finding(config: BuildConfig, size: int, cache: str | None) -> Finding:
+    """Keypoints are found, and kept in the folder `cache`; None finds none."""
+    most = config.download.max_pixels
+    if cache is None:
+        return Finding(whole_pictures(size), size, most)
+    settings = json.dumps([size, features.found_with(config)], sort_keys=True)
+    digest = hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
+    kept = Folder(f"{cache}/keypoints-{digest}")
+    return Finding(lazy_finder(config, True, size, mirrored=True), size, most, kept)

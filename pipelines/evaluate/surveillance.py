@@ -19,8 +19,9 @@ from model.evaluation.readers.ijbs import read_ijbs
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Figure
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.identification import identification
-from pipelines.evaluate.parts import Finder, of_folder
+from pipelines.evaluate.parts import of_folder
 
 #: Probes and galleries of the figures; each gallery has two halves.
 _FIGURES = {
@@ -48,8 +49,8 @@ class Surveillance:
     def images(self) -> list[str]:
         return pc.unique(self.table["image"].drop_null()).to_pylist()
 
-    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
-        return of_folder(str(Path(self.path, "crops")), self.images, finder, max_pixels)
+    def parts(self, finding: Finding) -> list[Part]:
+        return of_folder(str(Path(self.path, "crops")), self.images, finding)
 
     def figures(self, held: Held) -> Iterator[Figure]:
         """Ranks in both halves of the galleries together, and open-set rates, their mean."""

@@ -23,8 +23,9 @@ from model.features.resumable import Part
 from pipelines.evaluate.aligned import of_aligned
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.identification import identification
-from pipelines.evaluate.parts import Finder, of_folder
+from pipelines.evaluate.parts import of_folder
 
 #: Points of a ROC that are kept to be drawn.
 _POINTS = 400
@@ -55,7 +56,7 @@ class Templates:
     def images(self) -> list[str]:
         return self.ijb.images["image"].to_pylist()
 
-    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
+    def parts(self, finding: Finding) -> list[Part]:
         images = list(dict.fromkeys(self.images))
         missing = [image for image in images if not Path(self.path, image).is_file()]
         if missing:
@@ -64,10 +65,10 @@ class Templates:
                 f"missing, the first is {missing[0]}"
             )
         if not self.aligned:
-            return of_folder(self.path, images, finder, max_pixels)
+            return of_folder(self.path, images, finding)
         points = self.ijb.images["landmarks"].combine_chunks().flatten().to_numpy()
         landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
-        return of_aligned(self.path, landmarks, finder, max_pixels)
+        return of_aligned(self.path, landmarks, finding)
 
     def figures(self, held: Held) -> Iterator[Figure]:
         """TAR at small FAR of the pairs, and the probes searched in the gallery."""

@@ -11,7 +11,8 @@ from model.evaluation.verification import verify
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.figure import Curve, Figure
-from pipelines.evaluate.parts import Finder, of_pairs
+from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.parts import of_pairs
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Verification:
     def images(self) -> list[str]:
         return [str(number) for number in range(len(self.pairs.images))]
 
-    def parts(self, finder: Finder, size: int, max_pixels: int) -> list[Part]:
-        return of_pairs(self.path, self.pairs.images, finder, max_pixels)
+    def parts(self, finding: Finding) -> list[Part]:
+        return of_pairs(self.path, self.pairs.images, finding)
 
     def figures(self, held: Held) -> Iterator[Figure]:
         """Accuracy over ten folds, of the pairs both of whose images have a feature."""

@@ -12,6 +12,7 @@ from model import SapiensID
 from model.sapiensid.sapiensid import PRESETS
 from pipelines.evaluate.benchmarks import read
 from pipelines.evaluate.embedder import open_embedder
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.wanted import Wanted
 from pipelines.vision.embedding import SIZE, TEMPLATE
@@ -68,7 +69,7 @@ def untouched():
 def samples_of(name, tree):
     return [
         sample
-        for part in read(name, str(tree)).parts(untouched, 384, 10**6)
+        for part in read(name, str(tree)).parts(Finding(untouched, 384, 10**6))
         for sample in part.samples()
     ]
 
@@ -106,7 +107,7 @@ def test_loose_crops_stay_as_they_are(tree):
 
 def test_other_landmarks_are_other_parts(tree):
     def names(name):
-        return [part.name for part in read(name, str(tree)).parts(untouched, 384, 10**6)]
+        return [part.name for part in read(name, str(tree)).parts(Finding(untouched, 384, 10**6))]
 
     before = {name: names(name) for name in ("ijbb", "ijbb_aligned")}
     assert before == {name: names(name) for name in before}

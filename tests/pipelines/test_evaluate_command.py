@@ -43,7 +43,7 @@ def people(tmp_path_factory):
 def test_people_of_shards(people, checkpoint, tmp_path):
     out = tmp_path / "out"
     code, text, _ = run("-d", f"pose-scale={people}", "-k", checkpoint, "-o", out)
-    assert code == 0 and "4 queries, 8 gallery" in text
+    assert code == 0 and "4 queries, 8 in the gallery" in text
     told = json.loads((out / "evaluation.json").read_text())
     (figure,) = told["data_sets"][0]["figures"]
     assert 0 < figure["metrics"]["mAP"] <= 1 and figure["counts"]["queries"] == 4
@@ -90,7 +90,7 @@ def test_keypoints_are_found_in_pictures(checkpoint, tmp_path):
     out = tmp_path / "out"
     data = f"market1501={tmp_path / 'market'}"
     code, text, _ = run("-d", data, "-k", checkpoint, "-o", out, "--demo")
-    assert code == 0 and "88.18" in text and "2 queries, 2 gallery, 1 images without a" in text
+    assert code == 0 and "88.18" in text and "2 queries, 2 in the gallery, 1 images without a" in text
     (kept,) = (out / "features").glob("*.parquet")
     rows = pq.read_table(kept).to_pylist()
     assert [row["outcome"] for row in rows].count(None) == 4

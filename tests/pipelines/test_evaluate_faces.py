@@ -6,7 +6,9 @@ from evaluated_trees import figures_of, write_ijb, write_texts
 
 from model.evaluation.errors import EvaluationError
 from pipelines.evaluate.benchmarks import read
+from pipelines.evaluate.finding import Finding
 from pipelines.evaluate.tables import rows
+from pipelines.vision.subject import whole_pictures
 from webbody.errors import WebbodyError
 
 #: Each image's template, media and score; templates 10 and 20 are of one person, 30 of another.
@@ -89,7 +91,7 @@ def test_crops_that_are_missing_are_told(tmp_path, name):
     with pytest.raises(
         EvaluationError, match=r"3 of 4 images that its lists name are missing, .*2\.jpg"
     ):
-        task.parts(lambda: None, 384, 10**6)
+        task.parts(Finding(whole_pictures(384), 384, 10**6))
 
 
 @pytest.mark.parametrize("name", ["ijbc", "ijbc_aligned"])
