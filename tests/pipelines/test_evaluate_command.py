@@ -90,7 +90,9 @@ def test_keypoints_are_found_in_pictures(checkpoint, tmp_path):
     out = tmp_path / "out"
     data = f"market1501={tmp_path / 'market'}"
     code, text, _ = run("-d", data, "-k", checkpoint, "-o", out, "--demo")
-    assert code == 0 and "88.18" in text and "2 queries, 2 in the gallery, 1 images without a" in text
+    assert (
+        code == 0 and "88.18" in text and "2 queries, 2 in the gallery, 1 images without a" in text
+    )
     (kept,) = (out / "features").glob("*.parquet")
     rows = pq.read_table(kept).to_pylist()
     assert [row["outcome"] for row in rows].count(None) == 4

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,3 +248,17 @@ FEWER = Images(np.ones((2, 2), np.float32), np.arange(2))
 def test_what_cannot_be_fused_is_told(queries, galleries, how, told):
     with pytest.raises(EvaluationError, match=told):
         evaluate_fused(queries, galleries, "ignore_cameras", how)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("how", HOWS)
+def test_the_gpu_gives_the_same(two, how):
+    queries, galleries = two
+    there = [
+        [replace(image, features=torch.from_numpy(image.features).cuda()) for image in side]
+        for side in two
+    ]
+    here = evaluate_fused(queries, galleries, "general", how)
+    gpu = evaluate_fused(*there, "general", how)
+    np.testing.assert_allclose(gpu.cmc, here.cmc, atol=2e-2)
+    np.testing.assert_allclose([gpu.mAP, gpu.mINP], [here.mAP, here.mINP], atol=1e-3)

@@ -96,3 +96,13 @@ def test_seeds_depend_on_every_visible_number_and_on_no_other() -> None:
     absent = keypoints[:1].clone()
     absent[0, keypoints[0, :, 2] == 0, :2] = torch.nan
     assert image_seeds(absent) == seeds[0]
+
+
+@pytest.mark.gpu
+@STUDIES
+@torch.inference_mode()
+def test_the_gpu_gives_the_same(study: Make, plain: str, exact: bool) -> None:
+    studied, given = study(small()).eval(), people(5)
+    here = studied(*given)
+    there = studied.cuda()(*(x.cuda() for x in given)).cpu()
+    torch.testing.assert_close(there, here, atol=1e-3, rtol=1e-3)
