@@ -20,7 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-TRAINED, HELD_OUT = range(500_000, 500_400), range(900_000, 900_100)
+#: The numbers of people begin here; they are others in each group.
+TRAINED, HELD_OUT = 500_000, 900_000
+STRANGERS = 100
 TRAINING_PICTURES = {"close": 4, "upper": 3, "full": 5}
 HELD_OUT_PICTURES = {"close": 4, "full": 4}
 TASKS = ("face", "body", "cross")
@@ -47,13 +49,13 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 UNTRAINED = "untrained"
 
 
-def draw_people(folder: Path) -> None:
-    """The shards of both groups of people, unless they are there."""
+def draw_people(folder: Path, trained: int) -> None:
+    """The shards of both groups of people, unless they are there; trained: how many of them."""
     from webbody.demo.pose_scale import write_pose_scale
 
     for name, people, pictures in (
-        ("train", TRAINED, TRAINING_PICTURES),
-        ("held-out", HELD_OUT, HELD_OUT_PICTURES),
+        ("train", range(TRAINED, TRAINED + trained), TRAINING_PICTURES),
+        ("held-out", range(HELD_OUT, HELD_OUT + STRANGERS), HELD_OUT_PICTURES),
     ):
         if not (folder / name / "complete").exists():
             write_pose_scale(folder / name, people, pictures)
@@ -131,6 +133,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for shards, runs, figures")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
+    parser.add_argument("--people", type=int, default=400, help="trained on (a DIR for each)")
     parser.add_argument("--images", type=int, default=16_000, help="shown in each run")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     parser.add_argument("--rows", nargs="+", default=[UNTRAINED, *ROWS], help="rows to run")
@@ -138,14 +141,14 @@ def main() -> None:
     options = parser.parse_args()
     out: Path = options.out
     people = out / "people"
-    epochs = options.images / (len(TRAINED) * sum(TRAINING_PICTURES.values()))
+    epochs = options.images / (options.people * sum(TRAINING_PICTURES.values()))
     if options.one:
         row, seed = options.one[0], int(options.one[1])
         folder = _folder(out, row, seed)
         figures = train_row(people, folder, row, seed, epochs)
         (folder / "figures.json").write_text(json.dumps(figures))
         return
-    draw_people(people)
+    draw_people(people, options.people)
     runs = [(row, seed) for seed in range(options.seeds) for row in options.rows]
 
     def run(row_seed: tuple[str, int]) -> None:
@@ -153,7 +156,8 @@ def main() -> None:
         folder = _folder(out, row, seed)
         if not (folder / "figures.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            one = ["--out", str(out), "--images", str(options.images), "--one", row, str(seed)]
+            budget = ["--people", str(options.people), "--images", str(options.images)]
+            one = ["--out", str(out), *budget, "--one", row, str(seed)]
             with (folder / "output.txt").open("w") as output:
                 subprocess.run(
                     [sys.executable, "-m", "benchmarks.ablation", *one],

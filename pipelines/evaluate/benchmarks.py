@@ -11,12 +11,12 @@ from model.evaluation.readers.folders import LAYOUTS
 from model.features.resumable import Part
 from model.shard_samples import BadShard
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.retrieval import Retrieval
-from pipelines.evaluate.surveillance import Surveillance
-from pipelines.evaluate.templates import Templates
-from pipelines.evaluate.verification import Verification
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.retrieval import Retrieval
+from pipelines.evaluate.tasks.surveillance import Surveillance
+from pipelines.evaluate.tasks.templates import Templates
+from pipelines.evaluate.tasks.verification import Verification
 from webbody.errors import WebbodyError
 
 

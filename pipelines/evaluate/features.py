@@ -19,7 +19,7 @@ from torch import Tensor
 from model.evaluation.errors import EvaluationError
 from model.features.extract import Extractor
 from model.features.resumable import Part, make_features
-from pipelines.evaluate.embedder import Embedder
+from pipelines.evaluate.models.embedder import Embedder
 from pipelines.recognise.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig

@@ -10,10 +10,10 @@ from model.evaluation.errors import EvaluationError
 from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks, features
-from pipelines.evaluate.embedder import Embedder
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.wanted import Wanted
 from pipelines.recognise.embed import lazy_finder
 from pipelines.vision.devices import choose_device

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.paper import AVERAGES
-from pipelines.evaluate.tables import SHOWN, in_percent
+from pipelines.evaluate.report.paper import AVERAGES
+from pipelines.evaluate.report.tables import SHOWN, in_percent
+from pipelines.evaluate.tasks.figure import Figure
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from model.evaluation.errors import EvaluationError
 from model.evaluation.fusion import How, evaluate_fused
 from pipelines.evaluate import benchmarks, features
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.retrieval import Retrieval, figure_of
+from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.retrieval import Retrieval, figure_of
 from pipelines.study.figures import Point, points
 from pipelines.vision.devices import choose_device
 from webbody.config import BuildConfig

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from pipelines.evaluate.tables import escaped, percent
+from pipelines.evaluate.report.tables import escaped, percent
 from pipelines.study.figures import Point
 from webbody import __version__
 from webbody.storage import Folder

@@ -12,10 +12,10 @@ from model.evaluation.studies.study import Study
 from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks
-from pipelines.evaluate.embedder import Embedder
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.models.embedder import Embedder
 from pipelines.evaluate.run import features_of
+from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.wanted import Wanted
 from pipelines.study.figures import Point, averages, points
 from pipelines.study.variations import VARIATIONS, Variation

@@ -15,11 +15,11 @@ from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.features import read
-from pipelines.evaluate.figure import Curve
-from pipelines.evaluate.paper import AVERAGES, paper, paper_average
-from pipelines.evaluate.plot import plot
+from pipelines.evaluate.report.paper import AVERAGES, paper, paper_average
+from pipelines.evaluate.report.plot import plot
+from pipelines.evaluate.report.tables import rows, to_csv, to_json, to_latex
 from pipelines.evaluate.run import evaluate
-from pipelines.evaluate.tables import rows, to_csv, to_json, to_latex
+from pipelines.evaluate.tasks.figure import Curve
 from pipelines.evaluate.wanted import Wanted, read_wanted
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError

@@ -11,8 +11,8 @@ from evaluated_trees import write_ijb
 from model import SapiensID
 from model.sapiensid.sapiensid import PRESETS
 from pipelines.evaluate.benchmarks import read
-from pipelines.evaluate.embedder import open_embedder
-from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.models.embedder import open_embedder
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.wanted import Wanted
 from pipelines.vision.embedding import SIZE, TEMPLATE

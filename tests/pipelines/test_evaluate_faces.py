@@ -6,8 +6,8 @@ from evaluated_trees import figures_of, write_ijb, write_texts
 
 from model.evaluation.errors import EvaluationError
 from pipelines.evaluate.benchmarks import read
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.tables import rows
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.report.tables import rows
 from pipelines.vision.subject import whole_pictures
 from webbody.errors import WebbodyError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from evaluated_trees import figures_of, write_ijb
 
-from pipelines.evaluate.tables import rows
+from pipelines.evaluate.report.tables import rows
 
 PAIRS = "101 201 1\n101 202 0\n"
 #: Templates and people: the third person is in both halves, the sixth in none.

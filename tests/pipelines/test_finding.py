@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.features.samples import Sample
-from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.images.finding import Finding
 from pipelines.vision.subject import Subject
 from webbody.images import RGB, ImageError, letterbox
 from webbody.storage import Folder

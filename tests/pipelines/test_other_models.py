@@ -14,7 +14,7 @@ from tiny_onnx import write_region_means
 
 from model.features.extract import Extractor
 from model.features.samples import Sample
-from pipelines.evaluate.embedder import open_embedder
+from pipelines.evaluate.models.embedder import open_embedder
 from pipelines.vision.subject import whole_pictures
 
 LEFT, RIGHT = (200, 100, 40), (10, 60, 250)

@@ -16,7 +16,7 @@ from evaluated_trees import MARKET
 from PIL import Image
 from tiny_onnx import write_region_means
 
-from pipelines.evaluate.embedder import open_embedder
+from pipelines.evaluate.models.embedder import open_embedder
 from pipelines.evaluate.models.network import Network, feature_dim
 from tests import command_line
 from tests.command_line import one_sentence

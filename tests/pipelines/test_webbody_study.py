@@ -11,7 +11,7 @@ from tiny_onnx import write_region_means
 
 from model import SapiensID
 from model.evaluation.visibility import keypoint_visibility
-from pipelines.evaluate.embedder import open_embedder
+from pipelines.evaluate.models.embedder import open_embedder
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.wanted import Wanted
 from pipelines.study.figures import Point, averages, printed

@@ -58,8 +58,8 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
 
 def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
     """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
-    from pipelines.evaluate.embedder import open_embedder
-    from pipelines.evaluate.output import write
+    from pipelines.evaluate.models.embedder import open_embedder
+    from pipelines.evaluate.report.output import write
     from pipelines.evaluate.run import evaluate
     from pipelines.evaluate.wanted import Wanted
     from webbody.cli.evaluate import table

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pipelines.evaluate.wanted import Wanted
 
 
+Cache = Annotated[
+    str, typer.Option(help="Folder for features that are made; OUT/features if not given.")
+]
+Batch = Annotated[int, typer.Option(min=1, help="Images in one call of the model.")]
+
+
 def evaluate(
     dataset: Annotated[
         list[str] | None,
@@ -51,10 +57,8 @@ def evaluate(
             "image's path in the data set) and `feature`.",
         ),
     ] = None,
-    cache: Annotated[
-        str, typer.Option(help="Folder for features that are made; OUT/features if not given.")
-    ] = "",
-    batch: Annotated[int, typer.Option(min=1, help="Images in one call of the model.")] = 32,
+    cache: Cache = "",
+    batch: Batch = 32,
     device: Device = None,
     demo: Demo = False,
     list_: Annotated[
@@ -88,8 +92,8 @@ def evaluate(
         return
     if not wanted or not out:
         raise WebbodyError("Give data sets (--dataset NAME=PATH or --data) and --out; see --list.")
-    from pipelines.evaluate.embedder import open_embedder
-    from pipelines.evaluate.output import write
+    from pipelines.evaluate.models.embedder import open_embedder
+    from pipelines.evaluate.report.output import write
     from pipelines.evaluate.run import evaluate as run
     from webbody.cli.progress import StatusLine
 
@@ -125,7 +129,7 @@ def evaluate(
 
 def table(found: "Sequence[Evaluated]") -> Table:
     """Our figures, the paper's, and their difference, all in percent."""
-    from pipelines.evaluate.tables import percent, rows
+    from pipelines.evaluate.report.tables import percent, rows
 
     title = "In percent; SapiensID and others as the paper prints them"
     out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.evaluate import Batch, Cache
 from webbody.cli.people import demo_models
 from webbody.cli.progress import StatusLine
 from webbody.cli.recognise import Demo, Device
@@ -70,10 +71,8 @@ def vary(
     out: Out,
     dataset: Datasets = None,
     data: Data = None,
-    cache: Annotated[
-        str, typer.Option(help="Folder for features that are made; OUT/features if not given.")
-    ] = "",
-    batch: Annotated[int, typer.Option(min=1, help="Images in one call of the model.")] = 32,
+    cache: Cache = "",
+    batch: Batch = 32,
     device: Device = None,
     demo: Demo = False,
     config: ConfigFile = None,
@@ -90,7 +89,7 @@ def vary(
     wanted = read_wanted(data, dataset or [], [])
     if not wanted:
         raise WebbodyError("Give data sets: --dataset NAME=PATH, or --data.")
-    from pipelines.evaluate.embedder import open_embedder
+    from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.study.tables import write
     from pipelines.study.variations import VARIATIONS
     from pipelines.study.vary import vary as run
@@ -198,7 +197,7 @@ def _show(console: Console, title: str, found: "list[Point]") -> None:
 
 
 def _table(grid: "Grid") -> Table:
-    from pipelines.evaluate.tables import percent
+    from pipelines.evaluate.report.tables import percent
 
     table = Table(
         title=f"{grid.dataset}  ({grid.model})", title_justify="left", box=SIMPLE_HEAD,

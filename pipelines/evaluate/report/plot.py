@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.evaluate.figure import Curve
+from pipelines.evaluate.tasks.figure import Curve
 
 #: Size of the area inside the axes.
 WIDTH, HEIGHT = 360.0, 200.0

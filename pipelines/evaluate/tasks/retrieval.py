@@ -13,11 +13,11 @@ from model.evaluation.readers.image_table import root_of
 from model.evaluation.rules import Rule
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Curve, Figure
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.labelled import Labelled
-from pipelines.evaluate.parts import of_folder, of_shards
-from pipelines.evaluate.ranked import chosen, rank
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.parts import of_folder, of_shards
+from pipelines.evaluate.tasks.figure import Curve, Figure
+from pipelines.evaluate.tasks.labelled import Labelled
+from pipelines.evaluate.tasks.ranked import chosen, rank
 
 RANKS = (1, 5, 10, 20)
 _CURVE = 50

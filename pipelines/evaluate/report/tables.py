@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.evaluate.paper import AVERAGES, Paper, paper, paper_average
+from pipelines.evaluate.report.paper import AVERAGES, Paper, paper, paper_average
 from pipelines.evaluate.run import Evaluated
 from webbody import __version__
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.evaluation.images import Images, checked_pair
 from model.evaluation.rules import Matches, Rule
 from model.evaluation.similarity import cosines, exact_products
-from pipelines.evaluate.figure import Found, RankedQuery
+from pipelines.evaluate.tasks.figure import Found, RankedQuery
 
 TOP = 10
 #: Queries that are shown of each figure, and of these how many failures.

@@ -10,9 +10,9 @@ from model.evaluation.readers.pairs_bin import Pairs, read_pairs
 from model.evaluation.verification import verify
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Curve, Figure
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.parts import of_pairs
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.parts import of_pairs
+from pipelines.evaluate.tasks.figure import Curve, Figure
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 
 from model.shard_samples import PICTURES, BadShard, describe, read_samples
-from pipelines.evaluate.parts import shard_and_key
+from pipelines.evaluate.images.parts import shard_and_key
 
 
 def read_pictures(root: str, images: Iterable[str]) -> dict[str, bytes]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from pipelines.evaluate.report.tables import to_csv, to_json, to_latex
 from pipelines.evaluate.run import Evaluated
-from pipelines.evaluate.tables import to_csv, to_json, to_latex
 from webbody.storage import Folder
 
 
@@ -15,7 +15,7 @@ def write(out: str, found: Sequence[Evaluated]) -> list[str]:
     """
     texts = {"json": to_json(found), "csv": to_csv(found), "tex": to_latex(found)}
     try:
-        from pipelines.evaluate.page import page
+        from pipelines.evaluate.report.page import page
     except ImportError:
         pass
     else:

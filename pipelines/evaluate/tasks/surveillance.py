@@ -18,10 +18,10 @@ from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijbs import read_ijbs
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Figure
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.identification import identification
-from pipelines.evaluate.parts import of_folder
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.parts import of_folder
+from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.identification import identification
 
 #: Probes and galleries of the figures; each gallery has two halves.
 _FIGURES = {

@@ -12,7 +12,7 @@ import fsspec
 
 from model.features.resumable import Part
 from model.features.samples import Sample, read_shard
-from pipelines.evaluate.finding import Finding
+from pipelines.evaluate.images.finding import Finding
 from pipelines.recognise.embed import PICTURES
 from webbody.images import RGB, decode
 from webbody.storage import Folder

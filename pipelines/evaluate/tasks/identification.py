@@ -7,7 +7,7 @@ import numpy as np
 from model.evaluation.images import Images
 from model.evaluation.open_set import OpenSet, identify
 from model.evaluation.ranking import evaluate
-from pipelines.evaluate.figure import Curve, Figure
+from pipelines.evaluate.tasks.figure import Curve, Figure
 
 _CURVE = 50
 

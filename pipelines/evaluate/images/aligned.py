@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.resumable import Part
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.parts import file_state, of_pictures
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.parts import file_state, of_pictures
 from webbody.errors import WebbodyError
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder

@@ -20,12 +20,12 @@ from model.evaluation.readers.ijb import Ijb, read_ijb
 from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
 from model.features.resumable import Part
-from pipelines.evaluate.aligned import of_aligned
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.figure import Curve, Figure
-from pipelines.evaluate.finding import Finding
-from pipelines.evaluate.identification import identification
-from pipelines.evaluate.parts import of_folder
+from pipelines.evaluate.images.aligned import of_aligned
+from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.parts import of_folder
+from pipelines.evaluate.tasks.figure import Curve, Figure
+from pipelines.evaluate.tasks.identification import identification
 
 #: Points of a ROC that are kept to be drawn.
 _POINTS = 400

@@ -42,7 +42,7 @@ def paper(dataset: str, figure: str, metric: str) -> Paper:
 @cache
 def _cells() -> dict[tuple[str, str, str], list[Printed]]:
     out: dict[tuple[str, str, str], list[Printed]] = {}
-    text = files("pipelines.evaluate").joinpath("paper.csv").read_text("utf-8")
+    text = files("pipelines.evaluate.report").joinpath("paper.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
         cell = Printed(row["table"], row["method"], row["training"], float(row["percent"]))
         out.setdefault((row["dataset"], row["figure"], row["metric"]), []).append(cell)

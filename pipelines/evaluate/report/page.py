@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pipelines.evaluate.figure import Curve, Figure, RankedQuery
-from pipelines.evaluate.pictures import read_pictures
-from pipelines.evaluate.plot import Plot, plot
-from pipelines.evaluate.retrieval import Retrieval
+from pipelines.evaluate.report.pictures import read_pictures
+from pipelines.evaluate.report.plot import Plot, plot
+from pipelines.evaluate.report.tables import Row, percent, rows
 from pipelines.evaluate.run import Evaluated
-from pipelines.evaluate.tables import Row, percent, rows
+from pipelines.evaluate.tasks.figure import Curve, Figure, RankedQuery
+from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.views.report.drawing import Album, Drawing, decoded
 from pipelines.views.report.template import load_template
 
