@@ -174,16 +174,14 @@ def visibility(
         found = keypoint_visibility(sources, split)
     except BadShard as error:
         raise WebbodyError(f"{error}.") from error
-    table = Table(
-        title=f"Keypoints visible in {found.images:,} images, in percent (Table 16 in brackets)",
-        title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
-    )  # fmt: skip
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("keypoint")
     table.add_column("visible", justify="right")
     table.add_column("WebBody4M", justify="right")
     for name, share in found.share.items():
         paper = printed("visibility", name, "", "", "visible")
         table.add_row(name, f"{share:.2%}", "" if paper is None else f"{paper:.2f}%")
+    typer.echo(f"Keypoints visible in {found.images:,} images, beside Table 16 of the paper")
     Console().print(table)
 
 
