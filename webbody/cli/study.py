@@ -189,8 +189,10 @@ def _show(console: Console, title: str, found: "list[Point]") -> None:
     """A table for each model and data set; only columns that the paper prints have its figures."""
     from pipelines.study.tables import grids
 
-    console.print(f"{title}; in percent, with the paper's figures beside", soft_wrap=True)
-    for grid in grids(found):
+    found_grids = grids(found)
+    beside = ", with the paper's figures beside" if any(g.printed for g in found_grids) else ""
+    console.print(f"{title}; in percent{beside}", soft_wrap=True)
+    for grid in found_grids:
         console.print(_table(grid))
 
 
