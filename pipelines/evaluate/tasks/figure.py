@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from model.evaluation.ranking import Ranking
+
+#: Ranks that a CMC curve shows.
+_RANKS = 50
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -47,3 +52,11 @@ class Figure:
     curve: Curve | None = None
     ranked: list[RankedQuery] = field(default_factory=list)
     failures: list[RankedQuery] = field(default_factory=list)
+
+
+def cmc_curve(found: Ranking) -> Curve | None:
+    """The first ranks' shares of queries with a match; None where no query has one."""
+    if not found.queries:
+        return None
+    share = found.cmc[:_RANKS]
+    return Curve("CMC", np.arange(1, len(share) + 1, dtype=np.float64), share)

@@ -7,9 +7,7 @@ import numpy as np
 from model.evaluation.images import Images
 from model.evaluation.open_set import OpenSet, identify
 from model.evaluation.ranking import evaluate
-from pipelines.evaluate.tasks.figure import Curve, Figure
-
-_CURVE = 50
+from pipelines.evaluate.tasks.figure import Figure, cmc_curve
 
 
 def identification(
@@ -23,15 +21,13 @@ def identification(
     closed = evaluate(probes, gallery, "ignore_cameras")
     opened = [identify(probes, half) for half in halves]
     metrics = {f"top{k}": closed.rank(k) for k in (1, 5, 10)}
-    share = closed.cmc[:_CURVE]
     counts = {
         "probes": closed.queries,
         "probes without a match": closed.skipped,
         "in the gallery": len(gallery.person),
         "images without a feature": missing,
     }
-    curve = Curve("CMC", np.arange(1.0, len(share) + 1), share) if closed.queries else None
-    return Figure(name, metrics | _rates(opened), counts, _notes(opened), curve)
+    return Figure(name, metrics | _rates(opened), counts, _notes(opened), cmc_curve(closed))
 
 
 def _rates(opened: Sequence[OpenSet]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 
 from model.evaluation.errors import EvaluationError
@@ -15,12 +14,12 @@ from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.finding import Finding
 from pipelines.evaluate.images.parts import of_folder, of_shards
-from pipelines.evaluate.tasks.figure import Curve, Figure
+from pipelines.evaluate.tasks.figure import Figure, cmc_curve
 from pipelines.evaluate.tasks.labelled import Labelled
 from pipelines.evaluate.tasks.ranked import chosen, rank
 
 RANKS = (1, 5, 10, 20)
-_CURVE = 50
+_NO_MATCH = "no query has a match in the gallery, so that there are no figures"
 #: Data sets of tracks are judged by frames, whole tracks and clips; the paper by frames.
 _OF_TRACKS = {"ccvid"}
 
@@ -103,9 +102,5 @@ def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> Figure:
         "images without a feature": missing,
     }
     metrics = {f"top{k}": found.rank(k) for k in RANKS} | {"mAP": found.mAP, "mINP": found.mINP}
-    if not found.queries:
-        note = "no query has a match in the gallery, so that there are no figures"
-        return Figure(name, metrics, counts, [note])
-    share = found.cmc[:_CURVE]
-    curve = Curve("CMC", np.arange(1, len(share) + 1, dtype=np.float64), share)
-    return Figure(name, metrics, counts, curve=curve)
+    notes = [] if found.queries else [_NO_MATCH]
+    return Figure(name, metrics, counts, notes, cmc_curve(found))
