@@ -193,16 +193,14 @@ def _show(console: Console, title: str, found: "list[Point]") -> None:
     beside = ", with the paper's figures beside" if any(g.printed for g in found_grids) else ""
     console.print(f"{title}; in percent{beside}", soft_wrap=True)
     for grid in found_grids:
+        console.print(f"{grid.dataset}  ({grid.model})", soft_wrap=True, highlight=False)
         console.print(_table(grid))
 
 
 def _table(grid: "Grid") -> Table:
     from pipelines.evaluate.report.tables import percent
 
-    table = Table(
-        title=f"{grid.dataset}  ({grid.model})", title_justify="left", box=SIMPLE_HEAD,
-        pad_edge=False,
-    )  # fmt: skip
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("condition", no_wrap=True)
     for figure, metric in grid.columns:
         table.add_column(f"{figure}\n{metric}", justify="right")
