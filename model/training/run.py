@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from model.training import checkpoint
 from model.training.errors import TrainingError
@@ -20,7 +21,7 @@ CHECK = 20
 
 
 class Diverged(TrainingError):
-    """The loss or the gradient is no finite number any more; the message says where to go on."""
+    """The loss, its gradient or the weights are not finite any more; says where to go on."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,15 @@ def train(
             done, last = step.number + 1, step.number + 1 == len(steps)
             due = validator is not None and validator.due(done, steps)
             stop = False
-            if done % CHECK == 0 or due or last:
-                _check(watch, done, folder)
+            saved = done % habits.checkpoint_steps == 0 or last
+            if done % CHECK == 0 or due or saved:
+                _check(watch, done, folder, trainer.model)
                 stop = agreed(asked(), trainer)
             with watch.beside():
                 # A machine that is about to go has little time: what is owed is done on resuming.
                 if validator is not None and due and (last or not stop):
                     validator(trainer, done, steps)
-                if done % habits.checkpoint_steps == 0 or last or stop:
+                if saved or stop:
                     notes = validator.notes() if validator is not None else {}
                     checkpoint.save(folder, trainer, done, run, habits.keep, notes)
             if watch.seconds() >= habits.log_seconds or last or stop:
@@ -91,13 +93,15 @@ def _fetched(
         yield step, batch
 
 
-def _check(watch: Watch, done: int, folder: Path) -> None:
-    # The loss is the same on every rank, and the gradient's norm after its mean: all stop or none.
+def _check(watch: Watch, done: int, folder: Path, model: nn.Module) -> None:
+    # All are the same on every rank, the gradient's norm being that of its mean: all stop or none.
     recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.gradient)]
-    if recent and not torch.isfinite(torch.stack(recent)).all():
+    # What the last step has made of the weights, the next one's loss would tell.
+    recent += [weight.detach().abs().max().float() for weight in model.parameters()]
+    if not torch.isfinite(torch.stack(recent)).all():
         found = checkpoint.checkpoints(folder)
         last = f"the last good checkpoint is {found[-1]}" if found else "there is no checkpoint yet"
         raise Diverged(
-            f"the loss is no finite number any more at step {done}; {last}. "
+            f"the loss or the weights are not finite any more at step {done}; {last}. "
             "Try a lower learning rate or a longer warm-up."
         )

@@ -1,5 +1,6 @@
 """Whole runs: interrupted, preempted, gone astray."""
 
+import math
 import os
 import random
 import signal
@@ -72,14 +73,23 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
     assert [one.loss for one in first + go(tmp_path)] == losses
 
 
+@pytest.mark.parametrize("check", [1, 20])
 def test_an_exploding_run_stops_and_keeps_the_last_good_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: int
 ) -> None:
-    monkeypatch.setattr(run, "CHECK", 1)
+    """However seldom it looks: before it saves it does."""
+    monkeypatch.setattr(run, "CHECK", check)
     steps = [replace(s, rate=1e38) if s.number == 4 else s for s in runs.steps()]
     with pytest.raises(Diverged, match=r"at step 6; the last good checkpoint is .*step-00000004"):
         go(tmp_path, steps=steps)
     assert checkpoint.checkpoints(tmp_path)[-1].name == "step-00000004"
+
+
+def test_weights_that_a_step_has_spoilt_are_not_saved(tmp_path: Path) -> None:
+    """The step's own loss and gradient were sound."""
+    steps = [replace(s, rate=math.inf) if s.number == 3 else s for s in runs.steps()]
+    with pytest.raises(Diverged, match=r"at step 4; the last good checkpoint is .*step-00000002"):
+        go(tmp_path, steps=steps)
 
 
 PROGRAM = """
