@@ -3,6 +3,7 @@
 Shape suffixes: B batch, C channels, H, W image sides, K keypoints, F feature size of the model.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from model.features.extract import Model
 
 
-class Study(nn.Module):
+class Study(nn.Module, ABC):
     """A model, seen in several `variants`: their features side by side are its feature.
 
     It is called as the model is and gives (B, variants * F), so that extraction decodes an image
@@ -26,9 +27,9 @@ class Study(nn.Module):
         self.image_size = model.image_size
         self.feature_dim = len(self.variants) * model.feature_dim
 
+    @abstractmethod
     def features(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Iterator[Tensor]:
         """The features (B, F) of each variant, in their order."""
-        raise NotImplementedError
 
     def forward(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Tensor:
         """Features (B, variants * F); arguments as the model's."""
