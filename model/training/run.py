@@ -1,5 +1,6 @@
 """A run from its first step, or from its newest checkpoint, to its last."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,8 @@ def _check(watch: Watch, done: int, folder: Path, model: nn.Module) -> None:
     # All are the same on every rank, the gradient's norm being that of its mean: all stop or none.
     recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.gradient)]
     # What the last step has made of the weights, the next one's loss would tell.
-    recent += [weight.detach().abs().max().float() for weight in model.parameters()]
+    weights = [weight.detach() for weight in model.parameters()]
+    recent.append(nn.utils.get_total_norm(weights, math.inf))
     if not torch.isfinite(torch.stack(recent)).all():
         found = checkpoint.checkpoints(folder)
         last = f"the last good checkpoint is {found[-1]}" if found else "there is no checkpoint yet"
