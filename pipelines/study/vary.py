@@ -43,9 +43,10 @@ def vary(
     """
     variation = VARIATIONS[study]
     tasks = [benchmarks.read(one.name, one.path) for one in wanted]
+    # A model that cannot be studied is told before hours are spent on another.
+    models = [_varied(variation, embedder) for embedder in embedders]
     out: list[Point] = []
-    for embedder in embedders:
-        model = _varied(variation, embedder)
+    for embedder, model in zip(embedders, models, strict=True):
         varied = replace(
             embedder,
             model=model,

@@ -107,6 +107,17 @@ def test_only_semantic_heads_have_parts(drawn: Path, tmp_path: Path) -> None:
         varied("parts", drawn, pooled, tmp_path)
 
 
+def test_all_models_are_looked_at_before_the_first_is_studied(
+    drawn: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    pooled = saved(tmp_path / "pooled", head="pooled")
+    models = [open_embedder(path) for path in (checkpoint, pooled)]
+    cache = tmp_path / "cache"
+    with pytest.raises(WebbodyError, match="pooled: parts can be erased only"):
+        vary("parts", [Wanted("pose_scale", str(drawn))], models, BuildConfig(), str(cache))
+    assert not cache.exists()
+
+
 def test_every_condition_of_the_paper_is_one_of_ours(checkpoint: Path) -> None:
     text = Path(write.__code__.co_filename).with_name("paper.csv").read_text()
     conditions: dict[str, set[str]] = {}
