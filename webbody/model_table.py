@@ -1,7 +1,10 @@
-"""The model files that a build can use by name: licence, where they come from, what they are."""
+"""The model files that a build can use by name: family, licence, where they come from, digest."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from webbody import model_contracts as contracts
+from webbody.model_contracts import Contract
 
 PERSONS, FACE_DETECTOR, FACE_EMBEDDER, KEYPOINTS = (
     "persons",
@@ -20,70 +23,146 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
+class Licence:
+    """The licence of a model's weights; permissive: it asks only that the authors are named."""
+
+    name: str
+    permissive: bool
+
+
+@dataclass(frozen=True)
 class ModelFile:
     """A model that a backend knows by name.
 
     `source` is the URL from which it is fetched; `file` its base name in the cache (for a pack of
-    insightface `pack/file`).
+    insightface `pack/file`). contract: that of its family. input_size: width and height in pixels
+    where the file differs from its family. size, sha256: of the file in the cache, as published or
+    as several public projects that pin the file agree; None: not known.
     """
 
     name: str
     backend: str
     source: str
     file: str
-    licence: str
+    licence: Licence
+    contract: Contract | None
+    input_size: tuple[int, int] | None = None
+    size: int | None = None
+    sha256: str | None = None
 
+
+_APACHE = Licence("Apache-2.0", True)
+_AGPL = Licence("AGPL-3.0 (ultralytics)", False)
+_NON_COMMERCIAL = Licence("non-commercial research only (insightface)", False)
+_WEBFACE = Licence("see CVLFace; trained on WebFace12M, research only", False)
+_UNKNOWN = Licence("unknown", False)
 
 _ULTRALYTICS = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
 _INSIGHTFACE = "https://github.com/deepinsight/insightface/releases/download/model-zoo/"
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/projects/"
 _CVLFACE = "https://huggingface.co/minchul/cvlface_adaface_vit_base_kprpe_webface12m"
 
+#: Size and sha256 of files as many public projects pin them; the same file has several names.
+_SCRFD_10G = (16_923_827, "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91")
+_SCRFD_500M = (2_524_817, "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a")
+_W600K_R50 = (174_383_860, "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43")
+_W600K_MBF = (13_616_099, "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f")
+_GLINTR100 = (260_665_334, "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf")
+_YOLOV8N_POSE = (6_832_633, "c6fa93dd1ee4a2c18c900a45c1d864a1c6f7aba75d84f91648a30b7fb641d212")
+_NOT_KNOWN = (None, None)
+
 _PACKS = {  # detector and ArcFace embedder of insightface's packs
-    "buffalo_l": ("det_10g.onnx", "w600k_r50.onnx"),
-    "buffalo_m": ("det_2.5g.onnx", "w600k_r50.onnx"),
-    "buffalo_s": ("det_500m.onnx", "w600k_mbf.onnx"),
-    "antelopev2": ("scrfd_10g_bnkps.onnx", "glintr100.onnx"),
+    "buffalo_l": (("det_10g.onnx", _SCRFD_10G), ("w600k_r50.onnx", _W600K_R50)),
+    "buffalo_m": (("det_2.5g.onnx", _NOT_KNOWN), ("w600k_r50.onnx", _W600K_R50)),
+    "buffalo_s": (("det_500m.onnx", _SCRFD_500M), ("w600k_mbf.onnx", _W600K_MBF)),
+    "antelopev2": (("scrfd_10g_bnkps.onnx", _SCRFD_10G), ("glintr100.onnx", _GLINTR100)),
 }
-_BODY, _WHOLE_BODY = "rtmposev1/onnx_sdk", "rtmw/onnx_sdk"
-_RTMLIB = {
-    "rtmw-l-256x192": f"{_WHOLE_BODY}/rtmw-dw-x-l_simcc-cocktail14_270e-256x192_20231122",
-    "rtmw-l-384x288": f"{_WHOLE_BODY}/rtmw-dw-x-l_simcc-cocktail14_270e-384x288_20231122",
-    "rtmw-m-256x192": f"{_WHOLE_BODY}/rtmw-dw-l-m_simcc-cocktail14_270e-256x192_20231122",
-    "rtmpose-m-256x192": f"{_BODY}/rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
-    "rtmpose-s-256x192": f"{_BODY}/rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
+_RTMPOSE_FILES = {
+    "rtmpose-m-256x192": "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
+    "rtmpose-s-256x192": "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
 }
-_NON_COMMERCIAL = "non-commercial research only (insightface)"
+_DWPOSE_FILES = {
+    "dwpose-l-256x192": "rtmpose-l_simcc-ucoco_dw-ucoco_270e-256x192-4d6dfc62_20230728",
+    "dwpose-l-384x288": "rtmpose-l_simcc-ucoco_dw-ucoco_270e-384x288-2438fd99_20230728",
+    "dwpose-m-256x192": "rtmpose-m_simcc-ucoco_dw-ucoco_270e-256x192-c8b76419_20230728",
+}
+_RTMW_FILES = {
+    "rtmw-l-256x192": "rtmw-dw-x-l_simcc-cocktail14_270e-256x192_20231122",
+    "rtmw-l-384x288": "rtmw-dw-x-l_simcc-cocktail14_270e-384x288_20231122",
+    "rtmw-m-256x192": "rtmw-dw-l-m_simcc-cocktail14_270e-256x192_20231122",
+}
+
+
+def _ultralytics() -> list[ModelFile]:
+    found = []
+    for size in "nsmlx":
+        name = f"yolov8{size}-pose.pt"
+        known = _YOLOV8N_POSE if size == "n" else _NOT_KNOWN
+        found.append(
+            ModelFile(
+                name, PERSONS, _ULTRALYTICS + name, name, _AGPL, contracts.YOLO_POSE, None, *known
+            )
+        )
+    return found
+
+
+def _insightface() -> list[ModelFile]:
+    found = []
+    for index, backend, contract in (
+        (0, FACE_DETECTOR, contracts.SCRFD),
+        (1, FACE_EMBEDDER, contracts.ARCFACE),
+    ):
+        for pack, files in _PACKS.items():
+            file, known = files[index]
+            source = f"{_INSIGHTFACE}{pack}.zip"
+            found.append(
+                ModelFile(
+                    pack, backend, source, f"{pack}/{file}", _NON_COMMERCIAL, contract, None, *known
+                )
+            )
+    return found
+
+
+def _rtmlib(
+    files: dict[str, str], folder: str, backend: str, contract: Contract
+) -> list[ModelFile]:
+    """The names' sizes are height x width; the digits in the files' are of the checkpoint, not of
+    the ONNX file, so their digests are not known.
+    """
+    found = []
+    for name, file in files.items():
+        height, width = map(int, name.rsplit("-", 1)[1].split("x"))
+        source = f"{_MMPOSE}{folder}/onnx_sdk/{file}.zip"
+        found.append(
+            ModelFile(name, backend, source, f"{file}.onnx", _APACHE, contract, (width, height))
+        )
+    return found
+
 
 KNOWN: tuple[ModelFile, ...] = (
-    *(
-        ModelFile(name, PERSONS, _ULTRALYTICS + name, name, "AGPL-3.0 (ultralytics)")
-        for name in (f"yolov8{size}-pose.pt" for size in "nsmlx")
-    ),
-    *(
-        ModelFile(pack, backend, f"{_INSIGHTFACE}{pack}.zip", f"{pack}/{file}", _NON_COMMERCIAL)
-        for backend, index in ((FACE_DETECTOR, 0), (FACE_EMBEDDER, 1))
-        for pack, file in ((pack, files[index]) for pack, files in _PACKS.items())
-    ),
+    *_ultralytics(),
+    *_insightface(),
     ModelFile(
         "cvlface_kprpe_vit_base_webface12m.pt",
         FACE_EMBEDDER,
         f"{_CVLFACE}/resolve/main/pretrained_model/model.pt",
         "cvlface_kprpe_vit_base_webface12m.pt",
-        "see CVLFace; trained on WebFace12M, research only",
+        _WEBFACE,
+        contracts.KPRPE_VIT,
     ),
-    *(
-        ModelFile(name, KEYPOINTS, f"{_MMPOSE}{path}.zip", f"{Path(path).name}.onnx", "Apache-2.0")
-        for name, path in _RTMLIB.items()
-    ),
+    *_rtmlib(_RTMW_FILES, "rtmw", KEYPOINTS, contracts.RTMW),
+    *_rtmlib(_RTMPOSE_FILES, "rtmposev1", KEYPOINTS, contracts.RTMPOSE),
+    *_rtmlib(_DWPOSE_FILES, "rtmposev1", KEYPOINTS, contracts.DWPOSE),
 )
 
 
 def find(name: str, backend: str) -> ModelFile | None:
-    """The table's entry of a name; a URL of an rtmlib model is one too."""
+    """The table's entry of a name; a URL of an rtmlib model is one too, of an unknown family."""
     for model in KNOWN:
         if model.backend == backend and model.name == name:
             return model
     if backend == KEYPOINTS and name.startswith("https://") and name.endswith((".zip", ".onnx")):
-        return ModelFile(name, backend, name, Path(name).name.split(".")[0] + ".onnx", "unknown")
+        file = Path(name).name.split(".")[0] + ".onnx"
+        same = next((model for model in KNOWN if model.source == name), None)
+        return same or ModelFile(name, backend, name, file, _UNKNOWN, None)
     return None

@@ -87,7 +87,7 @@ def available() -> list[dict[str, Any]]:
             {
                 "name": model.name,
                 "backend": model.backend,
-                "licence": model.licence,
+                "licence": model.licence.name,
                 "source": model.source,
                 "path": found,
             }
