@@ -166,6 +166,7 @@ def test_a_faultless_build(web, build):
         "manifest:duplicate": 1, "manifest:no-url": 1,
     }  # fmt: skip
     assert result["outcomes_wrong"] == []
+    assert result["lost"] == {}
 
 
 def test_missed_invented_and_excused_persons(web, build):
@@ -200,6 +201,17 @@ def test_the_wrong_crop_of_a_photo_is_impure_and_not_recalled(web, build):
     result = score(build(found), web)
     assert result["counted"]["identity_purity"] == [2, 3]
     assert result["counted"]["identity_recall"] == [2, 3]
+    assert result["lost"] == {"kept": 1}
+
+
+def test_what_the_lost_images_died_of(web, build):
+    copied = {"u3": "identity:duplicate-of:0a-0", "u4": "cluster:noise"}
+    result = score(build(PERFECT[:1], outcomes=copied.items()), web)
+    assert result["counted"]["identity_recall"] == [1, 3]
+    assert result["lost"] == {"identity:duplicate": 1, "cluster:noise": 1}
+    text = io.StringIO()
+    print_score(result, Console(file=text, width=120))
+    assert "lost: 1 identity:duplicate, 1 cluster:noise." in text.getvalue()
 
 
 def test_any_copy_of_an_image_may_be_the_one_that_stays(web, build):

@@ -1,7 +1,8 @@
 """How good a build of the synthetic web is, compared with the truth.
 
 A score holds a number for each figure: a share, or a count for `COUNTS` (None for a share of
-nothing). `counted` holds for each `[right, of]`. What is counted is told at the functions of
+nothing). `counted` holds for each `[right, of]`, `lost` what the images died of that
+`identity_recall` misses. What is counted is told at the functions of
 `score_images` and `score_people`, and in a line each by `print_score`.
 """
 
@@ -63,6 +64,7 @@ def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]
         "counted": {key: [part["right"], part["of"]] for key, part in figures.items()},
         "rows": len(rows),
         "outcomes": dict(sorted(Counter(outcomes.values()).items())),
+        "lost": score_people.lost(photos, outcomes),
         "outcomes_add_up": _add_up(built, rows, outcomes, matched),
         "outcomes_wrong": wrong,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import combinations
 
 from webbody.demo.scoring.score_images import Match, share
@@ -32,7 +33,32 @@ def identities(matched: list[Match]) -> dict:
     Recall: of the images that should be kept, those of which a sample (or of their copies) is kept
     that shows the named person, under a label that means this person.
     """
-    means, pure, total = _labels(matched)
+    _, pure, total = _labels(matched)
+    wanted, found = _wanted_and_found(matched)
+    return {
+        "identity_purity": share(pure, total),
+        "identity_recall": share(len(found), len(wanted)),
+    }
+
+
+def lost(matched: list[Match], outcomes: Mapping[int, str]) -> dict[str, int]:
+    """What the images died of that recall misses: outcome of their manifest row -> images.
+
+    `kept` are images of which a sample is in the data that shows somebody else, or that stands
+    under another person's label.
+    """
+    wanted, found = _wanted_and_found(matched)
+    counts = Counter(outcomes.get(row, "none") for row in wanted - found)
+    grouped = Counter[str]()
+    for outcome, count in counts.items():
+        # The crop that a duplicate repeats is no kind of its own.
+        grouped[outcome.split("-of:")[0]] += count
+    return dict(grouped.most_common())
+
+
+def _wanted_and_found(matched: list[Match]) -> tuple[set[int], set[int]]:
+    """Rows of the images that should be kept, and of those that are (or a copy of theirs)."""
+    means = _labels(matched)[0]
     rows = {match.truth["row"]: match for match in matched}
     wanted, found = set(), set()
     for match in matched:
@@ -46,10 +72,7 @@ def identities(matched: list[Match]) -> dict:
             right = figure is not None and figure["identity"] == row["identity"]
             if right and means.get(crop.person) == row["identity"]:
                 found.add(root.truth["row"])
-    return {
-        "identity_purity": share(pure, total),
-        "identity_recall": share(len(found), len(wanted)),
-    }
+    return wanted, found
 
 
 def merges(people: list[list[str]], names: list[dict]) -> dict:

@@ -35,6 +35,9 @@ def print_score(result: dict, console: Console | None = None) -> None:
         share = f"{100 * right / of:.1f} %" if of else "–"
         table.add_row(title, share, f"{right} of {of}", meaning)
     console.print(table)
+    if result["lost"]:
+        lost = ", ".join(f"{count} {outcome}" for outcome, count in result["lost"].items())
+        console.print(f"Images that belong in the data and were lost: {lost}.", soft_wrap=True)
     adds_up = result["outcomes_add_up"]
     verdict = (
         "each has exactly one outcome" if adds_up else "[bold red]the outcomes do not add up[/]"
