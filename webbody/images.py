@@ -1,8 +1,8 @@
-"""Reading and writing images that come from strangers.
+"""Reading and writing images that come from strangers: the one decoder, whatever door they come by.
 
 Everything here takes bytes. Sizes are checked against the header before a pixel is decoded, and an
 image is either decoded whole or rejected: a partly grey picture never passes. All arrays are
-upright RGB, (H, W, 3) uint8.
+upright sRGB, (H, W, 3) uint8.
 """
 
 import io
@@ -11,13 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
-from webbody.image_header import Header, ImageError, failure, open_image, probe, sniff
+from webbody.picture_files.errors import ImageError
+from webbody.picture_files.flatten import flatten
+from webbody.picture_files.formats import SUFFIXES, sniff
+from webbody.picture_files.header import Header, failure, open_image
+from webbody.picture_files.jpeg import parse_jpeg
 
 __all__ = [
-    "RGB", "Header", "ImageError", "decode", "encode_jpeg", "letterbox", "probe", "sniff",
+    "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg",
+    "is_plain_jpeg", "letterbox", "probe", "sniff",
 ]  # fmt: skip
 
 RGB = NDArray[np.uint8]
+
+#: Pictures with more pixels are not decoded where no setting says otherwise.
+MAX_PIXELS = 100_000_000
 
 #: How each EXIF orientation is undone.
 _UPRIGHT = {
@@ -31,21 +39,33 @@ _UPRIGHT = {
 }
 
 
-def decode(data: bytes, max_pixels: int | None = None) -> RGB:
-    """The whole image as upright RGB (H, W, 3) uint8.
+def probe(data: bytes, max_pixels: int | None = None) -> Header:
+    """Format and upright size, without decoding a pixel.
 
-    EXIF orientation is applied; transparency is laid on white; 16-bit samples keep their upper
-    byte; of an animation the first frame is taken. Raises ImageError as `probe` does; an image
-    that ends early is `image:truncated`, never filled up.
+    Raises ImageError `image:not-an-image`, `image:unsupported-format` (a picture of a kind that is
+    not read), `image:too-large` (more than `max_pixels`, or more work than such a picture takes),
+    `image:truncated` or `image:unreadable`.
     """
-    image, header = open_image(data, max_pixels)
+    return open_image(data, max_pixels).header
+
+
+def decode(data: bytes, max_pixels: int | None = None) -> RGB:
+    """The whole image as upright sRGB (H, W, 3) uint8.
+
+    EXIF orientation is applied; colour profiles are converted to sRGB (see `picture_files.icc`);
+    transparency is laid on white; 16-bit samples keep their upper byte; of an animation the first
+    frame is taken. Raises ImageError as `probe` does; an image that ends early is
+    `image:truncated`, never filled up.
+    """
+    opened = open_image(data, max_pixels)
+    image, header = opened.image, opened.header
     # Libraries that load beside us switch this global on; then a cut file would turn grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image.load()
-        if header.format == "jpg" and _ends_grey(image) and _filled_up(data, image):
+        if header.format == "jpg" and _ends_grey(image) and _filled_up(opened.body, image):
             raise ImageError("image:truncated", "the last blocks have no data")
-        flat = _flatten(image)
+        flat = flatten(image, opened.parsed.profile)
     except MemoryError as error:
         raise ImageError("image:too-large", "memory") from error
     except Exception as error:
@@ -53,6 +73,18 @@ def decode(data: bytes, max_pixels: int | None = None) -> RGB:
     if header.format != "tif" and header.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[header.orientation])
     return np.array(flat)
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether any JPEG decoder of the libjpeg family makes of it the pixels that `decode` makes.
+
+    It is so for upright 8-bit pictures, grey or YCbCr, without a profile and in one scan, whose
+    last pixel is not the mid-grey that stands for missing data.
+    """
+    try:
+        return data.startswith(b"\xff\xd8\xff") and parse_jpeg(data).plain
+    except ImageError:
+        return False
 
 
 def encode_jpeg(rgb: RGB, quality: int, subsampling: str = "4:4:4") -> bytes:
@@ -78,19 +110,6 @@ def letterbox(rgb: RGB, size: int) -> tuple[RGB, float, int, int]:
     square = np.full((size, size, 3), 255, np.uint8)
     square[top : top + new[1], left : left + new[0]] = np.asarray(resized)
     return square, scale, left, top
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """RGB without transparency."""
-    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip to 255
-        upper = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-        return Image.fromarray(upper).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError(f"samples of mode {image.mode} have no known range")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        clear = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _ends_grey(image: Image.Image) -> bool:

@@ -9,26 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_pictures import chunk, picture, saved
 from PIL import Image, ImageFile, ImageOps
 
 from webbody.images import ImageError, decode, encode_jpeg, letterbox, probe
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
-
-
-def picture(width: int = 60, height: int = 40) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 255, (3, 4, 3), np.uint8)
-    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def saved(image: Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JPEG2000"]
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
@@ -46,7 +32,9 @@ def outcome(data: bytes, **options) -> str:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_keeps_its_pixels_and_size(kind):
     image = picture()
-    data = saved(image, kind, **({"quality": 98} if kind in ("JPEG", "WEBP") else {}))
+    data = saved(
+        image, kind, **({"quality": 98} if kind in ("JPEG", "WEBP", "AVIF", "HEIF") else {})
+    )
     header = probe(data)
     assert (header.width, header.height) == (60, 40)
     array = decode(data)
@@ -55,7 +43,7 @@ def test_every_format_keeps_its_pixels_and_size(kind):
     assert abs(array.astype(int) - np.asarray(image).astype(int)).mean() < 8
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(kind, orientation):
     exif = Image.Exif()
@@ -72,7 +60,9 @@ def test_exif_orientation_is_applied(kind, orientation):
 def test_cut_files_are_rejected(kind, share):
     data = saved(picture(200, 150), kind)
     found = outcome(data[: int(len(data) * share)])
-    assert found == "image:truncated" or (kind == "BMP" and share == 0.02)
+    # The first bytes of some do not suffice to tell what they are.
+    early = share == 0.02 and kind in ("BMP", "AVIF", "HEIF", "JPEG2000")
+    assert found == "image:truncated" or early
 
 
 def test_cut_files_are_rejected_when_a_library_allows_them(monkeypatch):
@@ -163,7 +153,6 @@ def test_size_is_checked_before_any_memory_is_used():
         b"<!DOCTYPE html><p>x",
         b"  <html>",
         b'{"error": 1}',
-        b"<svg xmlns=''>",
         b"GIF",
         bytes(9),
     ],
@@ -217,3 +206,38 @@ def test_letterbox_moves_a_point_along():
     square, scale, left, top = letterbox(array, 150)
     y, x = np.unravel_index(square[..., 0].argmin(), (150, 150))
     assert (x + 0.5, y + 0.5) == pytest.approx((62 * scale + left, 202 * scale + top), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"\xff\x0a" + bytes(9), "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\0\0\1\0\1\0", "ICO"),
+        (b"II+\0\x08\0", "BigTIFF"),
+        (b"P6 3 4 255 ", "PNM"),
+        (b"<svg xmlns=''>", "SVG"),
+        (b"<?xml version='1.0'?>\n<!-- made by hand -->\n<svg>", "SVG"),
+        (b"\0\0\0\x18ftypvvic\0\0\0\0mif1vvic", "VVC"),
+        (b"\xff\xd8\xff\xc0\0\x11\x0c\0\x10\0\x10\x03" + bytes(40), "JPEG of 12 bits"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(body, name):
+    with pytest.raises(ImageError) as caught:
+        probe(body)
+    assert (caught.value.outcome, caught.value.detail) == ("image:unsupported-format", name)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><svg>",
+        b"<html><body><svg width='1'>",
+        b"\0\0\0\x18ftypmp42\0\0\0\0isommp42",
+        b"\0\0\0\x14ftypqt  \0\0\0\0qt  ",
+        b"%PDF-1.7",
+    ],
+)
+def test_pages_and_films_are_no_images(body):
+    assert outcome(body) == "image:not-an-image"

@@ -1,0 +1,1 @@
+"""Picture files from strangers: their formats, headers under limits, and their colours."""
