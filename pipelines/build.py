@@ -20,7 +20,7 @@ from pipelines.engine.graph import (
     is_done,
     tasks,
 )
-from pipelines.engine.settings_files import files_of
+from pipelines.engine.settings_files import files_of, settled
 from pipelines.engine.stage import ALL, committed
 from pipelines.engine.state import (
     StageTotals,
@@ -89,10 +89,11 @@ class Run:
         for name in ("manifest", "out"):
             if not getattr(config, name):
                 raise WebbodyError(f"No {name} is given; pass --{name}.")
-        self.config, self.listener = config, listener
+        self.listener = listener
         self.folder = Folder(config.out)
         self.manifest = Manifest(config.manifest)
-        self.tasks = tasks(config, self.manifest.file, files_of(config))
+        self.config = settled(config)
+        self.tasks = tasks(self.config, self.manifest.file, files_of(self.config))
         self.failures: list[Failure] = []
         self.ran = 0
         self._cluster: cluster.Cluster | None = None

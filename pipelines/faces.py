@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
-from pipelines.matching.features import DIM, EMBEDDER, FEATURE
+from pipelines.matching.features import EMBEDDER, to_column
+from pipelines.vision import families
 from pipelines.vision.embedding import Embedder, align, alignments, moved
 from pipelines.vision.face_detection import FaceDetector
 from pipelines.vision.face_detection import Faces as Detected
@@ -70,17 +71,19 @@ class Faces(Stage):
         detector: str,
         detector_size: int,
         embedder: str,
-        min_score: float,
+        min_score: float | None,
         min_size: float,
         device: str = "auto",
         batch: int = 32,
         threads: int = 1,
     ) -> None:
+        family = families.face_detector(detector)
+        self.min_score = families.threshold(family, min_score, "faces.min_score")
         self.detector = FaceDetector(
-            detector, detector_size, min(FLOOR, min_score), device, threads
+            detector, detector_size, min(FLOOR, self.min_score), device, threads
         )
         self.embedder = Embedder(embedder, device, batch, threads)
-        self.min_score, self.min_size, self.threads = min_score, min_size, threads
+        self.min_size, self.threads = min_size, threads
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
@@ -141,17 +144,15 @@ class Faces(Stage):
         parts: list[NDArray[np.float32]],
     ) -> pa.Table:
         """The rows that go on with features, raw in half precision, and their norms."""
-        features = np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32)
+        width = self.embedder.width
+        features = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
         kept = np.array([row["outcome"] is None for row in rows], bool)
-        halves = np.zeros((len(rows), DIM), np.float16)
+        halves = np.zeros((len(rows), width), np.float16)
         halves[embedded] = features
         norms = np.zeros(len(rows), np.float32)
         norms[embedded] = np.linalg.norm(features, axis=1)
-        column = pa.FixedSizeListArray.from_arrays(
-            pa.array(halves.ravel()), type=FEATURE, mask=pa.array(~kept)
-        )
         table = pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
-        table = table.append_column("feature", column)
+        table = table.append_column("feature", to_column(halves, ~kept))
         table = table.append_column("norm", pa.array(norms, mask=~kept))
         return table.replace_schema_metadata({EMBEDDER: self.embedder.digest})
 

@@ -80,7 +80,7 @@ class Identities(Stage):
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         centres = Centres.read(inputs)
         for gallery in self.galleries:
-            gallery.check(centres.embedder)
+            gallery.check(centres.embedder, centres.vectors.shape[1] if centres.names else None)
         judged = judge(
             centres,
             self.galleries,
@@ -127,7 +127,8 @@ class Identities(Stage):
         np.maximum.at(highest, judged.person, centres.shards)
         spans = stays & (lowest < highest)
         repeats: dict[str, tuple[str, float]] = {}
-        for faces in faces_of_people(inputs, wanted, images.copy(), spans):
+        width = centres.vectors.shape[1]
+        for faces in faces_of_people(inputs, wanted, images.copy(), spans, width):
             crops = faces.rows["crop"]
             found = duplicates.find(faces.rows["feature"], faces.rows["image"], self.duplicate)
             for row in np.flatnonzero(found.of >= 0):

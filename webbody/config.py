@@ -107,7 +107,11 @@ class Faces(Section):
         "cvlface_kprpe_vit_base_webface12m.pt",
         description="path of a KP-RPE ViT (CVLFace layout) or of an ArcFace ONNX file",
     )
-    min_score: Unit = Field(0.95, description="detection score below which a face is not trusted")
+    min_score: Unit | None = Field(
+        None,
+        description="detection score below which a face is not trusted; null: the detector "
+        "family's own, 0.5 for SCRFD (`webbody models list`)",
+    )
     min_size: float = Field(
         16, ge=1, description="longer side of the face box in pixels below which it is dropped"
     )

@@ -1,11 +1,23 @@
-"""The files that settings name: models and galleries, which must be there before a build starts."""
+"""What settings name: models and galleries, which must be there, and the families' thresholds."""
 
 from pathlib import Path
 from typing import Any
 
+from pipelines.vision import families
 from webbody import models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+
+
+def settled(config: BuildConfig) -> BuildConfig:
+    """The settings with numbers where they leave a threshold to the model's family.
+
+    So the number that holds is in the fingerprints, and in what a build remembers of its settings.
+    """
+    out = config.model_copy(deep=True)
+    family = families.face_detector(config.faces.detector)
+    out.faces.min_score = families.threshold(family, config.faces.min_score, "faces.min_score")
+    return out
 
 
 def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:

@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 
 from pipelines.known.identity_sources import decoded, read_sources
 from pipelines.matching.features import (
-    DIM,
     EMBEDDER,
-    FEATURE,
     Floats,
     embedder_of,
+    feature_type,
     from_column,
     to_column,
 )
@@ -24,25 +23,35 @@ from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 _NAME = b"webbody.gallery"
-_SCHEMA = pa.schema([("identity", pa.string()), ("feature", FEATURE), ("images", pa.int32())])
+
+
+def _schema(width: int) -> pa.Schema:
+    return pa.schema(
+        [("identity", pa.string()), ("feature", feature_type(width)), ("images", pa.int32())]
+    )
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery in memory: opaque identities (N,) and the sums (N, 512) of their raw features."""
+    """A gallery in memory: opaque identities (N,) and the sums (N, D) of their raw features."""
 
     name: str
     embedder: str
     identities: list[str]
     features: Floats
 
-    def check(self, embedder: str) -> None:
-        """WebbodyError unless the gallery was made by the embedder with this sha256."""
-        if embedder and embedder != self.embedder:
+    def check(self, embedder: str, width: int | None) -> None:
+        """WebbodyError unless the gallery was made by the embedder with this sha256.
+
+        width: of the build's features, None where it has none; a sha256 of "" is not known.
+        """
+        own = self.features.shape[1]
+        if (embedder and embedder != self.embedder) or width not in (None, own):
             raise WebbodyError(
-                f"Gallery {self.name} was made with the face embedder {self.embedder[:12]}, the "
-                f"build's features with {embedder[:12]}: make the gallery again with "
-                "`webbody gallery` and the build's settings."
+                f"Gallery {self.name} was made with the face embedder {self.embedder[:12]} "
+                f"({own} numbers), the build's features with {embedder[:12] or 'an unknown one'} "
+                f"({width or 'unknown'}): make the gallery again with `webbody gallery` and the "
+                "build's settings."
             )
 
 
@@ -63,7 +72,7 @@ def make_gallery(
     detector: str,
     embedder: str,
     detector_size: int = 640,
-    min_score: float = 0.95,
+    min_score: float | None = None,
     min_size: float = 16,
     device: str = "auto",
     batch: int = 32,
@@ -115,12 +124,14 @@ def write_gallery(
     sums: dict[str, np.ndarray],
     images: dict[str, int],
 ) -> None:
-    """Write the sums of raw features (512,) by opaque identity."""
+    """Write the sums of raw features (D,) by opaque identity; all must be of one width."""
     identities = sorted(sums)
     features = np.stack([_in_half(sums[identity]) for identity in identities])
     table = pa.table(
         [identities, to_column(features), [images[identity] for identity in identities]],
-        _SCHEMA.with_metadata({_NAME: name.encode(), EMBEDDER: embedder.encode()}),
+        _schema(features.shape[1]).with_metadata(
+            {_NAME: name.encode(), EMBEDDER: embedder.encode()}
+        ),
     )
     out = Path(out)
     with Folder(out.resolve().parent).write(out.name) as file:
@@ -138,7 +149,9 @@ def read_gallery(path: str | Path) -> Gallery:
     except (OSError, pa.ArrowInvalid) as error:
         raise WebbodyError(f"{path}: is no gallery; `webbody gallery` makes one.") from error
     metadata = table.schema.metadata or {}
-    if not table.schema.equals(_SCHEMA) or _NAME not in metadata:
+    kind = table.schema.field("feature").type if "feature" in table.schema.names else None
+    width = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
+    if not table.schema.equals(_schema(width)) or _NAME not in metadata:
         raise WebbodyError(f"{path}: is no gallery; `webbody gallery` makes one.")
     return Gallery(
         metadata[_NAME].decode(),
@@ -155,6 +168,4 @@ def opaque(identity: str) -> str:
 
 def _in_half(total: np.ndarray) -> np.ndarray:
     """The sum, scaled down where half precision cannot hold it: only its direction counts."""
-    if total.shape != (DIM,):
-        raise WebbodyError(f"A gallery holds features of {DIM} values, not {total.shape}.")
     return total / max(1.0, float(np.abs(total).max()) / 60_000)

@@ -70,10 +70,10 @@ class Centres:
         images: list[int] = []
         shards: list[int] = []
         vectors: list[Floats] = []
-        embedders: dict[str, str] = {}
+        embedders: dict[tuple[str, int], str] = {}
         for number, shard in enumerate(inputs.shards):
             faces = Faces.read(inputs, shard)
-            embedders[faces.embedder] = shard
+            embedders[faces.embedder, faces.features.shape[1]] = shard
             for name, rows in faces.by_name():
                 names.append(name)
                 first.append(faces.crops[rows[0]])
@@ -82,8 +82,11 @@ class Centres:
                 vectors.append(centre(faces.features[rows]))
         if len(embedders) > 1:
             raise WebbodyError(
-                "The shards' features come from different face embedders (shards "
-                + " and ".join(sorted(embedders.values()))
+                "The shards' features come from different face embedders ("
+                + " and ".join(
+                    f"shard {shard}: {width} numbers of {embedder[:12] or 'an unknown one'}"
+                    for (embedder, width), shard in sorted(embedders.items())
+                )
                 + "): build again so that `faces` is made by one."
             )
         order = np.argsort(np.array(first, dtype=str), kind="stable")
@@ -92,5 +95,5 @@ class Centres:
             np.array(images, np.int64)[order],
             np.array(shards, np.int64)[order],
             np.stack(vectors)[order] if vectors else np.zeros((0, 1), np.float32),
-            next(iter(embedders), ""),
+            next(iter(embedders), ("", 0))[0],
         )

@@ -1,7 +1,8 @@
 """Face features in tables and arrays: raw, unit length, and summed up to centres.
 
 A raw feature keeps its norm, which tells the quality of the face, so a sum of raw features is a
-centre in which good faces count more. Similarity is always the cosine.
+centre in which good faces count more. Similarity is always the cosine. A feature is as wide as the
+embedder makes it; a table's schema says how wide.
 """
 
 import numpy as np
@@ -11,21 +12,29 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-DIM = 512
-#: The type of the column `feature` in every table.
-FEATURE = pa.list_(pa.float16(), DIM)
 #: Table metadata that says which embedder made the features: the sha256 of its file.
 EMBEDDER = b"webbody.embedder"
 
 
-def to_column(features: NDArray[np.floating]) -> pa.FixedSizeListArray:
-    """Features (N, 512) as a column of type FEATURE."""
+def feature_type(width: int) -> pa.DataType:
+    """The type of the column `feature` in every table: `width` numbers in half precision."""
+    return pa.list_(pa.float16(), width)
+
+
+def to_column(
+    features: NDArray[np.floating], mask: NDArray[np.bool_] | None = None
+) -> pa.FixedSizeListArray:
+    """Features (N, D) as a column; null where `mask` (N,) is set."""
     half = np.ascontiguousarray(features, dtype=np.float16)
-    return pa.FixedSizeListArray.from_arrays(pa.array(half.ravel()), type=FEATURE)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(half.ravel()),
+        type=feature_type(half.shape[1]),
+        mask=None if mask is None else pa.array(mask),
+    )
 
 
 def from_column(column: pa.ChunkedArray | pa.Array) -> Floats:
-    """The features (N, 512) of a column without nulls, as float32.
+    """The features (N, D) of a column without nulls, as float32.
 
     A feature with a value that is not finite becomes zero, which is similar to nothing.
     """

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from pipelines.clusters import strings
 from pipelines.engine.stage import Inputs
 from pipelines.matching.centres import Faces
-from pipelines.matching.features import DIM, rows_of
+from pipelines.matching.features import rows_of
 
-_ROW = np.dtype([("crop", "U32"), ("image", "U64"), ("feature", np.float32, (DIM,))])
+
+def _row(width: int) -> np.dtype:
+    return np.dtype([("crop", "U32"), ("image", "U64"), ("feature", np.float32, (width,))])
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ def faces_of_people(
     person_of: Mapping[str, int],
     images: NDArray[np.int64],
     spans: NDArray[np.bool_],
+    width: int,
 ) -> Iterator[PersonFaces]:
     """Go through the shards once and yield each person's faces.
 
     person_of: name -> person, for the names that are wanted. images: (P,) faces of each person.
-    spans: (P,) whether the person's names lie in several shards. Only the faces of those people
-    wait, in a temporary file; of the others no more than a shard is held.
+    spans: (P,) whether the person's names lie in several shards. width: of the features. Only the
+    faces of those people wait, in a temporary file; of the others no more than a shard is held.
     """
     waiting = np.flatnonzero(spans)
     end = np.cumsum(images[waiting])
@@ -47,7 +50,7 @@ def faces_of_people(
     with tempfile.TemporaryDirectory() as folder:
         total = int(end[-1]) if len(end) else 0
         shape = (max(1, total),)
-        spill = np.memmap(Path(folder) / "faces", _ROW, mode="w+", shape=shape)
+        spill = np.memmap(Path(folder) / "faces", _row(width), mode="w+", shape=shape)
         for shard in inputs.shards:
             together: dict[int, list[NDArray]] = {}
             for name, rows in _by_name(inputs, shard):
@@ -72,7 +75,7 @@ def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
     download = inputs.table("download", shard, ["key", "sha256"])
     found = rows_of(faces.keys, download["key"])
     images = download["sha256"].take(pa.array(found, mask=found < 0))
-    rows = np.zeros(len(faces.crops), _ROW)
+    rows = np.zeros(len(faces.crops), _row(faces.features.shape[1]))
     rows["crop"] = faces.crops
     rows["image"] = strings(images)
     rows["feature"] = faces.features

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.matching.features import DIM
 from pipelines.vision.devices import choose_device, onnx_options, onnx_providers
 from webbody import models
 from webbody.errors import WebbodyError
@@ -58,7 +57,10 @@ def moved(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> ND
 
 
 class Embedder:
-    """Raw, un-normalised features of aligned faces; `digest` is the sha256 of the model's file."""
+    """Raw, un-normalised features of aligned faces.
+
+    `digest` is the sha256 of the model's file, `width` how many numbers a feature has.
+    """
 
     def __init__(self, model: str, device: str, batch: int, threads: int) -> None:
         self.batch = batch
@@ -68,16 +70,18 @@ class Embedder:
         self._features = load(str(path), choose_device(device), threads)
         blank = np.zeros((1, SIZE, SIZE, 3), np.uint8)
         with models.loading(path, "a face embedder"):
-            width = self._features(blank, moved(TEMPLATE[None], _STILL)).shape[1]
-        if width != DIM:
+            shape = self._features(blank, moved(TEMPLATE[None], _STILL)).shape
+        if len(shape) != 2 or shape[0] != 1:
             raise WebbodyError(
-                f"{path}: gives features of length {width}, not {DIM}; choose another embedder."
+                f"{path}: gives {' x '.join(map(str, shape))} numbers for one face, not one "
+                "feature; choose another embedder."
             )
+        self.width = shape[1]
 
     def __call__(
         self, faces: Sequence[NDArray[np.uint8]], landmarks: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """The features (N, 512) of faces, N x (112, 112, 3) uint8 RGB.
+        """The features (N, width) of faces, N x (112, 112, 3) uint8 RGB.
 
         landmarks (N, 5, 2) as fractions of the face.
         """
@@ -87,7 +91,7 @@ class Embedder:
             )
             for start in range(0, len(faces), self.batch)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.width), np.float32)
 
 
 def _kprpe(path: str, device: str, threads: int) -> Features:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.engine.windows import windows
 from pipelines.faces import choose
 from pipelines.matching.features import Floats
+from pipelines.vision import families
 from pipelines.vision.embedding import Embedder, align, alignments, moved
 from pipelines.vision.face_detection import FaceDetector
 from webbody.images import RGB
@@ -22,7 +23,8 @@ WINDOW = 16
 class PictureFaces:
     """Detector and embedder of the faces stage, applied to whole pictures.
 
-    Settings are those of the stage; `digest` is the sha256 of the embedder's file.
+    Settings are those of the stage; `digest` is the sha256 of the embedder's file, `min_score` the
+    threshold that holds.
     """
 
     def __init__(
@@ -31,13 +33,16 @@ class PictureFaces:
         detector: str,
         embedder: str,
         detector_size: int = 640,
-        min_score: float = 0.95,
+        min_score: float | None = None,
         min_size: float = 16,
         device: str = "auto",
         batch: int = 32,
         threads: int = 1,
     ) -> None:
-        self._detector = FaceDetector(detector, detector_size, min_score, device, threads)
+        self.min_score = families.threshold(
+            families.face_detector(detector), min_score, "faces.min_score"
+        )
+        self._detector = FaceDetector(detector, detector_size, self.min_score, device, threads)
         self._embedder = Embedder(embedder, device, batch, threads)
         self._min_size = min_size
         self.digest = self._embedder.digest

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.faces import FLOOR, choose
 from pipelines.persons import select
+from pipelines.vision import families
 from pipelines.vision.face_detection import FaceDetector
 from pipelines.vision.keypoint_detection import KeypointDetector
 from pipelines.vision.nineteen import nineteen
@@ -55,7 +56,9 @@ class SubjectFinder:
         # Whole-body models know the mouth corners; beside the others a face detector is needed.
         self._faces = None
         if self._keypoints.count == 17:
-            floor = min(FLOOR, faces.min_score)
+            family = families.face_detector(faces.detector)
+            trusted = families.threshold(family, faces.min_score, "faces.min_score")
+            floor = min(FLOOR, trusted)
             self._faces = FaceDetector(faces.detector, faces.detector_size, floor, device, threads)
 
     def __call__(self, photos: Sequence[RGB]) -> list[Subject]:

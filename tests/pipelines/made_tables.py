@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.engine.stage import Outputs, Stage, run_shard
-from pipelines.matching.features import DIM, to_column
+from pipelines.matching.features import to_column
 from webbody.commit import Record
 from webbody.storage import Folder
 
@@ -42,7 +42,7 @@ def near(rng: np.random.Generator, anchor: np.ndarray, cosine: float, count: int
 
 def put_faces(folder: Folder, shard: str, crops: list[str], features: np.ndarray) -> None:
     """The faces table, in the layout of the stage; every face trusted."""
-    assert features.shape == (len(crops), DIM)
+    assert len(features) == len(crops)
     put(
         folder,
         "faces",

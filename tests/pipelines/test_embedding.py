@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from photo_shards import demo_model, photos, rgb
+from tiny_onnx import write_region_means
 
 from pipelines.vision.embedding import SIZE, TEMPLATE, Embedder, align, alignments, moved
+from webbody import model_contracts as contracts
 from webbody.errors import WebbodyError
 
 
@@ -84,3 +86,23 @@ def test_wrong_files_are_told(tmp_path):
     for name in ("faces.onnx", "persons.pt"):
         with pytest.raises(WebbodyError, match=name):
             Embedder(demo_model(name), "cpu", batch=4, threads=1)
+
+
+def test_an_embedder_of_any_width_says_how_wide_it_is(tmp_path):
+    path = write_region_means(tmp_path / "narrow.onnx", (SIZE, SIZE), (2, 4))
+    embedder = Embedder(str(path), "cpu", batch=4, threads=1)
+    assert embedder.width == 24
+    assert embedder([], np.zeros((0, 5, 2), np.float32)).shape == (0, 24)
+    marks = np.zeros((5, 5, 2), np.float32)
+    assert embedder([np.zeros((SIZE, SIZE, 3), np.uint8)] * 5, marks).shape == (5, 24)
+
+
+def test_the_network_of_an_arcface_file_gets_red_first(tmp_path):
+    # The first feature is the mean of the first channel, in (value - 127.5) / 127.5.
+    path = write_region_means(tmp_path / "means.onnx", (SIZE, SIZE), (1, 1))
+    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    red[..., 0] = 255
+    marks = np.zeros((1, 5, 2), np.float32)
+    found = Embedder(str(path), "cpu", batch=4, threads=1)([red], marks)[0]
+    np.testing.assert_allclose(found, [1, -1, -1], atol=1e-5)
+    assert contracts.ARCFACE.colours == "RGB"

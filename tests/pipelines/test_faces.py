@@ -8,7 +8,7 @@ from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos
 
 from pipelines.engine.stage import Inputs
 from pipelines.faces import Faces
-from pipelines.matching.features import EMBEDDER, FEATURE, from_column
+from pipelines.matching.features import EMBEDDER, feature_type, from_column
 from pipelines.persons import SCHEMA
 from pipelines.vision.face_detection import FaceDetector
 from pipelines.vision.upper_body import upper_body
@@ -60,7 +60,7 @@ def test_a_row_for_every_crop(finished):
     out, truth = finished
     table = Inputs(Folder(out), SHARD).table("faces")
     assert table.column("crop").to_pylist() == [row["crop"] for row in truth]
-    assert table.schema.field("feature").type == FEATURE
+    assert table.schema.field("feature").type == feature_type(512)
     assert table.schema.field("norm").type == pa.float32()
     assert table.schema.metadata[EMBEDDER].decode() == digest(demo_model("embedder.pt"))
     for row in table.to_pylist():

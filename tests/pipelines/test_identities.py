@@ -231,6 +231,41 @@ def test_a_gallery_of_another_embedder_is_refused(tmp_path, world):
         run(Identities(**{**SETTINGS, "galleries": (path,)}), folder, "all", ["00"])
 
 
+def test_widths_are_not_mixed(tmp_path, world):
+    rng, (ann, bob, *_) = world
+    made = Made()
+    made.add("00", "ann", faces(rng, ann, "a"))
+    made.add("01", "bob", faces(rng, bob, "b"))
+    path = gallery(tmp_path / "narrow.parquet", "narrow", [ann[:128]])
+    with pytest.raises(WebbodyError, match=r"128 numbers.*512.*make the gallery again"):
+        made.build(tmp_path / "a", galleries=(path,))
+    made.build(tmp_path / "b")
+    folder = Folder(tmp_path / "b")
+    narrow = np.array([face.feature[:128] for face in made.shards["01"]["bob"]])
+    put_faces(folder, "01", [f"b{i}-0" for i in range(4)], narrow)
+    with pytest.raises(WebbodyError, match=r"shard 01: 128 numbers.*shard 00: 512 numbers"):
+        run(Identities(**SETTINGS), folder, "all", ["00", "01"])
+
+
+def test_narrow_features_are_matched_as_wide_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    ann, bob, eve = np.linalg.qr(rng.normal(size=(128, 3)))[0].T
+    folder, crops = Folder(tmp_path), []
+    for shard, name, anchor in (("00", "ann", ann), ("01", "ann too", ann), ("02", "bob", bob)):
+        some = [f"{shard}{i}-0" for i in range(4)]
+        put_faces(folder, shard, some, near(rng, anchor, 0.8, 4))
+        columns = {"crop": some, "key": [crop[:-2] for crop in some], "name": [name] * 4}
+        put(folder, "clusters", shard, **columns, outcome=pa.nulls(4, pa.string()))
+        put(folder, "download", shard, key=columns["key"], sha256=some)
+        crops += some
+    path = gallery(tmp_path / "lfw.parquet", "lfw", [bob, eve])
+    settings = {**SETTINGS, "galleries": (path,), "similar": 0.7, "ambiguous": 0.6}
+    run(Identities(**settings), folder, "all", ["00", "01", "02"])
+    people = table(folder, "identities/people.parquet").to_pylist()
+    by_names = {tuple(row["names"]): row["outcome"] for row in people}
+    assert by_names == {("ann", "ann too"): None, ("bob",): "identity:leak:lfw"}
+
+
 def test_what_is_no_gallery_is_told(tmp_path):
     with pytest.raises(WebbodyError, match="does not exist"):
         Identities(**{**SETTINGS, "galleries": (str(tmp_path / "x.parquet"),)})
