@@ -40,9 +40,33 @@ class Contract:
     width: int | None = None
     beta: float | None = None
 
+    def facts(self, input_size: tuple[int, int] | None) -> dict[str, str]:
+        """The contract in words; input_size: of a file that differs from its family."""
+        sides = input_size or self.input_size
+        out = {
+            "family": self.family,
+            "colours": f"{self.colours}, mean {_numbers(self.mean)}, std {_numbers(self.std)}",
+            "input": f"{sides[0]} x {sides[1]} px" if sides else "any size",
+            "output": self.output,
+            "score": self.score
+            + (f" (from {self.scale[0]:g} to {self.scale[1]:g})" if self.scale else ""),
+            "threshold": self.threshold_source
+            if self.threshold is None
+            else f"{self.threshold:g}: {self.threshold_source}",
+        }
+        if self.beta is not None:
+            out["beta"] = f"{self.beta:g}"
+        out["source"] = self.source
+        return {key: value for key, value in out.items() if value}
+
     def accepts(self, threshold: float) -> bool:
         """Whether a threshold lies on the score's scale."""
         return self.scale is not None and self.scale[0] <= threshold <= self.scale[1]
+
+
+def _numbers(values: Triple) -> str:
+    one = set(values)
+    return f"{values[0]:g}" if len(one) == 1 else " ".join(f"{value:g}" for value in values)
 
 
 def _all(value: float) -> Triple:

@@ -69,6 +69,32 @@ _W600K_R50 = (174_383_860, "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9
 _W600K_MBF = (13_616_099, "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f")
 _GLINTR100 = (260_665_334, "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf")
 _YOLOV8N_POSE = (6_832_633, "c6fa93dd1ee4a2c18c900a45c1d864a1c6f7aba75d84f91648a30b7fb641d212")
+_KPRPE = (None, "04b4bee1de7cefa9e97900f8449fca906d8afbab2029bd39cc5049d33e927ed9")
+_AURAFACE = (260_694_151, "a7933ea5330113b01c9b60351d8f4c33003f145d8470ac5f0e52ee2effe25c60")
+_YUNET = (232_589, "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4")
+_RTMLIB = {  # of the ONNX file within the archive
+    "rtmpose-m-256x192": (
+        54_330_655, "5c0a4bf67953e6d2ac43ce15e77dc9d5d354ae18430a47d2c5963a7bc5683e3c",
+    ),
+    "rtmpose-s-256x192": (
+        None, "9aeb635b83f86aea45cf45d85798f7eba1a162de8e0d721c44e54fe5eebaf47d",
+    ),
+    "dwpose-l-384x288": (
+        134_399_323, "8cfecfc2226d8e14b510c2fd28442226c518b4d60690535753187877411d4005",
+    ),
+    "yolox-tiny-416x416": (
+        None, "ceb11c07298f95c50d7c5abeb906d03340c85f23aa79e3e66966e7fb6c307250",
+    ),
+    "yolox-m-640x640": (
+        101_400_344, "3dea6513388889f0fff4b77bf7a26013600321b9eb9ceb0e9a400a82572f5f23",
+    ),
+    "yolox-x-640x640": (
+        None, "8e9ea96a176bd48501eaaa77216e49ee30794d2f8ba80c7b9862beca4ea972da",
+    ),
+    "rtmo-s-640x640": (
+        39_617_685, "d0703d40d19f3921da51ae725402d5fdae4d2478c7442072d3101bd396f370d8",
+    ),
+}  # fmt: skip
 _NOT_KNOWN = (None, None)
 
 _PACKS = {  # detector and ArcFace embedder of insightface's packs
@@ -126,16 +152,16 @@ def _insightface() -> list[ModelFile]:
 def _rtmlib(
     files: dict[str, str], folder: str, backend: str, contract: Contract
 ) -> list[ModelFile]:
-    """The names' sizes are height x width; the digits in the files' are of the checkpoint, not of
-    the ONNX file, so their digests are not known.
+    """Files of mmpose as rtmlib fetches them: names by height x width.
+
+    The digits in the files' names are of the checkpoint, not of the ONNX file.
     """
     found = []
     for name, file in files.items():
         height, width = map(int, name.rsplit("-", 1)[1].split("x"))
-        source = f"{_MMPOSE}{folder}/onnx_sdk/{file}.zip"
-        found.append(
-            ModelFile(name, backend, source, f"{file}.onnx", _APACHE, contract, (width, height))
-        )
+        place, source = f"{file}.onnx", f"{_MMPOSE}{folder}/onnx_sdk/{file}.zip"
+        size, known = (width, height), _RTMLIB.get(name, _NOT_KNOWN)
+        found.append(ModelFile(name, backend, source, place, _APACHE, contract, size, *known))
     return found
 
 
@@ -149,6 +175,8 @@ KNOWN: tuple[ModelFile, ...] = (
         "cvlface_kprpe_vit_base_webface12m.pt",
         _WEBFACE,
         contracts.KPRPE_VIT,
+        None,
+        *_KPRPE,
     ),
     *_rtmlib(_RTMW_FILES, "rtmw", KEYPOINTS, contracts.RTMW),
     *_rtmlib(_RTMPOSE_FILES, "rtmposev1", KEYPOINTS, contracts.RTMPOSE),

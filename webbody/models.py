@@ -13,7 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from webbody import model_digests
 from webbody.errors import WebbodyError
+from webbody.model_contracts import FAMILIES
 from webbody.model_table import (
     KEYPOINTS,
     KNOWN,
@@ -28,8 +30,9 @@ from webbody.quiet import cache_folder, import_ultralytics, quiet_libraries
 def resolve(name_or_path: str, backend: str) -> Path:
     """The local file of a model, fetched by its library if it is neither a path nor in the cache.
 
-    Raises WebbodyError where there is no such file or name, where it cannot be fetched, and where
-    the file is of another kind than the backend reads.
+    Raises WebbodyError where there is no such file or name, where it cannot be fetched, where the
+    file is of another kind than the backend reads, and where a name's file is not the one that the
+    table means.
     """
     # Absolute, as workers have working folders of their own.
     path = Path(name_or_path).expanduser().absolute()
@@ -45,7 +48,9 @@ def resolve(name_or_path: str, backend: str) -> Path:
     place = location(known)
     if not place.exists():
         _fetch(known)
-    return _checked(place, backend)
+    place = _checked(location(known), backend)
+    model_digests.check(known, place, digest(place))
+    return place
 
 
 def location(model: ModelFile) -> Path:
@@ -75,7 +80,10 @@ def _digest(path: str, size: int, time: int) -> str:
 
 
 def available() -> list[dict[str, Any]]:
-    """A row for each known model: name, backend, licence, source, and path (None: not here)."""
+    """A row for each known model, with what its licence and its contract say.
+
+    `path` is None where the file is not on this machine; `threshold` where the family has none.
+    """
     rows = []
     for model in KNOWN:
         try:
@@ -87,12 +95,40 @@ def available() -> list[dict[str, Any]]:
             {
                 "name": model.name,
                 "backend": model.backend,
+                "family": model.contract.family if model.contract else "unknown",
                 "licence": model.licence.name,
+                "permissive": model.licence.permissive,
+                "digest": model_digests.state(model),
+                "score": model.contract.score if model.contract else "unknown",
+                "threshold": model.contract.threshold if model.contract else None,
                 "source": model.source,
                 "path": found,
             }
         )
     return rows
+
+
+def described(name: str) -> dict[str, dict[str, str]]:
+    """What is known of each model of this name (a pack has two), or of a family; by title.
+
+    Raises WebbodyError where there is neither.
+    """
+    out: dict[str, dict[str, str]] = {}
+    for model in KNOWN:
+        if model.name == name:
+            size = "" if model.size is None else f", {model.size:,} bytes"
+            out[f"{name} ({model.backend})"] = {
+                "from": model.source,
+                "licence": model.licence.name
+                + (" (permissive)" if model.licence.permissive else " (not permissive)"),
+                "sha256": (model.sha256 or "not published") + size,
+                **(model.contract.facts(model.input_size) if model.contract else {}),
+            }
+    if name in FAMILIES:
+        out[f"{name} (family)"] = FAMILIES[name].facts(None)
+    if not out:
+        raise WebbodyError(f"{name}: no such model; `webbody models list` shows their names.")
+    return out
 
 
 def fetch(names: Sequence[str]) -> list[Path]:

@@ -48,11 +48,13 @@ def test_a_file_of_another_kind_is_no_face_detector(tmp_path, file):
 
 def test_a_file_of_another_family_under_a_known_name_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WEBBODY_CACHE", str(tmp_path / "cache"))
     place = tmp_path / ".insightface/models/buffalo_m/det_2.5g.onnx"
     place.parent.mkdir(parents=True)
     shutil.copy(demo_model("keypoints.onnx"), place)
     with pytest.raises(WebbodyError, match="is no scrfd face detector"):
         families.face_detector("buffalo_m")
+    monkeypatch.setenv("WEBBODY_CACHE", str(tmp_path / "another"))  # which remembers no digest
     shutil.copy(demo_model("faces.onnx"), place)
     assert families.face_detector("buffalo_m") is contracts.SCRFD
 

@@ -1,4 +1,4 @@
-"""`webbody models`: which model files there are, their licences, fetching them ahead of a run."""
+"""`webbody models`: which model files there are, their licences and contracts, fetching them."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 app = typer.Typer(
-    help="List the model files, their licences, and fetch them ahead of a run.",
+    help="List the model files, their licences and contracts, and fetch them ahead of a run.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -15,21 +15,46 @@ app = typer.Typer(
 
 @app.command("list")
 def list_() -> None:
-    """Every model file that a build can use: licence, and whether it is on this machine."""
+    """Every model file that a build can use: licence, threshold, digest, whether it is here."""
     from webbody import models
 
     table = Table()
-    for column in ("name", "backend", "licence", "on this machine"):
+    for column in (
+        "name", "backend", "family", "licence", "permissive", "threshold", "digest",
+        "on this machine",
+    ):  # fmt: skip
         table.add_column(column, overflow="fold")
     for row in models.available():
         host = row["source"].split("/")[2] if "://" in row["source"] else row["source"]
-        where = row["path"] or f"no, from {host}"
-        table.add_row(row["name"], row["backend"], row["licence"], where)
+        table.add_row(
+            row["name"],
+            row["backend"],
+            row["family"],
+            row["licence"],
+            "yes" if row["permissive"] else "no",
+            "" if row["threshold"] is None else f"{row['threshold']:g}",
+            row["digest"],
+            row["path"] or f"no, from {host}",
+        )
     console = Console()
     console.print(table)
     console.print(
-        "A path can stand in place of a name. docs/licences.md says what the licences mean."
+        "A path can stand in place of a name. `webbody models show NAME` says what a model was "
+        "trained to see and what its scores mean; docs/licences.md what the licences mean."
     )
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A name of `models list`, or a family's.")],
+) -> None:
+    """What a model was trained to see, what its scores mean, and where each fact stands."""
+    from webbody import models
+
+    for title, facts in models.described(name).items():
+        typer.echo(title)
+        for key, value in facts.items():
+            typer.echo(f"  {key + ':':<11} {value}")
 
 
 @app.command("fetch")
