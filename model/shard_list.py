@@ -1,15 +1,18 @@
 """Which shards a data set consists of."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import fsspec
 from braceexpand import braceexpand
 from fsspec import AbstractFileSystem
+from fsspec.utils import glob_translate
 
 from model.shard_samples import BadShard
+from webbody.errors import WebbodyError
+from webbody.folder_walk import FolderWalk, state_of
 
 #: Where a build's folder, or a copy of its samples alone, lists its shards by split.
 _INDEXES = ("pack/index.json", "index.json")
@@ -32,7 +35,8 @@ def list_shards(datasets: Sequence[str], split: str = "train") -> list[Shard]:
 
     A data set is the folder of a build (the shards of `split` that its index lists), a folder of
     .tar files, or a pattern of them such as `reid-{0000..0031}.tar` or `web/*.tar`; paths or
-    fsspec URLs. Raises BadShard where one has no shards or lacks one it should have.
+    fsspec URLs. Hidden files are none of them (`webbody.folder_walk`), such as the twins `._a.tar`
+    that macOS writes. Raises BadShard where one has no shards or lacks one it should have.
     """
     return [
         Shard(url, number, state)
@@ -63,21 +67,49 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
         raise BadShard(f"{path}: {error}") from error
     root = root.rstrip("/")
     if any(sign in root for sign in "*?["):
-        names = fs.glob(root)
+        names = _globbed(fs, root)
     elif not fs.isdir(root):
         names = [root]
-    elif (names := _indexed(fs, root, split)) is None:
-        names = [name for name in fs.ls(root, detail=False) if name.endswith(".tar")]
+    else:
+        indexed = _indexed(fs, root, split)
+        names = _globbed(fs, f"{root}/*.tar", root) if indexed is None else indexed
     for name in names:
         try:
             info = fs.info(name)
         except FileNotFoundError as error:
             raise BadShard(f"{name}: there is no such shard or folder") from error
-        if not info.get("size"):
+        if not info.get("size") or info.get("type") == "directory":
             raise BadShard(f"{name}: is empty or no file")
         chain, colons, _ = path.rpartition("::")
         url = fs.unstrip_protocol(name).removeprefix("file://")
-        yield chain + colons + url, _state(info)
+        yield chain + colons + url, state_of(info)
+
+
+def _globbed(fs: AbstractFileSystem, pattern: str, literal: str = "") -> list[str]:
+    """The files that a pattern matches; the walk enters only folders that can hold such.
+
+    literal: the folder where the pattern begins, whatever signs its name has.
+    """
+    parts = pattern[len(literal) :].strip("/").split("/")
+    fixed = 0
+    while not literal and not any(sign in parts[fixed] for sign in "*?["):
+        fixed += 1
+    root = literal or ("/" if pattern.startswith("/") else "") + "/".join(parts[:fixed])
+    parts = parts[fixed:]
+    whole = re.compile(glob_translate("/".join(parts)))
+    steps = [re.compile(glob_translate(part)) for part in parts[:-1]]
+
+    def enter(folder: str) -> bool:
+        inside = folder.split("/")
+        if "**" in parts:
+            return True
+        return len(inside) <= len(steps) and bool(steps[len(inside) - 1].match(inside[-1]))
+
+    try:
+        walk = FolderWalk(root, enter, fs)
+        return [f"{root.rstrip('/')}/{file.path}" for file in walk if whole.match(file.path)]
+    except WebbodyError as error:
+        raise BadShard(str(error).rstrip(".")) from error
 
 
 def _indexed(fs: AbstractFileSystem, root: str, split: str) -> list[str] | None:
@@ -94,9 +126,3 @@ def _indexed(fs: AbstractFileSystem, root: str, split: str) -> list[str] | None:
             raise BadShard(f"{index}: lists no shards of the split {split!r}")
         return [f"{index.rpartition('/')[0]}/{name}" for name in names]
     return None
-
-
-def _state(info: dict[str, Any]) -> str:
-    """Size and time of a file, whatever its file system calls them."""
-    times = (info.get(name) for name in ("mtime", "LastModified", "updated", "ETag", "etag"))
-    return f"{info['size']} {next((time for time in times if time is not None), '')}"

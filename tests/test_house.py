@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+#: What `model` may take of `webbody`.
+SHARED = ("skeleton", "geometry", "shards", "errors", "folder_walk", "list_text")
 BUILD_LIBRARIES = (
     "ray",
     "ultralytics",
@@ -51,12 +53,12 @@ def test_webbody_imports_neither_of_the_others(path: Path):
 
 
 @pytest.mark.parametrize("path", sources("model"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_model_imports_only_skeleton_geometry_and_shards(path: Path):
+def test_model_imports_only_what_is_shared(path: Path):
     for name in top_level_imports(path):
         root, _, rest = name.partition(".")
         assert root not in ("pipelines", *BUILD_LIBRARIES)
         if root == "webbody" and rest:
-            assert rest.split(".")[0] in ("skeleton", "geometry", "shards")
+            assert rest.split(".")[0] in SHARED
 
 
 def test_model_imports_without_the_build_libraries():

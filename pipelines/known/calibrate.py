@@ -1,13 +1,13 @@
 """`webbody calibrate`: thresholds for a face embedder, measured on pictures of known people."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from pipelines.known.identity_sources import decoded, read_sources
+from pipelines.known.identity_sources import read_sources
 from pipelines.known.thresholds import Suggestion, calibrate
 from pipelines.matching.features import Floats
 from webbody.errors import WebbodyError
@@ -20,13 +20,26 @@ _DRAWN_PEOPLE = 9_000_000
 
 
 def calibrate_from_folder(
-    sources: Sequence[str | Path], *, people: int = 1000, seed: int = 0, **models: Any
+    sources: Sequence[str | Path],
+    *,
+    layout: str = "auto",
+    people: int = 1000,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda line: None,
+    **models: Any,
 ) -> Suggestion:
-    """Calibrate on labelled pictures (sources as of a gallery).
+    """Calibrate on labelled pictures (sources and layout as of a gallery).
 
-    models: detector, embedder and the other settings of PictureFaces.
+    tell: called with the counts of each source and all warnings, a line each. models: detector,
+    embedder and the other settings of PictureFaces.
+
     """
-    return _calibrate_pictures(decoded(read_sources(sources)), people, seed, models)
+    found = read_sources(sources, layout)
+    try:
+        return _calibrate_pictures(found.decoded(), people, seed, models)
+    finally:
+        for line in found.told():
+            tell(line)
 
 
 def calibrate_demo(

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.known.identity_sources import decoded, read_sources
+from pipelines.known.identity_sources import read_sources
+from pipelines.known.labelled import Sources
 from pipelines.matching.features import (
     EMBEDDER,
     Floats,
@@ -20,6 +21,7 @@ from pipelines.matching.features import (
     to_column,
 )
 from webbody.errors import WebbodyError
+from webbody.folder_walk import shown
 from webbody.storage import Folder
 
 _NAME = b"webbody.gallery"
@@ -57,11 +59,25 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Made:
-    """What a gallery was made of: identities, faces used, pictures without a trusted face."""
+    """What a gallery was made of: identities, faces used, pictures without a trusted face.
+
+    sources: what was found in them and left out. lost: people of whom no picture was used.
+    """
 
     identities: int
     images: int
     without_face: int
+    sources: Sources
+    lost: list[str]
+
+    def told(self) -> Iterator[str]:
+        """The counts of the sources, and all warnings, a line each."""
+        yield from self.sources.told()
+        if self.lost:
+            yield (
+                f"warning: {len(self.lost):,} people (such as {shown(self.lost[0])}) are not in "
+                "the gallery: none of their pictures shows a face that can be trusted."
+            )
 
 
 def make_gallery(
@@ -69,6 +85,7 @@ def make_gallery(
     out: str | Path,
     name: str,
     *,
+    layout: str = "auto",
     detector: str,
     embedder: str,
     detector_size: int = 640,
@@ -80,8 +97,9 @@ def make_gallery(
 ) -> Made:
     """Embed the faces of labelled pictures and write one row for each identity to `out` (Parquet).
 
-    Sources as in `read_sources`. Identities are written as digests, so that the file names nobody.
-    Raises WebbodyError where nothing can be made of the sources.
+    Sources and layout as in `read_sources`; pictures that cannot be read are skipped and counted.
+    Identities are written as digests, so that the file names nobody. Raises WebbodyError where
+    nothing can be made of the sources.
     """
     from pipelines.vision.picture_faces import PictureFaces
 
@@ -89,7 +107,7 @@ def make_gallery(
         raise WebbodyError(
             f"{name!r}: a gallery's name consists of letters, digits, `.`, `_` and `-`."
         )
-    pictures = read_sources(sources)
+    found = read_sources(sources, layout)
     faces = PictureFaces(
         detector=detector,
         embedder=embedder,
@@ -102,19 +120,25 @@ def make_gallery(
     )
     sums: dict[str, np.ndarray] = {}
     images: dict[str, int] = {}
-    for identity, feature in faces(decoded(pictures)):
+    people: set[str] = set()
+    decoded = 0
+    for identity, feature in faces(found.decoded()):
+        decoded += 1
         if feature is not None:
+            people.add(identity)
             row = opaque(identity)
             sums[row] = sums.get(row, 0) + feature.astype(np.float64)
             images[row] = images.get(row, 0) + 1
     if not sums:
         raise WebbodyError(
-            f"None of the {len(pictures)} pictures in {', '.join(map(str, sources))} shows a face "
-            "that can be trusted; lower faces.min_score or check the pictures."
+            f"None of the {len(found.pictures)} pictures in {', '.join(map(str, sources))} shows a "
+            f"face that can be trusted ({len(found.pictures) - decoded} cannot be read); lower "
+            "faces.min_score or check the pictures."
         )
     write_gallery(out, name, faces.digest, sums, images)
     used = sum(images.values())
-    return Made(len(sums), used, len(pictures) - used)
+    lost = sorted({picture.identity for picture in found.pictures} - people)
+    return Made(len(sums), used, decoded - used, found, lost)
 
 
 def write_gallery(
@@ -163,7 +187,10 @@ def read_gallery(path: str | Path) -> Gallery:
 
 def opaque(identity: str) -> str:
     """An identity's name as a digest (blake2b-80, hex)."""
-    return hashlib.blake2b(identity.encode(), digest_size=10).hexdigest()
+    name = identity.encode(
+        "utf-8", "surrogateescape"
+    )  # also of a folder that is not called in UTF-8
+    return hashlib.blake2b(name, digest_size=10).hexdigest()
 
 
 def _in_half(total: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """What a user names as sources of people: finished builds, shards, pictures."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipelines.engine.graph import PACK
 from pipelines.engine.stage import committed
@@ -11,6 +11,7 @@ from pipelines.engine.state import pack_shards, read_build
 from pipelines.known.identity_sources import SUFFIXES
 from webbody.commit import intact
 from webbody.errors import WebbodyError
+from webbody.folder_walk import FolderWalk, state_of
 from webbody.storage import Folder
 
 _ENDINGS = ", ".join(sorted(SUFFIXES))
@@ -28,40 +29,46 @@ class Found:
 
 
 def find_sources(sources: Sequence[str]) -> Found:
-    """The shards and pictures of sources (paths or fsspec URLs), in their order, none twice.
+    """The shards and pictures of sources (paths or fsspec URLs), in their order.
 
     A source is a build's folder (its committed samples), a .tar with samples, a folder of such
-    shards, a picture, or a folder with pictures at any depth. Raises WebbodyError for others.
+    shards, a picture, or a folder with pictures at any depth; hidden files are left out and links
+    followed (`webbody.folder_walk`). What an earlier source has is not taken again. Raises
+    WebbodyError for others.
     """
     found = Found()
+    taken: set[str] = set()
     for source in sources:
         folder, name = Folder(source), ""
         if not folder.fs.isdir(folder.root):
             parent, slash, name = folder.url.rpartition("/")
             folder = Folder(parent or slash or ".")
-        shards, pictures = _in_folder(folder) if not name else _file(folder, name, source)
-        if shards:
-            found.shards.setdefault(folder.url, {}).update(shards)
-        if pictures:
-            found.pictures.setdefault(folder.url, {}).update(pictures)
+        both = _in_folder(folder) if not name else _file(folder, name, source)
+        real = {path: _real(folder, path) for files in both for path in files}
+        for files, kind in zip(both, (found.shards, found.pictures), strict=True):
+            new = {path: state for path, state in files.items() if real[path] not in taken}
+            if new:
+                kind.setdefault(folder.url, {}).update(new)
+        taken.update(real.values())
     return found
 
 
+def _real(folder: Folder, path: str) -> str:
+    """One name for a file, however it was named."""
+    full = folder.path(path)
+    return os.path.realpath(full) if folder.local else folder.fs.unstrip_protocol(full)
+
+
 def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
-    """The shards of a folder, else its pictures; hidden ones are left out."""
+    """The shards of a folder, else its pictures."""
     if read_build(folder) is not None:
         return _packed(folder), {}
-    names = folder.names()
-    tars = {name: _state(folder, name) for name in names if name.lower().endswith(".tar")}
+    here = {file.path: file.state for file in FolderWalk(folder.url, lambda subfolder: False)}
+    tars = {name: state for name, state in here.items() if name.lower().endswith(".tar")}
     if tars:
-        return (_indexed(folder) if "index.json" in names else tars), {}
-    files = folder.fs.find(folder.root, detail=True)
-    paths = {str(path)[len(str(folder.root)) :].lstrip("/"): info for path, info in files.items()}
-    pictures = {
-        path: _described(info)
-        for path, info in sorted(paths.items())
-        if _is_picture(path) and not any(part.startswith(".") for part in path.split("/"))
-    }
+        return (_indexed(folder) if "index.json" in here else tars), {}
+    files = {file.path: file.state for file in FolderWalk(folder.url)}
+    pictures = {path: state for path, state in sorted(files.items()) if _is_picture(path)}
     if not pictures:
         raise WebbodyError(
             f"{folder.url}: holds no build, no .tar shards and no pictures ({_ENDINGS})."
@@ -72,10 +79,11 @@ def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
 def _file(folder: Folder, name: str, source: str) -> tuple[dict[str, str], dict[str, str]]:
     if folder.size(name) is None:
         raise WebbodyError(f"{source}: there is no such file or folder; check the path.")
+    state = state_of(folder.fs.info(folder.path(name)))
     if name.lower().endswith(".tar"):
-        return {name: _state(folder, name)}, {}
+        return {name: state}, {}
     if _is_picture(name):
-        return {}, {name: _state(folder, name)}
+        return {}, {name: state}
     raise WebbodyError(f"{source}: is neither a picture ({_ENDINGS}) nor a .tar with samples.")
 
 
@@ -110,13 +118,3 @@ def _indexed(folder: Folder) -> dict[str, str]:
 
 def _is_picture(name: str) -> bool:
     return name.lower().endswith(tuple(SUFFIXES))
-
-
-def _state(folder: Folder, name: str) -> str:
-    return _described(folder.fs.info(folder.path(name)))
-
-
-def _described(info: dict[str, Any]) -> str:
-    """Size and time of a file, whatever its file system calls them."""
-    times = (info.get(name) for name in ("mtime", "LastModified", "updated", "ETag", "etag"))
-    return f"{info.get('size')} {next((time for time in times if time is not None), '')}"

@@ -43,12 +43,27 @@ def test_an_index_says_which_shards_count(tmp_path):
 
 def test_files_are_named_by_their_folder_and_counted_once(tmp_path, monkeypatch):
     touch(tmp_path, "a.jpg", "sub/b.jpg", "s.tar")
+    (tmp_path / "linked").symlink_to(tmp_path / "sub")
     monkeypatch.chdir(tmp_path)
-    found = find_sources(["a.jpg", "sub/b.jpg", "s.tar", "a.jpg", str(tmp_path / "a.jpg")])
+    given = ["a.jpg", "sub/b.jpg", "s.tar", "a.jpg", str(tmp_path / "a.jpg"), "sub", "linked"]
+    found = find_sources(given)
     assert {url: list(files) for url, files in found.pictures.items()} == {
-        ".": ["a.jpg"], "sub": ["b.jpg"], str(tmp_path): ["a.jpg"],
+        ".": ["a.jpg"], "sub": ["b.jpg"],
     }  # fmt: skip
     assert list(found.shards["."]) == ["s.tar"]
+
+
+def test_hidden_shards_are_none_and_linked_folders_are_read(tmp_path):
+    touch(
+        tmp_path, "in/a.tar", "in/._a.tar", "in/@eaDir/a.tar", "out/p/x.jpg", "out/__MACOSX/._x.jpg"
+    )
+    (tmp_path / "in/b.tar").symlink_to("a.tar")
+    (tmp_path / "out/q").symlink_to("../more")
+    touch(tmp_path, "more/y.jpg")
+    (tmp_path / "more/up").symlink_to("..")
+    found = find_sources([str(tmp_path / "in"), str(tmp_path / "out")])
+    assert list(found.shards[str(tmp_path / "in")]) == ["a.tar", "b.tar"]
+    assert list(found.pictures[str(tmp_path / "out")]) == ["p/x.jpg", "q/y.jpg"]
 
 
 def test_a_changed_file_is_another_one(tmp_path):

@@ -1,5 +1,6 @@
 """`webbody demo`: draw the synthetic web, serve it, build from it, score the build."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from webbody.cli.people import demo_models, gallery_models
 from webbody.config import BuildConfig, load, merge
 from webbody.demo import MODELS
 from webbody.errors import EXIT_INCOMPLETE
+from webbody.folder_walk import FolderWalk
 
 
 def demo(
@@ -114,7 +116,7 @@ def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     """Embed the validation people, unless the file there is newer than images and models."""
     from pipelines.known.gallery import make_gallery
 
-    sources = [*images.rglob("*.jpg"), *MODELS.iterdir()]
-    if out.exists() and out.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
+    sources = [*(file.real for file in FolderWalk(images)), *map(str, MODELS.iterdir())]
+    if out.exists() and out.stat().st_mtime >= max(map(os.path.getmtime, sources)):
         return
     make_gallery([str(images)], out, name="demo", **gallery_models(settings))

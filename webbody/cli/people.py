@@ -10,26 +10,41 @@ from webbody.config import BuildConfig, load, merge, read_yaml
 from webbody.demo import MODELS, PRESET
 from webbody.errors import WebbodyError
 
+Layout = Annotated[
+    str,
+    typer.Option(
+        "--layout",
+        help="How folders tell who is who: auto, plain (the folder that holds the pictures), "
+        "nested (the first folder below the source), flat (NAME_0001.jpg), lfw, cfp, vggface2, "
+        "agedb, casia, ms1m or celeba.",
+    ),
+]
+_SOURCES = (
+    "Folders (also fsspec URLs) with a folder for each person, or .txt, .tsv or .csv lists with "
+    "lines `image person`."
+)
+
 
 def gallery(
-    sources: Annotated[
-        list[str],
-        typer.Argument(help="Folders with one subfolder per person, or lists of `image person`."),
-    ],
+    sources: Annotated[list[str], typer.Argument(help=_SOURCES)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
     name: Annotated[str, typer.Option("--name", "-n", help="Short name for the ledger, e.g. lfw.")],
+    layout: Layout = "auto",
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Embed validation people, so that a build can keep them out (identities.galleries).
 
     The file holds face features under opaque ids, no names and no pixels. It must be made with the
-    same face models as the build that uses it.
+    same face models as the build that uses it. Printed is what was found in each source and what
+    was left out: hidden files, broken links, pictures that cannot be read.
     """
     from pipelines.known.gallery import make_gallery
 
     settings = load(config, set_ or ())
-    made = make_gallery(sources, out, name=name, **gallery_models(settings))
+    made = make_gallery(sources, out, name=name, layout=layout, **gallery_models(settings))
+    for line in made.told():
+        typer.echo(line)
     typer.echo(
         f"{out}: {made.identities:,} people from {made.images:,} images; "
         f"{made.without_face:,} images show no clear face."
@@ -37,10 +52,8 @@ def gallery(
 
 
 def calibrate(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(help="Folders with one subfolder per person, or lists of `image person`."),
-    ] = None,
+    sources: Annotated[list[str] | None, typer.Argument(help=_SOURCES)] = None,
+    layout: Layout = "auto",
     people: Annotated[
         int, typer.Option(min=2, help="People a build will have: more need stricter thresholds.")
     ] = 1000,
@@ -64,7 +77,13 @@ def calibrate(
     if demo:
         found = calibrate_demo(people=people, **models)
     elif sources:
-        found = calibrate_from_folder(sources, people=people, **models)
+        found = calibrate_from_folder(
+            sources,
+            layout=layout,
+            people=people,
+            tell=lambda line: typer.echo(f"# {line}"),
+            **models,
+        )
     else:
         raise WebbodyError("Give folders or lists with pictures of known people, or --demo.")
     for name, value in found.figures.items():

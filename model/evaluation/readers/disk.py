@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from model.evaluation.errors import EvaluationError
+from webbody.errors import WebbodyError
+from webbody.folder_walk import FolderWalk
+from webbody.list_text import text_lines
 
 
 def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str = "") -> Path:
@@ -31,15 +34,14 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
 def images_below(root: Path, folder: str, ending: str) -> list[str]:
     """Paths below root/folder of the files that end so, at any depth, sorted; no hidden ones.
 
-    Raises EvaluationError where there are none.
+    Links are followed (`webbody.folder_walk`). Raises EvaluationError where there are none.
     """
     top = root / folder
-    found = [
-        Path(where, name).relative_to(top).as_posix()
-        for where, _, names in os.walk(top)
-        for name in names
-        if name.lower().endswith(ending) and not name.startswith(".")
-    ]
+    try:
+        files = FolderWalk(top) if top.exists() else ()
+        found = [file.path for file in files if file.path.lower().endswith(ending)]
+    except WebbodyError as error:
+        raise EvaluationError(str(error).rstrip(".")) from error
     if not found:
         raise EvaluationError(f"{top}: there are no {ending} images here")
     return sorted(found)
@@ -48,11 +50,14 @@ def images_below(root: Path, folder: str, ending: str) -> list[str]:
 def list_lines(root: Path, name: str, fields: int, separator: str | None = None) -> list[list[str]]:
     """The fields of the lines of a list, blank lines left out; without a separator, of white space.
 
-    Raises EvaluationError for an empty list and for lines with fewer fields.
+    Raises EvaluationError for an empty list, lines with fewer fields, and text that is no UTF-8.
     """
     lines = []
-    text = (root / name).read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    try:
+        text = text_lines((root / name).read_bytes(), str(root / name))
+    except WebbodyError as error:
+        raise EvaluationError(str(error).rstrip(".")) from error
+    for number, line in enumerate(text, 1):
         parts = [part.strip() for part in line.split(separator)]
         if not any(parts):
             continue

@@ -53,7 +53,7 @@ def read_search(lists: Mapping[str, Path], known: NDArray[np.int64]) -> pa.Table
 
 def _read(path: Path) -> pa.Table:
     """Templates and people of the lines of a list."""
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         fields = file.readline().split(",")[:2]
     if all(field.strip().isdigit() for field in fields):
         raise EvaluationError(f"{path}: line 1 should be a heading, and it is {','.join(fields)}")

@@ -1,0 +1,170 @@
+"""Lists of pictures and who they show: a line for each, written by hand or by any program."""
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from webbody.errors import WebbodyError
+from webbody.folder_walk import shown
+from webbody.list_text import text_lines
+
+ENDINGS = (".txt", ".tsv", ".csv")
+#: What sets fields apart, in the order in which it is tried; None: blanks.
+_SEPARATORS: dict[str, tuple[str | None, ...]] = {
+    ".csv": (",", ";", "\t", None),
+    ".tsv": ("\t", None, ",", ";"),
+    ".txt": ("\t", None, ",", ";"),
+}
+#: What columns are called that hold a picture's path, and an identity; the likeliest first.
+_PATH = (
+    "path", "image_path", "img_path", "file_path", "filepath", "imagepath", "file", "filename",
+    "file_name", "image", "img", "image_file", "image_name", "image_id", "picture", "photo",
+    "relative_path", "src",
+)  # fmt: skip
+_IDENTITY = (
+    "identity", "person", "person_id", "personid", "identity_id", "subject", "subject_id",
+    "celebrity", "who", "name", "label", "class", "class_id", "id", "pid",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A picture that a list names: its path, whom it shows, and the number of the line."""
+
+    path: str
+    identity: str
+    line: int
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What a heading says: the separator, and which fields hold path and identity.
+
+    Both ways round where its words are of a language that we do not read.
+    """
+
+    separator: str | None
+    fields: tuple[tuple[int, int], ...]
+
+
+def read_identity_list(file: Path) -> list[Listed]:
+    """The pictures of a .txt, .tsv or .csv list with lines `path identity`, in its order.
+
+    Fields are set apart by a comma, a semicolon, a tab or blanks, and may stand in quotes. A
+    relative path starts at the list's folder; it may be written with `\\`. A heading names the
+    columns, in any order; empty lines and lines that begin with # are left out. A path that holds
+    separators itself is found because the picture is there.
+
+    Raises WebbodyError with the number of the line for lines of another kind and for pictures that
+    are not there.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise WebbodyError(f"{shown(file)}: cannot be read ({error.strerror}).") from error
+    where, separators = shown(file), _SEPARATORS[file.suffix.lower()]
+    columns: _Columns | None = None
+    first = True
+    out: list[Listed] = []
+    missing: list[Listed] = []
+    for number, line in enumerate(text_lines(data, where), 1):
+        if not line.strip():
+            continue
+        pairs = list(_pairs(line, separators, columns))
+        found = next((pair for pair in pairs if _there(file.parent, pair[0])), None)
+        if found is None and line.lstrip().startswith("#"):
+            continue
+        if found is None and first and (columns := _heading(line, separators)):
+            first = False
+            continue
+        first = False
+        if not pairs:
+            mend = "has a quote without an end" if '"' in line else "write it as `path identity`"
+            raise WebbodyError(f"{where}, line {number}: {mend}.")
+        path, identity = found or pairs[0]
+        if not path or not identity:
+            raise WebbodyError(f"{where}, line {number}: the path or the identity is missing.")
+        listed = Listed(_there(file.parent, path) or path, identity, number)
+        (missing if found is None else out).append(listed)
+    if missing:
+        raise WebbodyError(
+            f"{where}, line {missing[0].line}: there is no picture {shown(missing[0].path)} (paths "
+            f"start at the list's folder); {len(missing):,} of {len(missing) + len(out):,} "
+            "pictures of the list are missing: mend the list or the folder."
+        )
+    return out
+
+
+def _pairs(
+    line: str, separators: Sequence[str | None], columns: _Columns | None
+) -> Iterator[tuple[str, str]]:
+    """Path and identity, in all ways in which a line can be read; the likeliest first."""
+    if columns is not None:
+        fields = _fields(line, columns.separator)
+        for path, identity in columns.fields:
+            if len(fields) > max(path, identity):
+                yield fields[path], fields[identity]
+        return
+    for separator in separators:
+        fields = _fields(line, separator)
+        if len(fields) < 2:
+            continue
+        if separator is not None:
+            if len(fields) > 2:
+                before, last = line.rsplit(separator, 1)
+                yield _bare(before), _bare(last)
+            yield fields[0], fields[1]
+        else:
+            # A path may hold blanks and an identity too, but not both.
+            if quoted := re.fullmatch(r'\s*"([^"]+)"\s+(.*)', line):
+                yield quoted[1], _bare(quoted[2])
+            for first, last in (line.strip().rsplit(None, 1), line.strip().split(None, 1)):
+                yield _bare(first), _bare(last)
+
+
+def _heading(line: str, separators: Sequence[str | None]) -> _Columns | None:
+    """The columns that a first line names; None where it is a picture's line."""
+    separator = next((one for one in separators if len(_fields(line, one)) >= 2), None)
+    fields = [re.sub(r"[\s-]+", "_", field.lower()) for field in _fields(line, separator)]
+    path = next((fields.index(word) for word in _PATH if word in fields), None)
+    identity = next((fields.index(word) for word in _IDENTITY if word in fields), None)
+    if len(fields) < 2 or (path is None and any(_like_a_path(field) for field in fields)):
+        return None
+    if path is None and identity is None:
+        return _Columns(separator, ((0, 1), (1, 0)))
+    if path is None:
+        path = 1 if identity == 0 else 0
+    if identity is None:
+        identity = 1 if path == 0 else 0
+    return _Columns(separator, ((path, identity),))
+
+
+def _like_a_path(field: str) -> bool:
+    return any(sign in field for sign in "/\\.") or field.isdigit()
+
+
+def _fields(line: str, separator: str | None) -> list[str]:
+    if separator is None:
+        return line.split()
+    reader = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
+    try:
+        return [field.strip() for field in next(reader, [])]
+    except csv.Error:  # a quote that does not end, or not where a field does
+        return []
+
+
+def _bare(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _there(folder: Path, path: str) -> str | None:
+    """The file that a path of a list means; None where there is none."""
+    for written in (path, path.replace("\\", "/")):
+        full = os.path.normpath(os.path.join(folder, written))
+        if written and "\0" not in written and os.path.isfile(full):
+            return full
+    return None
