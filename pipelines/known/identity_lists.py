@@ -105,6 +105,9 @@ def _pairs(
     if columns is not None:
         fields = _fields(line, columns.separator)
         for path, identity in columns.fields:
+            if columns.separator is None and len(fields) > 1:
+                ends = _ends(line)
+                yield from ends if path < identity else [pair[::-1] for pair in ends]
             if len(fields) > max(path, identity):
                 yield fields[path], fields[identity]
         return
@@ -112,17 +115,21 @@ def _pairs(
         fields = _fields(line, separator)
         if len(fields) < 2:
             continue
-        if separator is not None:
-            if len(fields) > 2:
-                before, last = line.rsplit(separator, 1)
-                yield _bare(before), _bare(last)
-            yield fields[0], fields[1]
-        else:
-            # A path may hold blanks and an identity too, but not both.
-            if quoted := re.fullmatch(r'\s*"([^"]+)"\s+(.*)', line):
-                yield quoted[1], _bare(quoted[2])
-            for first, last in (line.strip().rsplit(None, 1), line.strip().split(None, 1)):
-                yield _bare(first), _bare(last)
+        if separator is None:
+            yield from _ends(line)
+            continue
+        if len(fields) > 2:
+            before, last = line.rsplit(separator, 1)
+            yield _bare(before), _bare(last)
+        yield fields[0], fields[1]
+
+
+def _ends(line: str) -> list[tuple[str, str]]:
+    """The two fields of a line that are set apart by blanks: one of them may hold blanks too."""
+    quoted = re.fullmatch(r'\s*"([^"]+)"\s+(.*)', line)
+    last, first = line.strip().rsplit(None, 1), line.strip().split(None, 1)
+    both = [(_bare(pair[0]), _bare(pair[1])) for pair in (last, first)]
+    return [(quoted[1], _bare(quoted[2])), *both] if quoted else both
 
 
 def _heading(line: str, separators: Sequence[str | None]) -> _Columns | None:

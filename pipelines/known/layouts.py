@@ -193,11 +193,13 @@ def _told_apart(own: set[str], names: dict[str, str]) -> tuple[dict[str, str], l
     kind_of_picture = all(_is_generic(name) for name in names.values())
     if not part_of_set and (kind_of_picture or kinds < places):
         above = {folder: _base(parent) for folder, parent in parents.items()}
-        if len(set(above.values())) == places:
+        if all(above.values()) and len(set(above.values())) == places:
             return above, [f"{told}: the person is taken to be the folder above."]
     elif part_of_set or kinds > places:
         return names, [f"{told} in different places: taken as one person."]
-    return {folder: folder for folder in own}, [
+    often = Counter(names.values())
+    apart = {folder: name if often[name] == 1 else folder or name for folder, name in names.items()}
+    return apart, [
         f"{told}: taken as different people; name the --layout (plain, nested ...) to be sure."
     ]
 

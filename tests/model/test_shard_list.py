@@ -1,6 +1,7 @@
 """Which shards folders and patterns mean, and what is told of those that mean none."""
 
 import json
+import os
 
 import fsspec
 import pytest
@@ -56,6 +57,46 @@ def test_shards_behind_a_url():
     ]
 
 
+def test_hidden_twins_are_no_shards_and_links_are_followed(tmp_path):
+    root = tmp_path / ".cache/shards"
+    write_shards(root, 4, 2)
+    for hidden in ("._train-000.tar", ".x/train-000.tar", "@eaDir/train-000.tar"):
+        (root / hidden).parent.mkdir(exist_ok=True)
+        (root / hidden).write_bytes(b"macOS")
+    write_shards(tmp_path / "away", 1, 1)
+    (root / "more").symlink_to(tmp_path / "away")
+    (root / "more/up").symlink_to(root)
+    (root / "train-002.tar").symlink_to("train-001.tar")
+    (root / "folder.tar").mkdir()
+    numbers = ["train-000.tar", "train-001.tar", "train-002.tar"]
+    assert names([str(root)]) == [(0, name) for name in numbers]
+    assert names([f"{root}/*.tar", f"{root}/[mt]*/*.tar", f"{root}/**/*-000.tar"]) == [
+        *[(0, name) for name in numbers],
+        (1, "train-000.tar"),
+        (2, "train-000.tar"),
+        (2, "train-000.tar"),
+    ]
+    # What is named itself is taken, and told.
+    assert [s.url for s in list_shards([f"{root}/._train-000.tar"])] == [f"{root}/._train-000.tar"]
+
+
+def test_a_pattern_enters_only_folders_that_it_can_match(tmp_path, monkeypatch):
+    for name in ("web-1", "web-2", "other"):
+        write_shards(tmp_path / name / "deep", 2, 2)
+    scanned = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scandir(path))
+    assert names([f"{tmp_path}/web-*/d?ep/*.tar"]) == [(0, "train-000.tar")] * 2
+    entered = sorted(path.removeprefix(str(tmp_path)) for path in scanned)
+    assert entered == ["", "/web-1", "/web-1/deep", "/web-2", "/web-2/deep"]
+
+
+def test_patterns_behind_a_url():
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/deep/x/a-0.tar": b"x", "/deep/x/._a-0.tar": b"x", "/deep/y/a-1.tar": b"x"})
+    assert names(["memory://deep/*/a-?.tar"]) == [(0, "a-0.tar"), (0, "a-1.tar")]
+
+
 def test_the_state_changes_with_the_file(tmp_path):
     write_shards(tmp_path, 1, 1)
     (before,) = list_shards([str(tmp_path)])
@@ -75,6 +116,7 @@ def test_the_state_changes_with_the_file(tmp_path):
         ("zero/a.tar", "zero/a.tar: is empty"),
         ("broken", "index.json: is no index"),
         ("gone", "train-7.tar: there is no such"),
+        ("none/*.tar", "none: there is no such folder"),
     ],
 )
 def test_what_names_no_shards_is_told(tmp_path, dataset, told):

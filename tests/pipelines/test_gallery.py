@@ -6,8 +6,7 @@ import pytest
 from photo_shards import demo_model
 
 from pipelines.known.calibrate import drawn
-from pipelines.known.gallery import Made, make_gallery, opaque, read_gallery
-from pipelines.known.identity_sources import read_sources
+from pipelines.known.gallery import make_gallery, opaque, read_gallery
 from pipelines.vision import picture_faces
 from pipelines.vision.picture_faces import PictureFaces
 from webbody.errors import WebbodyError
@@ -38,47 +37,6 @@ def stub(monkeypatch):
     return {"detector": "-", "embedder": "-"}
 
 
-def test_folders_and_flat_folders(tmp_path):
-    picture(tmp_path / "lfw" / "Ann Lee" / "Ann_Lee_0001.jpg")
-    picture(tmp_path / "lfw" / "Bob" / "deeper" / "x.png")
-    picture(tmp_path / "lfw" / "Cid_Ray_0003.jpg")
-    (tmp_path / "lfw" / "readme.md").write_text("no picture")
-    found = read_sources([tmp_path / "lfw"])
-    assert [(p.identity, p.path.name) for p in found] == [
-        ("Ann Lee", "Ann_Lee_0001.jpg"),
-        ("Bob", "x.png"),
-        ("Cid_Ray", "Cid_Ray_0003.jpg"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("list.txt", "a b.jpg 7\nsub/c.jpg\t8\n\n"),
-        ("list.tsv", "a b.jpg\t7\nsub/c.jpg\t8\n"),
-        ("list.csv", "path,identity\na b.jpg,7\nsub/c.jpg, 8\n"),
-    ],
-)
-def test_lists(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    found = read_sources([tmp_path / name])
-    assert [(str(p.path.relative_to(tmp_path)), p.identity) for p in found] == [
-        ("a b.jpg", "7"),
-        ("sub/c.jpg", "8"),
-    ]
-
-
-def test_what_is_no_source_is_told(tmp_path):
-    with pytest.raises(WebbodyError, match="neither a folder"):
-        read_sources([tmp_path / "nothing"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(WebbodyError, match="holds no pictures"):
-        read_sources([tmp_path / "empty"])
-    (tmp_path / "list.txt").write_text("one_word\n")
-    with pytest.raises(WebbodyError, match="line 1"):
-        read_sources([tmp_path / "list.txt"])
-
-
 def test_sums_and_counts(tmp_path, stub):
     picture(tmp_path / "in" / "Ann" / "1.jpg", 100)
     picture(tmp_path / "in" / "Ann" / "2.jpg", 50)
@@ -87,7 +45,14 @@ def test_sums_and_counts(tmp_path, stub):
     picture(tmp_path / "in" / "Eve" / "1.jpg", 0)
     (tmp_path / "in" / "Bob" / "2.jpg").write_bytes(b"broken")
     out = tmp_path / "lfw.parquet"
-    assert make_gallery([tmp_path / "in"], out, "lfw", **stub) == Made(2, 3, 3)
+    made = make_gallery([tmp_path / "in"], out, "lfw", **stub)
+    assert (made.identities, made.images, made.without_face, made.lost) == (2, 3, 2, ["Eve"])
+    told = list(made.told())
+    assert told[0] == (
+        f"{tmp_path / 'in'}: layout plain, 3 people, 6 pictures, 1 of the people with one; left "
+        "out: 1 image:not-an-image"
+    )
+    assert told[1].startswith("warning: 1 people (such as Eve) are not in the gallery")
     gallery = read_gallery(out)
     assert (gallery.name, gallery.embedder) == ("lfw", "abc123")
     assert gallery.identities == sorted([opaque("Ann"), opaque("Bob")])
@@ -104,14 +69,15 @@ def test_sums_and_counts(tmp_path, stub):
 def test_large_sums_fit_into_half_precision(tmp_path, stub):
     for number in range(400):
         picture(tmp_path / "in" / "Ann" / f"{number}.jpg", 250)
-    make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", **stub)
+    make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", layout="plain", **stub)
     assert np.isfinite(read_gallery(tmp_path / "g.parquet").features).all()
     assert read_gallery(tmp_path / "g.parquet").features.min() > 1000
 
 
 def test_nothing_usable_is_told(tmp_path, stub):
     picture(tmp_path / "in" / "Ann" / "1.jpg", 0)
-    with pytest.raises(WebbodyError, match="shows a face"):
+    (tmp_path / "in" / "Ann" / "2.jpg").write_bytes(b"broken")
+    with pytest.raises(WebbodyError, match=r"shows a face .* \(1 cannot be read\)"):
         make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", **stub)
     with pytest.raises(WebbodyError, match="name consists of"):
         make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "a gallery", **stub)

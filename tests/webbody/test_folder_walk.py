@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webbody.errors import WebbodyError
@@ -33,6 +33,7 @@ LEFT_OUT = [
 ]  # fmt: skip
 names = st.sampled_from(ORDINARY) | st.sampled_from(LEFT_OUT)
 #: Files by the parts of their paths.
+places = st.lists(names, max_size=3)
 trees = st.lists(st.lists(names, min_size=1, max_size=4).map(tuple), max_size=12)
 
 
@@ -60,6 +61,7 @@ def folder():
     shutil.rmtree(made)
 
 
+@settings(deadline=None)
 @given(trees)
 def test_every_file_but_hidden_ones_on_disks_and_behind_urls(tree):
     tree = without_clashes(tree)
@@ -86,6 +88,7 @@ def test_every_file_but_hidden_ones_on_disks_and_behind_urls(tree):
     assert len({walk.left_out[HIDDEN] for walk in walks}) == 1
 
 
+@settings(deadline=None)
 @given(
     trees,
     st.lists(

@@ -114,7 +114,29 @@ def test_a_folder_around_the_data_set_will_do(tmp_path):
 def test_hidden_files_are_no_images(tmp_path):
     root, case = tree(tmp_path, "market1501")
     touch(root, ["query/._0005_c5s5_102534_01.jpg", "query/Thumbs.db"])
+    touch(root, ["query/@eaDir/0005_c5s5_102534_01.jpg", "query/.x/0005_c5s5_102534_01.jpg"])
     assert len(DATASETS["market1501"].read(str(root))) == len(case["rows"])
+
+
+def test_linked_folders_are_read(tmp_path):
+    root, case = tree(tmp_path, "market1501")
+    (root / "query").rename(tmp_path / "elsewhere")
+    (root / "query").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/loop").symlink_to(root)
+    assert len(DATASETS["market1501"].read(str(root))) == len(case["rows"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_are_read_however_they_are_encoded(tmp_path, encoding):
+    root, _ = tree(tmp_path, "msmt17")
+    before = DATASETS["msmt17"].read(str(root))
+    for name in ("list_query.txt", "list_gallery.txt"):
+        text = (root / name).read_text().replace("\n", "\r\n")
+        (root / name).write_bytes(text.encode(encoding))
+    assert DATASETS["msmt17"].read(str(root)).equals(before)
+    (root / "list_query.txt").write_bytes(b"\xe9.jpg 0\n")
+    with pytest.raises(EvaluationError, match=r"list_query\.txt, line 1: is not UTF-8 text"):
+        DATASETS["msmt17"].read(str(root))
 
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"webbody_test", "pose_scale"}))
