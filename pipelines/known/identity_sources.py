@@ -10,9 +10,9 @@ from pipelines.known.labelled import Labelled, Source, Sources, content
 from pipelines.known.layouts import CELEBA_LIST, NAMES, Placed, place
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk, WalkedFile, shown
+from webbody.images import SUFFIXES
 from webbody.list_text import text_lines
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 #: A source with more pictures has more than a handful; with so many, one person is a mistake.
 _HANDFUL, _HUNDREDS = 10, 100
 #: The share of a source's pictures from which one person holds nearly everything.

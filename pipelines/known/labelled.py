@@ -8,10 +8,7 @@ from pathlib import Path
 import fsspec
 
 from webbody.folder_walk import shown
-from webbody.images import RGB, ImageError, decode
-
-#: Pictures with more pixels are skipped.
-MAX_PIXELS = 100_000_000
+from webbody.images import MAX_PIXELS, RGB, ImageError, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pipelines.engine.graph import PACK
 from pipelines.engine.stage import committed
 from pipelines.engine.state import pack_shards, read_build
-from pipelines.known.identity_sources import SUFFIXES
 from webbody.commit import intact
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk, state_of
+from webbody.images import SUFFIXES
 from webbody.storage import Folder
 
 _ENDINGS = ", ".join(sorted(SUFFIXES))
