@@ -107,7 +107,9 @@ def _globbed(fs: AbstractFileSystem, pattern: str, literal: str = "") -> list[st
 
     try:
         walk = FolderWalk(root, enter, fs)
-        return [f"{root.rstrip('/')}/{file.path}" for file in walk if whole.match(file.path)]
+        # A link to nothing is a shard that is not there.
+        paths = [*(file.path for file in walk), *walk.broken]
+        return [f"{root.rstrip('/')}/{path}" for path in paths if whole.match(path)]
     except WebbodyError as error:
         raise BadShard(str(error).rstrip(".")) from error
 

@@ -67,7 +67,8 @@ class FolderWalk:
     so that a large tree is never held whole. `enter(path)` says whether a subfolder is read.
 
     Iterating raises WebbodyError where a folder is missing or cannot be read. `left_out` counts
-    what was left out, by reason. fs: the file system, where `url` is a path of it.
+    what was left out, by reason; `broken` are the paths of links that lead nowhere. fs: the file
+    system, where `url` is a path of it.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class FolderWalk:
     ) -> None:
         self.url = os.fspath(url).rstrip("/") or "/"
         self.left_out: Counter[str] = Counter()
+        self.broken: list[str] = []
         self._enter = enter
         try:
             self._fs, root = (fs, self.url) if fs is not None else fsspec.core.url_to_fs(self.url)
@@ -112,13 +114,13 @@ class FolderWalk:
                 linked: list[tuple[str, str]] = []
                 for entry in entries:
                     below = f"{path}/{entry.name}" if path else entry.name
-                    about = self._look(entry)
+                    about = self._look(entry, below)
                     if about is None:
                         continue
                     link = entry.is_symlink()
                     target = os.path.realpath(entry.path) if link else f"{real}/{entry.name}"
                     if stat.S_ISREG(about.st_mode):
-                        state = state_of({"size": about.st_size, "mtime": about.st_mtime})
+                        state = f"{about.st_size} {about.st_mtime}"  # as `state_of` writes it
                         files.append(WalkedFile(below, target, state))
                     elif not stat.S_ISDIR(about.st_mode):
                         self.left_out[SPECIAL] += 1
@@ -145,7 +147,7 @@ class FolderWalk:
         except OSError as error:
             raise _cannot_be_read(where, error) from error
 
-    def _look(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+    def _look(self, entry: os.DirEntry[str], below: str) -> os.stat_result | None:
         """What an entry is, links followed; None where it is left out."""
         if is_hidden(entry.name):
             self.left_out[HIDDEN] += 1
@@ -155,6 +157,7 @@ class FolderWalk:
         except OSError as error:
             if entry.is_symlink():
                 self.left_out[BROKEN] += 1
+                self.broken.append(below)
                 return None
             if isinstance(error, FileNotFoundError):  # removed while we look
                 return None

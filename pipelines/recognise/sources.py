@@ -10,7 +10,7 @@ from pipelines.engine.stage import committed
 from pipelines.engine.state import pack_shards, read_build
 from webbody.commit import intact
 from webbody.errors import WebbodyError
-from webbody.folder_walk import FolderWalk, state_of
+from webbody.folder_walk import BROKEN, FolderWalk, shown, state_of
 from webbody.images import SUFFIXES
 from webbody.storage import Folder
 
@@ -63,11 +63,19 @@ def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
     """The shards of a folder, else its pictures."""
     if read_build(folder) is not None:
         return _packed(folder), {}
-    here = {file.path: file.state for file in FolderWalk(folder.url, lambda subfolder: False)}
+    walk = FolderWalk(folder.url, lambda subfolder: False)
+    here = {file.path: file.state for file in walk}
+    if gone := [path for path in walk.broken if path.lower().endswith(".tar")]:
+        raise WebbodyError(
+            f"{folder.url}/{shown(gone[0])}: is a link that leads nowhere; mend or remove it."
+        )
     tars = {name: state for name, state in here.items() if name.lower().endswith(".tar")}
     if tars:
         return (_indexed(folder) if "index.json" in here else tars), {}
-    files = {file.path: file.state for file in FolderWalk(folder.url)}
+    walk = FolderWalk(folder.url)
+    files = {file.path: file.state for file in walk}
+    # Links that lead nowhere are pictures that cannot be read.
+    files |= dict.fromkeys(walk.broken, BROKEN)
     pictures = {path: state for path, state in sorted(files.items()) if _is_picture(path)}
     if not pictures:
         raise WebbodyError(

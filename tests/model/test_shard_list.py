@@ -117,12 +117,15 @@ def test_the_state_changes_with_the_file(tmp_path):
         ("broken", "index.json: is no index"),
         ("gone", "train-7.tar: there is no such"),
         ("none/*.tar", "none: there is no such folder"),
+        ("linked", "b.tar: there is no such shard"),
+        ("linked/*.tar", "b.tar: there is no such shard"),
     ],
 )
 def test_what_names_no_shards_is_told(tmp_path, dataset, told):
     write_shards(tmp_path / "full", len(members(0)) // 3, 1)
-    for folder in ("empty", "zero", "broken", "gone"):
+    for folder in ("empty", "zero", "broken", "gone", "linked"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "linked/b.tar").symlink_to("nowhere")
     (tmp_path / "zero/a.tar").touch()
     (tmp_path / "broken/index.json").write_text("{}")
     shards = {"train": {"shards": [{"name": "train-7.tar"}]}}

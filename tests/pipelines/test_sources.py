@@ -66,6 +66,19 @@ def test_hidden_shards_are_none_and_linked_folders_are_read(tmp_path):
     assert list(found.pictures[str(tmp_path / "out")]) == ["p/x.jpg", "q/y.jpg"]
 
 
+def test_links_that_lead_nowhere(tmp_path):
+    touch(tmp_path, "in/a.tar", "out/x.jpg")
+    (tmp_path / "out/gone.jpg").symlink_to("nowhere")
+    (tmp_path / "out/gone").symlink_to("nowhere")
+    # A row of its own: a picture that cannot be read.
+    assert list(find_sources([str(tmp_path / "out")]).pictures[str(tmp_path / "out")]) == [
+        "gone.jpg", "x.jpg",
+    ]  # fmt: skip
+    (tmp_path / "in/b.tar").symlink_to("nowhere")
+    with pytest.raises(WebbodyError, match=r"b\.tar: is a link that leads nowhere"):
+        find_sources([str(tmp_path / "in")])
+
+
 def test_a_changed_file_is_another_one(tmp_path):
     touch(tmp_path, "a.jpg", "b.jpg")
     before = find_sources([str(tmp_path)]).pictures[str(tmp_path)]

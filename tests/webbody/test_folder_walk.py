@@ -162,6 +162,7 @@ def test_links_loops_and_what_is_no_file(folder):
     ]
     # self, up, top, back, and the folders `in` and `here`, which were read before.
     assert walk.left_out == {AGAIN: 6, BROKEN: 2, SPECIAL: 1}
+    assert walk.broken == ["broken", "loop.jpg"]
     assert [file.path for file in FolderWalk(root / "here")] == ["1.jpg", "b/2.jpg"]
 
 

@@ -34,14 +34,19 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
 def images_below(root: Path, folder: str, ending: str) -> list[str]:
     """Paths below root/folder of the files that end so, at any depth, sorted; no hidden ones.
 
-    Links are followed (`webbody.folder_walk`). Raises EvaluationError where there are none.
+    Links are followed (`webbody.folder_walk`). Raises EvaluationError where there are none, or a
+    link to one leads nowhere.
     """
     top = root / folder
+    walk = FolderWalk(top)
     try:
-        files = FolderWalk(top) if top.exists() else ()
-        found = [file.path for file in files if file.path.lower().endswith(ending)]
+        files = [file.path for file in walk] if top.exists() else []
     except WebbodyError as error:
         raise EvaluationError(str(error).rstrip(".")) from error
+    found = [path for path in files if path.lower().endswith(ending)]
+    broken = [path for path in walk.broken if path.lower().endswith(ending)]
+    if broken:
+        raise EvaluationError(f"{top}: {broken[0]} is a link that leads nowhere")
     if not found:
         raise EvaluationError(f"{top}: there are no {ending} images here")
     return sorted(found)

@@ -124,6 +124,9 @@ def test_linked_folders_are_read(tmp_path):
     (root / "query").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/loop").symlink_to(root)
     assert len(DATASETS["market1501"].read(str(root))) == len(case["rows"])
+    (root / "query/0005_c5s5_999999_01.jpg").symlink_to("nowhere")
+    with pytest.raises(EvaluationError, match=r"_01\.jpg is a link that leads nowhere"):
+        DATASETS["market1501"].read(str(root))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
