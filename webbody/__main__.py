@@ -1,6 +1,15 @@
-"""`python -m webbody`, which torchrun needs: the `webbody` command."""
+"""The `webbody` command, also as `python -m webbody` and under torchrun."""
 
-from webbody.cli import main
+from webbody.working_folder import put_last
+
+
+def run() -> None:
+    """Entry point: nothing is imported before the working folder is out of the way."""
+    put_last()
+    from webbody.cli import main
+
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

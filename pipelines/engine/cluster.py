@@ -11,6 +11,7 @@ from pipelines.engine.graph import Task
 from pipelines.engine.worker import Board, Event, Worker
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
+from webbody.working_folder import worker_environment
 
 # Ray reads these when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -47,7 +48,14 @@ class Cluster:
             try:
                 with _without_stderr():
                     self._ray.init(
-                        address=address, logging_level="ERROR", log_to_driver=False, **local
+                        address=address,
+                        logging_level="ERROR",
+                        log_to_driver=False,
+                        runtime_env={
+                            "env_vars": worker_environment(),
+                            "worker_process_setup_hook": "webbody.working_folder.begin_worker",
+                        },
+                        **local,
                     )
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise WebbodyError(
