@@ -35,6 +35,7 @@ from pipelines.engine.worker import Event
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.libraries import refuse_unsafe
 from webbody.manifest import Manifest
 from webbody.storage import Folder
 
@@ -75,6 +76,7 @@ def build(
     whenever a shard starts or ends. `replace` allows a folder built from another manifest.
     Raises WebbodyError for what the user must mend; failed shards are in the result instead.
     """
+    refuse_unsafe()
     run = Run(config, listener or (lambda event: None))
     try:
         return run.build(replace)

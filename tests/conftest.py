@@ -43,6 +43,22 @@ def ray_session():
     ray.shutdown()
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The wheel and the sdist of this checkout."""
+    from tests.distributions import build
+
+    return build(tmp_path_factory.mktemp("distribution"))
+
+
+@pytest.fixture(scope="session")
+def installed(built, tmp_path_factory):
+    """Programs of an environment with the wheel installed, and the libraries of this one."""
+    from tests.distributions import environment
+
+    return environment(tmp_path_factory.mktemp("installed") / "venv", built.wheel)
+
+
 def free_port() -> int:
     """The first port from PORT on that nobody listens on."""
     for port in range(PORT, PORT + 20):

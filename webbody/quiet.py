@@ -1,9 +1,14 @@
 """Keeping the model libraries quiet: no telemetry, no update checks, no installing."""
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+
+from webbody.errors import WebbodyError
 
 _SWITCHES = {
     # ultralytics: no look at the network at import, no telemetry, no `pip install` by itself,
@@ -59,16 +64,55 @@ def quiet_libraries() -> None:
 
 
 def import_ultralytics() -> ModuleType:
-    """ultralytics, quiet, and with Pillow left as it was.
+    """ultralytics, quiet, loading checkpoints safely, and with Pillow left as it was.
 
     It puts its own function in the place of `Image.open`, which for a damaged picture installs
-    packages, or fails with another error than Pillow's.
+    packages, or fails with another error than Pillow's. Raises WebbodyError where it would run code
+    out of checkpoints.
     """
     quiet_libraries()
     from PIL import Image
 
     opened = Image.open
     import ultralytics
+    from ultralytics import utils
+    from ultralytics.nn import tasks
 
     Image.open = opened
+    if not (getattr(utils, "SAFE_LOAD", False) and _runs_no_code(tasks.torch_safe_load)):
+        raise WebbodyError(
+            f"ultralytics {ultralytics.__version__} would run code out of checkpoints (or was "
+            "imported before webbody could forbid it): install 'ultralytics>=8.4.67,<9' and "
+            "'torch>=2.11'."
+        )
     return ultralytics
+
+
+class _Trap:
+    """In a checkpoint, it notes that its code was run."""
+
+    sprung = False
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return _spring, ()
+
+
+def _spring() -> None:
+    _Trap.sprung = True
+
+
+@lru_cache(maxsize=1)
+def _runs_no_code(load: Callable[[Path], object]) -> bool:
+    """Whether a loader leaves code in a checkpoint alone: it is given such a checkpoint.
+
+    Versions and switches do not say it: with an older torch ultralytics goes back to running
+    what is in the file, without a word.
+    """
+    import torch
+
+    _Trap.sprung = False
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+        file = Path(folder) / "trap.pt"
+        torch.save({"model": _Trap()}, file)
+        load(file)
+    return not _Trap.sprung

@@ -59,5 +59,5 @@ class _WhenRayHasInsertedIt:
     def find_spec(self, *_: object) -> None:
         folder = os.environ[_FOLDER]
         if folder in sys.path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
             put_last(folder)

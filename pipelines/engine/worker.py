@@ -11,6 +11,7 @@ from pipelines.engine.graph import Task, input_digests, is_done
 from pipelines.engine.stage import ALL, Stage, run_shard
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
+from webbody.libraries import refuse_unsafe
 from webbody.storage import Folder
 
 
@@ -93,6 +94,7 @@ class Worker:
                 f"the stages before {self._task.node.name} have not committed {shard}."
             )
         if self._stage is None:
+            refuse_unsafe()  # another machine of the cluster may have other libraries
             node = self._task.node
             limit_threads(1 if node.waits else self._task.arguments.get("threads", 1))
             self._stage = self._task.node.stage()(**self._task.arguments)
