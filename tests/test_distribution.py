@@ -92,7 +92,7 @@ def _imported(package: str) -> set[str]:
     """Distributions that the package's files import, also those inside functions."""
     names = {name.split(".")[0] for path in sources(package) for name in imports(path)}
     others = names - set(sys.stdlib_module_names) - set(EXTRAS)
-    return {DISTRIBUTIONS.get(name, name) for name in others}
+    return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in others}
 
 
 @pytest.mark.parametrize("package", EXTRAS)
