@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
-from pipelines.vision.person_detection import Detections, PersonDetector
+from pipelines.vision.detections import Detections
+from pipelines.vision.person_detection import PersonDetector
 from webbody.images import ImageError, decode, encode_jpeg
 
 SCHEMA = pa.schema(
@@ -68,17 +69,20 @@ class Persons(Stage):
         self,
         *,
         model: str,
-        confidence: float,
+        confidence: float | None,
         iou: float,
         image_size: int,
         padding: float,
         max_persons: int,
         min_side: int,
+        family: str | None = None,
         device: str = "auto",
         batch: int = 32,
         threads: int = 1,
     ) -> None:
-        self.detector = PersonDetector(model, confidence, iou, image_size, device, batch, threads)
+        self.detector = PersonDetector(
+            model, confidence, iou, image_size, device, batch, threads, family
+        )
         self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
         self.batch, self.threads = batch, threads
 

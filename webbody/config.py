@@ -73,12 +73,21 @@ class Download(Section):
 
 
 class Persons(Section):
-    """YOLOv8-pose person boxes and native-resolution crops."""
+    """Person boxes and native-resolution crops."""
 
     model: ModelFile = Field(
-        "yolov8n-pose.pt", description="ultralytics name or path of a YOLOv8-pose model"
+        "yolov8n-pose.pt",
+        description="name of `webbody models list`; or path of an ultralytics model (.pt, or its "
+        ".onnx, .engine, .torchscript) or of an RTMDet, YOLOX or RTMO ONNX file",
     )
-    confidence: Unit = Field(0.7, description="detections below are dropped")
+    family: Literal["rtmdet", "yolox", "rtmo"] | None = Field(
+        None, description="of an ONNX file given by path whose outputs fit several"
+    )
+    confidence: Unit | None = Field(
+        None,
+        description="detections below are dropped; null: the detector family's own, 0.7 for YOLO "
+        "(`webbody models list`)",
+    )
     iou: Unit = Field(
         0.7, description="of two boxes with more overlap (intersection over union) one is dropped"
     )

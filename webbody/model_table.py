@@ -15,7 +15,7 @@ PERSONS, FACE_DETECTOR, FACE_EMBEDDER, KEYPOINTS = (
 
 #: File endings that each backend reads.
 SUFFIXES = {
-    PERSONS: (".pt",),
+    PERSONS: (".pt", ".onnx", ".engine", ".torchscript"),
     FACE_DETECTOR: (".onnx",),
     FACE_EMBEDDER: (".pt", ".pth", ".safetensors", ".onnx"),
     KEYPOINTS: (".onnx",),
@@ -69,6 +69,7 @@ _W600K_R50 = (174_383_860, "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9
 _W600K_MBF = (13_616_099, "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f")
 _GLINTR100 = (260_665_334, "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf")
 _YOLOV8N_POSE = (6_832_633, "c6fa93dd1ee4a2c18c900a45c1d864a1c6f7aba75d84f91648a30b7fb641d212")
+_YOLOV8N = (6_549_796, "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36")
 _KPRPE = (None, "04b4bee1de7cefa9e97900f8449fca906d8afbab2029bd39cc5049d33e927ed9")
 _AURAFACE = (260_694_151, "a7933ea5330113b01c9b60351d8f4c33003f145d8470ac5f0e52ee2effe25c60")
 _YUNET = (232_589, "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4")
@@ -103,6 +104,17 @@ _PACKS = {  # detector and ArcFace embedder of insightface's packs
     "buffalo_s": (("det_500m.onnx", _SCRFD_500M), ("w600k_mbf.onnx", _W600K_MBF)),
     "antelopev2": (("scrfd_10g_bnkps.onnx", _SCRFD_10G), ("glintr100.onnx", _GLINTR100)),
 }
+_YOLOX_FILES = {
+    "yolox-tiny-416x416": "yolox_tiny_8xb8-300e_humanart-6f3252f9",
+    "yolox-m-640x640": "yolox_m_8xb8-300e_humanart-c2c7a14a",
+    "yolox-x-640x640": "yolox_x_8xb8-300e_humanart-a39d44ed",
+}
+_RTMDET_FILES = {"rtmdet-m-640x640": "rtmdet_m_8xb32-100e_coco-obj365-person-235e8209"}
+_RTMO_FILES = {
+    "rtmo-s-640x640": "rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211",
+    "rtmo-m-640x640": "rtmo-m_16xb16-600e_body7-640x640-39e78cc4_20231211",
+    "rtmo-l-640x640": "rtmo-l_16xb16-600e_body7-640x640-b37118ce_20231211",
+}
 _RTMPOSE_FILES = {
     "rtmpose-m-256x192": "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
     "rtmpose-s-256x192": "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
@@ -121,13 +133,13 @@ _RTMW_FILES = {
 
 def _ultralytics() -> list[ModelFile]:
     found = []
-    for size in "nsmlx":
-        name = f"yolov8{size}-pose.pt"
-        known = _YOLOV8N_POSE if size == "n" else _NOT_KNOWN
+    for name, contract in (
+        *((f"yolov8{size}-pose.pt", contracts.YOLO_POSE) for size in "nsmlx"),
+        *((f"yolov8{size}.pt", contracts.YOLO_DETECT) for size in "nsmlx"),
+    ):
+        known = {"yolov8n-pose.pt": _YOLOV8N_POSE, "yolov8n.pt": _YOLOV8N}.get(name, _NOT_KNOWN)
         found.append(
-            ModelFile(
-                name, PERSONS, _ULTRALYTICS + name, name, _AGPL, contracts.YOLO_POSE, None, *known
-            )
+            ModelFile(name, PERSONS, _ULTRALYTICS + name, name, _AGPL, contract, None, *known)
         )
     return found
 
@@ -167,6 +179,9 @@ def _rtmlib(
 
 KNOWN: tuple[ModelFile, ...] = (
     *_ultralytics(),
+    *_rtmlib(_YOLOX_FILES, "rtmposev1", PERSONS, contracts.YOLOX),
+    *_rtmlib(_RTMDET_FILES, "rtmposev1", PERSONS, contracts.RTMDET),
+    *_rtmlib(_RTMO_FILES, "rtmo", PERSONS, contracts.RTMO),
     *_insightface(),
     ModelFile(
         "cvlface_kprpe_vit_base_webface12m.pt",

@@ -55,7 +55,7 @@ def resolve(name_or_path: str, backend: str) -> Path:
 
 def location(model: ModelFile) -> Path:
     """Where the model's library keeps the file (it need not be there yet)."""
-    if model.backend == KEYPOINTS:
+    if _by_rtmlib(model):
         from rtmlib.tools.file import _get_rtmhub_dir
 
         return Path(_get_rtmhub_dir()) / "checkpoints" / model.file
@@ -65,6 +65,11 @@ def location(model: ModelFile) -> Path:
         return next(iter(sorted(folder.rglob(file))), folder / file)
     # ultralytics downloads into the working folder, CVLFace has no cache: both lie in ours.
     return cache_folder() / "models" / model.file
+
+
+def _by_rtmlib(model: ModelFile) -> bool:
+    """Whether rtmlib fetches it: an ONNX file in an archive of its own."""
+    return model.backend in (KEYPOINTS, PERSONS) and model.file.endswith(".onnx")
 
 
 def digest(path: str | Path) -> str:
@@ -192,6 +197,12 @@ def _is_torch(path: Path) -> bool:
     return zipfile.is_zipfile(path) or _start(path)[:1] == b"\x80"  # a pickle of old torch
 
 
+def _is_engine(path: Path) -> bool:
+    # As ultralytics exports it: the length of a JSON text, then the text.
+    start = _start(path)
+    return start[4:5] == b"{" and int.from_bytes(start[:4], "little") < path.stat().st_size
+
+
 def _start(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(16)
@@ -202,6 +213,8 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
     ".safetensors": _is_safetensors,
     ".pt": _is_torch,
     ".pth": _is_torch,
+    ".torchscript": zipfile.is_zipfile,
+    ".engine": _is_engine,
 }
 
 
@@ -233,12 +246,12 @@ def _fetch(model: ModelFile) -> None:
 
 def _download(model: ModelFile, place: Path) -> None:
     quiet_libraries()
-    if model.backend == PERSONS:
+    if model.file.endswith(".pt") and model.backend == PERSONS:
         import_ultralytics()
         from ultralytics.utils.downloads import attempt_download_asset
 
         attempt_download_asset(str(place))
-    elif model.backend == KEYPOINTS:
+    elif _by_rtmlib(model):
         from rtmlib.tools.file import download_checkpoint
 
         download_checkpoint(model.source)

@@ -15,6 +15,9 @@ def settled(config: BuildConfig) -> BuildConfig:
     So the number that holds is in the fingerprints, and in what a build remembers of its settings.
     """
     out = config.model_copy(deep=True)
+    family = families.person_detector(config.persons.model, config.persons.family)
+    confidence = config.persons.confidence
+    out.persons.confidence = families.threshold(family, confidence, "persons.confidence")
     family = families.face_detector(config.faces.detector)
     out.faces.min_score = families.threshold(family, config.faces.min_score, "faces.min_score")
     return out

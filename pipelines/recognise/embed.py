@@ -15,6 +15,7 @@ from model.shard_samples import BadShard
 from pipelines.recognise.checkpoint import Checkpoint
 from pipelines.recognise.pictures import read_pictures
 from pipelines.recognise.sources import Found, find_sources
+from pipelines.vision import families
 from pipelines.vision.devices import choose_device
 from webbody import __version__, models
 from webbody.config import BuildConfig
@@ -135,6 +136,9 @@ def finder_settings(config: BuildConfig, whole: bool) -> dict[str, Any]:
     out["keypoints"]["model"] = models.digest(models.resolve(config.keypoints.model, KEYPOINTS))
     if not whole:
         out["persons"] = config.persons.model_dump(mode="json")
+        family = families.person_detector(config.persons.model, config.persons.family)
+        confidence = config.persons.confidence
+        out["persons"]["confidence"] = families.threshold(family, confidence, "persons.confidence")
         out["persons"]["model"] = models.digest(models.resolve(config.persons.model, PERSONS))
     return out
 

@@ -4,34 +4,18 @@ A name of the table says its family. A file given by path says it by what it is:
 graph, or what ultralytics writes into the files that it exports.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from pipelines.vision.onnx_graph import Graph, look
+from pipelines.vision.ultralytics_files import person_class, ultralytics_export
 from webbody import model_contracts as contracts
 from webbody import models
 from webbody.errors import WebbodyError
 from webbody.model_contracts import Contract
-from webbody.model_table import FACE_DETECTOR, find
+from webbody.model_table import FACE_DETECTOR, PERSONS, find
 
 #: Last dimensions of the outputs of insightface's SCRFD files: scores, boxes, landmarks.
 _SCRFD = {1, 4, 10}
-
-
-@dataclass(frozen=True)
-class Graph:
-    """An ONNX file's outputs by name, each with its shape (None: any), and its metadata."""
-
-    outputs: dict[str, tuple[int | None, ...]]
-    metadata: dict[str, str]
-
-    @property
-    def shapes(self) -> str:
-        """The outputs in words, for messages."""
-        return ", ".join(
-            f"{name} {'x'.join('?' if side is None else str(side) for side in shape)}"
-            for name, shape in self.outputs.items()
-        )
 
 
 def face_detector(model: str) -> Contract:
@@ -56,6 +40,67 @@ def _face_detector(graph: Graph) -> Contract | None:
     return None
 
 
+def person_detector(model: str, family: str | None = None) -> Contract:
+    """The contract of a person detector, given by name or path.
+
+    family: of an ONNX file whose outputs fit several. Raises WebbodyError where it is none.
+    """
+    path = models.resolve(model, PERSONS)
+    known = find(model, PERSONS)
+    told = contracts.FAMILIES[family] if family else known.contract if known else None
+    if path.suffix == ".pt":  # which of the two is told when it is loaded; they differ in no number
+        pose_or_not = {contracts.YOLO_POSE, contracts.YOLO_DETECT}
+        return _agreed(path, pose_or_not, told or contracts.YOLO_POSE, "")
+    export = ultralytics_export(path)
+    if export is not None:
+        person_class(path, export)
+        found = contracts.YOLO_POSE if export.task == "pose" else contracts.YOLO_DETECT
+        return _agreed(path, {found}, told, "")
+    if path.suffix != ".onnx":
+        raise WebbodyError(
+            f"{path}: does not say its classes and task, as files do that ultralytics exports; "
+            "export it with ultralytics."
+        )
+    graph = look(path)
+    return _agreed(path, _rtmlib(graph), told, graph.shapes)
+
+
+def _rtmlib(graph: Graph) -> set[Contract]:
+    """The families of rtmlib's person detectors that an ONNX file can be of."""
+    names, shapes = set(graph.outputs), list(graph.outputs.values())
+    ranks = [len(shape) for shape in shapes]
+    last = [shape[-1] if shape else None for shape in shapes]
+    if names == {"dets", "keypoints"} or (ranks == [3, 4] and last[0] in (5, None)):
+        return {contracts.RTMO}
+    if names == {"dets", "labels"} or (ranks in ([3], [3, 2]) and last[0] == 5):
+        return {contracts.RTMDET, contracts.YOLOX}
+    if ranks == [3] and last[0] is not None and last[0] > 5:
+        return {contracts.YOLOX}
+    return set()
+
+
+def _agreed(path: Path, possible: set[Contract], told: Contract | None, shapes: str) -> Contract:
+    """The one family that a file is of, by what it is and what is said of it."""
+    names = " or ".join(sorted(contract.family for contract in possible))
+    outputs = f" (its outputs are {shapes})" if shapes else ""
+    if not possible:
+        raise WebbodyError(
+            f"{path}: is no person detector{outputs}; choose a file of ultralytics, or an RTMDet, "
+            "YOLOX or RTMO file of rtmlib."
+        )
+    if told is not None and told not in possible:
+        raise WebbodyError(
+            f"{path}: is a {names} model{outputs}, not {told.family}; choose another file or "
+            "persons.family."
+        )
+    if told is None and len(possible) > 1:
+        raise WebbodyError(
+            f"{path}: is a {names} model, which its outputs do not tell apart, and which see "
+            f"colours in different ways; set persons.family to {names}."
+        )
+    return told or next(iter(possible))
+
+
 def threshold(contract: Contract, given: float | None, setting: str) -> float:
     """The score from which detections are trusted: the setting's value, else the family's own.
 
@@ -71,25 +116,3 @@ def threshold(contract: Contract, given: float | None, setting: str) -> float:
             f"{low:g} and {high:g}; the family's own threshold is {contract.threshold:g}."
         )
     return given
-
-
-def look(path: Path) -> Graph:
-    """An ONNX file's outputs and metadata, without its weights being loaded into a session."""
-    status = path.stat()
-    return _look(str(path), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _look(path: str, size: int, time: int) -> Graph:
-    import onnx
-
-    with models.loading(path, "an ONNX model"):
-        model = onnx.load(path, load_external_data=False)
-        outputs = {
-            output.name: tuple(
-                dim.dim_value if dim.HasField("dim_value") else None
-                for dim in output.type.tensor_type.shape.dim
-            )
-            for output in model.graph.output
-        }
-        return Graph(outputs, {entry.key: entry.value for entry in model.metadata_props})

@@ -48,7 +48,7 @@ class SubjectFinder:
         if not whole:
             self._persons = PersonDetector(
                 persons.model, persons.confidence, persons.iou, persons.image_size, device,
-                use.persons.batch, threads,
+                use.persons.batch, threads, persons.family,
             )  # fmt: skip
         self._keypoints = KeypointDetector(
             keypoints.model, keypoints.input_size, device, use.keypoints.batch, threads

@@ -11,6 +11,7 @@ from photo_shards import SHARD, commit, demo_model, download_shard, photos, rgb,
 from pipelines.engine.stage import Inputs
 from pipelines.persons import SCHEMA, Persons, padded
 from pipelines.vision.person_detection import PersonDetector
+from pipelines.vision.yolo_persons import YoloPersons
 from webbody.errors import WebbodyError
 from webbody.images import decode, encode_jpeg
 from webbody.shards import MemberReader
@@ -108,7 +109,7 @@ def test_a_batch_finds_what_single_photos_find(pictures):
 def test_boxes_are_those_of_the_library(pictures):
     detector = PersonDetector(demo_model("persons.pt"), 0.3, 0.7, 320, "cpu", batch=8, threads=1)
     square = pictures[0]
-    result = detector.yolo.predict(square.image, imgsz=320, conf=0.3, verbose=False)[0]
+    result = detector._library.yolo.predict(square.image, imgsz=320, conf=0.3, verbose=False)[0]
     ours = detector([rgb(square)])[0]
     np.testing.assert_allclose(ours.boxes, result.boxes.xyxy.numpy(), atol=0.1)
     np.testing.assert_allclose(ours.scores, result.boxes.conf.numpy(), atol=1e-3)
@@ -124,9 +125,9 @@ def test_photos_that_ultralytics_gave_up_on_are_asked_for_again():
             found = [image.mean() for image in images[:1]] + [None] * (len(images) - 1)
             return [SimpleNamespace(found=value, speed=speed) for value in found]
 
-    detector = PersonDetector.__new__(PersonDetector)
+    detector = YoloPersons.__new__(YoloPersons)
     detector.yolo, detector.size, detector.confidence, detector.device = Hurried(), 64, 0.5, "cpu"
-    detector.iou = 0.7
+    detector.iou, detector._person = 0.7, 0
     images = [np.full((64, 64, 3), value, np.uint8) for value in (1, 2, 3)]
     assert [result.found for result in detector._predict(images)] == [1, 2, 3]
 

@@ -1,0 +1,41 @@
+"""What a person detector finds in a photo."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Detections:
+    """The persons of one photo, in pixels of the photo.
+
+    boxes (N, 4) xyxy inside the photo, scores (N,), keypoints (N, 17, 3) x, y, score in COCO's
+    order; all float32. A detector that knows no keypoints gives them the score 0.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+
+    @classmethod
+    def in_photo(
+        cls,
+        boxes: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        keypoints: NDArray[np.float32] | None,
+        scale: tuple[float, float],
+        width: int,
+        height: int,
+    ) -> "Detections":
+        """Detections in an image that shows the photo `scale` (x, y) times as large.
+
+        Boxes are cut at the photo's border; keypoints: (N, 17, 3), None where there are none.
+        """
+        corners = boxes / np.array([*scale, *scale], np.float32)
+        corners = np.clip(corners, 0, np.array([width, height, width, height], np.float32))
+        points = np.zeros((len(boxes), 17, 3), np.float32)
+        if keypoints is not None:
+            points[:] = keypoints
+        points[..., :2] /= np.array(scale, np.float32)
+        return cls(corners.astype(np.float32), scores.astype(np.float32), points)

@@ -1,0 +1,45 @@
+"""What an ONNX file says of itself: its outputs and its metadata."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from webbody import models
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX file's outputs by name, each with its shape (None: any), and its metadata."""
+
+    outputs: dict[str, tuple[int | None, ...]]
+    metadata: dict[str, str]
+
+    @property
+    def shapes(self) -> str:
+        """The outputs in words, for messages."""
+        return ", ".join(
+            f"{name} {'x'.join('?' if side is None else str(side) for side in shape)}"
+            for name, shape in self.outputs.items()
+        )
+
+
+def look(path: Path) -> Graph:
+    """An ONNX file's outputs and metadata, without its weights being loaded into a session."""
+    status = path.stat()
+    return _look(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _look(path: str, size: int, time: int) -> Graph:
+    import onnx
+
+    with models.loading(path, "an ONNX model"):
+        model = onnx.load(path, load_external_data=False)
+        outputs = {
+            output.name: tuple(
+                dim.dim_value if dim.HasField("dim_value") else None
+                for dim in output.type.tensor_type.shape.dim
+            )
+            for output in model.graph.output
+        }
+        return Graph(outputs, {entry.key: entry.value for entry in model.metadata_props})
