@@ -4,11 +4,14 @@ import yaml
 from webbody.cli.build import describe
 from webbody.config import BuildConfig, load
 from webbody.errors import WebbodyError
+from webbody.model_table import PERSONS, find
 
 
 def test_defaults_are_the_papers():
     config = BuildConfig()
-    assert config.persons.confidence == 0.7
+    # Thresholds of detections belong to the detector's family; the paper's person detector has 0.7.
+    assert config.persons.confidence is None and config.faces.min_score is None
+    assert find(config.persons.model, PERSONS).contract.threshold == 0.7
     assert config.persons.padding == 0.05
     assert config.persons.max_persons == 6
     assert config.clusters.eps == 0.7
