@@ -13,31 +13,41 @@ app = typer.Typer(
 )
 
 
+_WIDE = 160
+#: Columns of the list, and how narrow each may become.
+_COLUMNS = {
+    "name": 8, "licence": 14, "permissive": 4, "family": 6, "threshold": 4, "digest": 5,
+    "on this machine": 8,
+}  # fmt: skip
+
+
 @app.command("list")
 def list_() -> None:
     """Every model file that a build can use: licence, threshold, digest, whether it is here."""
     from webbody import models
+    from webbody.model_table import SUFFIXES
 
-    table = Table()
-    for column in (
-        "name", "backend", "family", "licence", "permissive", "threshold", "digest",
-        "on this machine",
-    ):  # fmt: skip
-        table.add_column(column, overflow="fold")
-    for row in models.available():
-        host = row["source"].split("/")[2] if "://" in row["source"] else row["source"]
-        table.add_row(
-            row["name"],
-            row["backend"],
-            row["family"],
-            row["licence"],
-            "yes" if row["permissive"] else "no",
-            "" if row["threshold"] is None else f"{row['threshold']:g}",
-            row["digest"],
-            row["path"] or f"no, from {host}",
-        )
     console = Console()
-    console.print(table)
+    if not console.is_terminal:  # a file or another program: nothing is gained by narrow columns
+        console = Console(width=_WIDE)
+    rows = models.available()
+    for backend in SUFFIXES:
+        table = Table(title=backend, title_justify="left")
+        for column, least in _COLUMNS.items():
+            table.add_column(column, overflow="fold", min_width=least)
+        for row in rows:
+            if row["backend"] == backend:
+                host = row["source"].split("/")[2] if "://" in row["source"] else row["source"]
+                table.add_row(
+                    row["name"],
+                    row["licence"],
+                    "yes" if row["permissive"] else "no",
+                    row["family"],
+                    "" if row["threshold"] is None else f"{row['threshold']:g}",
+                    row["digest"],
+                    row["path"] or f"no, from {host}",
+                )
+        console.print(table)
     console.print(
         "A path can stand in place of a name. `webbody models show NAME` says what a model was "
         "trained to see and what its scores mean; docs/licences.md what the licences mean."
