@@ -13,8 +13,8 @@ from drawn_build import FATES, HOSTILE, draw_build
 from PIL import Image
 
 from pipelines.views.report import write_report
+from pipelines.views.report.choosing import in_turns, mixed
 from pipelines.views.report.drawing import LEFT, RIGHT, Album, Drawing, around
-from pipelines.views.report.records import in_turns, mixed, plain
 from webbody.errors import WebbodyError
 from webbody.skeleton import NAMES
 
@@ -192,8 +192,3 @@ def test_choice_is_spread_and_stable():
     assert chosen == mixed(rows[::-1], 12, "key")
     assert len(in_turns(rows, 500, lambda row: row["shard"], lambda row: row["key"])) == 200
     assert len(mixed(rows[:1], 12, "key")) == 1
-
-
-def test_text_of_strangers_is_made_plain():
-    assert plain("a\x00b\n") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
-    assert plain("x" * 500, 10) == "x" * 9 + "…"

@@ -1,9 +1,11 @@
 """Report: contact sheets of a build as one HTML page, for people who would rather look."""
 
+from pipelines.endings.ending import ending_of
+from pipelines.endings.sentences import sentences
+from pipelines.views.build_files import BuildFiles
 from pipelines.views.report import funnel, sheets
 from pipelines.views.report.drawing import Album
 from pipelines.views.report.names import named_faces
-from pipelines.views.report.records import BuildFiles
 from pipelines.views.report.template import load_template
 
 FILE = "report.html"
@@ -36,10 +38,12 @@ def page(build: BuildFiles, most_names: int, images: int) -> str:
         sheets.keypoints(build, images, Album()),
         sheets.samples(build, images, Album()),
     ]
+    ending = ending_of(build)
     return load_template("report.html").render(
         manifest=build.manifest,
         out=build.folder.url,
         funnel=funnel.funnel(build),
+        ending=[] if ending.undecided else sentences(ending),
         stages=funnel.stages(build),
         sections=sections,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipelines.engine.graph import PACK, STAGES
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.ledger import KEPT
-from pipelines.views.report.records import BuildFiles
+from pipelines.views.build_files import BuildFiles
 
 #: What is true of the rows that are left, and the outcomes (their first parts) that end before.
 _STEPS = (

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.engine.stage import ALL
+from pipelines.views.build_files import BuildFiles, shuffled
+from pipelines.views.report.choosing import in_turns, kind
 from pipelines.views.report.drawing import Album, Drawing, around, decoded
-from pipelines.views.report.records import BuildFiles, in_turns, kind, plain, shuffled
+from webbody.plain_text import plain_text
 
 #: Faces shown of a name: kept and rejected; of a name that was merged with another one.
 _MOST_KEPT, _MOST_REJECTED, _MOST_MERGED = 12, 8, 5
@@ -159,7 +161,7 @@ def _row(name: str, rows: Sequence[dict], thumbs: _Thumbs) -> Row:
     shown = shuffled(kept, _crop)[:_MOST_KEPT]
     refused = in_turns(rejected, _MOST_REJECTED, lambda row: kind(row["outcome"]), _crop)
     return Row(
-        name=plain(name, 80),
+        name=plain_text(name, 80),
         kept=[thumbs(row) for row in sorted(shown, key=_closest)],
         rejected=[
             thumbs(row) for row in sorted(refused, key=lambda r: (kind(r["outcome"]), _closest(r)))
@@ -192,7 +194,11 @@ def _merges(build: BuildFiles, of_name: dict[str, list[dict]], thumbs: _Thumbs) 
             faces = [face for face in of_name.get(name, ()) if face["person"] == row["person"]]
             some = shuffled(faces, _crop)[:_MOST_MERGED]
             rows.append(
-                Row(plain(name, 80), [thumbs(f) for f in some], more_kept=len(faces) - len(some))
+                Row(
+                    plain_text(name, 80),
+                    [thumbs(f) for f in some],
+                    more_kept=len(faces) - len(some),
+                )
             )
         cosines = [c for (a, b), c in similar.items() if a in row["names"] and b in row["names"]]
         yield Merge(row["person"], rows, [f"{cosine:.2f}" for cosine in cosines[:6]])

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.views.build_files import BuildFiles
+from pipelines.views.report.choosing import in_turns, kind, mixed
 from pipelines.views.report.drawing import (
     KEPT,
     REJECTED,
@@ -19,9 +21,9 @@ from pipelines.views.report.drawing import (
     decoded,
     seen_above,
 )
-from pipelines.views.report.records import BuildFiles, in_turns, kind, mixed, plain
 from pipelines.vision.upper_body import SEEN
 from webbody.images import RGB
+from webbody.plain_text import plain_text
 from webbody.shards import read_members
 from webbody.skeleton import COUNT, from_coco17
 
@@ -65,9 +67,9 @@ def downloads(build: BuildFiles, count: int, album: Album) -> Sheet:
     columns = ("key", "url", "outcome", "detail", "hash_match", "bytes", "width", "height",
                "format", "offset", "length")  # fmt: skip
     for row in mixed(_rows(build, "download", columns), count, "key"):
-        url = plain(row["url"], 300)
+        url = plain_text(row["url"], 300)
         if row["outcome"]:
-            lines = [plain(row["detail"] or "", 120), url]
+            lines = [plain_text(row["detail"] or "", 120), url]
             sheet.tiles.append(_rejected(row, "no image", lines=lines))
             continue
         changed = "" if row["hash_match"] in (None, True) else "not the bytes of the manifest"
@@ -192,7 +194,7 @@ def _tile(title: str, lines: Iterable[str]) -> Tile:
 
 def _rejected(row: dict[str, Any], empty: str = "", lines: Iterable[str] = ()) -> Tile:
     """A tile for a row with an outcome: that is its title."""
-    detail = plain(row.get("detail") or "", 120)
+    detail = plain_text(row.get("detail") or "", 120)
     lines = list(lines) or [detail]
     return Tile(kind(row["outcome"]), None, empty, row["outcome"], [line for line in lines if line])
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jinja2
 
-from pipelines.views.report.records import plain
+from webbody.plain_text import plain_text
 
 
 def load_template(name: str, **filters: Callable[..., str]) -> jinja2.Template:
@@ -19,5 +19,5 @@ def load_template(name: str, **filters: Callable[..., str]) -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"plain": plain, **filters}
+    environment.filters |= {"plain": plain_text, **filters}
     return environment.get_template(name)

@@ -1,9 +1,7 @@
-"""What the report reads: committed tables and single images of a few shards, and how it chooses."""
+"""A build folder for reading: committed tables and single images of a few of its shards."""
 
 import hashlib
-import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -35,6 +33,7 @@ class BuildFiles:
         if build is None or plan is None:
             raise WebbodyError(f"{out} holds no build; start one with `webbody build --out {out}`.")
         self.manifest: str = build["manifest"]
+        self.settings: dict[str, Any] = build.get("config") or {}
         self.planned = planned_shards(plan)
         split = read_record(self.folder, SPLIT.name, ALL)
         self.packs = pack_shards(self.folder) if split else ()
@@ -138,39 +137,3 @@ class BuildFiles:
 def shuffled(items: Iterable[T], key: Callable[[T], str] = str) -> list[T]:
     """The items in an order that looks random and depends on their keys alone."""
     return sorted(items, key=lambda item: hashlib.blake2b(key(item).encode()).digest())
-
-
-def in_turns(
-    items: Iterable[T], count: int, group: Callable[[T], Hashable], key: Callable[[T], str]
-) -> list[T]:
-    """`count` of the items, groups taking turns, so that every group is seen."""
-    places: dict[Hashable, int] = defaultdict(int)
-    turns: list[tuple[int, int, T]] = []
-    for item in shuffled(items, key):
-        turns.append((places[group(item)], len(turns), item))
-        places[group(item)] += 1
-    return [item for _, _, item in sorted(turns, key=lambda turn: turn[:2])[:count]]
-
-
-def mixed(rows: Sequence[dict[str, Any]], count: int, key: str) -> list[dict[str, Any]]:
-    """`count` rows: about two thirds that passed, from all shards, and every kind of outcome."""
-    passed = [row for row in rows if row["outcome"] is None]
-    failed = [row for row in rows if row["outcome"] is not None]
-    some = max(min(len(failed), count // 3), count - len(passed))
-    chosen = in_turns(passed, count - some, lambda row: row["shard"], lambda row: row[key])
-    return chosen + in_turns(failed, some, lambda row: kind(row["outcome"]), lambda row: row[key])
-
-
-def kind(outcome: str) -> str:
-    """An outcome without the crop that it names: one kind for all duplicates."""
-    parts = outcome.split(":")
-    return ":".join(parts[:2]) if parts[1:2] == ["duplicate-of"] else outcome
-
-
-def plain(text: object, most: int = 160) -> str:
-    """Text of strangers for a page: control characters made visible, cut where it is too long."""
-    shown = "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" else c
-        for c in str(text)[: most + 1]
-    )
-    return shown if len(shown) <= most else shown[: most - 1] + "…"

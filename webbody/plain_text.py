@@ -1,0 +1,24 @@
+"""Text that strangers wrote, made fit for a terminal, a log or a page."""
+
+import unicodedata
+
+#: Characters that turn the direction of what follows them, and so can show another text.
+_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SHOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def plain_text(text: object, most: int = 0) -> str:
+    """One line without control characters: no escape sequence, line break or turned direction.
+
+    Such characters (also unpaired surrogates, which no terminal can encode) become visible as
+    U+FFFD. `most` cuts what is longer, 0 leaves it whole. Whoever hands the result to rich must
+    also keep it from being read as markup: in a `Text`, or with markup=False.
+    """
+    whole = str(text)
+    part = whole if not most else whole[: most + 1]
+    shown = "".join(_SHOWN if _dangerous(character) else character for character in part)
+    return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
+
+
+def _dangerous(character: str) -> bool:
+    return character in _TURNING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
