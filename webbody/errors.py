@@ -1,8 +1,8 @@
 """Errors that a user can cause, told in one sentence, and the exit codes of the command line."""
 
-EXIT_OK = 0
 EXIT_INCOMPLETE = 1  # the build ran, but some shard is incomplete: run it again to resume
 EXIT_USAGE = 2  # bad input: manifest, configuration, folder, model file
+EXIT_EMPTY = 3  # it ran to its end, but nothing was kept: a setting or the input must be looked at
 
 
 class WebbodyError(Exception):
@@ -18,3 +18,9 @@ class Incomplete(WebbodyError):
     """A build ended with shards that have no commit record; the finished ones are kept."""
 
     exit_code = EXIT_INCOMPLETE
+
+
+class NothingKept(WebbodyError):
+    """A command came to its end, and there is nothing in what it made."""
+
+    exit_code = EXIT_EMPTY

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,11 @@ class BadFeatures(ValueError):
 
 
 def schema(feature_dim: int, dtype: str) -> pa.Schema:
-    """Columns of the file; a null feature has an outcome that says why."""
+    """Columns of the file; a null feature has an outcome that says why.
+
+    Where `visible` is 0 a feature of SapiensID is the same whatever the picture shows. `whole`: no
+    person was found in the picture, so that all of it was taken.
+    """
     return pa.schema(
         {
             "key": pa.string(),
@@ -31,6 +36,7 @@ def schema(feature_dim: int, dtype: str) -> pa.Schema:
             "feature": pa.list_(DTYPES[dtype][1], feature_dim),
             "norm": pa.float32(),
             "visible": pa.int32(),
+            "whole": pa.bool_(),
             "outcome": pa.string(),
         }
     )
@@ -58,6 +64,7 @@ def to_table(block: Features, columns: pa.Schema, dtype: str) -> pa.Table:
             ),
             pa.array(norms, mask=missing),
             pa.array(block.visible_B, mask=missing),
+            pa.array([sample.whole for sample in samples], mask=missing),
             pa.array([sample.outcome for sample in samples], pa.string()),
         ],
         columns,
@@ -77,16 +84,27 @@ def info_of(columns: pa.Schema) -> dict[str, Any]:
     return json.loads(metadata[_INFO])
 
 
-def read_feature(path: str, key: str) -> tuple[NDArray[np.float32], int, dict[str, Any]]:
-    """Feature (F,), number of visible keypoints, and how it was made, of the row with a key.
+@dataclass(frozen=True)
+class Row:
+    """A feature (F,), the number of visible keypoints, and whether no person was found."""
+
+    feature: NDArray[np.float32]
+    visible: int
+    whole: bool
+
+
+def read_feature(path: str, key: str) -> tuple[Row, dict[str, Any]]:
+    """The row with a key, and how its feature was made.
 
     Raises BadFeatures for another kind of file, a key that is not there or several times, and a row
     without a feature; OSError where the file cannot be read.
     """
     try:
-        info = info_of(pq.read_schema(path))
-        columns = ["feature", "visible", "outcome"]
-        found = pq.read_table(path, columns=columns, filters=[("key", "==", key)])
+        columns = pq.read_schema(path)
+        info = info_of(columns)
+        # Files of older versions do not say whether a person was found.
+        wanted = [n for n in ("feature", "visible", "outcome", "whole") if n in columns.names]
+        found = pq.read_table(path, columns=wanted, filters=[("key", "==", key)])
     except pa.ArrowInvalid as error:
         raise BadFeatures(f"{path} is no Parquet file") from error
     except BadFeatures as error:
@@ -96,4 +114,5 @@ def read_feature(path: str, key: str) -> tuple[NDArray[np.float32], int, dict[st
     row = found.to_pylist()[0]
     if row["outcome"] is not None:
         raise BadFeatures(f"{path}: {key} has no feature ({row['outcome']})")
-    return np.array(row["feature"], np.float32), row["visible"], info
+    feature = np.array(row["feature"], np.float32)
+    return Row(feature, row["visible"], bool(row.get("whole"))), info

@@ -51,9 +51,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Made:
-    """What a file holds: features, pictures without one by outcome; parts made now, and before."""
+    """What a file holds: features, pictures without one by outcome; parts made now, and before.
+
+    blind: features of pictures without a visible keypoint, which a SapiensID cannot tell from each
+    other. whole: features of pictures in which no person was found.
+    """
 
     features: int
+    blind: int
+    whole: int
     outcomes: dict[str, int]
     made: int
     before: int
@@ -77,7 +83,9 @@ def make_features(
     of the parts, and of the file, that are there: OtherFeatures is raised where it is not, unless
     `replace` lets them go. progress: called with the rows made, and the parts that are there.
     """
-    settings: dict[str, Any] = json.loads(json.dumps(info))
+    columns = schema(feature_dim, dtype)
+    # Parts with other columns cannot be joined to one file.
+    settings: dict[str, Any] = json.loads(json.dumps({**info, "columns": columns.names}))
     names = [part.name for part in parts]
     content = hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
     kept = f"{out}.parts"
@@ -89,7 +97,6 @@ def make_features(
         _remove(folder, kept)
         text = json.dumps(settings, indent=1) + "\n"
         folder.write_bytes(f"{kept}/{_INFO}", text.encode())
-    columns = schema(feature_dim, dtype)
     there = {name for name in names if folder.size(f"{kept}/{name}.parquet") is not None}
     rows, before = 0, len(there)
     for part in parts:
@@ -162,13 +169,18 @@ def _join(folder: "Folder", out: str, names: Sequence[str], columns: pa.Schema) 
                     writer.write_table(table.read_row_group(group))
 
 
-def _counted(folder: "Folder", out: str) -> tuple[int, dict[str, int]]:
-    """Features in a file, and the outcomes of rows without one."""
+def _counted(folder: "Folder", out: str) -> tuple[int, int, int, dict[str, int]]:
+    """Features in a file, those without visible keypoints, of whole pictures; other outcomes."""
     outcomes: Counter[str | None] = Counter()
+    blind = whole = 0
     with folder.open(out) as file:
-        for batch in pq.ParquetFile(file).iter_batches(columns=["outcome"]):
+        columns = ["visible", "whole", "outcome"]
+        for batch in pq.ParquetFile(file).iter_batches(columns=columns):
             outcomes.update(batch["outcome"].to_pylist())
-    return outcomes.pop(None, 0), {str(name): count for name, count in outcomes.most_common()}
+            blind += batch["visible"].to_pylist().count(0)
+            whole += batch["whole"].true_count
+    named = {str(name): count for name, count in outcomes.most_common() if name is not None}
+    return outcomes[None], blind, whole, named
 
 
 def _remove(folder: "Folder", kept: str) -> None:

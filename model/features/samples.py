@@ -31,7 +31,8 @@ class Sample:
     image: (S, S, 3) uint8 RGB; keypoints: (19, 3) float32, x and y as fractions of it, visibility;
     both None where `outcome` tells why the picture cannot be used. source and key say where it is
     from: a shard and its key in it, or a folder and the path in it. mirrored: keypoints of the
-    mirrored image; None where they are taken to be `keypoints`, mirrored.
+    mirrored image; None where they are taken to be `keypoints`, mirrored. whole: no person was
+    found in the picture, so that all of it was taken.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Sample:
     split: str | None = None
     outcome: str | None = None
     mirrored: NDArray[np.float32] | None = None
+    whole: bool = False
 
 
 def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:

@@ -4,7 +4,7 @@ Shape suffixes: N images, F feature size, M images that have a feature.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import fsspec
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from model.evaluation.errors import EvaluationError
 from model.features.extract import Extractor
+from model.features.feature_file import BadFeatures, info_of
 from model.features.resumable import Part, make_features
 from pipelines.evaluate.models.embedder import Embedder
 from pipelines.recognise.embed import finder_settings
@@ -25,16 +26,23 @@ from webbody import __version__
 from webbody.config import BuildConfig
 from webbody.storage import Folder
 
+#: Says of a file that its model uses no keypoints.
+_NO_KEYPOINTS = "without keypoints"
 #: Digits of a model's sha256 in the names of kept files.
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Held:
-    """Features (M, F) of those of N images that have one, in their order; present_N says which."""
+    """Features (M, F) of those of N images that have one, in their order; present_N says which.
+
+    blind: how many of them are of images without a visible keypoint, by a model that needs some:
+    these are all alike.
+    """
 
     features_MF: Tensor
     present_N: NDArray[np.bool_]
+    blind: int = 0
 
     @property
     def missing(self) -> int:
@@ -67,6 +75,8 @@ def make(
         "finder": found_with(config) if finds else None,
         "version": __version__,
     }
+    if not embedder.keypoints:
+        info[_NO_KEYPOINTS] = True
     make_features(
         parts,
         Extractor(embedder.model, device=device, batch=batch, flip=True),
@@ -95,13 +105,15 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
     """
     try:
         with fsspec.open(path, "rb") as file:
-            names = pq.read_schema(file).names
+            columns = pq.read_schema(file)
+            names = columns.names
             key = next((name for name in ("key", "image") if name in names), "")
             if not key or "feature" not in names:
                 raise EvaluationError(
                     f"{path}: features are in the columns key and feature, and it has {names}"
                 )
-            table = pq.read_table(file, columns=[key, "feature"])
+            visible = _shows_visible(columns)
+            table = pq.read_table(file, columns=[key, "feature", *["visible"] * visible])
     except (OSError, pa.ArrowInvalid) as error:
         raise EvaluationError(f"{path}: cannot be read as Parquet ({error})") from error
     wanted = pa.array(images, pa.string())
@@ -117,7 +129,26 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
     if pc.sum(pc.is_in(keys, wanted)).as_py() > len(pc.unique(wanted)):
         raise EvaluationError(f"{path}: some images of {data_set} have several rows here")
     column = table["feature"].combine_chunks()
-    return _rows(path, column, row_N)
+    held = _rows(path, column, row_N)
+    if not visible:
+        return held
+    seen = table["visible"].combine_chunks().take(pa.array(row_N[held.present_N]))
+    blind = pc.sum(pc.equal(seen, 0)).as_py() or 0
+    if blind == len(seen):
+        raise EvaluationError(
+            f"{path}: no keypoint is visible in any of {len(seen):,} images, so their features are "
+            "all alike; look at keypoints.model, keypoints.input_size and keypoints.min_score, "
+            "and at some images with `webbody show`"
+        )
+    return replace(held, blind=blind)
+
+
+def _shows_visible(columns: pa.Schema) -> bool:
+    """Whether a file says how many keypoints its features rest on: one of a SapiensID does."""
+    try:
+        return "visible" in columns.names and _NO_KEYPOINTS not in info_of(columns)
+    except BadFeatures:
+        return False
 
 
 def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:

@@ -22,6 +22,9 @@ from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
+#: As the counts of a figure call images without a keypoint.
+BLIND = "images without a visible keypoint"
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -70,7 +73,7 @@ def evaluate(
                     one.name, task, embedder, config, cache, batch=batch, progress=progress
                 )
             held = replace(held, features_MF=held.features_MF.to(device))
-            figures = list(task.figures(held))
+            figures = [with_blind(figure, held) for figure in task.figures(held)]
         except (EvaluationError, BadShard, BadFeatures) as error:
             raise WebbodyError(f"{one.name}: {error}.") from error
         title = benchmarks.BENCHMARKS[one.name].title
@@ -78,6 +81,13 @@ def evaluate(
         found.append(Evaluated(one.name, title, one.path, model, task, figures, seconds))
         done(found[-1])
     return found
+
+
+def with_blind(figure: Figure, held: Held) -> Figure:
+    """The figure, with the number of images whose features are all alike, if there are any."""
+    if not held.blind:
+        return figure
+    return replace(figure, counts={**figure.counts, BLIND: held.blind})
 
 
 def features_of(

@@ -17,18 +17,25 @@ from pipelines.recognise.pictures import read_pictures
 from pipelines.vision.devices import choose_device
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.skeleton import COUNT
 from webbody.storage import Folder
 
 _ENDING = ".parquet:"
+#: With fewer visible keypoints a feature rests on too little to be trusted.
+FEW = 3
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its raw feature (F,), and how many of its 19 keypoints are visible."""
+    """One of the two: its raw feature (F,), and how many of its 19 keypoints are visible.
+
+    whole: no person was found in the picture, so that all of it was taken.
+    """
 
     name: str
     feature: NDArray[np.float32]
     visible: int
+    whole: bool = False
 
     @property
     def norm(self) -> float:
@@ -47,6 +54,19 @@ class Comparison:
         scale = self.a.norm * self.b.norm
         # Rounding must not carry it beyond 1.
         return float(np.clip(self.a.feature @ self.b.feature / scale, -1, 1)) if scale else 0.0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the cosine doubtful."""
+        out = []
+        for side in dict.fromkeys(side.name for side in (self.a, self.b)):
+            of = self.a if side == self.a.name else self.b
+            if of.whole:
+                out.append(f"no person was found in {side}: the whole picture was taken")
+            if of.visible < FEW:
+                points = f"{of.visible} of {COUNT} keypoints"
+                out.append(f"only {points} are visible in {side}: the cosine rests on them alone")
+        return tuple(out)
 
 
 def compare(
@@ -76,6 +96,14 @@ def compare(
     if made[a] != made[b]:
         what = "different checkpoints" if made[a][0] != made[b][0] else "and without --flip"
         raise WebbodyError(f"{a} and {b} were made with {what}, so they cannot be compared.")
+    blind = [text for text in dict.fromkeys((a, b)) if sides[text].visible == 0]
+    if blind:
+        raise WebbodyError(
+            f"{' and '.join(blind)}: no keypoint is visible, and without any a feature is the same "
+            "whatever the picture shows, so there is no cosine; look at it with `webbody show`, "
+            "choose another picture, or look at keypoints.model and keypoints.min_score (now "
+            f"{config.keypoints.min_score})."
+        )
     return Comparison(sides[a], sides[b])
 
 
@@ -85,10 +113,10 @@ def _stored(text: str) -> tuple[Side, dict[str, Any]]:
     if not Path(path).is_file():
         raise WebbodyError(f"{path}: there is no such feature file; `webbody embed` makes one.")
     try:
-        feature, visible, info = read_feature(path, key)
+        row, info = read_feature(path, key)
     except BadFeatures as error:
         raise WebbodyError(f"{error}.") from error
-    return Side(text, feature, visible), info
+    return Side(text, row.feature, row.visible, row.whole), info
 
 
 def _computed(
@@ -109,6 +137,8 @@ def _computed(
     extract = Extractor(checkpoint.model, device=device, batch=len(samples), flip=flip)
     (block,) = extract(samples)
     return [
-        Side(text, feature, int(visible))
-        for text, feature, visible in zip(pictures, block.features_BF, block.visible_B, strict=True)
+        Side(text, feature, int(visible), sample.whole)
+        for text, feature, visible, sample in zip(
+            pictures, block.features_BF, block.visible_B, samples, strict=True
+        )
     ]

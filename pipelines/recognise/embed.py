@@ -39,6 +39,7 @@ _CALLED = {
     "precision": "another --device",
     "finder": "other settings for finding people",
     "version": "another version of webbody",
+    "columns": "another version of webbody",
 }
 
 
@@ -91,7 +92,8 @@ def embed(
             progress=lambda rows, there: progress(rows, there, len(parts)),
         )
     except OtherFeatures as error:
-        what = " and ".join(_CALLED.get(name, name) for name in error.differs)
+        named = (_CALLED.get(name, name) for name in error.differs)
+        what = " and ".join(dict.fromkeys(named))
         raise WebbodyError(
             f"{out}: what is there was made with {what or 'something else'}; give --replace to "
             "start over, or another --out."

@@ -58,7 +58,12 @@ def find_in(
                 else:
                     subject = next(subjects)
                     yield Sample(
-                        source, key, subject.image, subject.keypoints, mirrored=subject.mirrored
+                        source,
+                        key,
+                        subject.image,
+                        subject.keypoints,
+                        mirrored=subject.mirrored,
+                        whole=subject.box is None,
                     )
 
 

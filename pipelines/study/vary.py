@@ -14,7 +14,7 @@ from model.shard_samples import BadShard
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.models.embedder import Embedder
-from pipelines.evaluate.run import features_of
+from pipelines.evaluate.run import BLIND, features_of
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.wanted import Wanted
 from pipelines.study.figures import Point, averages, points
@@ -34,12 +34,14 @@ def vary(
     batch: int = 32,
     progress: Callable[[str, int, int, int], None] = lambda name, rows, parts, of: None,
     done: Callable[[list[Point]], None] = lambda points: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> list[Point]:
     """The figures of data sets under all conditions of a study (a name of VARIATIONS).
 
     embedders: checkpoints of SapiensID; for strips and zoom, other models too. cache, batch,
     progress: as for `evaluate`; one file holds the features of all variants. done: called with all
-    points so far, after each data set. Raises WebbodyError.
+    points so far, after each data set. warn: called with what makes figures doubtful. Raises
+    WebbodyError.
     """
     variation = VARIATIONS[study]
     tasks = [benchmarks.read(one.name, one.path) for one in wanted]
@@ -59,6 +61,8 @@ def vary(
                 held = features_of(
                     name, task, varied, config, cache, batch=batch, progress=progress
                 )
+                if held.blind:
+                    warn(f"{one.name}: {held.blind:,} {BLIND}, whose features are all alike")
                 for condition, own in _conditions(variation, model, task, held, config):
                     for figure in task.figures(own):
                         found += points(study, embedder.path, condition, one.name, figure)

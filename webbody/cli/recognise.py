@@ -10,7 +10,8 @@ from rich.console import Console
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.people import demo_models
 from webbody.config import BuildConfig, load
-from webbody.errors import Incomplete, WebbodyError
+from webbody.errors import NothingKept, WebbodyError
+from webbody.plain_text import plain_text
 from webbody.skeleton import COUNT
 
 CheckpointOption = Annotated[
@@ -31,6 +32,11 @@ Flip = Annotated[
     ),
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Find people with the demo's models.")]
+#: What to look at where no keypoint is visible.
+_NO_KEYPOINTS = (
+    "look at some with `webbody show`, and at keypoints.model, keypoints.input_size and "
+    "keypoints.min_score"
+)
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (resources.device).")]
 
 
@@ -67,8 +73,8 @@ def embed(
 
     Parts are committed in OUT.parts/ while it runs: run the same command again to go on. Features
     of another checkpoint, of other sources or settings are never mixed: it refuses without
-    --replace, which starts over. Exit code 0: written. 1: written, but without any feature.
-    2: something to mend first.
+    --replace, which starts over. Exit code 0: written. 2: something to mend first. 3: written, but
+    without any feature, or with features of pictures without keypoints alone, which are all alike.
     """
     from pipelines.recognise.checkpoint import open_checkpoint
     from pipelines.recognise.embed import embed as run
@@ -91,10 +97,22 @@ def embed(
         )  # fmt: skip
     reasons = ", ".join(f"{outcome} {count:,}" for outcome, count in made.outcomes.items())
     if made.features == 0:
-        raise Incomplete(f"{out}: nothing could be embedded ({reasons}).")
+        raise NothingKept(f"{out}: nothing could be embedded ({reasons}).")
+    if made.blind == made.features:
+        raise NothingKept(
+            f"{out}: none of the {made.features:,} pictures shows a keypoint, so all features are "
+            f"alike and tell nobody from anybody; {_NO_KEYPOINTS}."
+        )
     line = f"{out}: {made.features:,} features of {opened.model.feature_dim} values"
     if reasons:
         line += f"; {sum(made.outcomes.values()):,} pictures without one ({reasons})"
+    if made.whole:
+        line += f"; no person was found in {made.whole:,} pictures, which were taken whole"
+    if made.blind:
+        line += (
+            f"; {made.blind:,} features are of pictures without any visible keypoint and tell "
+            f"nobody from anybody (column visible is 0): {_NO_KEYPOINTS}"
+        )
     if made.before:
         line += f"; {made.before:,} of {made.made + made.before:,} parts were there already"
     typer.echo(line + ".")
@@ -112,7 +130,11 @@ def compare(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Tell how alike two people are: the cosine similarity of their features, from -1 to 1."""
+    """Tell how alike two people are: the cosine similarity of their features, from -1 to 1.
+
+    Where no keypoint of one is visible there is no cosine, as its feature would be that of every
+    such picture (exit code 2); where hardly any is, or no person was found, a warning says so.
+    """
     from pipelines.recognise.checkpoint import open_checkpoint
     from pipelines.recognise.compare import compare as run
 
@@ -120,11 +142,19 @@ def compare(
     found = run(a, b, lambda: open_checkpoint(checkpoint), settings, whole=whole, flip=flip)
     if json_:
         sides = {
-            side: {"name": of.name, "norm": of.norm, "visible": of.visible}
+            side: {
+                "name": of.name,
+                "norm": of.norm,
+                "visible": of.visible,
+                "person_found": not of.whole,
+            }
             for side, of in (("a", found.a), ("b", found.b))
         }
-        typer.echo(json.dumps({"cosine": found.cosine, **sides}))
+        warnings = list(found.warnings)
+        typer.echo(json.dumps({"cosine": found.cosine, **sides, "warnings": warnings}))
         return
+    for warning in found.warnings:
+        typer.secho(f"warning: {plain_text(warning)}", err=True, fg="yellow")
     norms = f"norms {found.a.norm:.3g} and {found.b.norm:.3g}"
     visible = f"{found.a.visible} and {found.b.visible} of {COUNT} keypoints visible"
     typer.echo(f"cosine {found.cosine:.4f}  ({norms}; {visible})")

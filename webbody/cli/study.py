@@ -16,6 +16,7 @@ from webbody.cli.progress import StatusLine
 from webbody.cli.recognise import Demo, Device
 from webbody.config import load
 from webbody.errors import WebbodyError
+from webbody.plain_text import plain_text
 
 if TYPE_CHECKING:
     from pipelines.study.figures import Point
@@ -98,6 +99,7 @@ def vary(
     settings = load(config, overrides, base=demo_models() if demo else None)
     console = Console()
     names: list[str] = []
+    warnings: list[str] = []
 
     def done(points: "list[Point]") -> None:
         # What is found is kept, whatever happens to the next data set.
@@ -117,7 +119,10 @@ def vary(
             batch=batch,
             progress=told,
             done=done,
+            warn=warnings.append,
         )
+    for warning in warnings:
+        typer.secho(f"warning: {plain_text(warning)}", err=True, fg="yellow")
     _show(console, VARIATIONS[what.value].title, found)
     typer.echo(f"Written to {out}: {', '.join(names)}")
 

@@ -196,10 +196,10 @@ def test_halves(parts, extract, tmp_path):
 def test_one_row_is_read_by_its_key(parts, extract, tmp_path):
     make(parts, extract, tmp_path)
     path = str(tmp_path / "f.parquet")
-    feature, visible, info = read_feature(path, "1k2")
+    found, info = read_feature(path, "1k2")
     row = pq.read_table(path).to_pylist()[5]
-    np.testing.assert_array_equal(feature, np.array(row["feature"], np.float32))
-    assert visible == row["visible"] and info["sha256"] == "12"
+    np.testing.assert_array_equal(found.feature, np.array(row["feature"], np.float32))
+    assert found.visible == row["visible"] and not found.whole and info["sha256"] == "12"
     with pytest.raises(BadFeatures, match="no rows with the key nobody"):
         read_feature(path, "nobody")
     (tmp_path / "x.parquet").write_bytes(b"nothing")
