@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.engine import cluster
+from pipelines.endings.watch import Watch
+from pipelines.engine import cluster, preflight
 from pipelines.engine.graph import (
     CHAINS,
     DOWNLOAD,
@@ -17,6 +18,7 @@ from pipelines.engine.graph import (
     SPLIT,
     STAGES,
     Node,
+    downstream,
     is_done,
     tasks,
 )
@@ -32,6 +34,8 @@ from pipelines.engine.state import (
     write_build,
 )
 from pipelines.engine.worker import Event
+from pipelines.known.gallery import read_gallery
+from pipelines.plan import no_usable_row
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
@@ -95,8 +99,11 @@ class Run:
         self.folder = Folder(config.out)
         self.manifest = Manifest(config.manifest)
         self.config = settled(config)
-        self.tasks = tasks(self.config, self.manifest.file, files_of(self.config))
+        self.files = files_of(self.config)
+        self.tasks = tasks(self.config, self.manifest.file, self.files)
+        self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
+        self.watch = Watch(self.config.model_dump(mode="json"), listener)
         self.ran = 0
         self._cluster: cluster.Cluster | None = None
 
@@ -135,16 +142,17 @@ class Run:
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.engine.stage import run_shard
 
-            self.listener(Event(PLAN.name, ALL, "started"))
+            self._hear(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
             stage = PLAN.stage()(**task.arguments)
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
-            self.ran += 1
             seconds = time.perf_counter() - started
-            self.listener(Event(PLAN.name, ALL, "done", record.counts, seconds))
+            self._hear(Event(PLAN.name, ALL, "done", record.counts, seconds))
         write_build(self.folder, {**source, "config": self.config.model_dump(mode="json")})
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
+        if not record.counts["out"]:
+            raise WebbodyError(no_usable_row(self.config.manifest, self.folder))
         return planned_shards(record)
 
     def _manifest_identity(self, replace: bool) -> dict[str, Any]:
@@ -173,9 +181,43 @@ class Run:
         rows = [row for shard in shards if (row := self._todo(nodes, shard, cache)) is not None]
         if not rows:
             return shards
+        self.preflight(node for node in nodes if self._runs(node, rows, cache))
         self._queue(nodes, rows)
         failed = self._send(nodes, rows)
         return tuple(shard for shard in shards if shard not in failed)
+
+    def preflight(self, nodes: Iterable[Node]) -> None:
+        """Try the settings of stages that will run, and of all that read from them; once each.
+
+        A stage that has committed a shard with the same settings needs no trial, unless it asks for
+        a device that may be gone. Raises WebbodyError for what is wrong.
+        """
+        new = [node for node in downstream(nodes) if node not in self._tried]
+        self._tried |= set(new)
+        if IDENTITIES in new:
+            for path in self.config.identities.galleries:
+                read_gallery(path).check(self.files["faces.embedder"][1])
+        new = [node for node in new if not self._proven(node)]
+        light = [self.tasks[node.name] for node in new if not node.loads]
+        heavy = [
+            (self.tasks[node.name], getattr(self.config.resources, node.name))
+            for node in new
+            if node.loads
+        ]
+        found = preflight.problems(light) or (self.ray().problems(heavy) if heavy else {})
+        for node in new:
+            if node.name in found:
+                raise WebbodyError(found[node.name])
+
+    def _proven(self, node: Node) -> bool:
+        """Whether one of the first shards was committed with the present settings."""
+        if self.config.resources.device == "cuda":
+            return False
+        first = (ALL,) if node.whole else planned_shards(committed(self.folder, PLAN.name, ALL))[:3]
+        records = (read_record(self.folder, node.name, shard) for shard in first)
+        return any(
+            r is not None and r.fingerprint == self.tasks[node.name].fingerprint for r in records
+        )
 
     def _send(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> set[str]:
         """Send rows through a chain on Ray; the shards that failed, which are noted."""
@@ -186,6 +228,7 @@ class Run:
             row["shard"]: row
             for row in self.ray().run_chain(stages, rows, self.config.out, self._hear)
         }
+        self.watch.end()
         failed = {}
         for row in rows:
             end = ended.get(row["shard"])
@@ -208,6 +251,7 @@ class Run:
             if committed(self.folder, PERSONS.name, shard).let_go
         ]
         if rows:
+            self.preflight(nodes)
             self._queue(nodes, rows)
             self._send(nodes, rows)
 
@@ -218,7 +262,7 @@ class Run:
 
     def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
         for node in nodes:
-            self.listener(Event(node.name, "", "queued", {"shards": len(rows)}))
+            self._hear(Event(node.name, "", "queued", {"shards": len(rows)}))
 
     def _first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
         undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))
@@ -244,11 +288,20 @@ class Run:
                 force.add(node.name)
         return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
 
+    def _runs(self, node: Node, rows: list[dict[str, Any]], cache: dict) -> bool:
+        """Whether a stage has something to do for any of the rows."""
+        task = self.tasks[node.name]
+        return any(
+            node.name in row["force"] or not is_done(self.folder, task, row["shard"], (), cache)
+            for row in rows
+        )
+
     def whole(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
         task = self.tasks[node.name]
         if is_done(self.folder, task, ALL, shards):
             return True
+        self.preflight([node])
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}
         resources = getattr(self.config.resources, node.name)
         end = self.ray().run_once(task, resources, row, self.config.out, shards, self._hear)
@@ -316,3 +369,4 @@ class Run:
     def _hear(self, event: Event) -> None:
         self.ran += event.kind == "done"
         self.listener(event)
+        self.watch.hear(event)

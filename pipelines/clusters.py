@@ -57,7 +57,10 @@ class Clusters(Stage):
 
         result = Found.empty(len(faces))
         for rows in by_name(names, crops):
-            result.put(rows, self.person_of(features[rows], crops[rows], keys[rows]))
+            found = self.person_of(features[rows], crops[rows], keys[rows])
+            result.put(rows, found)
+            for key, outcome in zip(keys[rows], found.outcome, strict=True):
+                outputs.tally.add(key, outcome)
         outputs.table(
             pa.table(
                 {

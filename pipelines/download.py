@@ -94,6 +94,7 @@ class Download(Stage):
             if body is not None and outcome is None:
                 offset, length = tar.add(f"{keys[number]}.{got.format}", body)
             counts[outcome or "out"] += 1
+            outputs.tally.add(keys[number], outcome)
             values = (
                 keys[number], urls[number], outcome, detail, got.sha256, match,
                 None if body is None else len(body), got.width, got.height, got.format,

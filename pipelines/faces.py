@@ -95,6 +95,8 @@ class Faces(Stage):
                 aligned, landmarks = self._aligned(window)
                 features.append(self.embedder(aligned, landmarks))
                 rows += [head.row for head in window]
+                for head in window:
+                    outputs.tally.add(head.row["key"], head.row["outcome"])
         embedded = np.array([row["outcome"] is None for row in rows], bool)
         settle(rows, {crop["crop"]: crop for crop in crops})
         outputs.table(self._table(rows, embedded, features))

@@ -100,6 +100,7 @@ class Persons(Stage):
                         row["offset"], row["length"] = tar.add(f"{row['crop']}.jpg", jpeg)
                         row["digest"] = hashlib.blake2b(jpeg, digest_size=10).hexdigest()
                     rows.append(row)
+                    outputs.tally.add(row["key"], row["outcome"])
         outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
         return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
 

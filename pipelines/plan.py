@@ -1,6 +1,7 @@
 """Plan: the manifest as shards in which no name straddles two, and the rows that are no rows."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
@@ -9,6 +10,8 @@ import pyarrow.parquet as pq
 
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from webbody.manifest import Manifest, sample_key
+from webbody.plain_text import plain_text
+from webbody.storage import Folder
 
 SHARD = pa.schema(
     [("key", pa.string()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
@@ -22,6 +25,10 @@ REJECTED = pa.schema(
         ("detail", pa.string()),
     ]
 )
+
+
+#: Reasons that are named where no row can be used.
+_REASONS = 3
 
 
 class Plan(Stage):
@@ -96,6 +103,26 @@ class Plan(Stage):
 def shard_id(first_name: str) -> str:
     """Name of the shard that begins with this name: 8 hex digits."""
     return hashlib.blake2b(first_name.encode(), digest_size=4, person=b"shard").hexdigest()
+
+
+def no_usable_row(manifest: str, folder: Folder) -> str:
+    """Why a plan that was written to `folder` has no shard: its most frequent reasons, in a line.
+
+    Each reason with one of the rows that it is said of.
+    """
+    with folder.open("plan/rejected.parquet") as file:
+        rejected = pq.read_table(file)
+    reasons = []
+    for outcome, count in Counter(rejected["outcome"].to_pylist()).most_common(_REASONS):
+        row = rejected.filter(pc.equal(rejected["outcome"], outcome)).slice(0, 1).to_pylist()[0]
+        said = " ".join(filter(None, [row["detail"], row["url"]]))
+        example = f" (row {row['row']}: {plain_text(said, 100)})" if said else ""
+        reasons.append(f"{count:,} {outcome}{example}")
+    return (
+        f"Manifest {manifest}: none of its {len(rejected):,} rows can be used: "
+        f"{', '.join(reasons)}; every row needs a name and an http or https URL, in JSON an object "
+        "a line."
+    )
 
 
 def without_duplicates(batches, reject) -> Iterator[pa.RecordBatch]:

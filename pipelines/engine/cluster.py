@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pipelines.engine import preflight
 from pipelines.engine.graph import Task
 from pipelines.engine.worker import Board, Event, Worker
 from webbody.config import Resources, StageResources
@@ -92,6 +93,24 @@ class Cluster:
                 )
             return list(data.iter_rows())
 
+    def problems(self, stages: list[tuple[Task, StageResources]]) -> dict[str, str]:
+        """What keeps stages from starting where they would run: name -> a sentence."""
+        running = [
+            # A process of its own, which ends with its models and its GPU memory.
+            self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_calls=1, max_retries=0)(
+                preflight.problems
+            ).remote(tasks)
+            for tasks, cpus, gpus in preflight.groups(stages)
+        ]
+        try:
+            return {name: text for part in self._ray.get(running) for name, text in part.items()}
+        except self._ray.exceptions.RayError as error:
+            names = ", ".join(task.node.name for task, _ in stages)
+            raise WebbodyError(
+                f"The process that loads the models of {names} died ({_first_line(error)}); give "
+                "it more memory, or smaller models."
+            ) from error
+
     def run_once(
         self,
         task: Task,
@@ -132,6 +151,10 @@ class Cluster:
         """Leave Ray, and stop it if this run started it."""
         if self._started:
             self._ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _once(task: Task, out: str, shards: tuple[str, ...], board: Any, row: dict) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class Node:
 
     `code` names its class as `module:Class`, imported only where it runs; `whole` marks a stage
     that runs once for the build; `bulky` one whose tars may be let go; the threads of one that
-    `waits` wait for the network instead of computing.
+    `waits` wait for the network instead of computing. The constructor of one that `loads` takes
+    seconds, and may need what only its workers have, such as a GPU.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Node:
     whole: bool = False
     bulky: bool = False
     waits: bool = False
+    loads: bool = False
 
     def stage(self) -> type[Stage]:
         module, _, name = self.code.partition(":")
@@ -34,12 +36,12 @@ class Node:
 
 
 PLAN = Node("plan", "pipelines.plan:Plan", whole=True)
-DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True, waits=True)
-PERSONS = Node("persons", "pipelines.persons:Persons", bulky=True)
-FACES = Node("faces", "pipelines.faces:Faces")
+DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True, waits=True, loads=True)
+PERSONS = Node("persons", "pipelines.persons:Persons", bulky=True, loads=True)
+FACES = Node("faces", "pipelines.faces:Faces", loads=True)
 CLUSTERS = Node("clusters", "pipelines.clusters:Clusters")
-IDENTITIES = Node("identities", "pipelines.identities:Identities", whole=True)
-KEYPOINTS = Node("keypoints", "pipelines.keypoints:Keypoints")
+IDENTITIES = Node("identities", "pipelines.identities:Identities", whole=True, loads=True)
+KEYPOINTS = Node("keypoints", "pipelines.keypoints:Keypoints", loads=True)
 SPLIT = Node("split", "pipelines.split:Split", whole=True)
 PACK = Node("pack", "pipelines.pack:Pack")
 LEDGER = Node("ledger", "pipelines.ledger:Ledger")
@@ -50,6 +52,15 @@ STAGES = (
 
 #: Chains of per-shard stages that overlap, between the stages that look at the whole build.
 CHAINS = ((DOWNLOAD, PERSONS, FACES, CLUSTERS), (KEYPOINTS,), (PACK,), (LEDGER,))
+
+
+def downstream(nodes: Iterable[Node]) -> list[Node]:
+    """These stages and all that read from them, directly or not, in order."""
+    names = {node.name for node in nodes}
+    for node in STAGES:
+        if names & set(node.stage().needs):
+            names.add(node.name)
+    return [node for node in STAGES if node.name in names]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import IO, Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.engine.tally import Report, Tally
 from webbody import __version__
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.errors import WebbodyError
@@ -51,8 +52,12 @@ class Inputs:
 class Outputs:
     """Where a stage writes. Files get their final names when `process` has returned."""
 
-    def __init__(self, folder: Folder, stage: str, shard: str) -> None:
+    def __init__(
+        self, folder: Folder, stage: str, shard: str, report: Report | None = None
+    ) -> None:
         self._folder, self._stage, self._shard = folder, stage, shard
+        #: Where the stage notes what became of each photo while it works.
+        self.tally = Tally(report)
         self._files: dict[str, _Digesting] = {}
         self._tars: list[TarWriter] = []
 
@@ -161,13 +166,18 @@ def run_shard(
     fingerprint: str,
     inputs: Mapping[str, str],
     shards: Sequence[str] = (),
+    report: Report | None = None,
 ) -> Record:
-    """Process one shard and commit it; raises whatever the stage raised, leaving no output."""
+    """Process one shard and commit it; raises whatever the stage raised, leaving no output.
+
+    report: gets the counts of the stage's tally while it works.
+    """
     started = time.perf_counter()
-    outputs = Outputs(folder, stage.name, shard)
+    outputs = Outputs(folder, stage.name, shard, report)
     try:
         with told(folder.url):
             counts = stage.process(Inputs(folder, shard, shards), outputs)
+        outputs.tally.finish()
         written = outputs.seal()
         # A record of older settings must not vouch for the new files while they are renamed.
         folder.remove(record_name(stage.name, shard))

@@ -4,6 +4,7 @@ import os
 import time
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,11 @@ from webbody.storage import Folder
 
 @dataclass
 class Event:
-    """What a worker tells the driver: a shard of a stage started, is done, skipped or failed."""
+    """What a worker tells the driver: a shard of a stage started, is done, skipped or failed.
+
+    While a shard runs, `progress` has the counts of photos that were decided since the last one.
+    The driver itself adds `queued` and `warning`.
+    """
 
     stage: str
     shard: str
@@ -98,8 +103,13 @@ class Worker:
             node = self._task.node
             limit_threads(1 if node.waits else self._task.arguments.get("threads", 1))
             self._stage = self._task.node.stage()(**self._task.arguments)
+        name = self._task.node.name
+
+        def report(counts: Mapping[str, int]) -> None:
+            self._tell(Event(name, shard, "progress", dict(counts)))
+
         record = run_shard(
-            self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards
+            self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards, report
         )
         return record.counts
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from pipelines.engine.graph import DOWNLOAD, STAGES
 from pipelines.engine.stage import ALL, run_shard
-from pipelines.plan import Plan
+from pipelines.plan import Plan, no_usable_row
 from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
@@ -73,6 +73,8 @@ def estimate(config: BuildConfig) -> Estimate:
         folder = Folder(scratch)
         stage = Plan(manifest=config.manifest, **config.plan.model_dump())
         counts = run_shard(stage, folder, ALL, "", {}).counts
+        if not counts["out"]:
+            raise WebbodyError(no_usable_row(config.manifest, folder))
         shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
         shards.remove("rejected")
         names = sum(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.engine.graph import PLAN
 from pipelines.engine.stage import ALL, committed
 from pipelines.engine.state import read_build
+from pipelines.outcomes import setting_of, value_of
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -23,28 +24,6 @@ _FIGURES = {
     "identities": ("detail", "person", "similarity"),
     "keypoints": ("person",),
     "ledger": ("stage", "detail"),
-}
-
-
-#: The setting that an outcome was decided by; it is shown beside the figure.
-_DECIDED_BY = {
-    "download:timeout": "download.timeout",
-    "download:deadline": "download.deadline",
-    "download:too-large": "download.max_bytes",
-    "download:redirects": "download.max_redirects",
-    "image:too-large": "download.max_pixels",
-    "image:too-small": "download.min_side",
-    "person:none": "persons.confidence",
-    "person:too-small": "persons.min_side",
-    "face:low-score": "faces.min_score",
-    "face:too-small": "faces.min_size",
-    "cluster:noise": "clusters.eps",
-    "cluster:too-few": "clusters.min_images",
-    "identity:ambiguous": "identities.ambiguous",
-    "identity:unmerged": "identities.similar",
-    "identity:leak": "identities.leak",
-    "identity:duplicate-of": "identities.duplicate",
-    "identity:too-few": "identities.min_images",
 }
 
 
@@ -124,8 +103,5 @@ def _story(folder: Folder, shard: str, row: dict[str, Any], settings: dict[str, 
 
 def _setting(outcome: str, settings: dict[str, Any]) -> str:
     """The setting that decides such an outcome, such as `clusters.eps 0.5`; "" where none does."""
-    key = _DECIDED_BY.get(":".join(outcome.split(":")[:2]))
-    if key is None:
-        return ""
-    section, name = key.split(".")
-    return f"{key} {settings.get(section, {}).get(name)}"
+    setting = setting_of(outcome)
+    return f"{setting} {value_of(setting, settings)}" if setting else ""

@@ -18,6 +18,7 @@ from webbody.cli import (
     train,
 )
 from webbody.errors import WebbodyError
+from webbody.plain_text import plain_text
 
 #: Exit code after Ctrl-C.
 INTERRUPTED = 130
@@ -68,7 +69,7 @@ def main() -> None:
     try:
         app()
     except WebbodyError as error:
-        typer.secho(f"webbody: {error}", err=True, fg="red")
+        typer.secho(f"webbody: {plain_text(error)}", err=True, fg="red")
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:  # typer turns Ctrl-C into this

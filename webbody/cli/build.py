@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from webbody.config import BuildConfig, load
-from webbody.errors import EXIT_INCOMPLETE
+from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
 
 ConfigFile = Annotated[
     Path | None,
@@ -45,6 +45,7 @@ def build(
 
     Everything committed in --out is kept and skipped: run the same command again to resume.
     Exit code 0: complete. 1: some shards are incomplete (run again). 2: something to mend first.
+    3: done to the end, but nothing was kept; the closing lines say where all was lost.
     """
     console = Console()
     settings = load(config, set_ or ())
@@ -60,20 +61,24 @@ def build(
 
         print_estimate(estimate(settings), console)
         return
-    if not run(settings, console, replace):
-        raise typer.Exit(EXIT_INCOMPLETE)
+    if code := run(settings, console, replace):
+        raise typer.Exit(code)
 
 
-def run(settings: BuildConfig, console: Console, replace: bool = False) -> bool:
-    """Build with progress and a closing table; whether it is complete."""
+def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
+    """Build with progress and a closing table; the exit code."""
     from pipelines.build import build as run_build
+    from pipelines.endings.ending import read_ending
     from webbody.cli.progress import Progress
     from webbody.cli.tables import print_result
 
     with Progress(console) as progress:
         result = run_build(settings, progress, replace)
-    print_result(result, console)
-    return result.complete
+    ending = read_ending(result.out) if result.complete else None
+    print_result(result, ending, console)
+    if ending is None:
+        return EXIT_INCOMPLETE
+    return EXIT_EMPTY if ending.empty else 0
 
 
 def config(config: ConfigFile = None, set_: Overrides = None) -> None:

@@ -11,7 +11,6 @@ from rich.console import Console
 from webbody.cli.people import demo_models, gallery_models
 from webbody.config import BuildConfig, load, merge
 from webbody.demo import MODELS
-from webbody.errors import EXIT_INCOMPLETE
 from webbody.folder_walk import FolderWalk
 
 
@@ -70,9 +69,9 @@ def demo(
         highlight=False,
     )
     with serve(web.folder, web.port):
-        complete = run(settings, console)
-    if not complete:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        code = run(settings, console)
+    if code:
+        raise typer.Exit(code)
 
     console.print("4. The score: the build beside the truth")
     print_score(write_score(folder, web.folder, out / "score.json"), console)

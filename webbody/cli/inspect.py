@@ -5,8 +5,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from webbody.errors import EXIT_INCOMPLETE
+from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
+from webbody.plain_text import plain_text
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a build.")]
 
@@ -14,14 +16,15 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a b
 def status(out: Folder) -> None:
     """How far a build is: committed shards per stage, and what became of the rows so far.
 
-    Exit code 0: complete. 1: not yet.
+    Exit code 0: complete. 1: not yet. 3: complete, but nothing was kept.
     """
+    from pipelines.endings.ending import read_ending
     from pipelines.views.status import status as read_status
-    from webbody.cli.tables import outcome_table
+    from webbody.cli.tables import outcome_table, print_ending
 
     console = Console()
     state = read_status(out)
-    console.print(f"Build of {state.manifest}", highlight=False)
+    console.print(Text(plain_text(f"Build of {state.manifest}")), soft_wrap=True)
     table = Table()
     for column in ("stage", "committed", "of", "lost files"):
         table.add_column(column, justify="left" if column == "stage" else "right")
@@ -30,7 +33,12 @@ def status(out: Folder) -> None:
         table.add_row(name, f"{stage.committed:,}", total, ", ".join(stage.lost[:3]))
     console.print(table)
     console.print(outcome_table(state.outcomes, state.rows))
-    if not state.complete:
+    if state.complete:
+        ending = read_ending(out)
+        print_ending(ending, console)
+        if ending.empty:
+            raise typer.Exit(EXIT_EMPTY)
+    else:
         console.print("Not complete: run `webbody build` again to go on.")
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -46,9 +54,10 @@ def explain(
 
     console = Console(highlight=False)
     for story in tell(out, what):
-        console.print(f"[bold]{story.outcome}[/bold]  {story.url}", soft_wrap=True)
+        outcome, url = plain_text(story.outcome), plain_text(story.url)
+        console.print(Text.assemble((outcome, "bold"), "  ", url), soft_wrap=True)
         where = f", key {story.key}, shard {story.shard}" if story.key else ""
-        console.print(f"under the name {story.name!r}{where}", soft_wrap=True)
+        console.print(Text(plain_text(f"under the name {story.name!r}{where}")), soft_wrap=True)
         table = Table(show_header=True)
         for column in ("stage", "item", "outcome", "figures"):
             table.add_column(column, overflow="fold")
@@ -56,7 +65,8 @@ def explain(
             figures = ", ".join(f"{key} {_figure(value)}" for key, value in step.figures.items())
             if step.setting:
                 figures += f"{', ' if figures else ''}setting {step.setting}"
-            table.add_row(step.stage, step.item, step.outcome, figures)
+            cells = (step.stage, step.item, step.outcome, figures)
+            table.add_row(*(Text(plain_text(cell)) for cell in cells))
         console.print(table)
 
 

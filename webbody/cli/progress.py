@@ -5,6 +5,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
+
+from webbody.plain_text import plain_text
 
 #: Where nobody watches a terminal, a line at most this often (of a build: per stage); seconds.
 _PLAIN_INTERVAL = 5.0
@@ -31,6 +34,7 @@ class Progress:
         self._items: dict[str, int] = {}
         self._busy: dict[str, float] = {}
         self._told: dict[str, float] = {}
+        self._warned: set[str] = set()
 
     def __enter__(self) -> "Progress":
         if self._live:
@@ -51,14 +55,26 @@ class Progress:
             self._items[stage] = self._items.get(stage, 0) + event.counts.get("in", 0)
             self._busy[stage] = self._busy.get(stage, 0.0) + event.seconds
             self._show(stage)
+        elif event.kind == "warning":
+            self._warned.add(stage)
+            line = Text.assemble(("warning: ", "yellow"), plain_text(event.message))
+            self._console.print(line, soft_wrap=True)
+            if self._live:
+                self._show(stage)
         elif event.kind == "failed":
             where = "" if event.shard == "all" else f" shard {event.shard}"
-            self._console.print(f"[red]{stage}{where} failed:[/red] {event.message}", markup=True)
+            head, *trace = event.message.splitlines() or [""]
+            line = Text.assemble((f"{stage}{where} failed:", "red"), " ", plain_text(head))
+            self._console.print(line, soft_wrap=True)
+            for text in trace:
+                self._console.print(Text(plain_text(text)), soft_wrap=True)
 
     def _show(self, stage: str) -> None:
         done, total = self._done.get(stage, 0), self._total.get(stage, 1)
         items, busy = self._items.get(stage, 0), self._busy.get(stage, 0.0)
         note = f"{items:,} in, {items / busy:,.0f}/s per worker" if busy and items else ""
+        if stage in self._warned:
+            note = f"drops nearly all  {note}".rstrip()
         if self._live:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
@@ -93,8 +109,9 @@ class StatusLine:
 
     def show(self, line: str) -> None:
         now = time.monotonic()
+        shown = Text(plain_text(line))
         if self._console.is_terminal:
-            self._status.update(line)
+            self._status.update(shown)
         elif now - self._told >= _PLAIN_INTERVAL:
             self._told = now
-            self._console.print(line, highlight=False)
+            self._console.print(shown)

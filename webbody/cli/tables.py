@@ -1,9 +1,13 @@
 """What the commands print about a build: the funnel, the stages, an estimate."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from webbody.plain_text import plain_text
 
 #: What the first part of an outcome means to somebody who sees it for the first time.
 MEANINGS = {
@@ -20,20 +24,71 @@ MEANINGS = {
 }
 
 
-def print_result(result, console: Console) -> None:
-    """The closing tables of a build: what became of every row, and seconds per stage."""
-    if result.complete and not result.ran:
+def print_result(result, ending, console: Console) -> None:
+    """The closing tables of a build, what became of every row and seconds per stage, and its end.
+
+    `ending` is None where shards failed, as then the end is still open.
+    """
+    if not result.complete or result.ran:
+        console.print(outcome_table(result.outcomes, result.rows))
+        console.print(_stage_table(result.stages))
+    if ending is None:
+        _print_failures(result, console)
+        return
+    print_ending(ending, console)
+    if ending.empty:
+        console.print(
+            f"{result.out}/pack is empty. Once the cause is mended, the same command does again "
+            "what the change touches.",
+            **_PLAIN,
+        )
+    elif result.ran:
+        console.print(
+            f"Complete: {result.out}/pack holds {ending.samples:,} samples of "
+            f"{ending.people:,} people in WebDataset shards.",
+            **_PLAIN,
+        )
+    else:
         console.print(
             f"Nothing to do: {result.out} is complete and up to date "
-            f"({result.outcomes.get('kept', 0):,} of {result.rows:,} rows kept).",
-            soft_wrap=True,
+            f"({ending.kept:,} of {result.rows:,} rows kept).",
+            **_PLAIN,
         )
-        return
-    console.print(outcome_table(result.outcomes, result.rows))
+
+
+#: Text that may hold names of files and what strangers wrote: as it is, in one line.
+_PLAIN: Any = {"soft_wrap": True, "markup": False, "highlight": False}
+
+
+def print_ending(ending, console: Console) -> None:
+    """What was lost, and what to look at; nothing where all is well."""
+    from pipelines.endings.sentences import sentences
+
+    colour = "red" if ending.empty else "yellow"
+    for number, line in enumerate(sentences(ending)):
+        console.print(Text(plain_text(line), style=colour if number == 0 else ""), soft_wrap=True)
+
+
+def _print_failures(result, console: Console) -> None:
+    console.print(
+        f"[red]Incomplete:[/red] {len(result.failures)} shard(s) failed; what is committed is "
+        "kept. Run the same command again to retry.",
+        soft_wrap=True,
+    )
+    for failure in result.failures[:10]:
+        first = failure.message.splitlines()[0] if failure.message else ""
+        line = f"  {failure.stage}/{failure.shard}: {first}"
+        console.print(Text(plain_text(line)), soft_wrap=True)
+    if len(result.failures) > 10:
+        more = len(result.failures) - 10
+        console.print(f"  and {more} more; see `webbody status {result.out}`", **_PLAIN)
+
+
+def _stage_table(totals_of: Mapping[str, Any]) -> Table:
     stages = Table(title="Stages", title_justify="left")
     for column in ("stage", "shards", "in", "out", "worker seconds", "in / s"):
         stages.add_column(column, justify="left" if column == "stage" else "right")
-    for name, totals in result.stages.items():
+    for name, totals in totals_of.items():
         rate = f"{totals.items_in / totals.seconds:,.1f}" if totals.seconds > 0 else ""
         stages.add_row(
             name,
@@ -43,21 +98,7 @@ def print_result(result, console: Console) -> None:
             f"{totals.seconds:,.1f}",
             rate,
         )
-    console.print(stages)
-    if result.failures:
-        console.print(
-            f"[red]Incomplete:[/red] {len(result.failures)} shard(s) failed; what is committed is "
-            "kept. Run the same command again to retry."
-        )
-        for failure in result.failures[:10]:
-            first = failure.message.splitlines()[0] if failure.message else ""
-            console.print(f"  {failure.stage}/{failure.shard}: {first}", highlight=False)
-        if len(result.failures) > 10:
-            console.print(
-                f"  and {len(result.failures) - 10} more; see `webbody status {result.out}`"
-            )
-    else:
-        console.print(f"Complete: {result.out}/pack holds the WebDataset shards.", soft_wrap=True)
+    return stages
 
 
 def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:
@@ -78,7 +119,8 @@ def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:
         group = outcome.split(":")[0]
         meaning = "" if group in seen else MEANINGS.get(group, "")
         seen.add(group)
-        table.add_row(outcome, f"{count:,}", f"{count / max(rows, 1):.1%}", meaning)
+        shown = Text(plain_text(outcome))  # a gallery's name is part of it
+        table.add_row(shown, f"{count:,}", f"{count / max(rows, 1):.1%}", meaning)
     table.add_section()
     table.add_row("sum", f"{sum(outcomes.values()):,}", "", "")
     return table

@@ -1,0 +1,1 @@
+"""What a build says where a stage drops nearly all: while it runs, and at its end."""

@@ -1,0 +1,97 @@
+"""Which stage an outcome belongs to, and which setting decided it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The stages that drop rows, in the order in which a row passes them, and how their outcomes begin.
+STAGES_OF = {
+    "plan": ("manifest", "takedown"),
+    "download": ("download", "image"),
+    "persons": ("person",),
+    "faces": ("face",),
+    "clusters": ("cluster",),
+    "identities": ("identity",),
+}
+
+#: The setting by which an outcome was decided.
+_DECIDED_BY = {
+    "download:timeout": "download.timeout",
+    "download:deadline": "download.deadline",
+    "download:too-large": "download.max_bytes",
+    "download:redirects": "download.max_redirects",
+    "download:private-address": "download.allow_private",
+    "download:hash-mismatch": "download.verify",
+    "image:too-large": "download.max_pixels",
+    "image:too-small": "download.min_side",
+    "person:none": "persons.confidence",
+    "person:too-small": "persons.min_side",
+    "face:low-score": "faces.min_score",
+    "face:too-small": "faces.min_size",
+    "cluster:noise": "clusters.eps",
+    "cluster:minor": "clusters.eps",
+    "cluster:too-few": "clusters.min_images",
+    "identity:ambiguous": "identities.ambiguous",
+    "identity:unmerged": "identities.similar",
+    "identity:leak": "identities.leak",
+    "identity:duplicate-of": "identities.duplicate",
+    "identity:too-few": "identities.min_images",
+}
+
+#: What to look at where no setting of the build decided alone, or where one needs a word more.
+_ADVICE = {
+    "manifest:duplicate": "the same URL and name stand in earlier rows",
+    "manifest": "see manifests/README.md for what a row must hold",
+    "download:dns": "the host names are not known: look at the list, and at this machine's DNS",
+    "download:refused": "nobody answers: look at the list, and at this machine's network and proxy",
+    "download:reset": "connections break: look at this machine's network, and at "
+    "download.per_domain",
+    "download:timeout": "servers are silent: look at this machine's network too",
+    "download:http-403": "servers refuse: look at download.user_agent and download.per_domain",
+    "download:http-404": "the pictures are gone: the list is old",
+    "download:http-410": "the pictures are gone: the list is old",
+    "download:http-429": "servers ask for fewer requests: lower download.per_domain",
+    "download:http-401": "servers want a login",
+    "download:opt-out": "their owners do not want them to be used for this",
+    "download:scheme": "only http and https are fetched",
+    "image:not-an-image": "web pages came instead of pictures: look at some of the URLs",
+    "image:unsupported-format": "the pictures are in a format that is not read: the detail in "
+    "`webbody explain` names it",
+    "face:none": "no face was detected: look at faces.detector, faces.detector_size and the crops "
+    "in `webbody report`",
+    "face:shared": "the same face is in several crops: look at persons.iou",
+    "identity:leak": "they are in identities.galleries",
+}
+
+
+def stage_of(outcome: str) -> str | None:
+    """The stage that drops rows with such an outcome; None for `kept` and `incomplete`."""
+    group = outcome.split(":")[0]
+    return next((stage for stage, groups in STAGES_OF.items() if group in groups), None)
+
+
+def setting_of(outcome: str) -> str:
+    """The setting that decides such an outcome, such as `clusters.eps`; "" where none does."""
+    return _DECIDED_BY.get(_kind(outcome), "")
+
+
+def advice_of(outcome: str) -> str:
+    """What else to look at; "" where the setting says it all."""
+    return _ADVICE.get(_kind(outcome), _ADVICE.get(outcome.split(":")[0], ""))
+
+
+def value_of(setting: str, settings: Mapping[str, Any]) -> Any:
+    """The value of `section.name` in a configuration as a mapping; None where it is not there."""
+    section, _, name = setting.partition(".")
+    return (settings.get(section) or {}).get(name)
+
+
+def look_at(outcome: str, settings: Mapping[str, Any]) -> str:
+    """What to look at: `look at faces.min_score (now 0.95)`, a word of advice, or both."""
+    setting, advice = setting_of(outcome), advice_of(outcome)
+    if not setting:
+        return advice or "`webbody explain` tells the story of a single URL"
+    return f"look at {setting} (now {value_of(setting, settings)})" + (f"; {advice}" * bool(advice))
+
+
+def _kind(outcome: str) -> str:
+    return ":".join(outcome.split(":")[:2])
