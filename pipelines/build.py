@@ -196,7 +196,7 @@ class Run:
         self._tried |= set(new)
         if IDENTITIES in new:
             for path in self.config.identities.galleries:
-                read_gallery(path).check(self.files["faces.embedder"][1])
+                read_gallery(path).check(self.files["faces.embedder"][1], None)
         new = [node for node in new if not self._proven(node)]
         light = [self.tasks[node.name] for node in new if not node.loads]
         heavy = [
