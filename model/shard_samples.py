@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
+from webbody.folder_walk import is_hidden
 from webbody.shards import located_members
 from webbody.skeleton import COUNT
 
@@ -56,11 +57,13 @@ class Described:
 def read_samples(file: IO[bytes], source: str) -> Iterator[Members]:
     """The samples of a tar, in its order; WebDataset's rule: the first dot ends the key.
 
+    Hidden and system files are no members of samples, such as the twins `._a.jpg` that macOS packs.
     Raises BadShard where the tar is damaged or holds nothing.
     """
     count = 0
     try:
-        for key, members in groupby(located_members(file), lambda member: _split(member[0])[0]):
+        seen = (member for member in located_members(file) if not _hidden(member[0]))
+        for key, members in groupby(seen, lambda member: _split(member[0])[0]):
             count += 1
             sample = Members(source, key)
             for name, offset, data in members:
@@ -80,6 +83,10 @@ def _has_end(file: IO[bytes]) -> bool:
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - 2 * tarfile.BLOCKSIZE))
     return not file.read().strip(b"\0")
+
+
+def _hidden(name: str) -> bool:
+    return any(is_hidden(part) for part in name.split("/") if part != ".")
 
 
 def _split(name: str) -> tuple[str, str]:

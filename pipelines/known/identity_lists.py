@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from webbody.errors import WebbodyError
 from webbody.folder_walk import shown
@@ -170,8 +171,11 @@ def _bare(text: str) -> str:
 
 def _there(folder: Path, path: str) -> str | None:
     """The file that a path of a list means; None where there is none."""
-    for written in (path, path.replace("\\", "/")):
+    slashed = path.replace("\\", "/")
+    # macOS writes letters with accents as two characters, others mostly as one.
+    ways = dict.fromkeys((path, slashed, normalize("NFC", slashed), normalize("NFD", slashed)))
+    for written in filter(None, ways):
         full = os.path.normpath(os.path.join(folder, written))
-        if written and "\0" not in written and os.path.isfile(full):
+        if os.path.isfile(full):
             return full
     return None

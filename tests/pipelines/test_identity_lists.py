@@ -70,6 +70,13 @@ def test_a_path_with_separators_is_found_because_it_is_there(folder):
     assert read(folder, "l.csv", f"{folder / 'a.jpg'},7\n") == [("a.jpg", "7")]
 
 
+def test_accents_may_be_written_in_another_form(folder):
+    one, two = "Zo\u00eb.jpg", "Ane\u0301.jpg"
+    (folder / one).write_bytes(b"")
+    (folder / two).write_bytes(b"")
+    assert read(folder, "l.csv", "Zoe\u0308.jpg,7\nAn\u00e9.jpg,8\n") == [(one, "7"), (two, "8")]
+
+
 @settings(deadline=None)
 @given(
     st.lists(

@@ -46,6 +46,18 @@ def test_keys_end_at_the_first_dot_and_keep_their_folder(tmp_path):
     assert [sample.key for sample in samples] == ["a/b-1", "c/b-1"]
 
 
+def test_hidden_members_are_none(tmp_path):
+    written = members("./a/one", 0) | members("two", 1)
+    with_twins = {}
+    for name, data in written.items():
+        folder, slash, base = name.rpartition("/")
+        with_twins[f"{folder}{slash}._{base}"] = b"macOS"
+        with_twins[name] = data
+    with_twins["__MACOSX/two.jpg"] = b"macOS"
+    write_shard(tmp_path / "a.tar", with_twins)
+    assert [sample.key for sample in read(tmp_path / "a.tar")] == ["./a/one", "two"]
+
+
 def test_a_damaged_picture_is_a_sample_with_an_outcome(tmp_path):
     cut, none = members("cut", 1), members("none", 2)
     cut["cut.jpg"] = cut["cut.jpg"][:2000]
