@@ -1,19 +1,24 @@
 """`webbody calibrate`: thresholds for a face embedder, measured on pictures of known people."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from pipelines.known.clean_names import STRANGERS
+from pipelines.known.gallery import Gallery, opaque, read_gallery
 from pipelines.known.identity_sources import read_sources
+from pipelines.known.labelled import Sources
+from pipelines.known.people_drawn import MAX_PEOPLE
 from pipelines.known.thresholds import Suggestion, calibrate
 from pipelines.matching.features import Floats
 from webbody.errors import WebbodyError
 from webbody.images import RGB, decode, encode_jpeg
 
-__all__ = ["Suggestion", "calibrate", "calibrate_demo", "calibrate_from_folder"]
+__all__ = ["Suggestion", "calibrate", "calibrate_demo", "calibrate_from_folder", "size_of_build"]
 
 #: Seeds of drawn people that no model was trained on.
 _DRAWN_PEOPLE = 9_000_000
@@ -24,32 +29,63 @@ def calibrate_from_folder(
     *,
     layout: str = "auto",
     people: int = 1000,
+    images: int = 20,
+    galleries: Sequence[str] = (),
     seed: int = 0,
     tell: Callable[[str], None] = lambda line: None,
     **models: Any,
 ) -> Suggestion:
     """Calibrate on labelled pictures (sources and layout as of a gallery).
 
-    tell: called with the counts of each source and all warnings, a line each. models: detector,
+    people, images: as of `calibrate`. galleries: files of the build's validation people. tell:
+    called with the counts of each source and all warnings, a line each. models: detector,
     embedder and the other settings of PictureFaces.
-
     """
-    found = read_sources(sources, layout)
+    known = [read_gallery(path) for path in galleries]
+    size = sum(len(gallery.identities) for gallery in known) or None
+    read = _people_of(read_sources(sources, layout), seed)
     try:
-        return _calibrate_pictures(found.decoded(), people, seed, models)
+        found = _calibrate_pictures(read.decoded(), people, images, size, seed, models)
     finally:
-        for line in found.told():
+        for line in read.told():
             tell(line)
+    found.warnings.extend(_validated({picture.identity for picture in read.pictures}, known))
+    return found
 
 
 def calibrate_demo(
-    *, people: int = 40, identities: int = 60, images: int = 12, seed: int = 0, **models: Any
+    *,
+    people: int = 40,
+    images: int = 8,
+    identities: int = 60,
+    pictures: int = 12,
+    seed: int = 0,
+    **models: Any,
 ) -> Suggestion:
-    """Calibrate on `images` drawn pictures of each of `identities` people of the synthetic web.
+    """Calibrate on drawn `pictures` of each of `identities` people of the synthetic web.
 
-    people: how many a build has.
+    people, images: how many a build has, as of `calibrate`.
     """
-    return _calibrate_pictures(drawn(identities, images, seed), people, seed, models)
+    photos = drawn(identities, pictures, seed)
+    return _calibrate_pictures(photos, people, images, None, seed, models)
+
+
+def size_of_build(manifest: str) -> tuple[int, int]:
+    """How many names a manifest has, and images that the person of a middling name will have.
+
+    Of a name's rows, some STRANGERS show somebody else or cannot be had.
+    """
+    from webbody.manifest import Manifest
+
+    rows: dict[str, int] = {}
+    with Manifest(manifest) as opened:
+        for batch in opened.accepted():
+            for name in batch.column("name").to_pylist():
+                rows[name] = rows.get(name, 0) + 1
+    if len(rows) < 2:
+        raise WebbodyError(f"{manifest}: has {len(rows)} names; a build compares at least two.")
+    middling = float(np.median(list(rows.values())))
+    return len(rows), max(2, round((1 - STRANGERS) * middling))
 
 
 def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
@@ -68,8 +104,37 @@ def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
             yield number, np.ascontiguousarray(taken.image[..., ::-1])
 
 
+def _people_of(read: Sources, seed: int) -> Sources:
+    """All pictures of at most MAX_PEOPLE people, drawn before anything is decoded."""
+    people = sorted({picture.identity for picture in read.pictures})
+    if len(people) <= MAX_PEOPLE:
+        return read
+    rng = np.random.default_rng(seed)
+    chosen = {people[i] for i in rng.permutation(len(people))[:MAX_PEOPLE]}
+    taken = [i for i, picture in enumerate(read.pictures) if picture.identity in chosen]
+    pictures, of = [read.pictures[i] for i in taken], [read.of[i] for i in taken]
+    return replace(read, pictures=pictures, of=of)
+
+
+def _validated(people: set[str], galleries: Sequence[Gallery]) -> Iterator[str]:
+    """A warning for each gallery that holds people of the calibration."""
+    for gallery in galleries:
+        both = len({opaque(person) for person in people} & set(gallery.identities))
+        if both:
+            yield (
+                f"{both} of the {len(people)} calibration people are in the gallery "
+                f"{gallery.name} too: thresholds fitted to validation people flatter what is "
+                "measured on them; calibrate on others."
+            )
+
+
 def _calibrate_pictures(
-    pictures: Iterable[tuple[Any, RGB]], people: int, seed: int, models: dict[str, Any]
+    pictures: Iterable[tuple[Any, RGB]],
+    people: int,
+    images: int,
+    gallery: int | None,
+    seed: int,
+    models: dict[str, Any],
 ) -> Suggestion:
     from pipelines.vision.picture_faces import PictureFaces
 
@@ -91,9 +156,18 @@ def _calibrate_pictures(
             features.append(original)
             copies.append(np.full_like(original, np.nan) if feature is None else feature)
     if not features:
-        raise WebbodyError("None of the pictures shows a face that can be trusted; check them.")
+        raise WebbodyError(
+            "None of the pictures shows a face that can be trusted; check them, or lower "
+            "faces.min_score (`webbody calibrate --sample` shows what the detector gives)."
+        )
     return calibrate(
-        np.stack(features), np.array(labels), np.stack(copies), people=people, seed=seed
+        np.stack(features),
+        np.array(labels),
+        np.stack(copies),
+        people=people,
+        images=images,
+        gallery=gallery,
+        seed=seed,
     )
 
 

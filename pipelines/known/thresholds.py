@@ -2,27 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.clusters import Clusters
+from pipelines.known.clean_names import best_eps
+from pipelines.known.cosines import Cosines, of_all_pairs
+from pipelines.known.expectation import expected
+from pipelines.known.growth import Rows, measure, same_person
+from pipelines.known.people_drawn import ROUGH, check, copied, drawn, same_faces
 from pipelines.matching.features import Floats, centre, unit
 from webbody.errors import WebbodyError
+from webbody.folder_walk import shown
 
-#: More faces than this are thinned out: their pairs would say nothing new.
-MAX_FACES = 4000
-#: Names that are made up to find eps, and the share of strangers among their faces.
-NAMES, STRANGERS = 60, 0.3
+#: One person in this many may have a chance double above `ambiguous` or `leak`, one in ten times as
+#: many above `similar`.
+DOUBLES = 100
 
 
 @dataclass(frozen=True)
 class Suggestion:
     """Settings for `clusters` and `identities`, what they rest on, and what speaks against them.
 
-    figures: measured shares and cosines. warnings: sentences for the user, often empty.
+    figures: measured shares and cosines. expected: sentences on the build that is to come.
+    warnings: sentences for the user, often empty.
     """
 
     eps: float
@@ -31,6 +35,7 @@ class Suggestion:
     leak: float
     duplicate: float
     figures: dict[str, float] = field(default_factory=dict)
+    expected: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def settings(self) -> dict[str, dict[str, float]]:
@@ -48,60 +53,84 @@ def calibrate(
     copies: Floats | None = None,
     *,
     people: int = 1000,
-    images: int = 5,
+    images: int = 20,
+    gallery: int | None = None,
     seed: int = 0,
 ) -> Suggestion:
     """Suggest thresholds from raw features (N, D) of people `labels` (N,).
 
     copies: (N, D) features of the same faces in re-encoded pictures, by which duplicates are told
     from other pictures; rows of NaN where there is none. people: how many people a build has: of
-    more people more are similar by chance. images: faces in one centre.
+    more people more are similar by chance. images: faces in a build's centres, which may be more or
+    fewer than the people here have. gallery: people of the validation galleries (as many as the
+    build has).
 
-    eps is the one with which made-up names are cleaned best. `ambiguous` is where one person in a
-    hundred has a chance double; `similar` lies midway from there to where 95 % of the centres of
-    one person are; `leak` is `ambiguous`, since a doubtful person is no loss. Raises WebbodyError
-    for too few people.
+    eps is the one with which made-up names are cleaned best. `leak` is what strangers reach: one
+    person in a hundred has a chance double above it. What strangers do not reach and one person's
+    centres keep above (95 % of them) is free; relatives and doubles, whom chance does not bring,
+    lie in its lower part. `ambiguous` leaves a third of it to them, `similar` lies in its middle.
+    Raises WebbodyError for too few people or features that say nothing.
     """
+    if people < 2 or images < 1:
+        raise WebbodyError("A build has at least 2 people, and an image of each; give more.")
     rng = np.random.default_rng(seed)
-    _, who = np.unique(np.asarray(labels), return_inverse=True)
-    keep = np.sort(rng.permutation(len(who))[:MAX_FACES])
-    features, who = features[keep], who[keep]
-    if len(np.unique(who)) < 10 or np.bincount(who).max(initial=0) < 4:
-        raise WebbodyError(
-            "Calibration needs faces of at least 10 people, several of each (10 or more are good); "
-            f"there are {len(who)} faces of {len(np.unique(who))} people."
-        )
+    features, rows, named = drawn(features, labels, rng)
+    several = [own for own in rows if len(own) >= 2]
+    check(features, rows, several)
+    again = copied(features, rows, copies)
     warnings: list[str] = []
-    same, other = _pairs(unit(features), who)
-    centres, owners = _centres(features, who, images, rng)
-    same_centres, other_centres = _pairs(unit(centres), owners)
+    if len(several) < ROUGH:
+        warnings.append(
+            f"Only {len(several)} people have several faces: the figures are rough; {ROUGH} or "
+            "more are good."
+        )
 
-    chance = _tail(other_centres, 0.01 / people)
-    reach = float(np.quantile(same_centres, 0.05))
-    if chance >= reach:
+    growth = measure(features, several, rng)
+    grown = same_person(features, several, images, rng)
+    # Names differ in size, and the smaller ones' centres are less alike.
+    small = same_person(features, several, -(-images // 2), rng)
+    strangers = _strangers(features, rows, several, images, named, warnings, rng)
+    have = float(1 / np.mean([1 / min(len(own), images) for own in rows]))
+
+    def reached(rate: float) -> float:
+        return min(growth.stranger(strangers, rate, have, images), 1.0)
+
+    pairs = people * (people - 1) / 2
+    highest = min(strangers.highest, strangers.quantile(1 - 1 / pairs))
+    if len(rows) <= people:
+        highest = strangers.highest
+    chance = max(reached(1 / DOUBLES / people), highest)
+    leak = min(max(reached(1 / DOUBLES / max(people, gallery or 0)), highest), 0.98)
+    reach = float(np.quantile(small, 0.05))
+    free = reach - chance
+    if free <= 0:
         warnings.append(
             "Centres of different people are as similar as those of one person: merges will be "
             "missed. Use a better embedder, or expect people to appear twice."
         )
-    ambiguous = min(chance, 0.98)
-    similar = (ambiguous + max(reach, ambiguous)) / 2
-    eps, cleaned = _best_eps(features, who, rng)
+    ambiguous = min(chance + max(free, 0) / 3, 0.98)
+    similar = min(max(chance + max(free, 0) / 2, reached(0.1 / DOUBLES / people), ambiguous), 0.99)
+    eps, cleaned = best_eps(features, several, growth, images, rng)
+    same = same_faces(features, several, rng)
+    alone = of_all_pairs(unit(features[[rng.choice(own) for own in rows[:5000]]]))
     figures = {
-        "people": len(np.unique(who)),
-        "faces": len(who),
+        "people": len(rows),
+        "faces": sum(map(len, rows)),
         "genuine_median": float(np.median(same)),
         "genuine_5_percent": float(np.quantile(same, 0.05)),
-        "impostor_median": float(np.median(other)),
-        "impostor_99.9_percent": float(np.quantile(other, 0.999)),
-        "genuine_centres_5_percent": reach,
-        "impostor_centres_highest": float(other_centres.max()),
-        "merged_share": float((same_centres > similar).mean()),
+        "impostor_median": alone.quantile(0.5),
+        "impostor_99.9_percent": alone.quantile(0.999),
+        "centres_of": images,
+        "genuine_centres_median": float(np.median(grown)),
+        "genuine_centres_5_percent": float(np.quantile(grown, 0.05)),
+        "genuine_small_centres_5_percent": reach,
+        "impostor_centres_highest": highest,
+        "impostor_centres_expected_highest": reached(min(1 / pairs, 0.5)),
+        "merged_share": float((small > similar).mean()),
         "cleaned_names_f1": cleaned,
     }
     duplicate = max(float(np.quantile(same, 0.999)), similar)
-    if copies is not None:
-        again = (unit(features) * unit(copies[keep])).sum(1)
-        again = again[np.isfinite(again)]
+    if again is not None and len(again):
         figures["copies_5_percent"] = float(np.quantile(again, 0.05))
         if figures["copies_5_percent"] <= duplicate:
             warnings.append(
@@ -113,69 +142,41 @@ def calibrate(
         eps=round(eps, 2),
         similar=round(similar, 3),
         ambiguous=round(ambiguous, 3),
-        leak=round(ambiguous, 3),
+        leak=round(leak, 3),
         duplicate=round(min(duplicate, 0.999), 3),
         figures={name: round(value, 4) for name, value in figures.items()},
+        expected=expected(reached, small, people, images, similar, ambiguous),
         warnings=warnings,
     )
 
 
-def _pairs(units: Floats, who: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Cosines of all pairs of one person, and of all pairs of two."""
-    cosine = units @ units.T
-    upper = np.triu(np.ones(cosine.shape, bool), 1)
-    same = who[:, None] == who
-    return cosine[upper & same], cosine[upper & ~same]
+def _strangers(
+    features: Floats,
+    rows: Rows,
+    several: Rows,
+    images: int,
+    named: NDArray,
+    warnings: list[str],
+    rng: np.random.Generator,
+) -> Cosines:
+    """Cosines of the centres of different people, of at most `images` faces each.
 
-
-def _centres(
-    features: Floats, who: NDArray[np.int64], images: int, rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Sums of `images` faces of a person, or of half of them: at least two centres a person."""
-    centres, owners = [], []
-    for person in np.unique(who):
-        rows = rng.permutation(np.flatnonzero(who == person))
-        size = min(images, len(rows) // 2)
-        for start in range(0, len(rows) - size + 1, size) if size else ():
-            centres.append(centre(features[rows[start : start + size]]))
-            owners.append(person)
-    return np.stack(centres), np.array(owners)
-
-
-def _tail(cosines: Floats, rate: float) -> float:
-    """The cosine that a share `rate` of pairs exceeds, extrapolated where there are too few pairs.
-
-    Cosines of strangers are close to normal, so the larger of the normal's quantile and the
-    measured one is taken.
+    Pairs as similar as one person's centres, though the others make that most unlikely, are one
+    person under two labels: they are left out and told.
     """
-    normal = float(cosines.mean()) + NormalDist().inv_cdf(1 - rate) * float(cosines.std())
-    return max(normal, float(np.quantile(cosines, 1 - rate)))
-
-
-def _best_eps(
-    features: Floats, who: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[float, float]:
-    """The eps that cleans made-up names best (middle of the best range), and its mean F1."""
-    names = []
-    counts = np.bincount(who)
-    able = np.flatnonzero(counts >= 4)
-    for number in range(NAMES):
-        person = able[number % len(able)]
-        own = rng.permutation(np.flatnonzero(who == person))
-        own = own[: rng.integers(4, min(30, len(own)) + 1)]
-        strangers = rng.permutation(np.flatnonzero(who != person))
-        strangers = strangers[: round(len(own) * STRANGERS / (1 - STRANGERS))]
-        names.append((np.concatenate([own, strangers]), len(own)))
-    choices = np.round(np.arange(0.1, 0.96, 0.05), 2)
-    scores = []
-    for eps in choices:
-        stage = Clusters(eps=float(eps), min_samples=2, min_images=2)
-        total = 0.0
-        for rows, count in names:
-            keys = np.char.mod("%05d", np.arange(len(rows)))
-            found = stage.person_of(features[rows], keys, keys)
-            kept = np.array([outcome is None for outcome in found.outcome])
-            total += 2 * kept[:count].sum() / (count + kept.sum())
-        scores.append(total / len(names))
-    good = choices[np.array(scores) >= max(scores) - 0.005]
-    return float(np.median(good)), float(max(scores))
+    drawn = [rng.permutation(own)[:images] for own in rows]
+    centres = unit(np.stack([centre(features[own]) for own in drawn]))
+    size = max(1, round(float(np.median([len(own) for own in drawn]))) // 2)
+    watch = float(np.quantile(same_person(features, several, size, rng), 0.05))
+    found = of_all_pairs(centres, watch)
+    if not found.close or len(found.close) > max(2, len(rows) // 100):
+        return found
+    others = found.without_close()
+    if others.tail(0.01 / found.pairs) >= watch:
+        return found
+    for a, b, cosine in found.close[:5]:
+        warnings.append(
+            f"{shown(named[a])} and {shown(named[b])} look like one person ({cosine:.2f}) and were "
+            "not counted as strangers; mend the calibration pictures."
+        )
+    return others

@@ -55,8 +55,25 @@ def calibrate(
     sources: Annotated[list[str] | None, typer.Argument(help=_SOURCES)] = None,
     layout: Layout = "auto",
     people: Annotated[
-        int, typer.Option(min=2, help="People a build will have: more need stricter thresholds.")
-    ] = 1000,
+        int | None,
+        typer.Option(
+            min=2,
+            help="People a build will have: more need stricter thresholds. Default: 1000, or the "
+            "manifest's names.",
+        ),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images each of them will have: centres of more are more alike. Default: 20, or "
+            "0.7 of the rows that a middling name of the manifest has.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        str | None,
+        typer.Option("--manifest", "-m", help="The build's URL list, to take both from."),
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Draw the people, and use the demo's models.")
     ] = False,
@@ -66,28 +83,38 @@ def calibrate(
     """Suggest similarity thresholds for the configured face models.
 
     Measures how alike pictures of one person and of different people are, on people whom the
-    embedder has not seen, and prints settings as YAML to put into a build's --config.
+    embedder has not seen, works out what that comes to for the centres of a build (--people,
+    --images), and prints settings as YAML to put into its --config, with the wrong and missed
+    merges to expect. Calibration people may have fewer or more images than the build's: 200 people
+    with 4 each are good.
     """
     import yaml
 
-    from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder
+    from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder, size_of_build
 
     settings = load(config, set_ or (), base=demo_models() if demo else None)
     models = gallery_models(settings)
+    size: dict[str, int] = {}
+    if manifest:
+        size["people"], size["images"] = size_of_build(manifest)
+    size |= {name: value for name, value in (("people", people), ("images", images)) if value}
     if demo:
-        found = calibrate_demo(people=people, **models)
+        found = calibrate_demo(**size, **models)
     elif sources:
         found = calibrate_from_folder(
             sources,
             layout=layout,
-            people=people,
+            galleries=settings.identities.galleries,
             tell=lambda line: typer.echo(f"# {line}"),
+            **size,
             **models,
         )
     else:
         raise WebbodyError("Give folders or lists with pictures of known people, or --demo.")
     for name, value in found.figures.items():
         typer.echo(f"# {name}: {value:.4g}")
+    for sentence in found.expected:
+        typer.echo(f"# {sentence}")
     for warning in found.warnings:
         typer.echo(f"# warning: {warning}")
     rounded = {
