@@ -15,6 +15,8 @@ from webbody.list_text import text_lines
 
 #: A source with more pictures has more than a handful; with so many, one person is a mistake.
 _HANDFUL, _HUNDREDS = 10, 100
+#: Nobody has more pictures in the data sets of `layouts` (VGGFace2: at most 843).
+_MANY = 1000
 #: The share of a source's pictures from which one person holds nearly everything.
 _NEARLY_ALL = 0.9
 #: What a list's layout is called.
@@ -116,6 +118,13 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source
         raise WebbodyError(f"{shown(given)}: the layout celeba needs {CELEBA_LIST} in the folder.")
     if celeba is not None and layout in ("auto", "celeba"):
         placed = _celeba(walk, celeba, paths)
+        folders = {_around(path) for path, who in zip(paths, placed.people, strict=True) if who}
+        others = [path for path in paths if _around(path) not in folders]
+        if others and layout == "auto":
+            rest = place(others, "auto", os.path.basename(os.path.realpath(given)))
+            people = dict(zip(paths, placed.people, strict=True))
+            people |= zip(others, rest.people, strict=True)
+            placed = Placed(f"CelebA and {rest.layout}", list(people.values()), rest.notes)
     else:
         placed = place(paths, layout, os.path.basename(os.path.realpath(given)))
     source = Source(given, placed.layout, left_out=+walk.left_out, warnings=placed.notes)
@@ -160,6 +169,11 @@ def _judge(source: Source, counts: Counter[str], named: bool) -> None:
                 "right give --layout plain, otherwise the layout that it has."
             )
         source.warnings.append(f"{told}: check the layout ({source.layout}).")
+    elif most > _MANY:
+        source.warnings.append(
+            f"{most:,} pictures are of one person ({shown(person)}): check the layout "
+            f"({source.layout})."
+        )
     if source.pictures > _HANDFUL and source.single == source.people:
         source.warnings.append(
             f"each of the {source.people:,} people has one picture: check the layout "

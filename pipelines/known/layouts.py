@@ -5,10 +5,10 @@ each person somewhere below, whatever lies around it (`lfw_home/lfw_funneled/`, 
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.known.people_folders import base, is_generic, people_of_folders
 from webbody.errors import WebbodyError
 from webbody.folder_walk import shown
 
@@ -64,15 +64,6 @@ NAMES = {
 }
 
 _FLAT = re.compile(r"(?P<person>[^/]+)_\d+")
-#: Folders that are called so hold a part of a data set or a kind of pictures, no person.
-_GENERIC = frozenset(
-    {
-        "train", "test", "val", "valid", "validation", "dev", "trainset", "testset", "raw",
-        "data", "images", "image", "imgs", "img", "pictures", "photos", "faces",
-        "crops", "cropped", "aligned", "original", "originals", "frontal", "profile",
-        "jpg", "jpeg", "png",
-    }
-)  # fmt: skip
 #: How much of a folder a layout must explain to be recognised, and by how many pictures that is
 #: looked at first.
 _NEARLY_ALL, _SAMPLE = 0.9, 1000
@@ -129,12 +120,33 @@ def _recognised(paths: Sequence[str], folder: str) -> Placed:
         strange = [path for path, person in zip(paths, people, strict=True) if person is None]
         if len(strange) > (1 - _NEARLY_ALL) * len(paths):
             continue
-        # The others are nobody's only if no rule at all knows them.
-        other = iter(_plain_or_flat(strange, folder).people if strange else ())
-        people = [person if person is not None else next(other) for person in people]
-        notes = [f"{_few(strange)} not as in {layout.title}."] if strange else []
-        return Placed(layout.title, people, notes)
-    return _plain_or_flat(paths, folder)
+        if not strange:
+            return Placed(layout.title, people, [])
+        rest = _mixed(strange, folder)
+        notes = [f"{_few(strange)} not as in {layout.title}.", *rest.notes]
+        return Placed(layout.title, _filled(people, rest.people), notes)
+    return _mixed(paths, folder)
+
+
+def _mixed(paths: Sequence[str], folder: str) -> Placed:
+    """Several data sets in a folder: those are found whose people are not the folders."""
+    people = [
+        _person(path, LAYOUTS["cfp"].pattern) or _person(path, LAYOUTS["agedb"].pattern)
+        for path in paths
+    ]
+    others = [path for path, person in zip(paths, people, strict=True) if person is None]
+    if not others:
+        return Placed("CFP and AgeDB", people, [])
+    rest = _plain_or_flat(others, folder)
+    known = len(paths) - len(others)
+    notes = [f"{known:,} pictures are taken as of CFP or AgeDB.", *rest.notes]
+    return Placed(rest.layout, _filled(people, rest.people), notes) if known else rest
+
+
+def _filled(people: Sequence[str | None], others: Sequence[str | None]) -> list[str | None]:
+    """People with those filled in, in their order, whom only the others know."""
+    left = iter(others)
+    return [person if person is not None else next(left) for person in people]
 
 
 def _plain_or_flat(paths: Sequence[str], folder: str) -> Placed:
@@ -156,57 +168,15 @@ def _looks_flat(paths: Sequence[str]) -> bool:
     numbered = [match["person"] for path in paths if (match := _flat(path))]
     if len(numbered) < _NEARLY_ALL * len(paths) or len(set(numbered)) < 2:
         return False
-    generic = all(_is_generic(name) for name in folders)
+    generic = all(is_generic(name) for name in folders)
     # Of one folder alone, what its files are called tells: many names, some with several numbers.
     many = len(folders) == 1 and 5 <= len(set(numbered)) <= len(numbered) / 2
     return generic or (many and not all(name.isdigit() for name in numbered))
 
 
 def _plain(paths: Sequence[str], folder: str) -> Placed:
-    """The folder that holds the pictures; what lies deeper in a person's folder is hers too."""
-    held = Counter(path.rpartition("/")[0] for path in paths)
-    deeper = Counter(way for holder in held for way in _ways(holder)[:-1] if way in held)
-    # A few pictures beside many folders of pictures make nobody of the folder around them all.
-    owners = {way for way in held if held[way] >= deeper[way] and not _is_generic(way)}
-    top = {holder: next((way for way in _ways(holder) if way in owners), holder) for holder in held}
-    own = set(top.values())
-    names = {holder: _base(holder) or folder for holder in own}
-    notes: list[str] = []
-    if len(set(names.values())) < len(own):
-        names, notes = _told_apart(own, names)
-    return Placed("plain", [names[top[path.rpartition("/")[0]]] for path in paths], notes)
-
-
-def _ways(folder: str) -> list[str]:
-    """A folder and those around it, the outermost first, the source itself aside."""
-    parts = folder.split("/")
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-
-
-def _told_apart(own: set[str], names: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Names of folders of which several are called alike."""
-    parents = {folder: folder.rpartition("/")[0] for folder in own}
-    kinds, places = len(set(names.values())), len(set(parents.values()))
-    alike = Counter(names.values()).most_common(1)[0]
-    told = f"{alike[1]} folders are called {shown(alike[0])}"
-    part_of_set = all(not parent or _is_generic(parent) for parent in parents.values())
-    kind_of_picture = all(_is_generic(name) for name in names.values())
-    if not part_of_set and (kind_of_picture or kinds < places):
-        above = {folder: _base(parent) for folder, parent in parents.items()}
-        if all(above.values()) and len(set(above.values())) == places:
-            return above, [f"{told}: the person is taken to be the folder above."]
-    elif part_of_set or kinds > places:
-        return names, [f"{told} in different places: taken as one person."]
-    often = Counter(names.values())
-    apart = {folder: name if often[name] == 1 else folder or name for folder, name in names.items()}
-    return apart, [
-        f"{told}: taken as different people; name the --layout (plain, nested ...) to be sure."
-    ]
-
-
-def _is_generic(folder: str) -> bool:
-    words = set(re.split(r"[\W_\d]+", _base(folder).lower())) - {""}
-    return bool(words) and words <= _GENERIC
+    people, notes = people_of_folders(paths, folder)
+    return Placed("plain", list(people), notes)
 
 
 def _person(path: str, pattern: str) -> str | None:
@@ -215,15 +185,11 @@ def _person(path: str, pattern: str) -> str | None:
 
 
 def _flat(path: str) -> re.Match[str] | None:
-    return _FLAT.fullmatch(_base(_stem(path)))
+    return _FLAT.fullmatch(base(_stem(path)))
 
 
 def _flat_person(path: str) -> str:
-    return match["person"] if (match := _flat(path)) else _base(_stem(path))
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
+    return match["person"] if (match := _flat(path)) else base(_stem(path))
 
 
 def _stem(path: str) -> str:

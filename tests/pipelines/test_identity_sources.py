@@ -72,6 +72,9 @@ def test_celeba_by_its_list(tmp_path):
     found = read_sources([tmp_path])
     assert people(found) == {"2880": ["000001.jpg"], "7": ["000002.jpg", "000003.jpg"]}
     assert found.sources[0].left_out == {"of nobody in this layout": 1, "other files": 1}
+    write(tmp_path, "lfw/Ann/1.jpg", "lfw/Bob/1.jpg")
+    assert set(people(read_sources([tmp_path]))) == {"2880", "7", "Ann", "Bob"}
+    assert set(people(read_sources([tmp_path], "celeba"))) == {"2880", "7"}
     with pytest.raises(WebbodyError, match="layout celeba needs"):
         read_sources([tmp_path / "Img"], "celeba")
 

@@ -79,6 +79,24 @@ FOLDERS = {
         "plain",
         {"set": ["set/logo.png"], "Ann": ["set/Ann/a.jpg"], "Bob": ["set/Bob/a.jpg"]},
     ),
+    "a person who is called like a kind": (
+        "plain",
+        {"Ann": ["set/Ann/a.jpg"], "Val": ["set/Val/a.jpg"], "Raw": ["set/Raw/b.jpg"]},
+    ),
+    "kinds of pictures of some": (
+        "plain",
+        {"Ann": ["set/Ann/a.jpg"], "Bob": ["set/Bob/raw/a.jpg", "set/Bob/aligned/a.jpg"]},
+    ),
+    "several data sets": (
+        "plain",
+        {
+            **{name: [f"lfw/{name}/{i}.jpg" for i in range(9)] for name in ("Ann_Lee", "Bob_Ray")},
+            **{n: [f"cfp/Data/Images/{n}/{kind}/01.jpg" for kind in ("frontal", "profile")]
+               for n in ("001", "002", "003")},
+            "MariaCallas": ["agedb/0_MariaCallas_35_f.jpg", "agedb/1_MariaCallas_40_f.jpg"],
+            "GlennClose": ["agedb/2_GlennClose_40_f.jpg"],
+        },
+    ),
     "flat": ("flat", {"Ann_Lee": ["Ann_Lee_0001.jpg", "Ann_Lee_2.jpg"], "7": ["7_1.jpg"]}),
     "flat, wrapped": (
         "flat",
@@ -139,6 +157,10 @@ def test_folders_that_are_called_alike_are_told_of():
         ("x/7/a y/7/a y/8/b z/8/b", "x y y z", "folder above"),
         ("x/7/a y/7/a", "x y", "folder above"),
         ("x/7/a x/8/a y/7/a y/8/a", "x/7 x/8 y/7 y/8", "to be sure"),
+        ("x/7/a x/8/a x/9/a y/7/a y/8/a y/9/a", "x/7 x/8 x/9 y/7 y/8 y/9", "to be sure"),
+        ("x/A/a x/B/a x/C/a y/A/a y/B/a y/C/a", "A B C A B C", "taken as one person"),
+        ("x/A/a x/B/a x/C/a y/A/a y/D/a", "x/A B C y/A D", "to be sure"),
+        ("x/A/1/a x/B/1/a x/C/1/a x/C/2/a", "A B C C", "folder above"),
     ):
         found = place([f"{file}.jpg" for file in files.split()], "auto", "source")
         assert found.people == people.split()
