@@ -10,19 +10,14 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
 
 from webbody.folder_walk import is_hidden
+from webbody.images import SUFFIXES
 from webbody.shards import located_members
 from webbody.skeleton import COUNT
 
-#: Members that can be a sample's picture.
-PICTURES = ("jpg", "jpeg", "png", "webp")
-_FORMATS = ("JPEG", "PNG", "WEBP")
-#: Pictures with more pixels are not decoded.
-MAX_PIXELS = 100_000_000
-#: What opening or decoding a picture raises where the picture is to blame.
-PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+#: Endings of members that can be a sample's picture.
+PICTURES = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
 
 
 class BadShard(ValueError):
@@ -98,7 +93,7 @@ def _split(name: str) -> tuple[str, str]:
 def describe(members: Members) -> Described:
     """The sample that the members make.
 
-    They are `<key>.jpg` (or .png, .webp) and `<key>.json` with `keypoints`, 19 x [x, y,
+    They are `<key>.jpg` (or .png, .webp and others) and `<key>.json` with `keypoints`, 19 x [x, y,
     visibility], and there may be `<key>.cls`, the person's number. Raises BadShard for others.
     """
     data, source, key = members.data, members.source, members.key
@@ -116,24 +111,6 @@ def describe(members: Members) -> Described:
     if points.shape != (COUNT, 3):
         raise BadShard(f"{source}: {key} has keypoints of shape {points.shape}, not ({COUNT}, 3)")
     return Described(data[ending], members.offset[ending], points, person, about)
-
-
-def open_picture(data: bytes) -> Image.Image:
-    """The picture, its pixels not yet decoded; raises one of PICTURE_ERRORS."""
-    # Libraries that load beside us switch this global on; then a cut file would turn grey.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"{image.width} x {image.height} pixels are too many")
-    return image
-
-
-def square(image: Image.Image, side: int) -> NDArray[np.uint8]:
-    """The picture's pixels (side, side, 3) on a white square; may raise one of PICTURE_ERRORS."""
-    rgb = image.convert("RGB")
-    if rgb.size != (side, side):
-        rgb = ImageOps.pad(rgb, (side, side), Image.Resampling.BILINEAR, color="white")
-    return np.asarray(rgb)
 
 
 def on_square(keypoints: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

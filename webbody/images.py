@@ -15,11 +15,10 @@ from webbody.picture_files.errors import ImageError
 from webbody.picture_files.flatten import flatten
 from webbody.picture_files.formats import SUFFIXES, sniff
 from webbody.picture_files.header import Header, failure, open_image
-from webbody.picture_files.jpeg import parse_jpeg
 
 __all__ = [
     "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg",
-    "is_plain_jpeg", "letterbox", "probe", "sniff",
+    "letterbox", "probe", "sniff",
 ]  # fmt: skip
 
 RGB = NDArray[np.uint8]
@@ -73,18 +72,6 @@ def decode(data: bytes, max_pixels: int | None = None) -> RGB:
     if header.format != "tif" and header.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[header.orientation])
     return np.array(flat)
-
-
-def is_plain_jpeg(data: bytes) -> bool:
-    """Whether any JPEG decoder of the libjpeg family makes of it the pixels that `decode` makes.
-
-    It is so for upright 8-bit pictures, grey or YCbCr, without a profile and in one scan, whose
-    last pixel is not the mid-grey that stands for missing data.
-    """
-    try:
-        return data.startswith(b"\xff\xd8\xff") and parse_jpeg(data).plain
-    except ImageError:
-        return False
 
 
 def encode_jpeg(rgb: RGB, quality: int, subsampling: str = "4:4:4") -> bytes:

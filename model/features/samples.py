@@ -10,15 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.ahead import ahead
-from model.shard_samples import (
-    PICTURE_ERRORS,
-    Members,
-    describe,
-    on_square,
-    open_picture,
-    read_samples,
-    square,
-)
+from model.shard_samples import Members, describe, on_square, read_samples
+from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
 #: Samples that wait decoded, 0.4 MB each, so that threads have work while a batch is computed.
 AHEAD = 128
@@ -49,7 +42,7 @@ class Sample:
 def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
     """The samples of a tar in its order, pictures padded with white to squares of `size` pixels.
 
-    A sample is `<key>.jpg` (or .png, .webp) and `<key>.json` with `keypoints`, 19 x [x, y,
+    A sample is `<key>.jpg` (or another picture) and `<key>.json` with `keypoints`, 19 x [x, y,
     visibility] in pixels of the picture, and may have `<key>.cls`, the person's number, and a
     `split` in the JSON. A damaged picture is a sample with an outcome. Raises BadShard for
     whatever else is wrong.
@@ -63,10 +56,9 @@ def _sample(members: Members, size: int) -> Sample:
     source, key, found = members.source, members.key, describe(members)
     split = found.about.get("split")
     try:
-        with open_picture(found.picture) as picture:
-            points = on_square(found.keypoints, *picture.size)
-            image = square(picture, size)
-    except PICTURE_ERRORS as error:
-        outcome = "image:truncated" if "truncated" in str(error) else "image:unreadable"
-        return Sample(source, key, None, None, found.person, split, outcome)
-    return Sample(source, key, image, points, found.person, split)
+        picture = decode(found.picture, MAX_PIXELS)
+    except ImageError as error:
+        return Sample(source, key, None, None, found.person, split, error.outcome)
+    height, width = picture.shape[:2]
+    points = on_square(found.keypoints, width, height)
+    return Sample(source, key, letterbox(picture, size)[0], points, found.person, split)

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from model.shard_samples import PICTURE_ERRORS, open_picture
+from webbody.images import ImageError, decode
 from webbody.quiet import import_ultralytics
 
 
@@ -16,5 +16,5 @@ def test_ultralytics_leaves_pillow_as_it_was() -> None:
     assert Image.open is before and Image.open.__module__ == "PIL.Image"
     assert os.environ["YOLO_AUTOINSTALL"] == "false"
     # Its own function would look for a package that it can install.
-    with pytest.raises(PICTURE_ERRORS):
-        open_picture(b"no picture at all")
+    with pytest.raises(ImageError):
+        decode(b"no picture at all")

@@ -16,7 +16,7 @@ ENDINGS = {
     "jp2": (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
 }
 #: Endings of picture files, lower case and with the dot.
-SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
+SUFFIXES = tuple(ending for endings in ENDINGS.values() for ending in endings)
 
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}

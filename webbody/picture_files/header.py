@@ -51,13 +51,16 @@ class Header:
 
     `format` is the file extension (jpg, png, webp, gif, bmp, tif, avif, heic, jp2); `width` and
     `height` are those of the upright image in pixels; `orientation` is the EXIF value 1..8 that
-    makes it upright.
+    makes it upright. `plain`: a JPEG of which any decoder of the libjpeg family makes the pixels
+    that `decode` makes: upright, 8 bits, grey or of three channels, without a profile, in one
+    scan. But where it lacks data, which only `decode` finds out, it ends in mid-grey.
     """
 
     format: str
     width: int
     height: int
     orientation: int = 1
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def open_image(data: bytes, max_pixels: int | None) -> Opened:
     turned = exif.orientation(image.info.get("exif", b"")) if kind == "avif" else parsed.orientation
     if kind != "tif" and turned >= 5:  # Pillow turns TIFF by itself
         width, height = height, width
-    return Opened(image, Header(kind, width, height, turned), parsed, body)
+    return Opened(image, Header(kind, width, height, turned, parsed.plain), parsed, body)
 
 
 def _parsed(data: bytes, kind: str, max_pixels: int | None) -> Parsed:

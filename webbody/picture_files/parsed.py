@@ -10,8 +10,7 @@ class Parsed:
     width, height: pixels as stored, 0 where the decoder has to say. spans: the parts (start, end)
     of the file that decide about pixels; None stands for the whole. orientation: the EXIF value
     1..8 that makes the picture upright. profile: the ICC profile, in which the samples are meant,
-    None for sRGB. plain: a JPEG of which every decoder makes the same pixels: upright, sRGB, grey
-    or YCbCr in one scan.
+    None for sRGB. plain: see `Header`.
     """
 
     width: int = 0

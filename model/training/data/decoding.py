@@ -16,16 +16,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from model.shard_samples import PICTURE_ERRORS, open_picture, square
 from model.training.data.ranges import Ranges
+from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
-_START, _END = b"\xff\xd8", b"\xff\xd9"
+_END = b"\xff\xd9"
+#: What libjpeg makes of blocks without data.
+_GREY = (127, 128)
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Pictures to put into a buffer: shard, offset, length, and 1 where the picture is known to be
-    a square of the right size already."""
+    a plain JPEG (see webbody.images.Header) that is a square of the right size already."""
 
     buffer: int
     places_BP: NDArray[np.int64]
@@ -87,7 +89,7 @@ def decode_all(
             if isinstance(part, OSError):
                 raise part
             pixels_BSSC[i] = _decode(part, pixels_BSSC.shape[1], fit)
-        except (RuntimeError, *PICTURE_ERRORS) as error:
+        except (RuntimeError, OSError, ValueError, ImageError) as error:
             unreadable[i] = str(error).rpartition("cpp:")[2]
     return unreadable
 
@@ -108,20 +110,23 @@ def decode_files(done: Done, side: int, device: str) -> tuple[Tensor, dict[int, 
 
 
 def _decode(data: bytearray, side: int, fits: bool) -> NDArray[np.uint8]:
-    """A picture (side, side, 3) uint8 RGB on a white square.
+    """A picture (side, side, 3) uint8 sRGB on a white square.
 
-    Where it fits, a JPEG takes a faster way to the same pixels. Raises RuntimeError or one of
-    PICTURE_ERRORS.
+    What fits, a plain JPEG, takes a faster way to the same pixels. Raises RuntimeError,
+    ValueError or ImageError.
     """
-    if fits and data.startswith(_START):
+    if fits:
         image_CSS = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), ImageReadMode.RGB)
         if image_CSS.shape[1:] != (side, side):
             raise ValueError("its size has changed since the shard was read first")
-        return image_CSS.permute(1, 2, 0).numpy()
-    with open_picture(bytes(data)) as picture:
-        return square(picture, side)
+        picture = image_CSS.permute(1, 2, 0).numpy()
+        if not all(value in _GREY for value in picture[-1, -1]):
+            return picture
+        # The other decoder finds out whether it is a picture that ends grey, or lacks its end.
+    picture = decode(bytes(data), MAX_PIXELS)
+    return picture if picture.shape[:2] == (side, side) else letterbox(picture, side)[0]
 
 
 def _suits_cuda(part: bytearray | OSError, fits: bool) -> bool:
-    """Whether it is a JPEG with an end, without which CUDA would decode half a picture."""
-    return isinstance(part, bytearray) and fits and part.startswith(_START) and part.endswith(_END)
+    """Whether it has an end, without which CUDA would decode half a picture."""
+    return isinstance(part, bytearray) and fits and part.endswith(_END)

@@ -9,18 +9,20 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from model.shard_samples import PICTURE_ERRORS, BadShard, describe, on_square, open_picture
+from model.shard_samples import BadShard, describe, on_square
 from model.shard_samples import read_samples as read_members
+from webbody.images import MAX_PIXELS, ImageError, probe
 from webbody.skeleton import COUNT
 
-#: Offset and length of the picture in the tar; its sides, 0 where it cannot be opened; keypoints
-#: as fractions of its white square.
+#: Offset and length of the picture in the tar; its sides, 0 where it cannot be opened; whether it
+#: is a plain JPEG (see webbody.images.Header); keypoints as fractions of its white square.
 SCHEMA = pa.schema(
     [
         ("offset", pa.int64()),
         ("length", pa.int32()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("plain", pa.uint8()),
         ("person", pa.int64()),
         ("keypoints", pa.list_(pa.float32(), COUNT * 3)),
     ]
@@ -40,8 +42,9 @@ def scan_shard(url: str) -> pa.Table:
                     raise BadShard(f"{url}: {members.key} has no person's number in a .cls")
                 if not np.isfinite(found.keypoints).all():
                     raise BadShard(f"{url}: {members.key} has keypoints that are no numbers")
-                width, height = _sides(found.picture)
-                rows.append((found.offset, len(found.picture), width, height, found.person))
+                width, height, plain = _header(found.picture)
+                row = (found.offset, len(found.picture), width, height, plain, found.person)
+                rows.append(row)
                 # Without its size a picture is never shown; its keypoints say nothing.
                 shown = found.keypoints if width else np.zeros_like(found.keypoints)
                 points.append(on_square(shown, width or 1, height or 1))
@@ -70,9 +73,9 @@ def scan_shards(urls: Sequence[str], processes: int | None = None) -> Iterator[p
             pool.shutdown(cancel_futures=True)
 
 
-def _sides(picture: bytes) -> tuple[int, int]:
+def _header(picture: bytes) -> tuple[int, int, bool]:
     try:
-        with open_picture(picture) as image:
-            return image.size
-    except PICTURE_ERRORS:
-        return 0, 0
+        header = probe(picture, MAX_PIXELS)
+    except ImageError:
+        return 0, 0, False
+    return header.width, header.height, header.plain

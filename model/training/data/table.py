@@ -20,7 +20,7 @@ from model.training.data.scan import SCHEMA, scan_shards
 from webbody.skeleton import COUNT
 
 #: Part of a cache file's name; counts up when what is in it changes.
-_VERSION = 1
+_VERSION = 2
 _SHARD, _DATASET, _LABEL = pa.int32(), pa.int32(), pa.int64()
 _COLUMNS = pa.schema([*SCHEMA, ("shard", _SHARD), ("dataset", _DATASET), ("label", _LABEL)])
 
@@ -43,6 +43,7 @@ class Table:
     length: NDArray[np.int32]
     width: NDArray[np.int32]
     height: NDArray[np.int32]
+    plain: NDArray[np.uint8]
     keypoints: NDArray[np.float32]
     dataset: NDArray[np.int32]
     person: NDArray[np.int64]
@@ -62,9 +63,9 @@ class Table:
         return (self.keypoints[..., 2] > 0).sum(1)
 
     def places(self, ids: NDArray[np.int64], side: int) -> NDArray[np.int64]:
-        """Where samples' pictures are: shard, offset, length, and 1 where it is a square of `side`
-        pixels already; (B, 4) for B samples."""
-        fits_B = (self.width[ids] == side) & (self.height[ids] == side)
+        """Where samples' pictures are: shard, offset, length, and 1 where it is a plain JPEG, and a
+        square of `side` pixels already; (B, 4) for B samples."""
+        fits_B = (self.width[ids] == side) & (self.height[ids] == side) & (self.plain[ids] == 1)
         return np.stack([self.shard[ids], self.offset[ids], self.length[ids], fits_B], 1)
 
     @cached_property
@@ -147,7 +148,7 @@ def _table(table: pa.Table, shards: list[str]) -> Table:
         return table[name].chunk(0).to_numpy(zero_copy_only=True)
 
     keypoints = table["keypoints"].chunk(0).flatten().to_numpy(zero_copy_only=True)
-    names = ("shard", "offset", "length", "width", "height", "dataset", "person", "label")
+    names = ("shard", "offset", "length", "width", "height", "plain", "dataset", "person", "label")
     return Table(
         shards=shards,
         keypoints=keypoints.reshape(-1, COUNT, 3),

@@ -64,7 +64,7 @@ def test_a_damaged_picture_is_a_sample_with_an_outcome(tmp_path):
     none["none.jpg"] = b"<html>"
     samples = read(write_shard(tmp_path / "s.tar", members("a", 0), cut, none, members("z", 3)))
     outcomes = [sample.outcome for sample in samples]
-    assert outcomes == [None, "image:truncated", "image:unreadable", None]
+    assert outcomes == [None, "image:truncated", "image:not-an-image", None]
     assert samples[1].image is None and samples[1].person == 1
 
 

@@ -213,10 +213,10 @@ def test_files_handed_over_are_decoded_like_those_that_are_not(table, broken):
     """As for CUDA, but on the CPU: both ways to decode files, and what is not handed over."""
     buffers = shared_buffers(1, 4, SIDE)
     places = np.stack([table.shard, table.offset, table.length, np.ones(20, int)], 1)[:4]
-    if broken:  # starts and ends as a JPEG does
+    if broken:  # has all that a JPEG has, and a table whose number is none
         (path,) = {table.shards[i] for i in places[:, 0]}
         data = bytearray(Path(path).read_bytes())
-        data[places[2, 1] + 2 : places[2, 1] + places[2, 2] - 2] = bytes(places[2, 2] - 4)
+        data[data.index(b"\xff\xdb", places[2, 1]) + 4] = 0x0F
         Path(path).write_bytes(data)
     done = PictureReader(table.shards, buffers, files=True)[Wanted(0, places)]
     images, unreadable = decode_files(done, SIDE, "cpu")

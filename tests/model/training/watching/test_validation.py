@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 
 from model import SapiensID
-from model.shard_samples import on_square, square
+from model.shard_samples import on_square
 from model.training.data.table import read_table
 from model.training.errors import TrainingError
 from model.training.watching.validation import Found, HeldOut, find, held_out
 from tests.model.training.small_shards import members, write_shards
 from tests.written_shards import write_shard
+from webbody.images import letterbox
 
 SIDE = 96
 
@@ -38,7 +39,7 @@ def features(samples: list[dict[str, bytes]], one: SapiensID) -> np.ndarray:
         data = {name.rpartition(".")[2]: value for name, value in sample.items()}
         picture = Image.open(io.BytesIO(data["jpg"]))
         points = np.array(json.loads(data["json"])["keypoints"], np.float32)
-        pixels = torch.from_numpy(square(picture, SIDE).copy()).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(letterbox(np.asarray(picture), SIDE)[0]).permute(2, 0, 1)[None]
         keypoints = torch.from_numpy(on_square(points, *picture.size))[None]
         with torch.no_grad():
             rows.append(one.eval()(pixels.float().div(127.5).sub(1), keypoints)[0].numpy())
