@@ -15,7 +15,7 @@ from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
 from pipelines.vision.detections import Detections
 from pipelines.vision.person_detection import PersonDetector
-from webbody.images import ImageError, decode, encode_jpeg
+from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
 
 SCHEMA = pa.schema(
     {
@@ -187,9 +187,14 @@ def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
             f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
         )
     try:
-        return _Photo(row["key"], decode(data, row["width"] * row["height"]))
+        return _Photo(row["key"], decode(data, _room(row["width"] * row["height"])))
     except ImageError as error:
         return _Photo(row["key"], error)
+
+
+def _room(pixels: int) -> int:
+    """The limit for a photo that the download allowed: tiles of small ones take more than show."""
+    return max(2 * pixels, MAX_PIXELS)
 
 
 def _encoded(row: _Row) -> bytes | None:

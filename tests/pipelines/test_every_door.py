@@ -4,6 +4,7 @@ Doors: a photo of a build or a gallery (`decode`), a shard's sample, training by
 general way, a picture for `embed` and `evaluate`, and what a build writes and reads again.
 """
 
+import hashlib
 import io
 import itertools
 
@@ -17,7 +18,8 @@ from PIL import Image
 
 from model.features.samples import read_shard
 from model.training.data.decoding import decode_all
-from pipelines.known.identity_sources import Labelled, decoded
+from pipelines.known.identity_sources import read_sources
+from pipelines.persons import _decoded
 from pipelines.recognise.pictures import find_in
 from pipelines.vision.subject import whole_pictures
 from webbody.images import decode, letterbox, probe
@@ -97,9 +99,17 @@ def by_training(data: bytes, fits: bool) -> np.ndarray:
 
 
 def by_gallery(data: bytes, path) -> np.ndarray:
-    path.write_bytes(data)
-    ((_, pixels),) = decoded([Labelled(path, "a")])
+    path.mkdir()
+    (path / "somebody.jpg").write_bytes(data)
+    ((_, pixels),) = read_sources([path]).decoded()
     return letterbox(pixels, SIDE)[0]
+
+
+def by_build(data: bytes) -> np.ndarray:
+    header = probe(data, 10_000)
+    digest = hashlib.sha256(data).hexdigest()
+    row = {"key": "a", "sha256": digest, "width": header.width, "height": header.height}
+    return letterbox(_decoded((row, data)).image, SIDE)[0]
 
 
 def by_embed(data: bytes) -> np.ndarray:
@@ -125,6 +135,7 @@ def test_all_doors_give_the_same_pixels(kind, orientation, profile, size, seed):
         by_training(data, header.plain and upright.shape[:2] == (SIDE, SIDE)),
         by_training(data, False),
         by_embed(data),
+        by_build(data),
     ):
         np.testing.assert_array_equal(found, expected)
 
@@ -133,7 +144,7 @@ def test_all_doors_give_the_same_pixels(kind, orientation, profile, size, seed):
 def test_a_gallery_sees_them_too(kind, tmp_path):
     data = encoded(*kind, 6, "p3", picture(SIDE, SIDE))
     expected = letterbox(decode(data), SIDE)[0]
-    np.testing.assert_array_equal(by_gallery(data, tmp_path / "a.bin"), expected)
+    np.testing.assert_array_equal(by_gallery(data, tmp_path / "people"), expected)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def scan_shard(url: str) -> pa.Table:
                 if not np.isfinite(found.keypoints).all():
                     raise BadShard(f"{url}: {members.key} has keypoints that are no numbers")
                 width, height, plain = _header(found.picture)
-                row = (found.offset, len(found.picture), width, height, plain, found.person)
+                row = (found.offset, len(found.picture), width, height, int(plain), found.person)
                 rows.append(row)
                 # Without its size a picture is never shown; its keypoints say nothing.
                 shown = found.keypoints if width else np.zeros_like(found.keypoints)

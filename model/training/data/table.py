@@ -32,8 +32,9 @@ Scanned = Callable[[int, int, int], None]
 class Table:
     """The samples of data sets, numbered from 0 in the order of their shards.
 
-    offset, length: of the picture in the tar `shards[shard]`. width, height: of the picture, 0
-    where it cannot be opened. keypoints (N, K, 3): fractions of the picture on its white square,
+    offset, length: of the picture in the tar `shards[shard]`. width, height: of the upright
+    picture, 0 where it cannot be opened. plain: 1 for a plain JPEG (see webbody.images.Header).
+    keypoints (N, K, 3): fractions of the picture on its white square,
     and visibility. label: 0 ... classes - 1, one for each person of each data set.
     """
 
