@@ -1,9 +1,11 @@
 # `make demo` and `make test` need only Python (3.11 to 3.13) and make: the first run creates .venv
-# and installs the pinned versions, later runs start at once.
+# and installs the pinned versions, later runs start at once. `make test PYTHON=python3.12` has an
+# environment of its own, .venv-python3.12.
 PYTHON ?= python3
 DEMO_OUT ?= demo-out
-BIN := .venv/bin
-STAMP := .venv/.installed
+VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 
 .PHONY: demo test test-slow lint bench install clean
 
@@ -11,7 +13,7 @@ install: $(STAMP)
 
 # constraints.txt pins what pip resolves.
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[build,train,dev]'
 	touch $(STAMP)
 
@@ -39,4 +41,4 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.evaluate
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-* build *.egg-info

@@ -100,6 +100,16 @@ class Manifest:
                 "FROM reject_errors GROUP BY file_id, line ORDER BY line"
             )
 
+    def glance(self, count: int) -> tuple[int, list[str]]:
+        """The number of rows, and the URLs of `count` accepted ones, drawn at random."""
+        total = "SELECT count(*) AS rows FROM checked"
+        some = (
+            "SELECT url FROM (SELECT url FROM checked WHERE outcome IS NULL) "
+            f"USING SAMPLE reservoir({count} ROWS) REPEATABLE (0)"
+        )
+        (rows,) = (value for batch in self._query(total) for value in batch["rows"].to_pylist())
+        return rows, [url for batch in self._query(some) for url in batch["url"].to_pylist()]
+
     def _query(self, sql: str) -> Iterator[pa.RecordBatch]:
         try:
             yield from self._db.execute(sql).to_arrow_reader(_BATCH)

@@ -8,6 +8,7 @@ from webbody import __version__
 from webbody.cli import (
     build,
     demo,
+    doctor,
     evaluate,
     inspect,
     models,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("build")(build.build)
 app.command("config")(build.config)
+app.command("doctor")(doctor.doctor)
 app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
