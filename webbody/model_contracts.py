@@ -124,8 +124,17 @@ SCRFD = Contract(
     "sigmoid, trained as the overlap with the truth (quality focal loss): plain faces reach 0.6 "
     "to 0.88", _UNIT, 0.5, "insightface: det_thresh of model_zoo/scrfd.py and of FaceAnalysis",
     (640, 640), "face boxes and 5 landmarks",
-    "insightface: model_zoo/scrfd.py (takes BGR and swaps); detection/scrfd/configs/scrfd/ "
-    "(to_rgb=True)",
+    "insightface: model_zoo/scrfd.py (takes BGR and swaps); "
+    "detection/scrfd/configs/scrfd/scrfd_2.5g_bnkps.py (to_rgb=True)",
+    keypoints=5,
+)  # fmt: skip
+YUNET = Contract(
+    "yunet", "BGR", _all(0), _all(1),
+    "root of class times objectness, each a sigmoid", _UNIT, 0.9,
+    "OpenCV: the default of FaceDetectorYN.create",
+    (640, 640), "face boxes and 5 landmarks",
+    "OpenCV: modules/objdetect/src/face_detect.cpp (no normalisation, no change of channels); "
+    "opencv_zoo: models/face_detection_yunet",
     keypoints=5,
 )  # fmt: skip
 RETINAFACE_R50 = Contract(
@@ -182,7 +191,7 @@ DWPOSE = Contract(
 FAMILIES = {
     contract.family: contract
     for contract in (
-        YOLO_POSE, YOLO_DETECT, RTMDET, YOLOX, RTMO, SCRFD, RETINAFACE_R50, ARCFACE, KPRPE_VIT,
-        RTMPOSE, RTMW, DWPOSE,
+        YOLO_POSE, YOLO_DETECT, RTMDET, YOLOX, RTMO, SCRFD, YUNET, RETINAFACE_R50,
+        ARCFACE, KPRPE_VIT, RTMPOSE, RTMW, DWPOSE,
     )
 }  # fmt: skip

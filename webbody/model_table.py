@@ -52,6 +52,7 @@ class ModelFile:
 
 
 _APACHE = Licence("Apache-2.0", True)
+_MIT = Licence("MIT", True)
 _AGPL = Licence("AGPL-3.0 (ultralytics)", False)
 _NON_COMMERCIAL = Licence("non-commercial research only (insightface)", False)
 _WEBFACE = Licence("see CVLFace; trained on WebFace12M, research only", False)
@@ -60,6 +61,8 @@ _UNKNOWN = Licence("unknown", False)
 _ULTRALYTICS = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
 _INSIGHTFACE = "https://github.com/deepinsight/insightface/releases/download/model-zoo/"
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/projects/"
+_OPENCV = "https://huggingface.co/opencv/face_detection_yunet/resolve/main"
+_AURA = "https://huggingface.co/fal/AuraFace-v1/resolve/main"
 _CVLFACE = "https://huggingface.co/minchul/cvlface_adaface_vit_base_kprpe_webface12m"
 
 #: Size and sha256 of files as many public projects pin them; the same file has several names.
@@ -183,6 +186,26 @@ KNOWN: tuple[ModelFile, ...] = (
     *_rtmlib(_RTMDET_FILES, "rtmposev1", PERSONS, contracts.RTMDET),
     *_rtmlib(_RTMO_FILES, "rtmo", PERSONS, contracts.RTMO),
     *_insightface(),
+    ModelFile(
+        "yunet-2023mar",
+        FACE_DETECTOR,
+        f"{_OPENCV}/face_detection_yunet_2023mar.onnx",
+        "face_detection_yunet_2023mar.onnx",
+        _MIT,
+        contracts.YUNET,
+        None,
+        *_YUNET,
+    ),
+    ModelFile(
+        "auraface-v1",
+        FACE_EMBEDDER,
+        f"{_AURA}/glintr100.onnx",
+        "auraface_v1_glintr100.onnx",
+        _APACHE,
+        contracts.ARCFACE,
+        None,
+        *_AURAFACE,
+    ),
     ModelFile(
         "cvlface_kprpe_vit_base_webface12m.pt",
         FACE_EMBEDDER,

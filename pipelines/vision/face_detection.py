@@ -1,6 +1,6 @@
-"""insightface's detector on many small pictures at once, tiled on one canvas.
+"""A face detector on many small pictures at once, tiled on one canvas.
 
-Published SCRFD and RetinaFace files take one picture a run, of a size that is large for the head
+Published files take one picture a run, of a size that is large for the head
 of one person. So several pictures share a canvas: a grid of equal tiles, one picture each, with a
 margin that keeps a face of one tile from touching the next.
 """
@@ -8,14 +8,18 @@ margin that keeps a face of one tile from touching the next.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.vision import families
 from pipelines.vision.devices import choose_device, onnx_options, onnx_providers
+from pipelines.vision.face_networks import RetinaFaceR50, YuNet
+from webbody import model_contracts as contracts
 from webbody import models
-from webbody.errors import WebbodyError
 from webbody.model_table import FACE_DETECTOR
 from webbody.quiet import quiet_libraries
 
@@ -38,35 +42,30 @@ class Faces:
 
 
 class FaceDetector:
-    """An insightface detection model; called with pictures, it returns the faces of each.
+    """A face detector of any family; called with pictures, it returns the faces of each.
 
     size: side in pixels of the canvas, a multiple of 32 (a file with a fixed input keeps its own).
     floor: faces with a lower score are not reported.
     """
 
     def __init__(self, model: str, size: int, floor: float, device: str, threads: int) -> None:
-        quiet_libraries()
-        from insightface.model_zoo import get_model
-        from insightface.model_zoo.scrfd import SCRFD
-
+        contract = families.face_detector(model)
         device = choose_device(device)
         path = models.resolve(model, FACE_DETECTOR)
-        with models.loading(path, "an insightface detector"):
-            self.library = get_model(
-                str(path), sess_options=onnx_options(threads), providers=onnx_providers(device)
-            )
-        if not isinstance(self.library, SCRFD) or not self.library.use_kps:
-            raise WebbodyError(
-                f"{path}: is no face detector with five landmarks (9 or 15 outputs, in "
-                "insightface's order); choose an SCRFD or RetinaFace file of insightface."
-            )
+        with models.loading(path, "a face detector"):
+            self.library: Any
+            if contract is contracts.SCRFD:
+                self.library = _insightface(path, device, threads)
+            else:
+                network = YuNet if contract is contracts.YUNET else RetinaFaceR50
+                self.library = network(path, contract, floor, _NMS, device, threads)
         side = -(-size // 32) * 32
         fixed = self.library.static_input_size
         self.canvas: tuple[int, int] = tuple(fixed) if fixed else (side, side)
-        self.library.prepare(
-            0 if device == "cuda" else -1, input_size=self.canvas, det_thresh=floor, nms_thresh=_NMS
-        )
-        with models.loading(path, "an insightface detector"):
+        if contract is contracts.SCRFD:
+            context = 0 if device == "cuda" else -1
+            self.library.prepare(context, input_size=self.canvas, det_thresh=floor, nms_thresh=_NMS)
+        with models.loading(path, "a face detector"):
             self.library.detect(np.zeros((self.canvas[1], self.canvas[0], 3), np.uint8))
 
     def __call__(
@@ -132,6 +131,16 @@ class FaceDetector:
                 )
             )
         return out
+
+
+def _insightface(path: Path, device: str, threads: int) -> Any:
+    """insightface's own detector; it takes BGR and swaps."""
+    quiet_libraries()
+    from insightface.model_zoo import get_model
+
+    return get_model(
+        str(path), sess_options=onnx_options(threads), providers=onnx_providers(device)
+    )
 
 
 def _draw(tile: NDArray[np.uint8], picture: NDArray[np.uint8]) -> tuple[float, float]:

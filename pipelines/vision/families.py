@@ -28,7 +28,7 @@ def face_detector(model: str) -> Contract:
         what = f"{known.contract.family} face" if known and known.contract else "face"
         raise WebbodyError(
             f"{path}: is no {what} detector with five landmarks (its outputs are {graph.shapes}); "
-            "choose an SCRFD file of insightface."
+            "choose an SCRFD file of insightface, YuNet or a RetinaFace-R50."
         )
     return found
 
@@ -37,6 +37,10 @@ def _face_detector(graph: Graph) -> Contract | None:
     last = [shape[-1] for shape in graph.outputs.values() if shape]
     if len(graph.outputs) in (9, 15) and set(last) <= {*_SCRFD, None}:
         return contracts.SCRFD
+    if {f"{kind}_8" for kind in ("cls", "obj", "bbox", "kps")} <= set(graph.outputs):
+        return contracts.YUNET
+    if len(last) == 3 and set(last) == {4, 2, 10}:
+        return contracts.RETINAFACE_R50
     return None
 
 

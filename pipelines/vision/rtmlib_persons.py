@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from pipelines.vision.detections import Detections
 from pipelines.vision.devices import choose_device, onnx_session
+from pipelines.vision.overlap import apart
 from webbody import model_contracts as contracts
 from webbody import models
 from webbody.errors import WebbodyError
 from webbody.model_contracts import Contract
-from webbody.quiet import quiet_libraries
 
 _GREY = 114  # what the families were trained to see beside a photo
 #: The class of persons: COCO's first, and the only one of the models trained on persons alone.
@@ -41,7 +41,6 @@ class RtmlibPersons:
         device: str,
         threads: int,
     ) -> None:
-        quiet_libraries()
         self.contract, self.confidence, self.iou = contract, confidence, iou
         self._mean, self._std = (
             np.array(values, np.float32) for values in (contract.mean, contract.std)
@@ -74,7 +73,7 @@ class RtmlibPersons:
         image, scale = letterbox(photo, *self.sides)
         boxes, scores, keypoints = self._read(self._run(image))
         kept = np.flatnonzero(scores >= self.confidence)
-        kept = kept[self._apart(boxes[kept], scores[kept])]
+        kept = kept[apart(boxes[kept], scores[kept], self.iou)]
         points = None if keypoints is None else keypoints[kept]
         height, width = photo.shape[:2]
         return Detections.in_photo(boxes[kept], scores[kept], points, scale, width, height)
@@ -84,12 +83,6 @@ class RtmlibPersons:
         ordered = image[..., ::-1] if self.contract.colours == "BGR" else image
         batch = ((ordered - self._mean) / self._std).transpose(2, 0, 1)[None]
         return self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
-
-    def _apart(self, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Which boxes stay, best first, when of two that overlap the worse goes."""
-        from rtmlib.tools.object_detection.post_processings import nms
-
-        return np.array(nms(boxes, scores, self.iou), np.int64)
 
     def _read(self, outputs: list[NDArray[np.float32]]) -> _Found:
         """Persons from the outputs of one photo; ValueError or IndexError for another layout."""

@@ -29,14 +29,14 @@ class Magenta(torch.nn.Module):
         return (*scores, *boxes, *marks)
 
 
-def export(path, height_width=None) -> str:
+def export(path, height_width=None, network=None) -> str:
     side = height_width or 64
     axes = {} if height_width else {"input.1": {2: "height", 3: "width"}}
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in (8, 16, 32)]
     if not height_width:
         axes |= {name: {0: f"{name}_rows"} for name in names}
     torch.onnx.export(
-        Magenta(), (torch.zeros(1, 3, side, side),), str(path), input_names=["input.1"],
+        network or Magenta(), (torch.zeros(1, 3, side, side),), str(path), input_names=["input.1"],
         output_names=names, dynamic_axes=axes, opset_version=12, dynamo=False,
     )  # fmt: skip
     return str(path)
