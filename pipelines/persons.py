@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
+from pipelines.vision import families
 from pipelines.vision.detections import Detections
 from pipelines.vision.person_detection import PersonDetector
 from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
@@ -36,6 +37,9 @@ SCHEMA = pa.schema(
     }
 )
 
+#: Of a photo without a person the best score is told down to this, so that whoever looks for the
+#: right threshold sees what another one would find; never above the threshold itself.
+FLOOR = 0.1
 #: Quality of the crops; with full colour resolution they can be cut and scaled again unharmed.
 JPEG_QUALITY = 95
 #: Pixels of the photos that are held in memory at the same time (3 bytes each).
@@ -64,6 +68,7 @@ class Persons(Stage):
 
     name = "persons"
     needs = ("download",)
+    version = 2  # photos without a person tell their best score
 
     def __init__(
         self,
@@ -80,8 +85,11 @@ class Persons(Stage):
         batch: int = 32,
         threads: int = 1,
     ) -> None:
+        contract = families.person_detector(model, family)
+        self.confidence = families.threshold(contract, confidence, "persons.confidence")
+        floor = min(FLOOR, self.confidence)
         self.detector = PersonDetector(
-            model, confidence, iou, image_size, device, batch, threads, family
+            model, floor, iou, image_size, device, batch, threads, family
         )
         self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
         self.batch, self.threads = batch, threads
@@ -114,12 +122,14 @@ class Persons(Stage):
                 rows.append((_rejected(photo.key, photo.image.outcome, photo.image.detail), None))
                 continue
             height, width = photo.image.shape[:2]
-            persons = next(found)
+            doubtful = next(found)
+            persons = doubtful.above(self.confidence)
             large = select(persons, width, height, self.padding, self.min_side)
             kept = large[: self.max_persons]
             if not kept:
                 outcome = "person:too-small" if len(persons.boxes) else "person:none"
-                rows.append((_rejected(photo.key, outcome), None))
+                score = doubtful.scores.max() if len(doubtful.scores) else None
+                rows.append((_rejected(photo.key, outcome) | {"score": score}, None))
             for index, (which, (left, top, right, bottom)) in enumerate(kept):
                 row = {
                     "crop": f"{photo.key}-{index}",

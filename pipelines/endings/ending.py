@@ -74,15 +74,18 @@ class Ending:
         return 0 < self.samples == self.test_samples
 
 
-def read_ending(out: str) -> Ending:
-    """The ending of the build in `out`, from its records; tables are read only where it is poor."""
+def read_ending(out: str, counted: tuple[dict[str, int], int] | None = None) -> Ending:
+    """The ending of the build in `out`, from its records; tables are read only where it is poor.
+
+    counted: outcomes and rows, where they are known already.
+    """
     with BuildFiles(out) as build:
-        return ending_of(build)
+        return ending_of(build, counted)
 
 
-def ending_of(build: BuildFiles) -> Ending:
+def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = None) -> Ending:
     """The ending of an opened build; of one that still runs, as it looks so far."""
-    outcomes, rows = outcome_counts(build.folder, build.planned)
+    outcomes, rows = counted or outcome_counts(build.folder, build.planned)
     split = read_record(build.folder, SPLIT.name, ALL)
     counts = split.counts if split is not None and build.packs else {}
     return Ending(

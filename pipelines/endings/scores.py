@@ -108,6 +108,10 @@ def _best(table: pa.Table | None, value: Callable[[dict[str, Any]], float | None
     return np.array(list(best.values()), np.float64)
 
 
+def _person_scores(build: BuildFiles, shard: str) -> Floats:
+    return _best(build.table("persons", shard, ["key", "score"]), lambda row: row["score"])
+
+
 def _face_scores(build: BuildFiles, shard: str) -> Floats:
     return _best(build.table("faces", shard, ["key", "score"]), lambda row: row["score"])
 
@@ -179,6 +183,7 @@ _EPS = _Measure(
     back=lambda cosine: 1 - cosine,
 )
 _MEASURES = {
+    "person:none": _Measure("person detection scores of photos", _person_scores),
     "face:low-score": _Measure("face detection scores of photos", _face_scores),
     "face:too-small": _Measure("face sizes of photos in pixels", _face_sizes, step=1),
     "cluster:noise": _EPS,

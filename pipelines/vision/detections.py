@@ -18,6 +18,11 @@ class Detections:
     scores: NDArray[np.float32]
     keypoints: NDArray[np.float32]
 
+    def above(self, score: float) -> "Detections":
+        """Those with at least this score."""
+        kept = self.scores >= score
+        return Detections(self.boxes[kept], self.scores[kept], self.keypoints[kept])
+
     @classmethod
     def in_photo(
         cls,

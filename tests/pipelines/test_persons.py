@@ -64,6 +64,24 @@ def test_every_photo_has_rows_and_every_row_its_outcome(shard):
     assert all(row["crop"] == row["key"] and row["index"] == -1 for row in rejected)
 
 
+def test_a_stricter_threshold_tells_the_score_that_was_not_enough(tmp_path, pictures):
+    jpegs = {f"{index:020x}": encode_jpeg(rgb(photo), 90) for index, photo in enumerate(pictures)}
+    best = {}
+    for confidence in (0.3, 0.999):
+        out = tmp_path / f"{confidence}"
+        download_shard(out, jpegs)
+        commit(out, Persons(**SETTINGS | {"confidence": confidence}))
+        for row in rows(out, "persons"):
+            assert (row["outcome"] is None) == (confidence == 0.3)
+            if row["score"] is not None:
+                scores = best.setdefault((confidence, row["key"]), [])
+                scores.append(row["score"])
+    some = [key for confidence, key in best if confidence == 0.3]
+    assert some
+    for key in some:
+        assert best[0.999, key] == [max(best[0.3, key])]
+
+
 def test_crops_show_what_the_table_says(shard, pictures):
     found = [row for row in rows(shard, "persons") if row["outcome"] is None]
     assert found

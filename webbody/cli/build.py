@@ -74,7 +74,7 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
 
     with Progress(console) as progress:
         result = run_build(settings, progress, replace)
-    ending = read_ending(result.out) if result.complete else None
+    ending = read_ending(result.out, (result.outcomes, result.rows)) if result.complete else None
     print_result(result, ending, console)
     if ending is None:
         return EXIT_INCOMPLETE

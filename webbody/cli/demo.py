@@ -38,7 +38,9 @@ def demo(
     Draws people, serves their photos on 127.0.0.1 with the faults of the real web, builds from the
     manifest with the real libraries and tiny models, and compares the result with the truth. Then
     a small SapiensID learns from the build, and is asked to tell strangers apart.
+    Exit codes are those of `webbody build`.
     """
+    from pipelines.endings.ending import read_ending
     from webbody.cli.build import run
     from webbody.demo.scoring.score import print_score, write_score
     from webbody.demo.website.server import serve
@@ -49,6 +51,7 @@ def demo(
         f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
     web = make_web(
         out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
@@ -60,6 +63,7 @@ def demo(
         f"2. Validation people who must not be in the data: {gallery}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
     make_demo_gallery(web.gallery, gallery, settings)
 
@@ -67,6 +71,7 @@ def demo(
         f"3. The build, from http://127.0.0.1:{web.port}, in {folder}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
     with serve(web.folder, web.port):
         code = run(settings, console)
@@ -78,6 +83,9 @@ def demo(
     from pipelines.views.report import write_report
 
     page = write_report(str(folder))
+    if train and read_ending(str(folder)).nothing_to_train_on:
+        console.print("\n5. No training: all people of the build are test people")
+        train = False
     if train:
         from webbody.cli.demo_training import train_on_build
 
@@ -93,6 +101,7 @@ def demo(
         + f"Next: webbody explain {folder} URL   webbody status {folder}",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
 
 

@@ -35,7 +35,7 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
     settings.resources.log_seconds = 20
 
     def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False)
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def train() -> None:
         start(settings.model_dump(), say, lambda progress: say(line(progress)))
@@ -44,7 +44,7 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
         train()
     except TrainingError:
         # What lies there is of another build, and cannot be gone on with.
-        shutil.rmtree(run)
+        shutil.rmtree(run, ignore_errors=True)  # or nothing lies there, and it is told again
         train()
     scores = read(run / SCORES)
     before, after = scores[0]["rank1"], scores[-1]["rank1"]

@@ -8,12 +8,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.people import demo_models
 from webbody.cli.recognise import Demo, Device
 from webbody.config import load
 from webbody.errors import Incomplete, WebbodyError
+from webbody.plain_text import plain_text
 
 if TYPE_CHECKING:
     from pipelines.evaluate.run import Evaluated
@@ -120,7 +122,7 @@ def evaluate(
         for figure in one.figures:
             counts = ", ".join(f"{n:,} {what}" for what, n in figure.counts.items() if n)
             line = "; ".join([f"{one.name}, {figure.name}: {counts}", *figure.notes])
-            console.print(line, style="dim", soft_wrap=True, highlight=False)
+            console.print(Text(plain_text(line), style="dim"), soft_wrap=True)
     typer.echo(f"Written to {out}: {', '.join(names)}")
     empty = [one.name for one in found for figure in one.figures if not _defined(figure.metrics)]
     if empty:
@@ -147,9 +149,9 @@ def table(found: "Sequence[Evaluated]") -> Table:
         difference = percent(row.difference, "+")
         colour = "green" if (row.difference or 0) >= 0 else "red"
         out.add_row(
-            row.dataset if row.dataset != before else "",
-            row.figure,
-            row.metric,
+            Text(plain_text(row.dataset if row.dataset != before else "")),
+            Text(plain_text(row.figure)),
+            Text(plain_text(row.metric)),
             percent(row.ours) or "-",
             percent(row.sapiensid),
             f"[{colour}]{difference}[/]" if difference else "",

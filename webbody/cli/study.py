@@ -8,6 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.evaluate import Batch, Cache
@@ -198,7 +199,7 @@ def _show(console: Console, title: str, found: "list[Point]") -> None:
     beside = ", with the paper's figures beside" if any(g.printed for g in found_grids) else ""
     console.print(f"{title}; in percent{beside}", soft_wrap=True)
     for grid in found_grids:
-        console.print(f"{grid.dataset}  ({grid.model})", soft_wrap=True, highlight=False)
+        console.print(Text(plain_text(f"{grid.dataset}  ({grid.model})")), soft_wrap=True)
         console.print(_table(grid))
 
 
@@ -218,5 +219,5 @@ def _table(grid: "Grid") -> Table:
             cells.append(percent(point.ours) or "-" if point else "")
             if column in grid.printed:
                 cells.append(percent(point.paper) if point else "")
-        table.add_row(condition, *cells)
+        table.add_row(Text(plain_text(condition)), *cells)
     return table
