@@ -6,6 +6,7 @@ that was checked: a name server that answers differently the second time gains n
 """
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Collection
@@ -64,6 +65,19 @@ def normalise(url: str) -> str:
     path = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*")
     query = quote(parts.query, safe="/%:=&~+!$,;'@()*?[]")
     return SplitResult(scheme, netloc, path, query, "").geturl()
+
+
+def readable(location: str) -> str:
+    """A Location header, read as Latin-1, with what is no ASCII percent-encoded byte by byte.
+
+    Servers write paths in any encoding, and know them by their bytes alone; names of hosts are
+    taken for UTF-8.
+    """
+    raw = location.encode("latin-1", "replace")
+    found = re.match(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", raw)
+    host = found.group() if found else b""
+    rest = (chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw[len(host) :])
+    return host.decode("utf-8", "replace") + "".join(rest)
 
 
 def is_public(address: str) -> bool:

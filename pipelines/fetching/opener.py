@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
-from pipelines.fetching.addresses import FetchError, Resolver, normalise
+from pipelines.fetching.addresses import FetchError, Resolver, normalise, readable
 from pipelines.fetching.opt_out import opted_out
 from pipelines.fetching.transport import Clock, Exchange, explain, read_body
 
@@ -152,7 +152,7 @@ class Opener:
             ):
                 raise FetchError("download:opt-out", why)
             if status in _REDIRECTS and (location := response.headers.get("Location")):
-                return urljoin(url, location.encode("latin-1").decode("utf-8", "replace"))
+                return urljoin(url, readable(location))
             if not 200 <= status < 300 or status == 206:  # a part was not asked for
                 raise FetchError(
                     f"download:http-{status}",

@@ -3,6 +3,7 @@
 import errno
 import http.client
 import io
+import re
 import socket
 import ssl
 import time
@@ -10,8 +11,14 @@ import zlib
 from typing import Any
 
 from pipelines.fetching.addresses import Address, FetchError
+from webbody.images import sniff
 
 _BLOCK = 1 << 16
+#: A header line (RFC 9112, section 5): a token, and a value behind a colon.
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:(.*)", re.DOTALL)
+_PACKED = ("gzip", "x-gzip", "deflate")
+#: What nobody asked for, and is not unpacked here.
+_UNKNOWN = ("br", "zstd", "compress", "x-compress", "dcb", "dcz")
 
 
 class Clock:
@@ -56,6 +63,34 @@ class _Timed(io.RawIOBase):
         return self._socket.recv_into(buffer)
 
 
+class _Lenient(io.BufferedReader):
+    """An answer in whose head odd lines are left out, as browsers do.
+
+    http.client takes the first line that is no header for the end of all, and an opt-out behind it
+    would not be seen. A name with blanks before its colon counts; a folded line goes with its own.
+    """
+
+    _in_head, _status, _kept, _more = True, True, True, False
+
+    def readline(self, size: int | None = -1) -> bytes:
+        while self._in_head:
+            line = super().readline(size)
+            if self._status:
+                self._status = False
+                self._more = line[8:12] == b" 100"  # the head of the answer itself follows
+                return line
+            if not line.strip(b"\r\n"):
+                self._in_head, self._status = self._more, True
+                return line
+            found = _HEADER.match(line)
+            self._kept = found is not None or (self._kept and line[:1] in b" \t")
+            if self._kept:
+                end = b"\r\n" if line.endswith(b"\n") else b""
+                whole = line if found is None else found[1] + b":" + found[2]
+                return whole.strip(b"\r\n").replace(b"\r", b" ") + end
+        return super().readline(size)
+
+
 class _TimedSocket:
     """What http.client needs of a socket. The owner closes the real one."""
 
@@ -67,7 +102,7 @@ class _TimedSocket:
         self._socket.sendall(data)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Timed(self._socket, self._clock), _BLOCK)
+        return _Lenient(_Timed(self._socket, self._clock), _BLOCK)
 
     def close(self) -> None:
         pass
@@ -121,6 +156,7 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     """The whole body, decoded; FetchError `download:too-large` or `download:truncated`.
 
     We ask for no encoding; a server that compresses all the same must keep the cap unpacked too.
+    What is a picture already is taken as it is, whatever the header says of it.
     """
     declared = response.length
     too_large = FetchError("download:too-large", f"more than {max_bytes} bytes")
@@ -132,19 +168,29 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         raise too_large
     if declared is not None and len(body) < declared:
         raise FetchError("download:truncated", f"{len(body)} of {declared} bytes", passing=True)
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise FetchError("download:error", f"Content-Encoding {encoding} was not asked for")
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    encodings = ",".join(response.headers.get_all("Content-Encoding", [])).lower().split(",")
+    for encoding in map(str.strip, reversed(encodings)):
+        if sniff(body):
+            return body
+        if encoding in _UNKNOWN:
+            raise FetchError("download:error", f"Content-Encoding {encoding} was not asked for")
+        if encoding in _PACKED:
+            body = _unpacked(body, encoding, max_bytes)
+            if len(body) > max_bytes:
+                raise too_large
+    return body
+
+
+def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """At most a byte more than allowed; raises FetchError for what is broken."""
+    # deflate means zlib's form, but some servers send it bare.
+    bare = encoding == "deflate" and body[:1] and body[0] & 15 != 8
+    unpack = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
     try:
         unpacked = unpack.decompress(body, max_bytes + 1)
     except zlib.error as error:
         raise FetchError("download:error", f"Content-Encoding {encoding}: {error}") from error
-    if len(unpacked) > max_bytes:
-        raise too_large
-    if not unpack.eof:
+    if len(unpacked) <= max_bytes and not unpack.eof:
         raise FetchError("download:truncated", f"Content-Encoding {encoding} ends early", True)
     return unpacked
 

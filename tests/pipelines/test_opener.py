@@ -67,6 +67,31 @@ def test_redirects_are_followed_and_counted(server):
     assert server.hits["/self"] == 4
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (b"/f\xf6to.jpg", "/f%F6to.jpg"),  # Latin-1
+        (b"/\xf4\xee\xf2\xee.jpg?n=\xe9", "/%F4%EE%F2%EE.jpg?n=%E9"),  # cp1251
+        ("/été à.jpg".encode(), "/%C3%A9t%C3%A9%20%C3%A0.jpg"),
+        (b"/f%F6to.jpg", "/f%F6to.jpg"),
+    ],
+)
+def test_redirects_lead_to_the_bytes_that_the_server_wrote(server, path, asked):
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"
+    whole = f"http://127.0.0.1:{server.port}".encode() + path
+    server.routes["/relative"] = lambda it: it.send(head % path)
+    server.routes["/absolute"] = lambda it: it.send(head % whole)
+    targets = []
+
+    def here(it):
+        targets.append(it.target)
+        it.reply(200, b"here")
+
+    server.routes[asked.partition("?")[0]] = here
+    assert get(server.url("/relative")) == get(server.url("/absolute")) == b"here"
+    assert targets == [asked, asked]
+
+
 def test_one_host_is_asked_by_few_at_a_time_and_waiting_is_free(server):
     running, most, lock = [0], [0], threading.Lock()
 

@@ -40,6 +40,27 @@ def test_opt_outs_are_honoured_without_reading_the_body(server):
         (["unavailable_after: 25 Jun 2010 15:00:00 PST"], False),
         (["none"], True),
         (["", ",,:"], False),
+        (["unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT, noindex, noai"], True),
+        (["unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT"], False),
+        (["unavailable_after: Friday, 25-Jun-10 15:00:00 UTC; noai"], True),
+        (["googlebot: unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT, noai"], False),
+        (["noai noimageai"], True),
+        (["noai; x"], True),
+        (["x; noai"], True),
+        (['"noai"'], True),
+        (["'noindex', 'noai'"], True),
+        (["noai: 1"], True),
+        (["noai=true"], True),
+        (["all: noai"], True),
+        (["X-Robots-Tag: noai"], True),
+        (["webbody/2.1: noai"], True),
+        (["googlebot, webbody: noai"], True),
+        (["googlebot webbody: noai"], True),
+        (["max-image-preview: none"], False),
+        (["max-image-preview:none, noai"], True),
+        (["googlebot: noai; otherbot: noindex"], False),
+        (["index, follow, all"], False),
+        (["noaiding, snoindex"], False),
     ],
 )
 def test_x_robots_tag(lines, forbidden):
@@ -47,4 +68,60 @@ def test_x_robots_tag(lines, forbidden):
     for line in lines:
         headers.add_header("X-Robots-Tag", line)
     assert (opted_out(headers, DEFAULTS["opt_out"], "webbody") is not None) == forbidden
+    named = "webbody/0.2 (+https://webbody.example; mailto:us@example.org)"
+    assert (opted_out(headers, DEFAULTS["opt_out"], named) is not None) == forbidden
     assert opted_out(headers, (), "webbody") is None
+
+
+@pytest.mark.parametrize("value", ["1", " 1 ", '"1"', "1;", "1, 1", "true"])
+def test_a_reservation_in_any_form_counts(value):
+    headers = Message()
+    headers.add_header("TDM-Reservation", value)
+    assert opted_out(headers, DEFAULTS["opt_out"], "webbody")
+
+
+def test_no_reservation_is_none():
+    headers = Message()
+    headers.add_header("TDM-Reservation", "0")
+    assert opted_out(headers, DEFAULTS["opt_out"], "webbody") is None
+
+
+ODD_LINES = [
+    b"My Param: x",
+    b"no colon at all",
+    b"HTTP/1.1 200 OK",
+    b": no name",
+    b"(comment): x",
+    b"N\xe4me: x",
+    b"From me to you",
+    b"odd\r\n folded: with its line",
+    b"Server: a\rb",
+    b"Server : x",
+    b"\x00",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+@pytest.mark.parametrize(
+    "opt_out", [b"X-Robots-Tag: noai", b"tdm-reservation: 1", b"X-Robots-Tag : noai"]
+)
+def test_odd_header_lines_hide_no_opt_out(server, odd, opt_out):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n" + odd + b"\r\n"
+    length = b"Content-Length: 3\r\n\r\nabc"
+    server.routes["/kept"] = lambda it: it.send(head + length)
+    server.routes["/out"] = lambda it: it.send(head + opt_out + b"\r\n" + length)
+    assert get(server.url("/kept")) == b"abc"
+    assert failure(server.url("/out")).outcome == "download:opt-out"
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_odd_header_lines_hide_nothing_else(server, odd):
+    head = b"HTTP/1.1 %s\r\n" + odd + b"\r\n"
+    moved = head % b"302 Found" + b"Location: /there\r\nContent-Length: 0\r\n\r\n"
+    chunked = head % b"200 OK" + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    server.routes["/moved"] = lambda it: it.send(moved)
+    server.routes["/there"] = lambda it: it.send(b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n" + chunked)
+    assert get(server.url("/moved")) == b"abc"
+    cut = head % b"200 OK" + b"Content-Length: 9\r\n\r\nabc"
+    server.routes["/cut"] = lambda it: it.send(cut)
+    assert failure(server.url("/cut")).outcome == "download:truncated"

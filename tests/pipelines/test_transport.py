@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import time
+import zlib
 
 import pytest
 from guarded_opener import failure, get
@@ -68,6 +69,31 @@ def test_compression_that_nobody_asked_for(server):
     assert asked == ["identity"]
     assert failure(server.url("/half")).outcome == "download:truncated"
     assert failure(server.url("/br")).outcome == "download:error"
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["aws-chunked", "UTF-8", "none", "binary", "8bit", "identity, identity", "gzip", "br", "", "x"],
+)
+def test_a_picture_is_taken_whatever_its_encoding_is_called(server, encoding):
+    server.routes["/a"] = lambda it: it.reply(200, jpeg(), f"Content-Encoding: {encoding}")
+    assert get(server.url("/a")) == jpeg()
+
+
+def test_packed_pictures_are_unpacked(server):
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    bodies = {
+        "gzip, identity": gzip.compress(jpeg()),
+        "gzip, gzip": gzip.compress(gzip.compress(jpeg())),
+        "deflate": zlib.compress(jpeg()),
+        "Deflate": bare.compress(jpeg()) + bare.flush(),
+        "x-gzip, aws-chunked": gzip.compress(jpeg()),
+    }
+    for number, (encoding, body) in enumerate(bodies.items()):
+        server.routes[f"/{number}"] = lambda it, e=encoding, b=body: it.reply(
+            200, b, f"Content-Encoding: {e}"
+        )
+        assert get(server.url(f"/{number}")) == jpeg()
 
 
 def test_a_body_short_of_its_length_is_truncated(server):

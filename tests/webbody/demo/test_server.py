@@ -120,6 +120,24 @@ def test_redirects(get):
         assert not target.startswith("/")
 
 
+def test_odd_heads_and_codings(get):
+    with get("header-odd") as answer:
+        assert answer.read().endswith(BODY)  # http.client takes the rest of the head for the body
+    with get("coding-odd") as answer:
+        assert (answer.headers["Content-Encoding"], answer.read()) == ("aws-chunked", BODY)
+    for path in ("opt-out-date", "opt-out-words"):
+        with get(path) as answer:
+            assert "noai" in answer.headers["X-Robots-Tag"]
+
+
+def test_a_redirect_in_latin_1(get):
+    target = _location(get, "redirect-latin")
+    assert target.encode("latin-1") == b"/moved-\xf6/redirect-latin"
+    with get("moved-%F6/redirect-latin") as answer:
+        assert answer.read() == BODY
+    assert status(get, "moved-%EF%BF%BD/redirect-latin") == 404
+
+
 def test_names_with_blanks_and_accents(get):
     with get("%C3%A9t%C3%A9%20%C3%A0%20la%20plage.jpg") as answer:
         assert answer.read() == BODY

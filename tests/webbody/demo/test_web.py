@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
 from webbody.demo.website import kinds
 from webbody.demo.website.encodings import bomb, encode, near_duplicate
@@ -17,6 +17,9 @@ from webbody.demo.website.pictures import FACE_SIDE, changed, draw
 from webbody.demo.website.plan import make_plan
 from webbody.demo.website.web import Web, make_web, url_path
 from webbody.errors import WebbodyError
+from webbody.images import ImageError, decode, probe
+
+LATER = kinds.LATER
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +87,8 @@ def test_files_have_the_digest_and_size_that_the_truth_says(web, truth):
         data = (web.folder / "files" / file_name(0, planned.item)).read_bytes()
         assert hashlib.sha256(data).hexdigest() == row["sha256"]
         if kinds.expected("plain", planned.item.encoding) == kinds.FETCHED:
-            size = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).size
-            assert size == (row["width"], row["height"])
+            header = probe(data)
+            assert (header.width, header.height) == (row["width"], row["height"])
 
 
 def test_copies_point_at_rows_with_the_same_person(truth):
@@ -166,14 +169,13 @@ def test_some_urls_have_blanks_and_letters_beyond_ascii():
 
 
 @pytest.mark.parametrize(
-    "encoding", [kind for kind in kinds.ENCODINGS if kind not in ("pixel", "bomb", "cut-file")]
+    "encoding", [kind for kind in kinds.ENCODINGS if kinds.ENCODINGS[kind] == kinds.FETCHED]
 )
 def test_every_encoding_shows_the_picture_upright(encoding):
     image = _scene()
     for number in range(7) if encoding == "exif" else (0,):
         data = encode(image, encoding, number)
-        shown = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-        error = np.abs(np.asarray(shown, int)[:, :, ::-1] - image).mean()
+        error = np.abs(decode(data)[:, :, ::-1].astype(int) - image).mean()
         assert error < (12 if encoding in ("gif", "palette-png") else 5), (encoding, number)
 
 
@@ -181,6 +183,41 @@ def test_the_bomb_declares_more_pixels_than_it_has_bytes():
     data = bomb()
     assert len(data) < 300_000
     assert int.from_bytes(data[16:20], "big") == int.from_bytes(data[20:24], "big") == 30_000
+
+
+def test_a_p3_photo_looks_wrong_to_who_ignores_its_profile():
+    image = _scene()
+    data = encode(image, "p3", 0)
+    raw = np.asarray(Image.open(io.BytesIO(data)), int)[:, :, ::-1]
+    assert (
+        np.abs(raw - image).mean() > 4 * np.abs(decode(data)[:, :, ::-1] - image.astype(int)).mean()
+    )
+
+
+@pytest.mark.parametrize("encoding", ["bomb", "avif-bomb", "jxl", "cut-file", "pixel"])
+def test_what_is_no_usable_picture_is_refused_for_the_expected_reason(encoding):
+    limits = kinds.BUILD_SETTINGS
+    try:
+        header = probe(encode(_scene(), encoding, 0), limits["download.max_pixels"])
+        decode(encode(_scene(), encoding, 0))
+        outcome = "image:too-small" if header.width < limits["download.min_side"] else ""
+    except ImageError as error:
+        outcome = error.outcome
+    assert kinds.is_right(outcome, kinds.ENCODINGS[encoding])
+
+
+def test_later_kinds_leave_people_and_scenes_as_they_were(monkeypatch):
+    plan = make_plan(12, 8, seed=5)
+    monkeypatch.setattr(kinds, "LATER", ())
+    for kind in [*kinds.BEHAVIOURS, *kinds.ENCODINGS]:
+        if kind in LATER:
+            monkeypatch.delitem(kinds.BEHAVIOURS, kind, raising=False)
+            monkeypatch.delitem(kinds.ENCODINGS, kind, raising=False)
+    before = make_plan(12, 8, seed=5)
+    assert before.names == plan.names
+    assert [(row.name, row.item and (row.item.scene, row.item.people)) for row in before.rows] == [
+        (row.name, row.item and (row.item.scene, row.item.people)) for row in plan.rows
+    ]
 
 
 @pytest.mark.parametrize("near", kinds.NEAR)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _SLOW_SECONDS = 1.0
 _DRIP = 0.2  # seconds between two bytes of an endless answer
 _REDIRECTED = "moved/"  # before the path of a URL to which another one redirects
+_LATIN = "moved-%F6/"  # the same, sent as a byte of Latin-1
+#: What is found among headers in the wild, and is none.
+_ODD_LINES = b"My Param: x\r\nHTTP/1.1 200 OK\r\nno colon\r\nServer : old\r\n"
 _HTML = b"<!doctype html><title>Not here</title><p>This page is no image.</p>\n" * 20
 
 
@@ -27,9 +30,9 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "SyntheticWeb"
 
     def do_GET(self) -> None:
-        raw = self.path.encode("latin-1", "replace").decode("utf-8", "replace")
-        self.asked = unquote(raw.lstrip("/"))
-        self.redirected = self.asked.startswith(_REDIRECTED)
+        raw = self.path.encode("latin-1", "replace").decode("utf-8", "replace").lstrip("/")
+        self.redirected = raw.startswith((_REDIRECTED, _LATIN))
+        self.asked = unquote(raw.removeprefix(_LATIN))
         file, behaviour = self.server.find(self.asked.removeprefix(_REDIRECTED))
         if not file.is_relative_to(self.server.files) or not file.is_file():
             self.send_error(404)
@@ -113,6 +116,34 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_redirect_file(self) -> None:
         self.redirect("file:///etc/hostname")
+
+    def answer_redirect_latin(self) -> None:
+        if self.redirected:
+            self.answer_plain()
+        else:
+            self.redirect("/" + unquote(_LATIN, "latin-1") + _quoted(self.asked))
+
+    def answer_header_odd(self) -> None:
+        self.odd_head()
+
+    def answer_header_odd_opt_out(self) -> None:
+        self.odd_head(b"X-Robots-Tag: noai\r\n")
+
+    def odd_head(self, more: bytes = b"") -> None:
+        """A whole answer whose head has lines that are no headers."""
+        data = self.file.read_bytes()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n" + _ODD_LINES + more
+        self.wfile.write(head + f"Content-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def answer_opt_out_date(self) -> None:
+        line = "unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT, noindex, noai"
+        self.send(self.file.read_bytes(), X_Robots_Tag=line)
+
+    def answer_opt_out_words(self) -> None:
+        self.send(self.file.read_bytes(), X_Robots_Tag="noai noimageai")
+
+    def answer_coding_odd(self) -> None:
+        self.send(self.file.read_bytes(), Content_Encoding="aws-chunked")
 
     def answer_slow(self) -> None:
         data = self.file.read_bytes()

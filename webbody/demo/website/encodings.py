@@ -8,14 +8,22 @@ import zlib
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from webbody.demo.website import kinds
+from webbody.picture_files.made_profile import SRGB_CURVE, Chromaticities, made_profile
 
 EXTENSIONS = {
     "palette-png": "png", "alpha-png": "png", "png16": "png", "bomb": "png",
-    "gif": "gif", "pixel": "gif", "webp": "webp", "bmp": "bmp",
+    "gif": "gif", "pixel": "gif", "webp": "webp", "bmp": "bmp", "text-png": "png",
+    "tiff16": "tif", "heic": "heic", "jxl": "jxl",
 }  # fmt: skip
+_DISPLAY_P3 = made_profile(
+    Chromaticities((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), SRGB_CURVE
+)
+#: The signature of a file, and a code stream that says nothing.
+_JPEG_XL = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl " + bytes(500)
 _EXIF_ORIENTATION = 0x0112
 # Orientation -> how the upright picture is stored.
 _STORED = {
@@ -45,10 +53,16 @@ def encode(image: np.ndarray, encoding: str, number: int) -> bytes:
     if encoding == "png16":
         deep = image.astype(np.uint16) * 257
         return cv2.imencode(".png", deep, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    if encoding == "tiff16":
+        return cv2.imencode(".tif", image.astype(np.uint16) * 257)[1].tobytes()
     if encoding == "bmp":
         return cv2.imencode(".bmp", image)[1].tobytes()
     if encoding == "bomb":
         return bomb()
+    if encoding == "avif-bomb":
+        return avif_bomb()
+    if encoding == "jxl":
+        return _JPEG_XL
     picture = Image.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
     file = io.BytesIO()
     if encoding == "progressive":
@@ -72,6 +86,21 @@ def encode(image: np.ndarray, encoding: str, number: int) -> bytes:
         picture.quantize(256).save(file, "GIF", save_all=True, append_images=frames, duration=200)
     elif encoding == "webp":
         picture.save(file, "WEBP", quality=quality, method=0)
+    elif encoding == "avif":
+        picture.save(file, "AVIF", quality=quality, speed=8, max_threads=1)
+    elif encoding == "heic":
+        from pillow_heif import from_pillow  # of the extra `build`
+
+        from_pillow(picture).save(file, quality=quality)
+    elif encoding == "p3":
+        wide = ImageCms.profileToProfile(picture, _srgb(), _wide(), outputMode="RGB")
+        wide.save(file, "JPEG", quality=quality, subsampling="4:4:4", icc_profile=_DISPLAY_P3)
+    elif encoding == "profile-broken":
+        picture.save(file, "JPEG", quality=quality, icc_profile=_DISPLAY_P3[:200])
+    elif encoding == "text-png":
+        text = PngInfo()
+        text.add_text("Comment", "made by a camera\n" * 125_000)
+        picture.save(file, "PNG", compress_level=1, pnginfo=text)
     elif encoding == "pixel":
         Image.new("L", (1, 1)).save(file, "GIF")
     else:
@@ -96,6 +125,26 @@ def bomb(side: int = 30_000) -> bytes:
         len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
         for kind, data in chunks
     )
+
+
+@functools.cache
+def avif_bomb(side: int = 30_000) -> bytes:
+    """A valid AVIF of a few pixels that declares side x side of them."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "AVIF", max_threads=1)
+    data = file.getvalue()
+    place = data.index(b"ispe") + 8
+    return data[:place] + side.to_bytes(4, "big") * 2 + data[place + 8 :]
+
+
+@functools.cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+@functools.cache
+def _wide() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(_DISPLAY_P3))
 
 
 def near_duplicate(

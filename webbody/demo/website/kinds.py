@@ -38,6 +38,12 @@ BEHAVIOURS = {
     "html-as-jpeg": "image:not-an-image",
     "empty": "image:not-an-image|download:truncated|download:error",
     "wrong-type": FETCHED,  # an image sent as text/plain
+    "header-odd": FETCHED,  # lines that are no headers before those that are
+    "header-odd-opt-out": "download:opt-out",  # the same before X-Robots-Tag: noai
+    "opt-out-date": "download:opt-out",  # noai behind a date with a comma
+    "opt-out-words": "download:opt-out",  # noai noimageai, without a comma
+    "coding-odd": FETCHED,  # Content-Encoding: aws-chunked around an image as it is
+    "redirect-latin": FETCHED,  # to a path of raw Latin-1 bytes
 }
 
 #: How the file is made -> expected outcome. `webbody.demo.website.encodings` makes them.
@@ -55,7 +61,25 @@ ENCODINGS = {
     "pixel": "image:too-small",
     "bomb": "image:too-large",  # a small PNG that declares 30,000 x 30,000 pixels
     "cut-file": "image:truncated|image:unreadable",
+    "avif": FETCHED,  # called .jpg
+    "heic": FETCHED,
+    "p3": FETCHED,  # pixels in Display P3, with its profile
+    "profile-broken": FETCHED,  # a profile that is cut off
+    "text-png": FETCHED,  # with two megabytes of text
+    "tiff16": FETCHED,  # of 16 bits
+    "avif-bomb": "image:too-large",  # a small AVIF that declares 30,000 x 30,000 pixels
+    "jxl": "image:unsupported-format",  # JPEG XL
 }
+
+#: Encodings that show nothing that was drawn.
+UNDRAWN = ("pixel", "bomb", "avif-bomb", "jxl")
+#: Kinds that came later than the webs: they are dealt out by a draw of their own, so that a seed's
+#: people and scenes stay what they were.
+LATER = (
+    "header-odd", "header-odd-opt-out", "opt-out-date", "opt-out-words", "coding-odd",
+    "redirect-latin", "avif", "heic", "p3", "profile-broken", "text-png", "tiff16", "avif-bomb",
+    "jxl",
+)  # fmt: skip
 
 #: Ways to make a near duplicate.
 NEAR = ("recompressed", "resized", "cropped")

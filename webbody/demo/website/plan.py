@@ -108,7 +108,12 @@ class _Maker:
         self.originals: dict[int, list[Item]] = {}  # plain right images of a person, under any name
         odd = [(kind, kinds.PLAIN) for kind in kinds.BEHAVIOURS if kind != kinds.PLAIN]
         odd += [(kinds.PLAIN, kind) for kind in kinds.ENCODINGS if kind != kinds.PLAIN]
-        self.odd = [odd[i] for i in rng.permutation(len(odd))]  # dealt out in turn: all occur
+        first = [pair for pair in odd if not set(pair) & set(kinds.LATER)]
+        self.odd = [first[i] for i in rng.permutation(len(first))]  # dealt out in turn: all occur
+        places = np.random.default_rng((block, 0x0DD))
+        for pair in odd:
+            if pair not in first:
+                self.odd.insert(int(places.integers(len(self.odd) + 1)), pair)
         self.dealt = 0
 
     def rows(self, name: str, identity: int) -> list[Row]:

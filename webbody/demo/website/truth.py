@@ -88,7 +88,7 @@ def _truth_row(
     file = written[item.number]
     leak = row.identity in plan.leaked
     reachable = row.expected == kinds.FETCHED
-    drawn = item.encoding not in ("pixel", "bomb")
+    drawn = item.encoding not in kinds.UNDRAWN
     shows = reachable and any(
         figure.identity == row.identity and can_be_recognised(figure) for figure in file.figures
     )
