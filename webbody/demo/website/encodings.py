@@ -19,9 +19,8 @@ EXTENSIONS = {
     "gif": "gif", "pixel": "gif", "webp": "webp", "bmp": "bmp", "text-png": "png",
     "tiff16": "tif", "heic": "heic", "jxl": "jxl",
 }  # fmt: skip
-_DISPLAY_P3 = made_profile(
-    Chromaticities((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), SRGB_CURVE
-)
+_P3 = Chromaticities((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+_DISPLAY_P3 = made_profile(_P3, SRGB_CURVE) or b""
 #: The signature of a file, and a code stream that says nothing.
 _JPEG_XL = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl " + bytes(500)
 _EXIF_ORIENTATION = 0x0112
@@ -93,7 +92,7 @@ def encode(image: np.ndarray, encoding: str, number: int) -> bytes:
 
         from_pillow(picture).save(file, quality=quality)
     elif encoding == "p3":
-        wide = ImageCms.profileToProfile(picture, _srgb(), _wide(), outputMode="RGB")
+        wide = ImageCms.buildTransform(_srgb(), _wide(), "RGB", "RGB").apply(picture)
         wide.save(file, "JPEG", quality=quality, subsampling="4:4:4", icc_profile=_DISPLAY_P3)
     elif encoding == "profile-broken":
         picture.save(file, "JPEG", quality=quality, icc_profile=_DISPLAY_P3[:200])
