@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.endings.ending import Ending, losses, read_ending, told
@@ -22,6 +22,7 @@ OUTCOMES = (
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(OUTCOMES), st.integers(1, 10_000)))
 def test_losses_account_for_every_row(outcomes):
     found = losses(outcomes)
@@ -67,10 +68,10 @@ def test_which_losses_are_told(outcomes, stages):
 def test_every_named_setting_exists():
     from pipelines import outcomes
 
-    settings = BuildConfig().model_dump()
+    known = BuildConfig().model_dump()
     for outcome in outcomes._DECIDED_BY:
         section, name = setting_of(outcome).split(".")
-        assert name in settings[section]
+        assert name in known[section]
         assert stage_of(outcome) == section
 
 
