@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webbody.errors import WebbodyError
 
+#: Where the settings lie that ship with the package.
+PRESETS = Path(__file__).parent / "presets"
+
 _Config = TypeVar("_Config", bound=BaseModel)
 
 
@@ -307,6 +310,17 @@ def load_as(
         raise WebbodyError(
             f"{source}: {where}: {what}; `{listed_by}` lists every setting."
         ) from error
+
+
+def read_preset(kind: str, name: str) -> dict[str, Any]:
+    """The settings of a preset that ships, of `build` or `train`; WebbodyError for another name."""
+    file = PRESETS / f"{kind}-{name}.yaml"
+    if not file.is_file():
+        known = sorted(path.stem.partition("-")[2] for path in PRESETS.glob(f"{kind}-*.yaml"))
+        raise WebbodyError(
+            f"--preset {name}: there is no such preset; there are {', '.join(known)}."
+        )
+    return read_yaml(file)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

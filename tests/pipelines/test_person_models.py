@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -245,3 +246,10 @@ def test_persons_without_keypoints_go_through_the_stages(tmp_path):
     faces = rows(tmp_path, "faces")
     assert len(faces) == len(persons) and SHARD
     assert sum(row["outcome"] is None for row in faces) >= 2
+
+
+def test_the_families_of_rtmlib_need_no_ultralytics(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ultralytics", None)
+    assert len(detector(made(tmp_path, "rtmo"))([BLUE])[0].boxes) == 1
+    with pytest.raises(ImportError):
+        detector(demo_model("persons.pt"))

@@ -11,8 +11,7 @@ import yaml
 
 from model import SapiensID
 from tests.command_line import run
-from webbody.cli.train import PRESETS
-from webbody.config import load_as, read_yaml
+from webbody.config import PRESETS, load_as, read_yaml
 from webbody.train_config import TrainConfig
 
 #: Seconds instead of minutes.

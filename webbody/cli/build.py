@@ -8,12 +8,19 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
-from webbody.config import BuildConfig, load
+from webbody.config import BuildConfig, load, read_preset
 from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
 
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="YAML file with settings; see `webbody config`."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Settings to start from: `webbody4m` (the paper's build) or `permissive` (model files "
+        "under permissive licences only).",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -29,6 +36,7 @@ def build(
         typer.Option("--manifest", "-m", help="URL list: Parquet, CSV, JSON Lines or text list."),
     ] = "",
     out: Annotated[str, typer.Option("--out", "-o", help="Output folder or fsspec URL.")] = "",
+    preset: Preset = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     ray_address: Annotated[
@@ -48,7 +56,7 @@ def build(
     3: done to the end, but nothing was kept; the closing lines say where all was lost.
     """
     console = Console()
-    settings = load(config, set_ or ())
+    settings = chosen(preset, config, set_)
     given: dict[str, Any] = {"manifest": manifest, "out": out}
     for key, value in given.items():
         if value:
@@ -81,9 +89,14 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
     return EXIT_EMPTY if ending.empty else 0
 
 
-def config(config: ConfigFile = None, set_: Overrides = None) -> None:
+def config(preset: Preset = None, config: ConfigFile = None, set_: Overrides = None) -> None:
     """Print the effective configuration as YAML, every setting with its meaning."""
-    typer.echo(describe(load(config, set_ or ())), nl=False)
+    typer.echo(describe(chosen(preset, config, set_)), nl=False)
+
+
+def chosen(preset: str | None, config: Path | None, overrides: list[str] | None) -> BuildConfig:
+    """The settings of a preset, a file over it and single ones over both."""
+    return load(config, overrides or (), read_preset("build", preset) if preset else None)
 
 
 def describe(settings: BaseModel) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from webbody.cli.train import PRESETS, line
-from webbody.config import BuildConfig, load_as, read_yaml
+from webbody.cli.train import line
+from webbody.config import BuildConfig, load_as, read_preset
 from webbody.train_config import TrainConfig
 
 #: Their numbers lie far below those of the web's people.
@@ -27,7 +27,7 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
 
     held_out, run = out / "held-out", out / "training"
     write_pose_scale(held_out, HELD_OUT, PICTURES)
-    settings = load_as(TrainConfig, None, [], read_yaml(PRESETS / "train-demo.yaml"), "")
+    settings = load_as(TrainConfig, None, [], read_preset("train", "demo"), "")
     settings.data.sources, settings.out = (str(build),), str(run)
     settings.validation.gallery, settings.validation.steps = (str(held_out),), 0
     settings.optimization.epochs = EPOCHS

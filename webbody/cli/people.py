@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
 from webbody.config import BuildConfig, load, merge, read_yaml
 from webbody.demo import MODELS, PRESET
 from webbody.errors import WebbodyError
@@ -30,6 +30,7 @@ def gallery(
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
     name: Annotated[str, typer.Option("--name", "-n", help="Short name for the ledger, e.g. lfw.")],
     layout: Layout = "auto",
+    preset: Preset = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
@@ -41,7 +42,7 @@ def gallery(
     """
     from pipelines.known.gallery import make_gallery
 
-    settings = load(config, set_ or ())
+    settings = chosen(preset, config, set_)
     made = make_gallery(sources, out, name=name, layout=layout, **gallery_models(settings))
     for line in made.told():
         typer.echo(line)
@@ -77,6 +78,7 @@ def calibrate(
     demo: Annotated[
         bool, typer.Option("--demo", help="Draw the people, and use the demo's models.")
     ] = False,
+    preset: Preset = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
@@ -92,7 +94,9 @@ def calibrate(
 
     from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder, size_of_build
 
-    settings = load(config, set_ or (), base=demo_models() if demo else None)
+    settings = (
+        load(config, set_ or (), base=demo_models()) if demo else chosen(preset, config, set_)
+    )
     models = gallery_models(settings)
     size: dict[str, int] = {}
     if manifest:

@@ -4,20 +4,18 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from webbody.cli.build import describe
 from webbody.cli.train_estimate import duration, lines
-from webbody.config import Resources, load_as, read_yaml
+from webbody.config import Resources, load_as, read_preset
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from model.training.watching.progress import Progress
-
-PRESETS = Path(__file__).parents[1] / "presets"
 
 
 def train(
@@ -147,11 +145,7 @@ def line(progress: "Progress") -> str:
 def _configuration(
     preset: str, config: Path | None, overrides: list[str], sources: list[str], out: str
 ) -> TrainConfig:
-    file = PRESETS / f"train-{preset}.yaml"
-    if not file.is_file():
-        names = ", ".join(sorted(path.stem[6:] for path in PRESETS.glob("train-*.yaml")))
-        raise WebbodyError(f"--preset {preset}: there is no such preset; there are {names}.")
-    values: dict[str, Any] = read_yaml(file)
+    values = read_preset("train", preset)
     chosen = load_as(TrainConfig, config, overrides, values, "webbody train --settings")
     if sources:
         chosen.data.sources = tuple(sources)
