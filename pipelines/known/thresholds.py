@@ -14,7 +14,7 @@ from pipelines.known.growth import Rows, measure, same_person
 from pipelines.known.people_drawn import ROUGH, check, copied, drawn, same_faces
 from pipelines.matching.features import Floats, centre, unit
 from webbody.errors import WebbodyError
-from webbody.folder_walk import shown
+from webbody.plain_text import plain_text
 
 #: One person in this many may have a chance double above `ambiguous` or `leak`, one in ten times as
 #: many above `similar`.
@@ -176,7 +176,7 @@ def _strangers(
         return found
     for a, b, cosine in found.close[:5]:
         warnings.append(
-            f"{shown(named[a])} and {shown(named[b])} look like one person ({cosine:.2f}) and were "
-            "not counted as strangers; mend the calibration pictures."
+            f"{plain_text(named[a])} and {plain_text(named[b])} look like one person "
+            f"({cosine:.2f}) and were not counted as strangers; mend the calibration pictures."
         )
     return others

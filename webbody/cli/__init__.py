@@ -7,6 +7,7 @@ import typer
 from webbody import __version__
 from webbody.cli import (
     build,
+    calibrate,
     demo,
     doctor,
     evaluate,
@@ -40,7 +41,7 @@ app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("gallery")(people.gallery)
-app.command("calibrate")(people.calibrate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(recognise.embed)
 app.command("compare")(recognise.compare)
 app.add_typer(models.app, name="models")

@@ -1,0 +1,141 @@
+"""`webbody calibrate`: thresholds for the models of a build, measured on pictures."""
+
+from typing import Annotated
+
+import typer
+
+from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
+from webbody.cli.people import SOURCES, Layout, demo_models, gallery_models
+from webbody.config import BuildConfig, load
+from webbody.errors import WebbodyError
+
+
+def calibrate(
+    sources: Annotated[list[str] | None, typer.Argument(help=SOURCES)] = None,
+    layout: Layout = "auto",
+    people: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="People a build will have: more need stricter thresholds. Default: 1000, or the "
+            "manifest's names.",
+        ),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images each of them will have: centres of more are more alike. Default: 20, or "
+            "0.7 of the rows that a middling name of the manifest has.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        str | None,
+        typer.Option("--manifest", "-m", help="The build's URL list, to take both from."),
+    ] = None,
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sample",
+            help="Folder or list of pictures of any people, such as 200 of the build's: tells what "
+            "each threshold of persons, faces and keypoints would keep.",
+        ),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", help="Picture (.png) of these scores to write.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Draw the people, and use the demo's models.")
+    ] = False,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Suggest thresholds for the configured models, and tell what they rest on.
+
+    Measures how alike pictures of one person and of different people are, on people whom the
+    embedder has not seen, works out what that comes to for the centres of a build (--people,
+    --images), and prints settings as YAML to put into its --config, with the wrong and missed
+    merges to expect. Calibration people may have fewer or more images than the build's: 200 people
+    with 4 each are good. With --sample the scores of persons, faces and keypoints are told, too;
+    with --demo these are measured against the truth.
+    """
+    import yaml
+
+    settings = (
+        load(config, set_ or (), base=demo_models()) if demo else chosen(preset, config, set_)
+    )
+    if not (demo or sources or sample):
+        raise WebbodyError(
+            "Give folders or lists with pictures of known people, --sample with pictures of any, "
+            "or --demo."
+        )
+    if out and not (demo or sample):
+        raise WebbodyError("--out is the picture of the scores; give --sample, or --demo.")
+    suggested: dict[str, dict[str, float]] = {}
+    if demo or sample:
+        suggested = _scores(sample, settings, out)
+    if demo or sources:
+        size: dict[str, int] = {}
+        if manifest:
+            from pipelines.known.calibrate import size_of_build
+
+            size["people"], size["images"] = size_of_build(manifest)
+        size |= {name: value for name, value in (("people", people), ("images", images)) if value}
+        suggested |= _similarities(None if demo else sources, layout, size, settings)
+    if suggested:
+        typer.echo(yaml.safe_dump(suggested, sort_keys=False), nl=False)
+
+
+def _similarities(
+    sources: list[str] | None, layout: str, size: dict[str, int], settings: BuildConfig
+) -> dict[str, dict[str, float]]:
+    """Measure similarities, tell the figures, return the settings; drawn people without sources."""
+    from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder
+
+    models = gallery_models(settings)
+    if sources is None:
+        found = calibrate_demo(**size, **models)
+    else:
+        found = calibrate_from_folder(
+            sources,
+            layout=layout,
+            galleries=settings.identities.galleries,
+            tell=lambda line: typer.echo(f"# {line}"),
+            **size,
+            **models,
+        )
+    for name, value in found.figures.items():
+        typer.echo(f"# {name}: {value:.4g}")
+    for sentence in found.expected:
+        typer.echo(f"# {sentence}")
+    for warning in found.warnings:
+        typer.echo(f"# warning: {warning}")
+    return {
+        section: {name: round(float(value), 3) for name, value in values.items()}
+        for section, values in found.settings().items()
+    }
+
+
+def _scores(
+    sample: list[str] | None, settings: BuildConfig, out: str | None
+) -> dict[str, dict[str, float]]:
+    """Tell the scores of sample pictures or of drawn scenes; settings where truth is known."""
+    from pipelines.known.sampled import drawn_scenes, pictures_of, score_pictures
+    from pipelines.known.scores import picture
+
+    photos = pictures_of(sample) if sample else drawn_scenes()
+    found = score_pictures(photos, settings)
+    suggested: dict[str, dict[str, float]] = {}
+    for one in found:
+        for line in one.told():
+            typer.echo(f"# {line}")
+        for warning in one.warnings():
+            typer.echo(f"# warning: {warning}")
+        if one.right:
+            section, name = one.setting.split(".")
+            suggested[section] = {name: one.suggested()}
+    if out:
+        picture(found, out)
+        typer.echo(f"# {out}: the scores as a picture")
+    return suggested
