@@ -213,8 +213,13 @@ class Run:
         """Whether one of the first shards was committed with the present settings."""
         if self.config.resources.device == "cuda":
             return False
-        first = (ALL,) if node.whole else planned_shards(committed(self.folder, PLAN.name, ALL))[:3]
-        records = (read_record(self.folder, node.name, shard) for shard in first)
+        if node.whole:
+            first: tuple[str, ...] = (ALL,)
+        elif node is PACK:
+            first = pack_shards(self.folder) if read_record(self.folder, SPLIT.name, ALL) else ()
+        else:
+            first = planned_shards(committed(self.folder, PLAN.name, ALL))
+        records = (read_record(self.folder, node.name, shard) for shard in first[:3])
         return any(
             r is not None and r.fingerprint == self.tasks[node.name].fingerprint for r in records
         )
