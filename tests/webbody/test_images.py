@@ -3,6 +3,7 @@
 import io
 import resource
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -241,3 +242,11 @@ def test_formats_that_are_not_read_are_named(body, name):
 )
 def test_pages_and_films_are_no_images(body):
     assert outcome(body) == "image:not-an-image"
+
+
+def test_without_its_reader_heic_is_a_format_that_is_not_read(monkeypatch):
+    data = saved(picture(), "HEIF")
+    assert probe(data).format == "heic"
+    monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
+    with pytest.raises(ImageError, match="image:unsupported-format: HEIC: pillow-heif"):
+        probe(data)

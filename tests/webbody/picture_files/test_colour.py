@@ -206,3 +206,65 @@ def test_the_conversion_is_remembered():
     for _ in range(5):
         decode(data)
     assert (time.process_time() - started) / 5 < 0.5
+
+
+#: CIE Lab of paper and of single inks at full strength, in the order cyan, magenta, yellow, black.
+INKS = {
+    (0, 0, 0, 0): (100, 0, 0),
+    (1, 0, 0, 0): (60, -30, -40),
+    (0, 1, 0, 0): (50, 60, 0),
+    (0, 0, 1, 0): (90, 0, 80),
+    (0, 0, 0, 1): (3, 0, 0),
+}
+
+
+def ink_profile() -> bytes:
+    """A version 2 printer's profile: a table of Lab at the corners of the four inks."""
+    corners = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
+    points = [INKS.get(corner, (20, 0, 0) if not corner[3] else (1, 0, 0)) for corner in corners]
+    table = bytes(v for light, a, b in points for v in (round(light * 2.55), a + 128, b + 128))
+    ramp, one = bytes(range(256)), 65536
+    matrix = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, one)
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + table + ramp * 3
+    white = b"XYZ " + struct.pack(">I3i", 0, 63190, 65536, 54061)
+    text = b"text" + bytes(4) + b"inks\0\0\0\0"
+    desc = b"desc" + struct.pack(">II", 0, 5) + b"inks\0" + bytes(90)
+    tags = ((b"desc", desc), (b"cprt", text), (b"wtpt", white), (b"A2B0", lut))
+    start, listing, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, tag in tags:
+        listing += struct.pack(">4sII", name, start + len(body), len(tag))
+        body += tag + bytes(-len(tag) % 4)
+    head = struct.pack(
+        ">III4s4s4s12s4s24xI12s48x", start + len(body), 0, 0x02400000, b"prtr",
+        b"CMYK", b"Lab ", struct.pack(">6H", 2026, 1, 1, 0, 0, 0), b"acsp", 0, white[8:],
+    )  # fmt: skip
+    return head + struct.pack(">I", len(tags)) + listing + body
+
+
+def lab_as_srgb(light: float, a: float, b: float) -> np.ndarray:
+    """By CIE's formulas, from white D50 to D65 by Bradford's matrix."""
+    f = (light + 16) / 116 + np.array([a / 500, 0, -b / 200])
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9642, 1, 0.8249]
+    adapted = (
+        np.array(
+            [
+                [0.95558, -0.02304, 0.06316],
+                [-0.02829, 1.00994, 0.02101],
+                [0.01230, -0.02048, 1.32991],
+            ]
+        )
+        @ xyz
+    )
+    linear = (np.linalg.inv(np.array(TO_XYZ["srgb"])) @ adapted).clip(0, 1)
+    coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return coded * 255
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("ink", list(INKS))
+def test_inks_look_as_their_profile_says(kind, ink):
+    solid = Image.new("CMYK", (32, 32), tuple(255 * part for part in ink))
+    data = saved(
+        solid, kind, icc_profile=ink_profile(), **({"quality": 100} if kind == "JPEG" else {})
+    )
+    assert decode(data)[16, 16] == pytest.approx(lab_as_srgb(*INKS[ink]), abs=9)
