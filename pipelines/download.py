@@ -40,6 +40,7 @@ class Download(Stage):
     """
 
     name = "download"
+    version = 2  # AVIF, HEIC and JPEG 2000 are pictures; opt-outs are found in odd headers
     needs = ("plan",)
 
     def __init__(

@@ -68,7 +68,7 @@ class Persons(Stage):
 
     name = "persons"
     needs = ("download",)
-    version = 2  # photos without a person tell their best score
+    version = 3  # photos are decoded to sRGB
 
     def __init__(
         self,
