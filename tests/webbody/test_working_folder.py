@@ -22,7 +22,7 @@ def start(command: list, folder: Path, **more: str) -> subprocess.CompletedProce
     environment = {**outside(), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **more}
     words = [str(word) for word in command]
     return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=280
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=580
     )
 
 
@@ -43,6 +43,7 @@ def test_a_safe_path_finds_it_beside_a_file_of_its_own_name(installed: Path, tmp
     assert start(command, folder, PYTHONSAFEPATH="1").stdout.startswith("webbody ")
 
 
+@pytest.mark.timeout(900)  # a Ray of its own, perhaps on a busy machine
 def test_a_build_in_rays_workers(demo, installed: Path, tmp_path: Path):
     folder = traps(tmp_path, *OURS, *OTHERS, "webbody.py")
     settings = demo.settings(tmp_path / "build")
