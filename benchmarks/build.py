@@ -121,8 +121,7 @@ def settings(models: str) -> dict[type[Stage], dict[str, Any]]:
             "embedder": f"{models}/embedder.pt", "min_score": 0.5, "min_size": 16, **common,
         },
         Keypoints: {
-            "model": f"{models}/keypoints.onnx", "input_size": (192, 256), "min_score": 0.3,
-            **common,
+            "model": f"{models}/keypoints.onnx", "min_score": 0.3, **common,
         },
     }  # fmt: skip
 
@@ -242,7 +241,7 @@ def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Ro
     put(folder, "identities", pa.table({**kept, "person": pa.array(kept["person"], pa.int64())}))
     stage = Keypoints(**arguments)
     with contextlib.redirect_stdout(io.StringIO()):
-        pose = RTMPose(arguments["model"], arguments["input_size"])
+        pose = RTMPose(arguments["model"], stage.detector.input_size)
     pose.session = onnx_session(arguments["model"], "cpu", 1)  # as many threads as ours
     boxes = [np.array(row["box"]) - [*row["area"][:2]] * 2 for row, _ in crops]
     images = [decode(data) for _, data in crops]

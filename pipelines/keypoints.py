@@ -41,18 +41,20 @@ class Keypoints(Stage):
 
     name = "keypoints"
     needs = ("persons", "faces", "identities")
+    version = 2  # RGB pixels; confidences in 0..1
 
     def __init__(
         self,
         *,
         model: str,
-        input_size: tuple[int, int],
         min_score: float,
+        input_size: tuple[int, int] | None = None,
+        beta: float | None = None,
         device: str = "auto",
         batch: int = 32,
         threads: int = 1,
     ) -> None:
-        self.detector = KeypointDetector(model, input_size, device, batch, threads)
+        self.detector = KeypointDetector(model, input_size, device, batch, threads, beta)
         self.min_score, self.batch, self.threads = min_score, batch, threads
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

@@ -170,10 +170,18 @@ class Keypoints(Section):
         "rtmw-l-256x192",
         description="rtmlib whole-body model name, URL or path of a SimCC ONNX file",
     )
-    input_size: tuple[int, int] = Field(
-        (192, 256), description="width and height of the model's input"
+    input_size: tuple[Count, Count] | None = Field(
+        None, description="width and height of the model's input; null reads them from the file"
     )
-    min_score: Unit = Field(0.3, description="points below are absent")
+    beta: float | None = Field(
+        None,
+        gt=0,
+        description="factor of the softmax in the model's training loss (RTMPose 10, RTMW 1); null "
+        "takes the known model's, or tells it from the file's outputs",
+    )
+    min_score: Unit = Field(
+        0.3, description="points whose confidence (0 to 1, for every model) is below are absent"
+    )
 
 
 class Split(Section):

@@ -15,16 +15,16 @@ def nineteen(
     height: int,
     min_score: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Keypoints (19, 3) with visibility 0 or 1 inside the crop, and the scores (19,).
+    """Keypoints (19, 3) with visibility 0 or 1 inside the crop, and the scores (19,) in 0..1.
 
-    points (K, 2) in pixels of the crop and scores (K,) are those of a model with COCO-WholeBody's
-    133 or COCO's 17. COCO has no mouth corners: then nose, eyes and mouth are the face's landmarks
-    (5, 2), with the face's score, where it has any. Points below `min_score` are absent.
+    points (K, 2) in pixels of the crop and scores (K,), confidences in 0..1, are those of a model
+    with all 19 or with COCO's 17. COCO has no mouth corners: then nose, eyes and mouth are the
+    face's landmarks (5, 2), with the face's score, where it has any. Points below `min_score` are
+    absent.
     """
     raw = np.concatenate([points, scores[:, None]], 1)
-    if len(points) == 133:
-        out = skeleton.from_wholebody133(raw)
-        all_scores = scores[skeleton.WHOLEBODY133].copy()
+    if len(points) == skeleton.COUNT:
+        out, all_scores = skeleton.clean(raw), scores.copy()
     else:
         out = skeleton.from_coco17(raw)
         all_scores = np.zeros(skeleton.COUNT, np.float32)

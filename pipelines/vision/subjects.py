@@ -51,8 +51,9 @@ class SubjectFinder:
                 use.persons.batch, threads, persons.family,
             )  # fmt: skip
         self._keypoints = KeypointDetector(
-            keypoints.model, keypoints.input_size, device, use.keypoints.batch, threads
-        )
+            keypoints.model, keypoints.input_size, device, use.keypoints.batch, threads,
+            keypoints.beta,
+        )  # fmt: skip
         # Whole-body models know the mouth corners; beside the others a face detector is needed.
         self._faces = None
         if self._keypoints.count == 17:

@@ -3,21 +3,21 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rows
+from simcc_files import given_outputs, random_simcc, twin
 
 from pipelines.engine.stage import Inputs
 from pipelines.keypoints import SCHEMA, Keypoints
 from pipelines.vision.keypoint_detection import KeypointDetector
+from webbody.config import load
 from webbody.errors import WebbodyError
 from webbody.images import decode
 from webbody.shards import MemberReader
-from webbody.skeleton import FACE
+from webbody.skeleton import FACE, WHOLEBODY133
 from webbody.storage import Folder
 
 SETTINGS = {
     "model": demo_model("keypoints.onnx"),
-    "input_size": (192, 256),
     "min_score": 0.3,
     "device": "cpu",
 }
@@ -43,31 +43,28 @@ def kept_shard(out, pictures) -> list[dict]:
     return [row for row, outcome in zip(truth, dropped, strict=True) if outcome is None]
 
 
-def simcc(path, points: int, batch: str = "free", size=(192, 256)) -> str:
-    """A SimCC file with random weights."""
+def own_crops(out, pictures) -> tuple[list, list]:
+    """Decoded crops of a persons shard and the boxes of the persons in them."""
+    truth = persons_shard(out, pictures)
+    with MemberReader(Folder(out), f"persons/{SHARD}.tar") as tar:
+        places = rows(out, "persons")
+        crops = [decode(tar.read(row["offset"], row["length"])) for row in places]
+    return crops, [np.array(row["box"]) - [*row["area"][:2]] * 2 for row in truth]
 
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.pool = torch.nn.AdaptiveAvgPool2d((8, 6))
-            self.x = torch.nn.Linear(144, points * size[0] * 2)
-            self.y = torch.nn.Linear(144, points * size[1] * 2)
 
-        def forward(self, image):
-            features = self.pool(image).flatten(1)
-            return (
-                self.x(features).reshape(-1, points, size[0] * 2).sigmoid(),
-                self.y(features).reshape(-1, points, size[1] * 2).sigmoid(),
-            )
+def detector(model: str, **settings) -> KeypointDetector:
+    values = {"input_size": None, "device": "cpu", "batch": 3, "threads": 1, **settings}
+    return KeypointDetector(model, **values)
 
-    torch.manual_seed(0)
-    axes = {"input": {0: "batch"}} if batch == "free" else {}
-    torch.onnx.export(
-        Network().eval(), (torch.zeros(1, 3, size[1], size[0]),), str(path),
-        input_names=["input"], output_names=["x", "y"], dynamic_axes=axes,
-        opset_version=12, dynamo=False,
-    )  # fmt: skip
-    return str(path)
+
+def peaks(points: int, height: float, size=(192, 256)) -> list[np.ndarray]:
+    """The logits of points that a model is sure of, as its training shapes them."""
+    shapes = []
+    for side in size:
+        away = np.arange(2 * side) - side
+        shape = height * np.exp(-(away**2) / (2 * side / 8))
+        shapes.append(np.tile(shape, (1, points, 1)).astype(np.float32))
+    return shapes
 
 
 def test_every_kept_crop_gets_nineteen_points(tmp_path):
@@ -104,25 +101,70 @@ def test_points_are_where_they_were_drawn(tmp_path):
 def test_a_batch_gives_what_rtmlib_gives_one_by_one(tmp_path, points, batch):
     from rtmlib import RTMPose
 
-    model = simcc(tmp_path / "model.onnx", points, batch)
-    truth = persons_shard(tmp_path, photos(4))
-    with MemberReader(Folder(tmp_path), f"persons/{SHARD}.tar") as tar:
-        places = rows(tmp_path, "persons")
-        crops = [decode(tar.read(row["offset"], row["length"])) for row in places]
-    boxes = [np.array(row["box"]) - [*row["area"][:2]] * 2 for row in truth]
-    found, scores = KeypointDetector(model, (192, 256), "cpu", 3, 1)(crops, boxes)
-    assert found.shape == (len(crops), points, 2) and scores.shape == (len(crops), points)
+    model = random_simcc(tmp_path / "model.onnx", points, batch)
+    crops, boxes = own_crops(tmp_path, photos(4))
+    found, scores = detector(model)(crops, boxes)
+    wanted = WHOLEBODY133 if points == 133 else np.arange(17)
+    assert found.shape == (len(crops), len(wanted), 2) and scores.shape == found.shape[:2]
     library = RTMPose(model, (192, 256))
     for index, (crop, box) in enumerate(zip(crops, boxes, strict=True)):
-        theirs = library(np.ascontiguousarray(crop[..., ::-1]), [box])
-        # The last digit may turn the place of a peak by a bin; never the height of it.
-        np.testing.assert_allclose(scores[index], theirs[1][0], atol=1e-4)
-        assert np.mean(np.abs(found[index] - theirs[0][0]) < 0.1) > 0.98
+        theirs = library(crop, [box])[0][0, wanted]
+        # The last digit may turn the place of a peak by a bin.
+        assert np.mean(np.abs(found[index] - theirs) < 0.1) > 0.98
+
+
+def test_colours_go_in_as_rgb(tmp_path):
+    """Red is 2.25 in the first channel, (255 - 123.675) / 58.395; swapped it would be -2.12."""
+    shapes = [np.zeros((1, 17, bins), np.float32) for bins in (384, 512)]
+    for shape in shapes:
+        shape[..., 100], shape[..., 200] = 1, -1
+    model = given_outputs(tmp_path / "first.onnx", *shapes, by_channel=True)
+    crop = np.zeros((400, 400, 3), np.uint8)
+    crop[..., 0] = 255
+    found, scores = detector(model, beta=10)([crop], [(150, 150, 250, 250)])
+    assert found[0] == pytest.approx(np.tile([170.05, 149.22], (17, 1)), abs=0.01)
+    # A softmax over ten times 2.25, in one bin.
+    assert scores == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("level", [5.5, 2.0, 0.5])
+def test_scores_that_say_nothing_make_nothing_visible(tmp_path, level):
+    flat = [np.full((1, 133, bins), level, np.float32) for bins in (384, 512)]
+    kept_shard(tmp_path, photos(1))
+    model = given_outputs(tmp_path / "flat.onnx", *flat)
+    commit(tmp_path, Keypoints(**{**SETTINGS, "model": model}))
+    assert all(not np.any(row["keypoints"]) for row in rows(tmp_path, "keypoints"))
+
+
+@pytest.mark.parametrize(("beta", "seen"), [(10.0, 0.5), (1.0, 5.0)])
+def test_the_same_certainty_at_either_scale(tmp_path, beta, seen):
+    crop = np.zeros((256, 192, 3), np.uint8)
+    scores = []
+    for height in (seen, 0.4 * seen):
+        model = given_outputs(tmp_path / "peaks.onnx", *peaks(133, height))
+        told = detector(model, beta=None if height == seen else beta)
+        assert told.beta == beta
+        scores.append(told([crop], [(0, 0, 192, 256)])[1])
+    assert scores[0] == pytest.approx(0.69, abs=0.01)
+    assert scores[1] == pytest.approx(0.17, abs=0.01)
+
+
+def test_the_demos_model_and_its_twin_of_beta_1_see_the_same(tmp_path):
+    crops, boxes = own_crops(tmp_path, photos(12))
+    models = [demo_model("keypoints.onnx")]
+    models.append(twin(models[0], tmp_path / "twin.onnx", 10))
+    one, other = (detector(model) for model in models)
+    assert (one.beta, other.beta) == (10, 1)
+    (points, scores), (same, others) = (each(crops, boxes) for each in (one, other))
+    seen = scores >= SETTINGS["min_score"]
+    assert 0.3 < seen.mean() < 0.95
+    assert np.mean(seen == (others >= SETTINGS["min_score"])) >= 0.99
+    assert np.mean(np.abs(points - same).max(-1) < 0.1) >= 0.99
 
 
 def test_a_body_model_takes_the_mouth_from_the_face(tmp_path):
     kept_shard(tmp_path, photos(3))
-    model = simcc(tmp_path / "body.onnx", 17)
+    model = random_simcc(tmp_path / "body.onnx", 17)
     commit(tmp_path, Keypoints(**{**SETTINGS, "model": model, "min_score": 0.0}))
     for row in rows(tmp_path, "keypoints"):
         points = np.reshape(row["keypoints"], (19, 3))
@@ -168,10 +210,58 @@ def test_nothing_kept(tmp_path):
     assert rows(tmp_path, "keypoints") == []
 
 
-def test_wrong_files_and_sizes_are_told(tmp_path):
+def zeros(*shapes) -> list[np.ndarray]:
+    return [np.zeros(shape, np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (zeros((1, 17, 64, 48)), "gives heatmaps"),
+        (zeros((1, 17, 384)), "has 1 output,"),
+        (zeros((1, 17, 384), (1, 17, 512), (1, 17, 384)), "has 3 outputs"),
+        (zeros((1, 17, 384), (1, 17)), "have 3 and 2 axes"),
+        (zeros((1, 5, 5), (1, 5, 17, 3)), "have 3 and 4 axes"),
+        (zeros((1, 17, 192), (1, 17, 256)), "192 and 256 bins"),
+        (zeros((1, 17, 512), (1, 17, 384)), "512 and 384 bins"),
+        (zeros((1, 26, 384), (1, 26, 512)), "26 keypoints"),
+        (zeros((1, 21, 384), (1, 21, 512)), "21 keypoints"),
+        (zeros((1, 17, 384), (1, 133, 512)), "17 and 133 keypoints"),
+        ([np.full((1, 17, bins), 1 / bins) for bins in (384, 512)], "probabilities"),
+        (peaks(17, 300.0), "keypoints.beta"),
+    ],
+)
+def test_files_of_another_layout_are_told_in_a_sentence(tmp_path, outputs, message):
+    model = given_outputs(tmp_path / "other.onnx", *outputs)
+    with pytest.raises(WebbodyError, match=message) as told:
+        detector(model)
+    assert str(told.value).startswith(model) and "\n" not in str(told.value)
+
+
+def test_a_set_beta_is_taken_whatever_the_scale(tmp_path):
+    model = given_outputs(tmp_path / "steep.onnx", *peaks(17, 100.0))
+    found = detector(model, beta=0.05)
+    assert found.beta == 0.05
+
+
+def test_the_size_of_the_input_comes_from_the_file(tmp_path):
+    assert detector(demo_model("keypoints.onnx")).input_size == (192, 256)
+    large = peaks(17, 1.0, (288, 384))
+    assert detector(given_outputs(tmp_path / "l.onnx", *large, size=(288, 384))).count == 17
+    open_sides = given_outputs(tmp_path / "open.onnx", *large, size=("width", "height"))
+    assert detector(open_sides).input_size == (288, 384)
+    with pytest.raises(WebbodyError, match="input_size"):
+        detector(open_sides, input_size=(192, 256))
+
+
+def test_wrong_sizes_and_files_are_told():
     with pytest.raises(WebbodyError, match="input_size"):
         Keypoints(**{**SETTINGS, "input_size": (288, 384)})
-    with pytest.raises(WebbodyError, match="outputs"):
+    with pytest.raises(WebbodyError, match="9 outputs"):
         Keypoints(**{**SETTINGS, "model": demo_model("faces.onnx")})
-    with pytest.raises(WebbodyError, match="21 keypoints"):
-        Keypoints(**{**SETTINGS, "model": simcc(tmp_path / "hand.onnx", 21)})
+
+
+@pytest.mark.parametrize("value", ["1.5", "-0.1", ".nan"])
+def test_thresholds_outside_the_scale_are_refused(value):
+    with pytest.raises(WebbodyError, match=r"keypoints\.min_score"):
+        load(overrides=[f"keypoints.min_score={value}"])

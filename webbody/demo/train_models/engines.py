@@ -55,7 +55,8 @@ def rtmpose(path: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     def estimate(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         if not len(boxes):  # rtmlib would take the whole image instead
             return np.zeros((0, 19, 3), np.float32)
-        points, scores = model(image, list(boxes))
+        # RGB, which the model takes, though rtmlib's own users hand on BGR.
+        points, scores = model(np.ascontiguousarray(image[..., ::-1]), list(boxes))
         return from_wholebody133(np.concatenate([points, scores[..., None]], -1))
 
     return estimate

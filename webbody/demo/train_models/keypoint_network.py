@@ -12,9 +12,9 @@ from webbody.skeleton import COUNT, WHOLEBODY133
 
 WIDTH, HEIGHT = 192, 256  # px of the input
 SPLIT = 2  # bins per px, on both axes
+BETA = 10  # a softmax over BETA times the logits is what the loss sees, as RTMPose's does
 _CHANNELS = (16, 24, 40, 56, 72)
 _NECK = 48
-_UNTRAINED = 0.01  # score of the 114 whole-body points that the demo does not have
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -35,8 +35,7 @@ class _Residual(nn.Module):
 class KeypointNetwork(nn.Module):
     """Backbone, feature pyramid, a map a point, from it a line of bins an axis; 1.1 M parameters.
 
-    Input (B, 3, 256, 192), normalised. Output: logits of x (B, 19, 384), of y (B, 19, 512), and of
-    "this point is visible" (B, 19).
+    Input (B, 3, 256, 192), normalised RGB. Output: logits of x (B, 19, 384) and of y (B, 19, 512).
     """
 
     def __init__(self) -> None:
@@ -53,23 +52,20 @@ class KeypointNetwork(nn.Module):
         cells = (WIDTH // 8) * (HEIGHT // 8)
         self.x = nn.Linear(cells, WIDTH * SPLIT)
         self.y = nn.Linear(cells, HEIGHT * SPLIT)
-        self.visible = nn.Linear(c32, COUNT)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x8 = self.stage8(self.stem(image))
         x16 = self.stage16(x8)
         x32 = self.stage32(x16)
         pyramid = self.lateral16(x16) + F.interpolate(self.lateral32(x32), scale_factor=2.0)
         pyramid = self.lateral8(x8) + F.interpolate(pyramid, scale_factor=2.0)
         maps = self.maps(pyramid).flatten(2)
-        return self.x(maps), self.y(maps), self.visible(x32.mean((2, 3)))
+        # Divided here, so that the layers learn at the scale of the loss.
+        return self.x(maps) / BETA, self.y(maps) / BETA
 
 
 class _Exported(nn.Module):
-    """Bins of all 133 whole-body points, scaled so that their peak is the probability "visible".
-
-    rtmlib reads the place of the peak as the position and its height as the score.
-    """
+    """Logits of all 133 whole-body points; those that the demo does not have are flat."""
 
     source: Tensor
 
@@ -81,14 +77,11 @@ class _Exported(nn.Module):
         self.register_buffer("source", source)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        x, y, visible = self.network(image)
-        probability = visible.sigmoid()[..., None]
-        return self._whole_body(x, probability), self._whole_body(y, probability)
+        x, y = self.network(image)
+        return self._whole_body(x), self._whole_body(y)
 
-    def _whole_body(self, logits: Tensor, probability: Tensor) -> Tensor:
-        bins = torch.exp(logits - logits.amax(2, keepdim=True)) * probability
-        untrained = torch.zeros_like(bins[:, :1]) + _UNTRAINED
-        return torch.cat([bins, untrained], 1)[:, self.source]
+    def _whole_body(self, logits: Tensor) -> Tensor:
+        return torch.cat([logits, torch.zeros_like(logits[:, :1])], 1)[:, self.source]
 
 
 def export(network: KeypointNetwork, path: Path) -> None:

@@ -16,6 +16,7 @@ from webbody.demo.drawing.scene import Figure, Photo
 from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
 from webbody.demo.train_models.keypoint_network import (
+    BETA,
     HEIGHT,
     SPLIT,
     WIDTH,
@@ -24,12 +25,17 @@ from webbody.demo.train_models.keypoint_network import (
 )
 from webbody.skeleton import COUNT, FLIP
 
-# rtmlib feeds BGR pixels to these means and deviations, which are in RGB order; so does training.
+# Of RGB pixels, as mmpose's configurations of RTMPose and RTMW have them.
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _PADDING = 1.25  # rtmlib's enlargement of a box
 _BATCH = 48
-_SPREAD = (5.6, 6.6)  # bins: the targets' standard deviations along x and y
-_HIDDEN_WEIGHT = 0.35
+# RTMPose's labels at 192 x 256 px: a Gaussian of these deviations (bins, along x and y) and of
+# height 1; the softmax over it with this factor is the target.
+_SIGMA = (4.9, 5.66)
+_LABEL_BETA = 10
+# How much of a target lies near the point (the rest is spread evenly): nothing of a point outside
+# the picture, little of a hidden one, which is worth guessing and not to be believed.
+_NEAR = (0.0, 0.15, 1.0)
 
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
@@ -42,7 +48,7 @@ def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
 
 
 def crops(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (count, 256, 192, 3) uint8 BGR and points (count, 19, 3): x, y in px, visibility."""
+    """Images (count, 256, 192, 3) uint8 RGB and points (count, 19, 3): x, y in px, visibility."""
     images = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)
     points = np.empty((count, COUNT, 3), np.float32)
     done = index = 0
@@ -74,6 +80,7 @@ def crop(photo: Photo, figure: Figure, rng: np.random.Generator) -> tuple[np.nda
     shift = np.array([WIDTH, HEIGHT]) / 2 - rotation @ (box[:2] + box[2:]) / 2
     matrix = np.column_stack([rotation, shift])
     picture = cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     points[:, :2] = points[:, :2] @ rotation.T + shift
     outside = (points[:, :2] < 0).any(1) | (points[:, :2] > (WIDTH - 1, HEIGHT - 1)).any(1)
     points[outside, 2] = 0
@@ -98,7 +105,7 @@ def fit(
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps, pct_start=0.1)
-    recent = np.zeros(2)
+    recent = 0.0
     for step in range(steps):
         chosen = rng.choice(len(images), min(_BATCH, len(images)), replace=False)
         pixels, targets = images[chosen], points[chosen]
@@ -108,46 +115,48 @@ def fit(
             targets[..., 0] = WIDTH - 1 - targets[..., 0]
         with lane.bfloat16():
             outputs = network(normalised(pixels))
-        x, y, visible = (output.float() for output in outputs)
-        losses = loss(x, y, visible, torch.from_numpy(targets))
+        x, y = (output.float() for output in outputs)
+        lost = loss(x, y, torch.from_numpy(targets))
         optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
+        lost.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
-        recent += [part.item() for part in losses]
+        recent += lost.item()
         if (step + 1) % 200 == 0:
-            log(f"step {step + 1}: position {recent[0] / 200:.3f} visible {recent[1] / 200:.3f}")
-            recent[:] = 0
+            log(f"step {step + 1}: loss {recent / 200:.3f}")
+            recent = 0.0
     assert isinstance(average.module, KeypointNetwork)
     return average.module
 
 
 def normalised(pixels: np.ndarray) -> Tensor:
-    """Crops (B, 256, 192, 3) uint8 BGR as the network's input (B, 3, 256, 192)."""
+    """Crops (B, 256, 192, 3) uint8 RGB as the network's input (B, 3, 256, 192)."""
     scaled = (torch.from_numpy(pixels).float() - torch.tensor(MEAN)) / torch.tensor(STD)
     return scaled.permute(0, 3, 1, 2)  # a view: the memory is channels-last already
 
 
-def loss(x: Tensor, y: Tensor, visible: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy of the bins against Gaussians (hidden points count less), and of visibility."""
-    state = points[..., 2]
-    weight = torch.where(state == 2, 1.0, _HIDDEN_WEIGHT) * (state > 0)
-    entropy = sum(
-        -(_gaussian(points[..., axis], logits.shape[-1], spread) * F.log_softmax(logits, -1)).sum(
-            -1
-        )
-        for axis, (logits, spread) in enumerate(zip((x, y), _SPREAD, strict=True))
-    )
-    position = (entropy * weight).sum() / weight.sum().clamp(min=1)
-    return position, F.binary_cross_entropy_with_logits(visible, (state == 2).float())
+def loss(x: Tensor, y: Tensor, points: Tensor) -> Tensor:
+    """Mean Kullback-Leibler divergence of the bins from the targets, over points and both axes.
+
+    x (B, 19, 384) and y (B, 19, 512): the network's logits. points (B, 19, 3): x, y in px and 2 for
+    visible, 1 for hidden, 0 for outside.
+    """
+    near = torch.tensor(_NEAR)[points[..., 2].long()][..., None]
+    parts = []
+    for axis, (logits, sigma) in enumerate(zip((x, y), _SIGMA, strict=True)):
+        bins = logits.shape[-1]
+        targets = near * _label(points[..., axis], bins, sigma) + (1 - near) / bins
+        predicted = F.log_softmax(BETA * logits, -1)
+        parts.append(F.kl_div(predicted, targets, reduction="none").sum(-1).mean())
+    return torch.stack(parts).sum()
 
 
-def _gaussian(centre: Tensor, bins: int, spread: float) -> Tensor:
-    """Distributions (..., bins) around positions (...) in px."""
+def _label(centre: Tensor, bins: int, sigma: float) -> Tensor:
+    """RTMPose's targets (..., bins) for positions (...) in px."""
     away = torch.arange(bins) - centre[..., None] * SPLIT
-    return F.softmax(-(away**2) / (2 * spread**2), -1)
+    return F.softmax(_LABEL_BETA * torch.exp(-(away**2) / (2 * sigma**2)), -1)
 
 
 if __name__ == "__main__":
