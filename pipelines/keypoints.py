@@ -13,6 +13,7 @@ from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
 from pipelines.vision.keypoint_detection import KeypointDetector
 from pipelines.vision.nineteen import nineteen
+from pipelines.vision.simcc import SOFTMAX
 from webbody.images import ImageError, decode
 
 SCHEMA = pa.schema(
@@ -63,7 +64,9 @@ class Keypoints(Stage):
             crops = _crops(inputs, pool, 2 * self.threads)
             for window in windows(crops, self.batch, _pixels, PIXELS):
                 rows += self._rows(window)
-        outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
+        softmax = f"beta {self.detector.beta:g}, {self.detector.beta_from}"
+        schema = SCHEMA.with_metadata({SOFTMAX: softmax.encode()})
+        outputs.table(pa.Table.from_pylist(rows, schema=schema))
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 
     def _rows(self, window: list[_Crop]) -> list[dict[str, Any]]:

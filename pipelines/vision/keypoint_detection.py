@@ -15,7 +15,8 @@ from pipelines.vision.simcc import BETAS, read_simcc, tell_beta
 from pipelines.vision.simcc_layout import input_size_of, points_of
 from webbody import models
 from webbody.errors import WebbodyError
-from webbody.model_table import KEYPOINTS
+from webbody.model_contracts import RTMPOSE
+from webbody.model_table import KEYPOINTS, find
 from webbody.quiet import quiet_libraries
 from webbody.skeleton import WHOLEBODY133
 
@@ -28,7 +29,8 @@ class KeypointDetector:
     input_size: width and height of the model's input in pixels; None takes what the file says.
     beta: factor of the softmax (see pipelines.vision.simcc); None takes the known model's, and for
     other files tells it from the logits for a drawn person.
-    Attributes: `count`, the points of the file (17 or 133); `input_size`; `beta`.
+    Attributes: `count`, the points of the file (17 or 133); `input_size`; `beta`, and `beta_from`,
+    which says in a word or two where that is from.
     """
 
     def __init__(
@@ -54,15 +56,22 @@ class KeypointDetector:
             self.library = RTMPose(str(path), model_input_size=self.input_size, device="cpu")
             self.library.session = session
             # Whole batches are normalised here at once, in single precision.
-            self._mean = np.array(self.library.mean, np.float32).reshape(3, 1, 1)
-            self._scale = 1 / np.array(self.library.std, np.float32).reshape(3, 1, 1)
+            self._mean = np.array(RTMPOSE.mean, np.float32).reshape(3, 1, 1)
+            self._scale = 1 / np.array(RTMPOSE.std, np.float32).reshape(3, 1, 1)
             self.library.mean = None
             self._names = [part.name for part in session.get_outputs()]
             width, height = self.input_size
             outputs = self._run(np.zeros((self.batch, 3, height, width), np.float32))
         self.count = points_of(path, outputs, self.input_size)
         self._wanted = WHOLEBODY133 if self.count == 133 else np.arange(self.count)
-        self.beta = beta or self._told(path)
+        known = find(model, KEYPOINTS)
+        family = known.contract if known else None
+        if beta is not None:
+            self.beta, self.beta_from = beta, "as set"
+        elif family is not None and family.beta is not None:
+            self.beta, self.beta_from = family.beta, f"of {family.family}"
+        else:
+            self.beta, self.beta_from = self._told(path), "told from the file's outputs"
 
     def __call__(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 SPLIT = 2
 #: What beta is in public configurations: RTMPose and DWPose, RTMW.
 BETAS = (10.0, 1.0)
+#: In a table's metadata: the factor of the softmax behind its scores, and where that is from.
+SOFTMAX = b"webbody.softmax"
 
 # The labels' Gaussians have a standard deviation of sqrt(side / 8) bins, rounded, in every
 # configuration: (4.9, 5.66) at 192 x 256 px, (6, 6.93) at 288 x 384; they reach three of them far.

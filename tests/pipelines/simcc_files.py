@@ -1,4 +1,4 @@
-"""SimCC files for tests: with random weights, with given logits, and twins of another scale."""
+"""SimCC files for tests: with random weights, and with given outputs."""
 
 from pathlib import Path
 
@@ -54,20 +54,3 @@ def given_outputs(path: Path, *arrays: NDArray, size=(192, 256), by_channel: boo
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8)
     onnx.save(model, str(path))
     return str(path)
-
-
-def twin(path: str, out: Path, factor: float) -> str:
-    """The same file with its outputs times `factor`: the same network trained with another beta."""
-    model = onnx.load(path)
-    graph = model.graph
-    graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
-    for output in graph.output:
-        for node in graph.node:
-            for index, name in enumerate(node.output):
-                if name == output.name:
-                    node.output[index] = f"{name}_before"
-        graph.node.append(
-            helper.make_node("Mul", [f"{output.name}_before", "factor"], [output.name])
-        )
-    onnx.save(model, str(out))
-    return str(out)

@@ -1,15 +1,18 @@
 """The keypoints stage with the demo's whole-body model and hand-made body models, by rtmlib."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rows
-from simcc_files import given_outputs, random_simcc, twin
+from simcc_files import given_outputs, random_simcc
 
 from pipelines.engine.stage import Inputs
 from pipelines.keypoints import SCHEMA, Keypoints
 from pipelines.vision.keypoint_detection import KeypointDetector
 from webbody.config import load
+from webbody.demo.train_models.twin import rescale
 from webbody.errors import WebbodyError
 from webbody.images import decode
 from webbody.shards import MemberReader
@@ -151,9 +154,9 @@ def test_the_same_certainty_at_either_scale(tmp_path, beta, seen):
 
 def test_the_demos_model_and_its_twin_of_beta_1_see_the_same(tmp_path):
     crops, boxes = own_crops(tmp_path, photos(12))
-    models = [demo_model("keypoints.onnx")]
-    models.append(twin(models[0], tmp_path / "twin.onnx", 10))
-    one, other = (detector(model) for model in models)
+    model = demo_model("keypoints.onnx")
+    one = detector(model)
+    other = detector(str(rescale(Path(model), tmp_path / "twin.onnx", 10)))
     assert (one.beta, other.beta) == (10, 1)
     (points, scores), (same, others) = (each(crops, boxes) for each in (one, other))
     seen = scores >= SETTINGS["min_score"]

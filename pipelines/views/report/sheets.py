@@ -21,6 +21,7 @@ from pipelines.views.report.drawing import (
     decoded,
     seen_above,
 )
+from pipelines.vision.simcc import SOFTMAX
 from pipelines.vision.upper_body import SEEN
 from webbody.images import RGB
 from webbody.plain_text import plain_text
@@ -150,6 +151,10 @@ def keypoints(build: BuildFiles, count: int, album: Album) -> Sheet:
     )
     if sheet.gap:
         return sheet
+    for shard in build.shards("keypoints", 1):
+        table = build.table("keypoints", shard, ["crop"])
+        if table is not None and SOFTMAX in (table.schema.metadata or {}):
+            sheet.lead += f" Confidences: {plain_text(table.schema.metadata[SOFTMAX].decode(), 160)}."
     rows = _rows(build, "keypoints", ("crop", "key", "person", "outcome", "keypoints"))
     crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
     for row in mixed(rows, count, "crop"):
