@@ -68,6 +68,10 @@ def test_every_section_has_pictures(html):
     assert len(html) < 8_000_000
 
 
+def test_the_scale_of_confidences_is_told(html):
+    assert "beta 10, told from the file's outputs" in Page(html).texts["keypoints"]
+
+
 def test_the_funnel_counts_every_row(drawn, html):
     _, shards = drawn
     rows = [row for rows in shards.values() for row in rows]

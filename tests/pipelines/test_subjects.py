@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from photo_shards import Given, commit, download_shard, photos, rgb, rows
-from test_keypoints import simcc
+from simcc_files import random_simcc
 
 from pipelines.keypoints import Keypoints
 from pipelines.persons import Persons
@@ -126,7 +126,7 @@ def test_the_mirrored_crop_is_looked_at_too(size):
 
 
 def test_a_body_model_gets_the_mouth_from_the_face(tmp_path):
-    model = simcc(tmp_path / "body.onnx", 17)
+    model = random_simcc(tmp_path / "body.onnx", 17)
     finder = SubjectFinder(config(f"keypoints.model={model}", "keypoints.min_score=0"), whole=True)
     subjects = finder([rgb(photo) for photo in photos(4)])
     mouths = np.stack([subject.keypoints[3:5, 2] for subject in subjects])

@@ -198,7 +198,7 @@ def test_keypoints_train_export_and_load(tmp_path: Path) -> None:
 
 
 def test_the_network_gets_rgb(tmp_path: Path) -> None:
-    """rtmlib on RGB pixels and the training's own normalisation put in the same numbers."""
+    """What the pipeline puts in are the numbers of training."""
     torch.manual_seed(0)
     network = KeypointNetwork().eval()
     export_keypoints(network, tmp_path / "keypoints.onnx")
@@ -209,10 +209,8 @@ def test_the_network_gets_rgb(tmp_path: Path) -> None:
     with torch.no_grad():
         x, y = network(keypoints.normalised(scene.image[None, ..., ::-1].copy()))
     position = torch.stack([x[0].argmax(1), y[0].argmax(1)], 1).numpy() / 2
-    seen = found[0, :, 2] > 0  # rtmlib takes points without a positive peak for missing
     # The untrained bins are nearly flat, so that rounding may move a peak; most must agree.
-    assert seen.sum() > 5
-    assert (np.abs(found[0, :, :2] - position)[seen].max(1) < 0.01).mean() > 0.8
+    assert (np.abs(found[0, :, :2] - position).max(1) < 0.01).mean() > 0.8
 
 
 def test_points_that_the_demo_lacks_are_flat(tmp_path: Path) -> None:

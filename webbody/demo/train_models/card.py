@@ -15,7 +15,10 @@ from webbody.demo.train_models.measure import PHOTOS
 _FILES = {
     "persons": ("persons.pt", "YOLOv8-pose with an eighth of the channels, trained by ultralytics"),
     "faces": ("faces.onnx", "SCRFD-style detector with five landmarks, read by insightface"),
-    "keypoints": ("keypoints.onnx", "SimCC network of 133 points, 19 of them trained, for rtmlib"),
+    "keypoints": (
+        "keypoints.onnx",
+        "SimCC network of 133 points, 19 of them trained, in RTMPose's form",
+    ),
     "embedder": ("embedder.pt", "small KP-RPE vision transformer, the face embedder"),
 }
 
@@ -36,7 +39,8 @@ _TAIL = f"""
 {PHOTOS} photos a world that no training saw, the embedder on people that no training saw. Persons:
 recall and precision at IoU 0.5. Faces: the same, searched in true upper bodies; landmark error in
 units of the square root of the face box's area. Keypoints: share of visible points within 0.1 or
-0.05 of the square root of the person box's area, in true boxes. Chain: faces searched where the
+0.05 of the square root of the person box's area, in true boxes; precision and recall of "visible"
+at the default `keypoints.min_score` (by point: docs/demo.md). Chain: faces searched where the
 person detector sees heads, and keypoints in its boxes.
 
 Settings: persons at {PERSON_INPUT} px with confidence {PERSON_CONFIDENCE}; faces at \

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from webbody.demo.train_models.offline import offline_ultralytics
-from webbody.skeleton import from_coco17, from_wholebody133
+from webbody.skeleton import from_coco17
 
 PERSON_INPUT = 256  # px: the size at which YOLO is trained and, to be accurate, used
 PERSON_CONFIDENCE = 0.5
@@ -47,16 +47,17 @@ def insightface(path: Path, confidence: float = FACE_CONFIDENCE) -> Detector:
 
 
 def rtmpose(path: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """image (H, W, 3) BGR, boxes (N, 4) xyxy px -> keypoints (N, 19, 3) px, by rtmlib."""
-    from rtmlib import RTMPose
+    """image (H, W, 3) BGR, boxes (N, 4) xyxy px -> points (N, 19, 3): px, px, confidence in 0..1.
 
-    model = RTMPose(str(path), model_input_size=(192, 256), backend="onnxruntime", device="cpu")
+    By the pipeline's own reader, as rtmlib hands on swapped colours and gives no confidence.
+    """
+    from pipelines.vision.keypoint_detection import KeypointDetector
+
+    detector = KeypointDetector(str(path), None, "cpu", 32, 1)
 
     def estimate(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        if not len(boxes):  # rtmlib would take the whole image instead
-            return np.zeros((0, 19, 3), np.float32)
-        # RGB, which the model takes, though rtmlib's own users hand on BGR.
-        points, scores = model(np.ascontiguousarray(image[..., ::-1]), list(boxes))
-        return from_wholebody133(np.concatenate([points, scores[..., None]], -1))
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        points, scores = detector([rgb] * len(boxes), list(boxes))
+        return np.concatenate([points, scores[..., None]], -1)
 
     return estimate

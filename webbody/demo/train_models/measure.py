@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from webbody.config import Keypoints
 from webbody.demo.drawing.scene import Face, Figure
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, upper_body
 from webbody.demo.train_models.engines import Detector, insightface, rtmpose, yolo
@@ -59,12 +60,14 @@ def keypoints(path: Path, world: str, photos: int = PHOTOS, detector: Path | Non
     """PCK: the share of points closer to the truth than 0.1 (0.05) of the box's side.
 
     The side is the square root of the box's area. The boxes are the true ones, or those of the
-    person detector in the file `detector`.
+    person detector in the file `detector`. Precision and recall are of "visible", which is what a
+    confidence of `keypoints.min_score` or more says.
     """
     estimate = rtmpose(path)
     predict = yolo(detector) if detector else None
     visible: list[np.ndarray] = []
     hidden: list[np.ndarray] = []
+    called: list[np.ndarray] = []  # of all points: called visible, visible in truth
     for index in range(photos):
         photo = held_out_photo(world, index)
         figures = [figure for figure in photo.figures if is_person(figure)]
@@ -79,11 +82,17 @@ def keypoints(path: Path, world: str, photos: int = PHOTOS, detector: Path | Non
             away = np.linalg.norm(points[:, :2] - figure.keypoints[:, :2], axis=1) / side
             visible.append(away[figure.keypoints[:, 2] == 2])
             hidden.append(away[figure.keypoints[:, 2] == 1])
+            inside = (points[:, :2] >= 0).all(1) & (points[:, :2] < photo.image.shape[1::-1]).all(1)
+            certain = inside & (points[:, 2] >= Keypoints().min_score)
+            called.append(np.stack([certain, figure.keypoints[:, 2] == 2], 1))
     seen, unseen = np.concatenate(visible), np.concatenate(hidden)
+    marked, true = np.concatenate(called).T
     return {
         "pck@0.1": _share(seen < 0.1),
         "pck@0.05": _share(seen < 0.05),
         "hidden_pck@0.1": _share(unseen < 0.1),
+        "visible_precision": _share(true[marked]),
+        "visible_recall": _share(marked[true]),
         "points": len(seen),
     }
 
