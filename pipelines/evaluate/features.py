@@ -137,7 +137,7 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
     if blind == len(seen):
         raise EvaluationError(
             f"{path}: no keypoint is visible in any of {len(seen):,} images, so their features are "
-            "all alike; look at keypoints.model, keypoints.input_size and keypoints.min_score, "
+            "all alike; look at keypoints.model, keypoints.beta and keypoints.min_score, "
             "and at some images with `webbody show`"
         )
     return replace(held, blind=blind)

@@ -34,7 +34,7 @@ Flip = Annotated[
 Demo = Annotated[bool, typer.Option("--demo", help="Find people with the demo's models.")]
 #: What to look at where no keypoint is visible.
 _NO_KEYPOINTS = (
-    "look at some with `webbody show`, and at keypoints.model, keypoints.input_size and "
+    "look at some with `webbody show`, and at keypoints.model, keypoints.beta and "
     "keypoints.min_score"
 )
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (resources.device).")]
