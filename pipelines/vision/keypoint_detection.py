@@ -91,9 +91,10 @@ class KeypointDetector:
     def _part(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        logits, centres, scales = self._logits(crops, boxes)
-        places, sure = read_simcc(*logits, self.beta)
-        return (places / self.input_size - 0.5) * scales + centres, sure
+        (x, y), centres, scales = self._logits(crops, boxes)
+        places, sure = read_simcc(x, y, self.beta)
+        points = (places / self.input_size - 0.5) * scales + centres
+        return points.astype(np.float32), sure
 
     def _logits(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]

@@ -29,24 +29,24 @@ def input_size_of(path: Path, session: Any, wanted: tuple[int, int] | None) -> t
             f"{path}: takes {len(inputs)} inputs of {[len(i.shape) for i in inputs]} axes, not one "
             f"batch of images (N, 3, height, width); {_CHOOSE}."
         )
-    sides = (inputs[0].shape[3], inputs[0].shape[2])
-    if not all(isinstance(side, int) for side in sides):
+    width, height = inputs[0].shape[3], inputs[0].shape[2]
+    if not (isinstance(width, int) and isinstance(height, int)):
         # Some exports leave the input's size open; the head's bins still say it.
         bins = [output.shape[-1] if output.shape else None for output in outputs]
-        sides = tuple(side // SPLIT if isinstance(side, int) else None for side in bins)
-    if not all(isinstance(side, int) for side in sides):
+        width, height = (side // SPLIT if isinstance(side, int) else None for side in bins)
+    if not (isinstance(width, int) and isinstance(height, int)):
         if wanted is None:
             raise WebbodyError(
                 f"{path}: does not say how large its input is; set keypoints.input_size to its "
                 "width and height, such as [192, 256]."
             )
-        return tuple(wanted)
-    if wanted is not None and tuple(wanted) != sides:
+        return wanted
+    if wanted is not None and tuple(wanted) != (width, height):
         raise WebbodyError(
-            f"{path}: takes {sides[0]} x {sides[1]} px; set keypoints.input_size to "
-            f"[{sides[0]}, {sides[1]}], or leave it out."
+            f"{path}: takes {width} x {height} px; set keypoints.input_size to "
+            f"[{width}, {height}], or leave it out."
         )
-    return sides
+    return width, height
 
 
 def points_of(path: Path, outputs: list[NDArray[np.float32]], size: tuple[int, int]) -> int:

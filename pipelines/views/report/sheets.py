@@ -154,7 +154,9 @@ def keypoints(build: BuildFiles, count: int, album: Album) -> Sheet:
     for shard in build.shards("keypoints", 1):
         table = build.table("keypoints", shard, ["crop"])
         if table is not None and SOFTMAX in (table.schema.metadata or {}):
-            sheet.lead += f" Confidences: {plain_text(table.schema.metadata[SOFTMAX].decode(), 160)}."
+            sheet.lead += (
+                f" Confidences: {plain_text(table.schema.metadata[SOFTMAX].decode(), 160)}."
+            )
     rows = _rows(build, "keypoints", ("crop", "key", "person", "outcome", "keypoints"))
     crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
     for row in mixed(rows, count, "crop"):
