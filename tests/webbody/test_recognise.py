@@ -195,10 +195,10 @@ def test_other_settings_are_refused_until_they_may_replace(checkpoint, photos, t
     assert run(*command, other, "--replace")[0] == 0
 
 
-def test_nothing_embedded_is_exit_code_1(checkpoint, photos, tmp_path):
+def test_nothing_embedded_is_exit_code_3(checkpoint, photos, tmp_path):
     out = tmp_path / "f.parquet"
     code, _, error = run("embed", photos / "cut.jpg", "-k", checkpoint, "-o", out, "--demo")
-    assert code == 1 and one_sentence(error) and "image:truncated 1" in error
+    assert code == 3 and one_sentence(error) and "image:truncated 1" in error
     assert pq.read_table(out)["key"].to_pylist() == ["cut.jpg"]
 
 
