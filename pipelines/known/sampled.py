@@ -49,7 +49,7 @@ class _Sampler:
         self._config = persons
         self._faces = FaceDetector(faces.detector, faces.detector_size, FACE_FLOOR, device, 1)
         self._keypoints = KeypointDetector(
-            keypoints.model, keypoints.input_size, device, use.keypoints.batch, 1
+            keypoints.model, keypoints.input_size, device, use.keypoints.batch, 1, keypoints.beta
         )
         trusted = families.threshold(
             self._detector.contract, persons.confidence, "persons.confidence"
