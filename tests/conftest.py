@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from webbody.config import BuildConfig
+
+# A slow machine is no fault of the code: how long an example takes is nothing that a test checks.
+settings.register_profile("webbody", deadline=None)
+settings.load_profile("webbody")
 
 #: Where the small web is served, or on the next free port: another run of the tests may be there.
 PORT = 18799

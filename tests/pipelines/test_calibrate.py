@@ -113,7 +113,7 @@ def test_few_images_here_do_not_lower_the_thresholds_of_a_build_with_many():
     assert found.warnings == []
 
 
-@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=8, phases=[Phase.explicit, Phase.generate])
 @given(
     spread=st.floats(0.2, 4),
     people=st.integers(12, 60),

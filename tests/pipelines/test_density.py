@@ -10,7 +10,7 @@ from pipelines.matching.density import dbscan
 from pipelines.matching.features import unit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(0, 60),

@@ -40,7 +40,7 @@ def test_a_repeat_points_at_what_stays():
     assert found.of.tolist() == [-1, 0, 0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 9999),
     count=st.integers(0, 40),

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.endings.ending import Ending, losses, read_ending, told
@@ -22,7 +22,6 @@ OUTCOMES = (
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(OUTCOMES), st.integers(1, 10_000)))
 def test_losses_account_for_every_row(outcomes):
     found = losses(outcomes)

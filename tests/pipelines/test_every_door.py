@@ -124,7 +124,7 @@ def by_embed(data: bytes) -> np.ndarray:
     size=st.tuples(st.integers(8, 70), st.integers(8, 70)) | st.just((SIDE, SIDE)),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_all_doors_give_the_same_pixels(kind, orientation, profile, size, seed):
     data = encoded(*kind, orientation, profile, picture(*size, seed))
     header, upright = probe(data), decode(data)

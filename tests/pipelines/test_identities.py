@@ -313,7 +313,7 @@ def test_empty_shards_have_a_file(tmp_path, world):
     assert Made().build(tmp_path / "2") == ({}, [], [])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 9999), data=st.data())
 def test_order_of_shards_and_rows_decides_nothing(tmp_path_factory, seed, data):
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.known.identity_lists import read_identity_list
@@ -77,7 +77,6 @@ def test_accents_may_be_written_in_another_form(folder):
     assert read(folder, "l.csv", "Zoe\u0308.jpg,7\nAn\u00e9.jpg,8\n") == [(one, "7"), (two, "8")]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

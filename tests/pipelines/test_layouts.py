@@ -1,7 +1,7 @@
 """Who is on a picture by its place: layouts as they are unpacked, and people's own folders."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.known.layouts import LAYOUTS, NAMES, place
@@ -37,7 +37,6 @@ TREES = {
 }  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted(TREES)),
     st.sampled_from(["", "lfw_home/lfw_funneled/", "Data/Images/", "a/b/c/", "train/", "images/"]),
@@ -167,7 +166,6 @@ def test_folders_that_are_called_alike_are_told_of():
         assert told in found.notes[0]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(["a", "b", "7", "images"]), max_size=3), min_size=1),
     st.sampled_from(["auto", "plain"]),

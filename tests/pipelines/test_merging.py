@@ -44,7 +44,7 @@ def plain_rule(centres, similar):
     return set(people), dropped
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(0, 14),

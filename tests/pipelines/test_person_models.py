@@ -98,7 +98,7 @@ def test_rtmo_gives_boxes_and_keypoints(tmp_path):
     np.testing.assert_allclose(persons.keypoints[0, :, 2], 0.9, atol=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(width=st.integers(1, 400), height=st.integers(1, 400))
 def test_a_photo_is_prepared_as_rtmlib_prepares_it(width, height):
     from rtmlib import YOLOX

@@ -37,7 +37,7 @@ def some_rows(names, images, seed=0):
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     names=st.integers(1, 60),
     images=st.integers(1, 30),

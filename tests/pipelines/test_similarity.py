@@ -11,7 +11,7 @@ from pipelines.matching.similarity import pairs_above
 from webbody.errors import WebbodyError
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     left=st.integers(0, 25),

@@ -95,7 +95,7 @@ def test_without_samples(tmp_path):
     assert record.counts["out"] == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data(), files=st.integers(1, 200), rows=st.integers(0, 60))
 def test_scatter_sorts_rows_into_files(data, files, rows):
     file = np.array(data.draw(st.lists(st.integers(0, files - 1), min_size=rows, max_size=rows)))

@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -27,7 +27,6 @@ def interval(seconds):
         yield
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(OUTCOMES, min_size=1, max_size=4)), st.sampled_from([0.0, 1000.0]))
 def test_a_photo_counts_once_and_every_photo_counts(photos, seconds):
     reports = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webbody.errors import WebbodyError
@@ -61,7 +61,6 @@ def folder():
     shutil.rmtree(made)
 
 
-@settings(deadline=None)
 @given(trees)
 def test_every_file_but_hidden_ones_on_disks_and_behind_urls(tree):
     tree = without_clashes(tree)
@@ -88,7 +87,6 @@ def test_every_file_but_hidden_ones_on_disks_and_behind_urls(tree):
     assert len({walk.left_out[HIDDEN] for walk in walks}) == 1
 
 
-@settings(deadline=None)
 @given(
     trees,
     st.lists(

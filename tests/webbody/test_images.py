@@ -167,7 +167,7 @@ def test_samples_without_a_range_are_refused():
     assert outcome(data) == "image:unreadable"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(FORMATS), data=st.data())
 def test_a_damaged_file_is_an_image_or_an_image_error(kind, data):
     body = bytearray(saved(picture(), kind))
@@ -189,7 +189,7 @@ def test_jpeg_is_reproducible_and_keeps_colour():
 
 
 @given(width=st.integers(1, 300), height=st.integers(1, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_letterbox_centres_on_white(width, height):
     square, scale, left, top = letterbox(np.zeros((height, width, 3), np.uint8), 64)
     assert square.shape == (64, 64, 3)

@@ -2,7 +2,7 @@
 
 import io
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
@@ -24,7 +24,6 @@ def test_long_text_is_cut():
     assert plain_text("x" * 10, 10) == "x" * 10
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters()))
 def test_a_terminal_gets_one_line_and_no_command(text):
     shown = plain_text(text)

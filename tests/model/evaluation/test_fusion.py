@@ -104,7 +104,7 @@ def without(images, rows):
     how=st.sampled_from(HOWS),
     memory=st.integers(1, 30_000),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_equals_a_loop_over_pairs(seed, matchers, missing, how, memory):
     generator = np.random.default_rng(seed)
     q, g = labelled(generator, 12, 5), labelled(generator, 40, 5)

@@ -49,7 +49,7 @@ def made(generator, count, *, people=5, values=3, dtype=np.float32):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from(RULES), st.integers(1, 60_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equals_a_loop_over_queries(seed, people, rule, memory):
     generator = np.random.default_rng(seed)
     q, g = made(generator, 12), made(generator, 60, people=people)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from evaluation_golden import TOLERANCE, golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.evaluation.errors import EvaluationError
@@ -23,7 +23,6 @@ def test_the_official_figures(name, kind):
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2))
-@settings(deadline=None)
 def test_the_roc_of_scikit_learn(pairs):
     roc_curve = pytest.importorskip("sklearn.metrics").roc_curve
     score, same = (np.array(values) for values in zip(*pairs, strict=True))

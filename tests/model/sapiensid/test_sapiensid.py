@@ -26,7 +26,7 @@ def test_features_do_not_depend_on_batch_mates(model: SapiensID) -> None:
     assert alone.shape == (7, 256)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(KEYPOINTS)
 def test_any_keypoints_give_finite_features(points: Tensor) -> None:
     with torch.inference_mode():

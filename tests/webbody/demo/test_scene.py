@@ -70,7 +70,7 @@ def test_same_seed_same_bytes():
     assert Identity.sample(3) == Identity.sample(3) != Identity.sample(4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     width=st.integers(32, 400),
     height=st.integers(32, 400),

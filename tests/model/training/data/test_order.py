@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.training.data.order import Order, repeats, share
@@ -43,7 +43,6 @@ def test_many_equal_repeats_stay_equal():
     assert (counts == 1).all()
 
 
-@settings(deadline=None)
 @given(
     amounts,
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), max_size=12),
