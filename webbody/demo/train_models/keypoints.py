@@ -29,6 +29,10 @@ from webbody.skeleton import COUNT, FLIP
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _PADDING = 1.25  # rtmlib's enlargement of a box
 _BATCH = 48
+# Rounds of training, each on crops of its own: crops, steps, highest learning rate.
+_ROUNDS = ((6000, 1800, 4e-3), (6000, 1200, 2e-3))
+_FAST = ((3000, 700, 4e-3),)
+_APART = 10_000  # photos of which a round draws its crops
 # RTMPose's labels at 192 x 256 px: a Gaussian of these deviations (bins, along x and y) and of
 # height 1; the softmax over it with this factor is the target.
 _SIGMA = (4.9, 5.66)
@@ -40,18 +44,24 @@ _NEAR = (0.0, 0.15, 1.0)
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
     """Write `out`/keypoints.onnx (about 4.3 MB); return its held-out figures."""
-    images, points = crops(3000 if fast else 6000)
-    log(f"{len(images)} crops drawn")
-    network = fit(images, points, steps=700 if fast else 1800, log=log)
+    network = None
+    for number, (count, steps, rate) in enumerate(_FAST if fast else _ROUNDS):
+        images, points = crops(count, number * _APART)
+        log(f"{len(images)} crops drawn")
+        network = fit(images, points, steps, log, network, rate, seed=number)
+    assert network is not None
     export(network, out / "keypoints.onnx")
     return {world: measure.keypoints(out / "keypoints.onnx", world) for world in measure.WORLDS}
 
 
-def crops(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (count, 256, 192, 3) uint8 RGB and points (count, 19, 3): x, y in px, visibility."""
+def crops(count: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images (count, 256, 192, 3) uint8 RGB and points (count, 19, 3): x, y in px, visibility.
+
+    first: number of the first photo.
+    """
     images = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)
     points = np.empty((count, COUNT, 3), np.float32)
-    done = index = 0
+    done, index = 0, first
     while done < count:
         rng = photo_rng("keypoints", "train", index)
         index += 1
@@ -96,15 +106,24 @@ def _blackened(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def fit(
-    images: np.ndarray, points: np.ndarray, steps: int, log: Callable[[str], None]
+    images: np.ndarray,
+    points: np.ndarray,
+    steps: int,
+    log: Callable[[str], None],
+    network: KeypointNetwork | None = None,
+    rate: float = 4e-3,
+    seed: int = 0,
 ) -> KeypointNetwork:
-    """Train on the crops, half of them mirrored; return the moving average of the weights."""
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    network = KeypointNetwork().to(memory_format=torch.channels_last)
+    """Train on the crops, half of them mirrored; return the moving average of the weights.
+
+    network: continues this one. rate: the highest learning rate.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = (network or KeypointNetwork()).to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
     recent = 0.0
     for step in range(steps):
         chosen = rng.choice(len(images), min(_BATCH, len(images)), replace=False)
