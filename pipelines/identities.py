@@ -56,7 +56,8 @@ class Identities(Stage):
     """
 
     name = "identities"
-    needs = ("download", "faces", "clusters")
+    needs = ("download", "persons", "faces", "clusters")
+    version = 2  # near copies are found by a perceptual hash, too
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Identities(Stage):
         ambiguous: float,
         leak: float,
         duplicate: float,
+        near_copy: int,
         min_images: int,
         galleries: Sequence[str],
         device: str = "auto",
@@ -73,6 +75,7 @@ class Identities(Stage):
         self.ambiguous = ambiguous
         self.leak = leak
         self.duplicate = duplicate
+        self.near_copy = near_copy
         self.min_images = min_images
         self.galleries = [read_gallery(path) for path in galleries]
         self.device = choose_device(device)
@@ -130,7 +133,13 @@ class Identities(Stage):
         width = centres.vectors.shape[1]
         for faces in faces_of_people(inputs, wanted, images.copy(), spans, width):
             crops = faces.rows["crop"]
-            found = duplicates.find(faces.rows["feature"], faces.rows["image"], self.duplicate)
+            found = duplicates.find(
+                faces.rows["feature"],
+                faces.rows["image"],
+                np.ascontiguousarray(faces.rows["hash"]),
+                threshold=self.duplicate,
+                near=self.near_copy,
+            )
             for row in np.flatnonzero(found.of >= 0):
                 repeats[str(crops[row])] = str(crops[found.of[row]]), float(found.cosine[row])
                 images[faces.person] -= 1

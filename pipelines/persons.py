@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.ahead import ahead
 from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.engine.windows import windows
+from pipelines.matching.perceptual_hash import perceptual_hash
 from pipelines.vision import families
 from pipelines.vision.detections import Detections
 from pipelines.vision.person_detection import PersonDetector
@@ -32,6 +33,7 @@ SCHEMA = pa.schema(
         "width": pa.int32(),
         "height": pa.int32(),
         "digest": pa.string(),
+        "photo_hash": pa.int64(),
         "offset": pa.int64(),
         "length": pa.int64(),
     }
@@ -68,7 +70,7 @@ class Persons(Stage):
 
     name = "persons"
     needs = ("download",)
-    version = 3  # photos are decoded to sRGB
+    version = 4  # photos are hashed
 
     def __init__(
         self,
@@ -130,6 +132,7 @@ class Persons(Stage):
                 outcome = "person:too-small" if len(persons.boxes) else "person:none"
                 score = doubtful.scores.max() if len(doubtful.scores) else None
                 rows.append((_rejected(photo.key, outcome) | {"score": score}, None))
+            photo_hash = perceptual_hash(photo.image) if kept else None
             for index, (which, (left, top, right, bottom)) in enumerate(kept):
                 row = {
                     "crop": f"{photo.key}-{index}",
@@ -142,6 +145,7 @@ class Persons(Stage):
                     "keypoints": persons.keypoints[which].reshape(-1),
                     "width": right - left,
                     "height": bottom - top,
+                    "photo_hash": photo_hash,
                 }
                 rows.append((row, photo.image[top:bottom, left:right]))
         return rows

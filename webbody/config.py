@@ -156,6 +156,13 @@ class Identities(Section):
     duplicate: float = Field(
         0.9, ge=-1, le=1, description="of two faces of a person above this the later is dropped"
     )
+    near_copy: int = Field(
+        6,
+        ge=-1,
+        le=63,
+        description="of two photos of a person whose perceptual hashes differ in no more bits (of "
+        "64) the later is dropped; -1: never",
+    )
     min_images: Count = Field(2, description="people with fewer images left are dropped")
     galleries: tuple[str, ...] = Field(
         (),

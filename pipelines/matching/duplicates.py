@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.matching.features import Floats, unit
+from pipelines.matching.perceptual_hash import bits_apart
 
 BLOCK = 2048
 
@@ -18,12 +19,21 @@ class Duplicates:
     cosine: Floats
 
 
-def find(features: Floats, images: NDArray, threshold: float, block: int = BLOCK) -> Duplicates:
+def find(
+    features: Floats,
+    images: NDArray,
+    hashes: NDArray[np.int64],
+    *,
+    threshold: float,
+    near: int,
+    block: int = BLOCK,
+) -> Duplicates:
     """Faces of one person (N, D), in the order in which they may stay, that repeat a kept one.
 
-    A face goes when its cosine to an earlier face that stays is above `threshold`; it is said to
-    repeat the first such face. `images` (N,) are digests of the pictures: of faces from equal
-    bytes only the first can stay, whatever the threshold.
+    A face goes when its cosine to an earlier face that stays is above `threshold`, or when the
+    perceptual hashes (N,) of their pictures differ in no more than `near` bits (-1: never); it is
+    said to repeat the first such face. `images` (N,) are digests of the pictures: of faces from
+    equal bytes only the first can stay, whatever the threshold.
     """
     faces = unit(features)
     of = np.full(len(faces), -1, np.int64)
@@ -31,10 +41,14 @@ def find(features: Floats, images: NDArray, threshold: float, block: int = BLOCK
     _, first_with = np.unique(images, return_index=True)
     earlier = first_with[np.unique(images, return_inverse=True)[1]]
     kept = np.zeros(0, np.int64)
+
+    def alike(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return (faces[a] @ faces[b].T > threshold) | (bits_apart(hashes[a], hashes[b]) <= near)
+
     for start in range(0, len(faces), block):
         rows = np.arange(start, min(start + block, len(faces)))
-        seen = faces[rows] @ faces[kept].T > threshold
-        within = np.tril(faces[rows] @ faces[rows].T > threshold, -1)
+        seen = alike(rows, kept)
+        within = np.tril(alike(rows, rows), -1)
         doubtful = (earlier[rows] < rows) | seen.any(1) | within.any(1)
         stays = ~doubtful
         for index in np.flatnonzero(doubtful):

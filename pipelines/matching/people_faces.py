@@ -16,14 +16,17 @@ from pipelines.matching.features import rows_of
 
 
 def _row(width: int) -> np.dtype:
-    return np.dtype([("crop", "U32"), ("image", "U64"), ("feature", np.float32, (width,))])
+    return np.dtype(
+        [("crop", "U32"), ("image", "U64"), ("hash", "i8"), ("feature", np.float32, (width,))]
+    )
 
 
 @dataclass(frozen=True)
 class PersonFaces:
-    """A person's faces, sorted by crop: `rows` (N,) with fields crop, image and feature.
+    """A person's faces, sorted by crop: `rows` (N,) with fields crop, image, hash and feature.
 
-    `image` is the sha256 of the picture, so that equal bytes are recognised.
+    `image` is the sha256 of the picture, so that equal bytes are recognised; `hash` its perceptual
+    hash.
     """
 
     person: int
@@ -75,9 +78,12 @@ def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
     download = inputs.table("download", shard, ["key", "sha256"])
     found = rows_of(faces.keys, download["key"])
     images = download["sha256"].take(pa.array(found, mask=found < 0))
+    persons = inputs.table("persons", shard, ["crop", "photo_hash"])
+    hashes = persons["photo_hash"].take(pa.array(rows_of(pa.array(faces.crops), persons["crop"])))
     rows = np.zeros(len(faces.crops), _row(faces.features.shape[1]))
     rows["crop"] = faces.crops
     rows["image"] = strings(images)
+    rows["hash"] = hashes.to_numpy()
     rows["feature"] = faces.features
     for name, of_name in faces.by_name():
         yield name, rows[of_name]

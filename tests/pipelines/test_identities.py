@@ -22,6 +22,7 @@ SETTINGS = {
     "ambiguous": 0.6,
     "leak": 0.7,
     "duplicate": 0.9,
+    "near_copy": 6,
     "min_images": 2,
     "galleries": (),
     "device": "cpu",
@@ -33,6 +34,7 @@ class Face:
     crop: str
     feature: np.ndarray
     sha256: str = ""
+    photo_hash: int | None = None
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Made:
                 key=pa.array(list(digests), pa.string()),
                 sha256=pa.array(list(digests.values()), pa.string()),
             )
+            hashes = [face.photo_hash for _, face in rows]
+            put_persons(folder, shard, crops, hashes)
         shards = [list(self.shards)[i] for i in order] if order is not None else list(self.shards)
         stage = Identities(**{**SETTINGS, **settings})
         record = run(stage, folder, "all", shards)
@@ -91,6 +95,15 @@ class Made:
         labels = [row["person"] for row in people if row["person"] is not None]
         assert labels == list(range(len(labels)))
         return found, people, pairs
+
+
+def put_persons(folder: Folder, shard: str, crops: list[str], hashes: list[int | None]) -> None:
+    """The persons table; photos without a hash of their own get one that is like no other."""
+    bits = np.random.default_rng((len(crops), int(shard, 36)))
+    unlike = bits.integers(-(2**63), 2**63, len(crops)).tolist()
+    filled = [unlike[i] if value is None else value for i, value in enumerate(hashes)]
+    columns = {"crop": pa.array(crops, pa.string())}
+    put(folder, "persons", shard, **columns, photo_hash=pa.array(filled, pa.int64()))
 
 
 def faces(rng, anchor, prefix: str, count: int = 4, cosine: float = 0.8) -> list[Face]:
@@ -257,6 +270,7 @@ def test_narrow_features_are_matched_as_wide_ones(tmp_path):
         columns = {"crop": some, "key": [crop[:-2] for crop in some], "name": [name] * 4}
         put(folder, "clusters", shard, **columns, outcome=pa.nulls(4, pa.string()))
         put(folder, "download", shard, key=columns["key"], sha256=some)
+        put_persons(folder, shard, some, [None] * 4)
         crops += some
     path = gallery(tmp_path / "lfw.parquet", "lfw", [bob, eve])
     settings = {**SETTINGS, "galleries": (path,), "similar": 0.7, "ambiguous": 0.6}
@@ -288,6 +302,19 @@ def test_duplicates_across_the_shards_of_a_person(tmp_path, world):
     assert rows["b0-0"]["similarity"] == pytest.approx(1, abs=1e-3)
     assert rows["b1-0"]["outcome"] == "identity:duplicate-of:a2-0"
     assert people[0]["images"] == 4
+
+
+def test_a_near_copy_goes_though_its_face_looks_otherwise(tmp_path, world):
+    rng, (ann, *_) = world
+    some = faces(rng, ann, "a")
+    some[0].photo_hash, some[2].photo_hash, some[3].photo_hash = 0, 0b11, 0b111111111
+    made = Made()
+    made.add("00", "ann", some)
+    rows, _, _ = made.build(tmp_path / "on")
+    assert rows["a2-0"]["outcome"] == "identity:duplicate-of:a0-0"
+    assert [rows[f"a{i}-0"]["outcome"] for i in (0, 1, 3)] == [None] * 3
+    rows, _, _ = made.build(tmp_path / "off", near_copy=-1)
+    assert all(row["outcome"] is None for row in rows.values())
 
 
 def test_too_few_left(tmp_path, world):
