@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.ledger import Ledger
+from pipelines.vision.simcc import SOFTMAX
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import photo
 from webbody.images import encode_jpeg, letterbox
@@ -121,11 +122,17 @@ def _drawn(key: str, name: str, person: int, fate: str | None, side: int) -> dic
     }  # fmt: skip
 
 
-def _table(outputs: Outputs, rows: Rows, file: str | None = None, **columns) -> dict[str, int]:
-    """Write a table of key, outcome, detail and these columns, given as lists."""
+def _table(
+    outputs: Outputs,
+    rows: Rows,
+    file: str | None = None,
+    about: dict[bytes, bytes] | None = None,
+    **columns,
+) -> dict[str, int]:
+    """Write a table of key, outcome, detail and these columns, given as lists; about: metadata."""
     table = {c: pa.array([row.get(c) for row in rows], pa.string()) for c in ("key", "outcome")}
     table["detail"] = pa.nulls(len(rows), pa.string())
-    outputs.table(pa.table({**table, **columns}), file)
+    outputs.table(pa.table({**table, **columns}).replace_schema_metadata(about), file)
     return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 
 
@@ -233,7 +240,8 @@ def _identities(outputs: Outputs, shards: dict[str, Rows], twins: list[str]) -> 
 def _keypoints(outputs: Outputs, rows: Rows) -> dict[str, int]:
     points = [row["points"].ravel().tolist() for row in rows]
     person = [row["person"] for row in rows]
-    return _table(outputs, rows, crop=_strings(rows, "crop"), person=person, keypoints=points)
+    crops, about = _strings(rows, "crop"), {SOFTMAX: b"beta 10, told from the file's outputs"}
+    return _table(outputs, rows, about=about, crop=crops, person=person, keypoints=points)
 
 
 def _split(outputs: Outputs, rows: Rows) -> dict[str, int]:

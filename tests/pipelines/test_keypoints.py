@@ -11,6 +11,7 @@ from simcc_files import given_outputs, random_simcc
 from pipelines.engine.stage import Inputs
 from pipelines.keypoints import SCHEMA, Keypoints
 from pipelines.vision.keypoint_detection import KeypointDetector
+from pipelines.vision.simcc import SOFTMAX
 from webbody.config import load
 from webbody.demo.train_models.twin import rescale
 from webbody.errors import WebbodyError
@@ -75,6 +76,7 @@ def test_every_kept_crop_gets_nineteen_points(tmp_path):
     commit(tmp_path, Keypoints(**SETTINGS))
     table = Inputs(Folder(tmp_path), SHARD).table("keypoints")
     assert table.schema.equals(SCHEMA)
+    assert table.schema.metadata[SOFTMAX] == b"beta 10, told from the file's outputs"
     assert table.column("crop").to_pylist() == [row["crop"] for row in kept]
     assert table.column("person").null_count == 0
     for row, person in zip(table.to_pylist(), kept, strict=True):

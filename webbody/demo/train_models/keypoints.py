@@ -30,7 +30,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _PADDING = 1.25  # rtmlib's enlargement of a box
 _BATCH = 48
 # Rounds of training, each on crops of its own: crops, steps, highest learning rate.
-_ROUNDS = ((6000, 1800, 4e-3), (6000, 1200, 2e-3))
+_ROUNDS = ((6000, 1800, 4e-3), (6000, 1200, 2e-3), (6000, 1200, 2e-3))
 _FAST = ((3000, 700, 4e-3),)
 _APART = 10_000  # photos of which a round draws its crops
 # RTMPose's labels at 192 x 256 px: a Gaussian of these deviations (bins, along x and y) and of
