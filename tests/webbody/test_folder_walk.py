@@ -118,14 +118,15 @@ def reach(root: Path) -> list[str]:
             continue
         folders.add(here)
         for child in here.iterdir():
-            target = child.resolve()
+            # Not Path.resolve, which before Python 3.13 raises where a link leads to itself.
+            target = Path(os.path.realpath(child))
             loop = child.is_symlink() and (
                 here.is_relative_to(target) or root.is_relative_to(target)
             )
             if child.name not in LEFT_OUT and child.is_dir() and not loop:
                 todo.append(target)
     return [
-        str(child.resolve())
+        os.path.realpath(child)
         for here in folders
         for child in here.iterdir()
         if child.name not in LEFT_OUT and child.is_file()

@@ -48,8 +48,10 @@ def test_a_build_in_rays_workers(demo, installed: Path, tmp_path: Path):
     folder = traps(tmp_path, *OURS, *OTHERS, "webbody.py")
     settings = demo.settings(tmp_path / "build")
     table = pq.read_table(settings.manifest)
-    first = table.filter([name == table["name"][0].as_py() for name in table["name"].to_pylist()])
-    pq.write_table(first, tmp_path / "list.parquet")
+    people = pq.read_table(demo.out / "identities" / "people.parquet").to_pylist()
+    kept = next(person["names"] for person in people if person["outcome"] is None)
+    rows = table.filter([name in kept for name in table["name"].to_pylist()])
+    pq.write_table(rows, tmp_path / "list.parquet")
     settings.manifest = "list.parquet"  # relative: workers have the same working folder
     settings.resources.cpus = 2
     (tmp_path / "build.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
