@@ -15,6 +15,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from webbody.errors import WebbodyError
+from webbody.plain_text import plain_text
 
 #: What operating systems, network disks and notebooks leave in people's folders, in lower case.
 #: (macOS, Windows; Synology, QNAP, NetApp; ext file systems; Python.)
@@ -84,7 +85,7 @@ class FolderWalk:
         try:
             self._fs, root = (fs, self.url) if fs is not None else fsspec.core.url_to_fs(self.url)
         except (ValueError, ImportError) as error:
-            raise WebbodyError(f"{shown(self.url)}: cannot be opened ({error}).") from error
+            raise WebbodyError(f"{plain_text(self.url)}: cannot be opened ({error}).") from error
         self._root = root.rstrip("/") or "/"
         self._local = is_local(self._fs)
 
@@ -205,13 +206,6 @@ def state_of(info: Mapping[str, Any]) -> str:
     return f"{info.get('size')} {next((time for time in times if time is not None), '')}"
 
 
-def shown(text: object) -> str:
-    """A path or name for a message: one line, without control characters."""
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text)
-    )
-
-
 def _holds(folder: str, path: str) -> bool:
     """Whether `path` is `folder` or lies in it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
@@ -227,10 +221,10 @@ def _named(listed: list[dict[str, Any]], full: str) -> Iterator[tuple[str, dict[
 
 def _cannot_be_read(where: str, error: OSError) -> WebbodyError:
     if isinstance(error, FileNotFoundError):
-        return WebbodyError(f"{shown(where)}: there is no such folder; check the path.")
+        return WebbodyError(f"{plain_text(where)}: there is no such folder; check the path.")
     if isinstance(error, NotADirectoryError):
-        return WebbodyError(f"{shown(where)}: is no folder; check the path.")
+        return WebbodyError(f"{plain_text(where)}: is no folder; check the path.")
     return WebbodyError(
-        f"{shown(where)}: this folder cannot be read ({error.strerror or error}); make it readable "
-        "or move it out of the way."
+        f"{plain_text(where)}: this folder cannot be read ({error.strerror or error}); make it "
+        "readable or move it out of the way."
     )

@@ -21,7 +21,7 @@ from pipelines.matching.features import (
     to_column,
 )
 from webbody.errors import WebbodyError
-from webbody.folder_walk import shown
+from webbody.plain_text import plain_text
 from webbody.storage import Folder
 
 _NAME = b"webbody.gallery"
@@ -75,8 +75,8 @@ class Made:
         yield from self.sources.told()
         if self.lost:
             yield (
-                f"warning: {len(self.lost):,} people (such as {shown(self.lost[0])}) are not in "
-                "the gallery: none of their pictures shows a face that can be trusted."
+                f"warning: {len(self.lost):,} people (such as {plain_text(self.lost[0])}) are not "
+                "in the gallery: none of their pictures shows a face that can be trusted."
             )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from webbody.errors import WebbodyError
-from webbody.folder_walk import shown
 from webbody.list_text import text_lines
+from webbody.plain_text import plain_text
 
 ENDINGS = (".txt", ".tsv", ".csv")
 #: What sets fields apart, in the order in which it is tried; None: blanks.
@@ -65,8 +65,8 @@ def read_identity_list(file: Path) -> list[Listed]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise WebbodyError(f"{shown(file)}: cannot be read ({error.strerror}).") from error
-    where, separators = shown(file), _SEPARATORS[file.suffix.lower()]
+        raise WebbodyError(f"{plain_text(file)}: cannot be read ({error.strerror}).") from error
+    where, separators = plain_text(file), _SEPARATORS[file.suffix.lower()]
     columns: _Columns | None = None
     first = True
     out: list[Listed] = []
@@ -92,8 +92,8 @@ def read_identity_list(file: Path) -> list[Listed]:
         (missing if found is None else out).append(listed)
     if missing:
         raise WebbodyError(
-            f"{where}, line {missing[0].line}: there is no picture {shown(missing[0].path)} (paths "
-            f"start at the list's folder); {len(missing):,} of {len(missing) + len(out):,} "
+            f"{where}, line {missing[0].line}: there is no picture {plain_text(missing[0].path)} "
+            f"(paths start at the list's folder); {len(missing):,} of {len(missing) + len(out):,} "
             "pictures of the list are missing: mend the list or the folder."
         )
     return out

@@ -9,9 +9,10 @@ from pipelines.known.identity_lists import ENDINGS, read_identity_list
 from pipelines.known.labelled import Labelled, Source, Sources, content
 from pipelines.known.layouts import CELEBA_LIST, NAMES, Placed, place
 from webbody.errors import WebbodyError
-from webbody.folder_walk import FolderWalk, WalkedFile, shown
+from webbody.folder_walk import FolderWalk, WalkedFile
 from webbody.images import SUFFIXES
 from webbody.list_text import text_lines
+from webbody.plain_text import plain_text
 
 #: A source with more pictures has more than a handful; with so many, one person is a mistake.
 _HANDFUL, _HUNDREDS = 10, 100
@@ -70,8 +71,8 @@ def read_sources(sources: Sequence[str | os.PathLike[str]], layout: str = "auto"
         )
     if shared:
         warnings.append(
-            f"{len(shared):,} people (such as {shown(min(shared))}) are called alike in several "
-            "sources, and each is taken as one person."
+            f"{len(shared):,} people (such as {plain_text(min(shared))}) are called alike in "
+            "several sources, and each is taken as one person."
         )
     found.sort(key=lambda one: (one[0].identity, one[0].path))
     return Sources([one for one, _ in found], [source for _, source in found], read, warnings)
@@ -82,7 +83,9 @@ def _read(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
     if given.lower().endswith(ENDINGS) and os.path.isfile(given):
         listed = read_identity_list(Path(given))
         if not listed:
-            raise WebbodyError(f"{shown(given)}: names no pictures; write lines `path identity`.")
+            raise WebbodyError(
+                f"{plain_text(given)}: names no pictures; write lines `path identity`."
+            )
         pictures = [
             (os.path.realpath(one.path), Labelled(one.path, one.identity)) for one in listed
         ]
@@ -90,8 +93,8 @@ def _read(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
     if "://" not in given and not os.path.isdir(given):
         nothing = "" if os.path.lexists(given) else "; there is nothing of this name"
         raise WebbodyError(
-            f"{shown(given)}: is neither a folder of pictures nor a .txt, .tsv or .csv list of "
-            f"them{nothing}."
+            f"{plain_text(given)}: is neither a folder of pictures nor a .txt, .tsv or .csv list "
+            f"of them{nothing}."
         )
     return _folder(given, layout)
 
@@ -110,12 +113,14 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source
             empty.append(folder.path)
     if not files:
         raise WebbodyError(
-            f"{shown(given)}: holds no pictures; it wants a folder for each person, or a list with "
-            "lines `path identity`."
+            f"{plain_text(given)}: holds no pictures; it wants a folder for each person, or a list "
+            "with lines `path identity`."
         )
     paths = [file.path for file in files]
     if layout == "celeba" and celeba is None:
-        raise WebbodyError(f"{shown(given)}: the layout celeba needs {CELEBA_LIST} in the folder.")
+        raise WebbodyError(
+            f"{plain_text(given)}: the layout celeba needs {CELEBA_LIST} in the folder."
+        )
     if celeba is not None and layout in ("auto", "celeba"):
         placed = _celeba(walk, celeba, paths)
         folders = {_around(path) for path, who in zip(paths, placed.people, strict=True) if who}
@@ -135,8 +140,8 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source
     beside = {_around(_around(path)) for path in paths}
     if empty := [path for path in empty if _around(path) in beside]:
         source.warnings.append(
-            f"{len(empty):,} folders hold no pictures (such as {shown(empty[0])}): nobody is taken "
-            "from them."
+            f"{len(empty):,} folders hold no pictures (such as {plain_text(empty[0])}): nobody is "
+            "taken from them."
         )
     labelled = [
         (file.real, Labelled(f"{walk.url.rstrip('/')}/{file.path}", person))
@@ -149,7 +154,7 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source
 def _celeba(walk: FolderWalk, listed: WalkedFile, paths: Sequence[str]) -> Placed:
     """People by CelebA's list of names of pictures, wherever these lie in the folder."""
     where = f"{walk.url.rstrip('/')}/{listed.path}"
-    lines = [line.split() for line in text_lines(content(where), shown(where))]
+    lines = [line.split() for line in text_lines(content(where), plain_text(where))]
     person = {line[0]: line[1] for line in lines if len(line) == 2}
     return Placed("CelebA", [person.get(path.rpartition("/")[2]) for path in paths], [])
 
@@ -162,16 +167,16 @@ def _judge(source: Source, counts: Counter[str], named: bool) -> None:
         return
     person, most = counts.most_common(1)[0]
     if source.pictures > _HANDFUL and most > _NEARLY_ALL * source.pictures:
-        told = f"{most:,} of {source.pictures:,} pictures are of one person ({shown(person)})"
+        told = f"{most:,} of {source.pictures:,} pictures are of one person ({plain_text(person)})"
         if len(counts) == 1 and most >= _HUNDREDS and not named and source.layout != LIST:
             raise WebbodyError(
-                f"{shown(source.name)}: {told}, read as the layout {source.layout}; if that is "
-                "right give --layout plain, otherwise the layout that it has."
+                f"{plain_text(source.name)}: {told}, read as the layout {source.layout}; if that "
+                "is right give --layout plain, otherwise the layout that it has."
             )
         source.warnings.append(f"{told}: check the layout ({source.layout}).")
     elif most > _MANY:
         source.warnings.append(
-            f"{most:,} pictures are of one person ({shown(person)}): check the layout "
+            f"{most:,} pictures are of one person ({plain_text(person)}): check the layout "
             f"({source.layout})."
         )
     if source.pictures > _HANDFUL and source.single == source.people:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import fsspec
 
-from webbody.folder_walk import shown
 from webbody.images import MAX_PIXELS, RGB, ImageError, decode
+from webbody.plain_text import plain_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Source:
     def __str__(self) -> str:
         """The counts in one line."""
         line = (
-            f"{shown(self.name)}: layout {self.layout}, {self.people:,} people, "
+            f"{plain_text(self.name)}: layout {self.layout}, {self.people:,} people, "
             f"{self.pictures:,} pictures"
         )
         if self.single:
@@ -81,7 +81,7 @@ class Sources:
             yield str(source)
         for source in self.sources:
             for warning in source.warnings:
-                yield f"warning: {shown(source.name)}: {warning}"
+                yield f"warning: {plain_text(source.name)}: {warning}"
         for warning in self.warnings:
             yield f"warning: {warning}"
 

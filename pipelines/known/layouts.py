@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipelines.known.people_folders import base, is_generic, people_of_folders
 from webbody.errors import WebbodyError
-from webbody.folder_walk import shown
+from webbody.plain_text import plain_text
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def place(paths: Sequence[str], layout: str, folder: str) -> Placed:
     if len(strange) == len(paths):
         raise WebbodyError(
             f"None of the {len(paths):,} pictures lies as in the layout {title} (such as "
-            f"{example}), but as {shown(paths[0])}: name another --layout, or leave it to auto."
+            f"{example}), but as {plain_text(paths[0])}: name another --layout, or leave it to "
+            "auto."
         )
     notes = [f"{_few(strange)} not as in the layout {title} and left out."] if strange else []
     return Placed(title, people, notes)
@@ -199,4 +200,4 @@ def _stem(path: str) -> str:
 def _few(paths: Sequence[str]) -> str:
     """How many pictures lie in some way, and one of them."""
     are = "picture lies" if len(paths) == 1 else "pictures lie"
-    return f"{len(paths):,} {are} (such as {shown(paths[0])})"
+    return f"{len(paths):,} {are} (such as {plain_text(paths[0])})"

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from webbody.folder_walk import shown
+from webbody.plain_text import plain_text
 
 #: Folders that are called so hold a part of a data set or a kind of pictures, no person.
 _GENERIC = frozenset(
@@ -50,7 +50,7 @@ def _named(names: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     places = Counter(_around(folder) for folder in alike)
     inside = Counter(_around(folder) for folder in names)
     name, count = often.most_common(1)[0]
-    told = f"{count:,} folders are called {shown(name)}"
+    told = f"{count:,} folders are called {plain_text(name)}"
     parts_of_a_set = all(not place or is_generic(place) for place in places)
     # The same names in several sets; numbers mean others in each.
     if parts_of_a_set or (len(kinds) > len(places) and not all(map(str.isdigit, kinds))):

@@ -14,7 +14,7 @@ from scipy.fft import dctn
 from webbody.images import RGB
 
 _SIDE, _KEPT = 32, 8
-#: Larger pictures are first reduced to this side, which costs a tenth and changes no more bits.
+#: Large pictures are first reduced to this side, so that the grey copy is a small one.
 _FIRST = 256
 
 

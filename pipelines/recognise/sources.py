@@ -10,8 +10,9 @@ from pipelines.engine.stage import committed
 from pipelines.engine.state import pack_shards, read_build
 from webbody.commit import intact
 from webbody.errors import WebbodyError
-from webbody.folder_walk import BROKEN, FolderWalk, shown, state_of
+from webbody.folder_walk import BROKEN, FolderWalk, state_of
 from webbody.images import SUFFIXES
+from webbody.plain_text import plain_text
 from webbody.storage import Folder
 
 _ENDINGS = ", ".join(sorted(SUFFIXES))
@@ -67,7 +68,7 @@ def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
     here = {file.path: file.state for file in walk}
     if gone := [path for path in walk.broken if path.lower().endswith(".tar")]:
         raise WebbodyError(
-            f"{folder.url}/{shown(gone[0])}: is a link that leads nowhere; mend or remove it."
+            f"{folder.url}/{plain_text(gone[0])}: is a link that leads nowhere; mend or remove it."
         )
     tars = {name: state for name, state in here.items() if name.lower().endswith(".tar")}
     if tars:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webbody.errors import WebbodyError
-from webbody.folder_walk import AGAIN, BROKEN, HIDDEN, SPECIAL, FolderWalk, shown
+from webbody.folder_walk import AGAIN, BROKEN, HIDDEN, SPECIAL, FolderWalk
+from webbody.plain_text import plain_text
 
 ORDINARY = [
     "a",
@@ -215,4 +216,4 @@ def test_the_state_tells_of_a_change(folder):
 
 
 def test_names_are_shown_in_one_line():
-    assert shown("a\x1b[31m\nb\udce9é 李") == "a\ufffd[31m\ufffdb\ufffdé 李"
+    assert plain_text("a\x1b[31m\nb\udce9é 李") == "a\ufffd[31m\ufffdb\ufffdé 李"

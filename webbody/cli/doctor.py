@@ -8,6 +8,7 @@ import typer
 
 from webbody.config import load
 from webbody.errors import EXIT_INCOMPLETE
+from webbody.plain_text import plain_text
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "skipped": None}
 
@@ -34,7 +35,6 @@ def doctor(
     """
     from webbody.doctor.checkup import checkup
     from webbody.doctor.diagnosis import PROBLEM, WARNING
-    from webbody.folder_walk import shown
 
     settings = load(config, set_ or ())
     settings.manifest, settings.out = manifest or settings.manifest, out or settings.out
@@ -42,9 +42,9 @@ def doctor(
     for line in checkup(settings, ray):
         states[line.state] += 1
         typer.secho(f"{line.state:<8}", fg=_COLOURS[line.state], nl=False)
-        typer.echo(f" {line.subject}: {shown(line.found)}")
+        typer.echo(f" {line.subject}: {plain_text(line.found)}")
         if line.advice:
-            typer.echo(f"{'':9}-> {shown(line.advice)}")
+            typer.echo(f"{'':9}-> {plain_text(line.advice)}")
     typer.echo(f"{states[PROBLEM]} problems, {states[WARNING]} warnings.")
     if states[PROBLEM]:
         raise typer.Exit(EXIT_INCOMPLETE)

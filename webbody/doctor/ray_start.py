@@ -44,5 +44,5 @@ def ray_start(address: str | None, seconds: float, program: str = _PROGRAM) -> I
         yield Diagnosis(OK, "Ray", f"{what} can be used")
         return
     reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    advice = "See --ray-address, /tmp/ray/session_latest/logs, and whether ports are forbidden."
+    advice = "See --ray-address, Ray's own logs, and whether ports are forbidden."
     yield Diagnosis(PROBLEM, "Ray", f"{what}: {reason[:200]}", advice)
