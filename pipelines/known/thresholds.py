@@ -19,6 +19,9 @@ from webbody.plain_text import plain_text
 #: One person in this many may have a chance double above `ambiguous` or `leak`, one in ten times as
 #: many above `similar`.
 DOUBLES = 100
+#: Of what is free between strangers and one person's centres, the shares below `ambiguous` and
+#: below `similar`. A wrong merge spoils two people for good; a missed one costs the smaller name.
+TO_AMBIGUOUS, TO_SIMILAR = 1 / 3, 3 / 4
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def calibrate(
     eps is the one with which made-up names are cleaned best. `leak` is what strangers reach: one
     person in a hundred has a chance double above it. What strangers do not reach and one person's
     centres keep above (95 % of them) is free; relatives and doubles, whom chance does not bring,
-    lie in its lower part. `ambiguous` leaves a third of it to them, `similar` lies in its middle.
+    lie in its lower part: `ambiguous` lies a third of the way up, `similar` three quarters.
     Raises WebbodyError for too few people or features that say nothing.
     """
     if people < 2 or images < 1:
@@ -108,8 +111,9 @@ def calibrate(
             "Centres of different people are as similar as those of one person: merges will be "
             "missed. Use a better embedder, or expect people to appear twice."
         )
-    ambiguous = min(chance + max(free, 0) / 3, 0.98)
-    similar = min(max(chance + max(free, 0) / 2, reached(0.1 / DOUBLES / people), ambiguous), 0.99)
+    ambiguous = min(chance + max(free, 0) * TO_AMBIGUOUS, 0.98)
+    similar = max(chance + max(free, 0) * TO_SIMILAR, reached(0.1 / DOUBLES / people), ambiguous)
+    similar = min(similar, 0.99)
     eps, cleaned = best_eps(features, several, growth, images, rng)
     same = same_faces(features, several, rng)
     alone = of_all_pairs(unit(features[[rng.choice(own) for own in rows[:5000]]]))

@@ -204,6 +204,18 @@ def test_the_wrong_crop_of_a_photo_is_impure_and_not_recalled(web, build):
     assert result["lost"] == {"kept": 1}
 
 
+def test_whom_a_loose_box_shows_is_told_by_the_face_in_it(web, build):
+    loose = [10.0, 20.0, 110.0, 360.0]  # an IoU of 0.29 with Bea's and Cid's box, around their face
+    bea, cid = detection("u3", "Bea", box=loose), detection("u4", "Cid", box=loose)
+    found = [*PERFECT[:3], {**bea, "person": 0}, {**cid, "person": 0}]
+    result = score(build(found), web)
+    assert result["counted"]["person_recall"] == [3, 6]
+    assert result["counted"]["identity_purity"] == [2, 3]
+    assert result["counted"]["identity_recall"] == [2, 3]
+    faceless = [*PERFECT[:3], {**bea, "person": 0, "face": False}]
+    assert score(build(faceless), web)["counted"]["identity_purity"] == [1, 2]
+
+
 def test_what_the_lost_images_died_of(web, build):
     copied = {"u3": "identity:duplicate-of:0a-0", "u4": "cluster:noise"}
     result = score(build(PERFECT[:1], outcomes=copied.items()), web)

@@ -19,11 +19,16 @@ _NEAR_TRUTH = (
 
 @dataclass(eq=False)
 class Match:
-    """A truth row, its detected persons, and for each of these its figure's index (or None)."""
+    """A truth row, its detected persons, and for each of these its figure's index (or None).
+
+    figures: by the person's box, at most one crop each. shown: by the box or, where it fits
+    nobody's, by the face in it: whom the crop shows, however loose its box.
+    """
 
     truth: dict
     crops: list[Crop]
     figures: list[int | None]
+    shown: list[int | None]
 
     def figure(self, index: int) -> dict | None:
         found = self.figures[index]
@@ -32,7 +37,9 @@ class Match:
     def kept(self) -> list[tuple[Crop, dict | None]]:
         """Kept crops with the figures they show."""
         return [
-            (crop, self.figure(i)) for i, crop in enumerate(self.crops) if crop.person is not None
+            (crop, None if shown is None else self.truth["figures"][shown])
+            for crop, shown in zip(self.crops, self.shown, strict=True)
+            if crop.person is not None
         ]
 
 
@@ -42,11 +49,18 @@ def share(right: int, of: int) -> dict:
 
 
 def match_photo(truth: dict, crops: list[Crop]) -> Match:
-    """One-to-one by descending IoU of detected and true boxes, 0.5 at least."""
+    """One-to-one by descending IoU of detected and true boxes, 0.5 at least; then so by faces."""
     figures: list[int | None] = [None] * len(crops)
     for figure, crop in matches(_boxes(truth), _stack([crop.box for crop in crops])):
         figures[crop] = figure
-    return Match(truth, crops, figures)
+    shown = list(figures)
+    faced = [i for i, figure in enumerate(truth["figures"]) if figure["face_box"] is not None]
+    loose = [i for i, crop in enumerate(crops) if figures[i] is None and crop.face is not None]
+    true_faces = _stack([np.array(truth["figures"][i]["face_box"], float) for i in faced])
+    faces_of_loose = _stack([face for i in loose if (face := crops[i].face) is not None])
+    for face, crop in matches(true_faces, faces_of_loose):
+        shown[loose[crop]] = faced[face]
+    return Match(truth, crops, figures, shown)
 
 
 def persons(seen: list[Match]) -> dict:
