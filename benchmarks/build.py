@@ -31,12 +31,12 @@ import numpy as np
 import pyarrow as pa
 
 import webbody.demo
+from pipelines.detection.embedding import align, alignments, moved
+from pipelines.detection.upper_body import upper_body
 from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
-from pipelines.faces import Faces
-from pipelines.keypoints import Keypoints
-from pipelines.persons import JPEG_QUALITY, Persons
-from pipelines.vision.embedding import align, alignments, moved
-from pipelines.vision.upper_body import upper_body
+from pipelines.stages.faces import Faces
+from pipelines.stages.keypoints import Keypoints
+from pipelines.stages.persons import JPEG_QUALITY, Persons
 from webbody.demo.drawing.scene import crowd
 from webbody.images import decode, encode_jpeg
 from webbody.storage import Folder
@@ -229,7 +229,7 @@ def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
 def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
     from rtmlib import RTMPose
 
-    from pipelines.vision.devices import onnx_session
+    from pipelines.detection.devices import onnx_session
 
     crops = read(folder, "persons")
     names = [row["crop"] for row, _ in crops]

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.download import Download
 from pipelines.engine.stage import Outputs, run_shard
+from pipelines.stages.download import Download
 from webbody.config import Download as Settings
 from webbody.images import encode_jpeg
 from webbody.storage import Folder

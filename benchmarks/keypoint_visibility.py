@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import webbody.demo
-from pipelines.persons import padded
-from pipelines.vision.keypoint_detection import KeypointDetector
-from pipelines.vision.nineteen import nineteen
+from pipelines.detection.keypoint_detection import KeypointDetector
+from pipelines.detection.to_sapiensid19 import nineteen
+from pipelines.stages.persons import padded
 from webbody.config import Keypoints
 from webbody.demo.train_models.dataset import held_out_photo, is_person
 from webbody.demo.train_models.twin import rescale

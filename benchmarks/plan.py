@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
 from pipelines.engine.stage import ALL, run_shard
-from pipelines.plan import Plan
+from pipelines.stages.plan import Plan
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig
 from webbody.storage import Folder

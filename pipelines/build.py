@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.endings.watch import Watch
+from pipelines.diagnostics.watch import Watch
 from pipelines.engine import cluster, preflight
 from pipelines.engine.graph import (
     CHAINS,
@@ -34,8 +34,8 @@ from pipelines.engine.state import (
     write_build,
 )
 from pipelines.engine.worker import Event
-from pipelines.known.gallery import read_gallery
-from pipelines.plan import no_usable_row
+from pipelines.galleries.gallery import read_gallery
+from pipelines.stages.plan import no_usable_row
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
@@ -125,7 +125,7 @@ class Run:
                 packs = self.chain(pack, packs)
             told = self.chain(ledger, complete)
         if not self.failures:
-            from pipelines.pack import write_index
+            from pipelines.stages.pack import write_index
 
             write_index(self.folder)
             if self.config.resources.let_go:

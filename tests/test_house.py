@@ -77,7 +77,7 @@ def test_model_imports_without_the_build_libraries():
         "import sys\n"
         f"for name in {BUILD_LIBRARIES!r}: sys.modules[name] = None\n"
         "import model\nmodel.FaceEmbedder, model.SapiensID\n"
-        "import model.features.extract, model.pictures.album\n"
+        "import model.features.extract, model.visualization.figures\n"
         "import model.training.start, model.training.on_ray\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

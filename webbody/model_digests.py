@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from webbody.errors import WebbodyError
+from webbody.library_environment import cache_folder
 from webbody.model_table import ModelFile
-from webbody.quiet import cache_folder
 
 KNOWN, REMEMBERED, UNKNOWN = "known", "first seen here", "unknown"
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from webbody import model_digests
 from webbody.errors import WebbodyError
+from webbody.library_environment import cache_folder, import_ultralytics, quiet_libraries
 from webbody.model_contracts import FAMILIES
 from webbody.model_table import (
     KEYPOINTS,
@@ -24,7 +25,6 @@ from webbody.model_table import (
     ModelFile,
     find,
 )
-from webbody.quiet import cache_folder, import_ultralytics, quiet_libraries
 
 
 def resolve(name_or_path: str, backend: str) -> Path:

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from model.ahead import ahead
+from model.prefetch import ahead
 from model.shard_samples import Members, describe, on_square, read_samples
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 

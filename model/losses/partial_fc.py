@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from model.losses.adaface import AdaFace
 from model.losses.collectives import gather_batch, rank_and_ranks
 from model.losses.cross_entropy import sharded_cross_entropy
-from model.noise import mix, uniform
+from model.random_numbers import mix, uniform
 
 INIT_STD = 0.01
 MIN_NORM = 1e-8

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import RelativeBias
-from model.noise import uniform
+from model.random_numbers import uniform
 from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import PooledHead, SemanticHead
 from model.sapiensid.keypoint_bias import KeypointBias

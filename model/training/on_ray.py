@@ -12,11 +12,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from model.training.assembly import Say
+from model.training.builders import Say
 from model.training.errors import TrainingError
+from model.training.monitoring.progress import Progress
 from model.training.start import start
 from model.training.stopping import asked_to_stop
-from model.training.watching.progress import Progress
 
 _POLL_SECONDS = 0.3
 _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "ended"

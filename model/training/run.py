@@ -11,11 +11,11 @@ from torch import nn
 
 from model.training import checkpoint
 from model.training.errors import TrainingError
+from model.training.monitoring.progress import Progress, Watch
+from model.training.monitoring.validator import Validator
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples, Trainer
 from model.training.stopping import agreed, asked_to_stop
-from model.training.watching.progress import Progress, Watch
-from model.training.watching.validator import Validator
 
 #: Steps after which all ranks look together whether the loss is sound and whether to stop.
 CHECK = 20

@@ -7,14 +7,14 @@ from typing import Any
 
 from model.losses.collectives import rank_and_ranks
 from model.training import checkpoint
-from model.training.assembly import Parts, Say, assemble
+from model.training.builders import Parts, Say, assemble
 from model.training.errors import TrainingError
+from model.training.monitoring.dashboards import open_dashboards
+from model.training.monitoring.metric_log import Journal
+from model.training.monitoring.progress import Progress
+from model.training.monitoring.validator import Score, Validator
 from model.training.processes import on_device
 from model.training.run import Habits, train
-from model.training.watching.dashboards import open_dashboards
-from model.training.watching.journal import Journal
-from model.training.watching.progress import Progress
-from model.training.watching.validator import Score, Validator
 from model.training.writing import put_in_place, written
 
 __all__ = ["TrainingError", "start"]

@@ -35,16 +35,18 @@ class Node:
         return getattr(import_module(module), name)
 
 
-PLAN = Node("plan", "pipelines.plan:Plan", whole=True)
-DOWNLOAD = Node("download", "pipelines.download:Download", bulky=True, waits=True, loads=True)
-PERSONS = Node("persons", "pipelines.persons:Persons", bulky=True, loads=True)
-FACES = Node("faces", "pipelines.faces:Faces", loads=True)
-CLUSTERS = Node("clusters", "pipelines.clusters:Clusters")
-IDENTITIES = Node("identities", "pipelines.identities:Identities", whole=True, loads=True)
-KEYPOINTS = Node("keypoints", "pipelines.keypoints:Keypoints", loads=True)
-SPLIT = Node("split", "pipelines.split:Split", whole=True)
-PACK = Node("pack", "pipelines.pack:Pack")
-LEDGER = Node("ledger", "pipelines.ledger:Ledger")
+PLAN = Node("plan", "pipelines.stages.plan:Plan", whole=True)
+DOWNLOAD = Node(
+    "download", "pipelines.stages.download:Download", bulky=True, waits=True, loads=True
+)
+PERSONS = Node("persons", "pipelines.stages.persons:Persons", bulky=True, loads=True)
+FACES = Node("faces", "pipelines.stages.faces:Faces", loads=True)
+CLUSTERS = Node("clusters", "pipelines.stages.clusters:Clusters")
+IDENTITIES = Node("identities", "pipelines.stages.identities:Identities", whole=True, loads=True)
+KEYPOINTS = Node("keypoints", "pipelines.stages.keypoints:Keypoints", loads=True)
+SPLIT = Node("split", "pipelines.stages.split:Split", whole=True)
+PACK = Node("pack", "pipelines.stages.pack:Pack")
+LEDGER = Node("ledger", "pipelines.stages.ledger:Ledger")
 
 STAGES = (
     PLAN, DOWNLOAD, PERSONS, FACES, CLUSTERS, IDENTITIES, KEYPOINTS, SPLIT, PACK, LEDGER,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.vision import families
+from pipelines.detection import families
 from webbody import models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError

@@ -11,7 +11,7 @@ from model.evaluation.readers.folders import LAYOUTS
 from model.features.resumable import Part
 from model.shard_samples import BadShard
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.tasks.surveillance import Surveillance

@@ -21,7 +21,7 @@ from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures, info_of
 from model.features.resumable import Part, make_features
 from pipelines.evaluate.models.embedder import Embedder
-from pipelines.recognise.embed import finder_settings
+from pipelines.inference.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig
 from webbody.storage import Folder

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from model.evaluation.errors import EvaluationError
 from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
+from pipelines.detection.devices import choose_device
+from pipelines.detection.subject import whole_pictures
 from pipelines.evaluate import benchmarks, features
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.images.finding import Finding
+from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.tasks.figure import Figure
-from pipelines.evaluate.wanted import Wanted
-from pipelines.recognise.embed import lazy_finder
-from pipelines.vision.devices import choose_device
-from pipelines.vision.subject import whole_pictures
+from pipelines.inference.embed import lazy_finder
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.storage import Folder

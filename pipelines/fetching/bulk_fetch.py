@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from pipelines.fetching.addresses import FetchError, normalise
-from pipelines.fetching.in_order import InOrder
 from pipelines.fetching.opener import Opener
+from pipelines.fetching.reorder_buffer import InOrder
 from webbody.images import ImageError, probe, sniff
 
 

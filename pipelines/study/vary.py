@@ -11,15 +11,15 @@ from model.evaluation.errors import EvaluationError
 from model.evaluation.studies.study import Study
 from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
+from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.run import BLIND, features_of
 from pipelines.evaluate.tasks.retrieval import Retrieval
-from pipelines.evaluate.wanted import Wanted
 from pipelines.study.figures import Point, averages, points
 from pipelines.study.variations import VARIATIONS, Variation
-from pipelines.vision.devices import choose_device
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 

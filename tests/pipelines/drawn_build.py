@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipelines.detection.simcc import SOFTMAX
 from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, run_shard
-from pipelines.ledger import Ledger
-from pipelines.vision.simcc import SOFTMAX
+from pipelines.stages.ledger import Ledger
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import photo
 from webbody.images import encode_jpeg, letterbox

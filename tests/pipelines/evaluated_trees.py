@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.run import Evaluated, evaluate
-from pipelines.evaluate.wanted import Wanted
 from webbody.config import BuildConfig
 
 #: Three people under two cameras each, and one whom the gallery does not know.

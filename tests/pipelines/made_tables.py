@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.engine.stage import Outputs, Stage, run_shard
-from pipelines.matching.features import to_column
+from pipelines.identity.features import to_column
 from webbody.commit import Record
 from webbody.storage import Folder
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 import webbody.demo
 from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
-from pipelines.persons import SCHEMA as PERSONS
-from pipelines.persons import padded
+from pipelines.stages.persons import SCHEMA as PERSONS
+from pipelines.stages.persons import padded
 from webbody.demo.drawing.scene import Photo, crowd
 from webbody.images import ImageError, encode_jpeg, probe
 from webbody.skeleton import COCO17

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.build import build
-from pipelines.views.explain import explain
-from pipelines.views.status import status
+from pipelines.inspection.explain import explain
+from pipelines.inspection.status import status
 from webbody.demo.website.web import make_web
 from webbody.errors import WebbodyError
 from webbody.storage import Folder

@@ -18,10 +18,10 @@ from PIL import Image
 
 from model.features.samples import read_shard
 from model.training.data.decoding import decode_all
-from pipelines.known.identity_sources import read_sources
-from pipelines.persons import _decoded
-from pipelines.recognise.pictures import find_in
-from pipelines.vision.subject import whole_pictures
+from pipelines.detection.subject import whole_pictures
+from pipelines.galleries.identity_sources import read_sources
+from pipelines.inference.pictures import find_in
+from pipelines.stages.persons import _decoded
 from webbody.images import decode, letterbox, probe
 from webbody.picture_files.made_profile import SRGB_CURVE, Chromaticities, gamma, made_profile
 from webbody.shards import TarWriter

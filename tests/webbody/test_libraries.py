@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from webbody import libraries, quiet
+from webbody import libraries
+from webbody import library_environment as quiet
 from webbody.errors import WebbodyError
 from webbody.libraries import Library, refuse_unsafe
-from webbody.quiet import import_ultralytics
+from webbody.library_environment import import_ultralytics
 
 
 @pytest.mark.parametrize(

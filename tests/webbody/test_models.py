@@ -159,7 +159,7 @@ def test_a_loader_that_fails_is_told_in_one_sentence():
 
 
 def test_a_read_only_home_uses_a_temporary_folder(home, monkeypatch):
-    from webbody.quiet import cache_folder
+    from webbody.library_environment import cache_folder
 
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no-such-place")
     assert cache_folder().is_dir()

@@ -11,10 +11,10 @@ from webbody.cli import (
     demo,
     doctor,
     evaluate,
+    inference,
     inspect,
     models,
     people,
-    recognise,
     show,
     study,
     train,
@@ -42,8 +42,8 @@ app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
-app.command("embed")(recognise.embed)
-app.command("compare")(recognise.compare)
+app.command("embed")(inference.embed)
+app.command("compare")(inference.compare)
 app.add_typer(models.app, name="models")
 app.command("show")(show.show)
 app.command("train")(train.train)

@@ -64,7 +64,7 @@ def build(
     if ray_address:
         settings.resources.ray_address = ray_address
     if plan:
-        from pipelines.views.estimate import estimate
+        from pipelines.inspection.estimate import estimate
         from webbody.cli.tables import print_estimate
 
         print_estimate(estimate(settings), console)
@@ -76,7 +76,7 @@ def build(
 def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
     """Build with progress and a closing table; the exit code."""
     from pipelines.build import build as run_build
-    from pipelines.endings.ending import read_ending
+    from pipelines.diagnostics.ending import read_ending
     from webbody.cli.progress import Progress
     from webbody.cli.tables import print_result
 

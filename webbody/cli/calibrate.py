@@ -78,7 +78,7 @@ def calibrate(
     if demo or sources:
         size: dict[str, int] = {}
         if manifest:
-            from pipelines.known.calibrate import size_of_build
+            from pipelines.calibration.calibrate import size_of_build
 
             size["people"], size["images"] = size_of_build(manifest)
         size |= {name: value for name, value in (("people", people), ("images", images)) if value}
@@ -91,7 +91,7 @@ def _similarities(
     sources: list[str] | None, layout: str, size: dict[str, int], settings: BuildConfig
 ) -> dict[str, dict[str, float]]:
     """Measure similarities, tell the figures, return the settings; drawn people without sources."""
-    from pipelines.known.calibrate import calibrate_demo, calibrate_from_folder
+    from pipelines.calibration.calibrate import calibrate_demo, calibrate_from_folder
 
     models = gallery_models(settings)
     if sources is None:
@@ -121,8 +121,8 @@ def _scores(
     sample: list[str] | None, settings: BuildConfig, out: str | None
 ) -> dict[str, dict[str, float]]:
     """Tell the scores of sample pictures or of drawn scenes; settings where truth is known."""
-    from pipelines.known.sampled import drawn_scenes, pictures_of, score_pictures
-    from pipelines.known.scores import picture
+    from pipelines.calibration.sampled import drawn_scenes, pictures_of, score_pictures
+    from pipelines.calibration.scores import picture
 
     photos = pictures_of(sample) if sample else drawn_scenes()
     found = score_pictures(photos, settings)

@@ -40,7 +40,7 @@ def demo(
     a small SapiensID learns from the build, and is asked to tell strangers apart.
     Exit codes are those of `webbody build`.
     """
-    from pipelines.endings.ending import read_ending
+    from pipelines.diagnostics.ending import read_ending
     from webbody.cli.build import run
     from webbody.demo.scoring.score import print_score, write_score
     from webbody.demo.website.server import serve
@@ -80,7 +80,7 @@ def demo(
 
     console.print("4. The score: the build beside the truth")
     print_score(write_score(folder, web.folder, out / "score.json"), console)
-    from pipelines.views.report import write_report
+    from pipelines.inspection.report import write_report
 
     page = write_report(str(folder))
     if train and read_ending(str(folder)).nothing_to_train_on:
@@ -122,7 +122,7 @@ def demo_config(
 
 def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     """Embed the validation people, unless the file there is newer than images and models."""
-    from pipelines.known.gallery import make_gallery
+    from pipelines.galleries.gallery import make_gallery
 
     sources = [*(file.real for file in FolderWalk(images)), *map(str, MODELS.iterdir())]
     if out.exists() and out.stat().st_mtime >= max(map(os.path.getmtime, sources)):

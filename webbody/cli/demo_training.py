@@ -21,8 +21,8 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
     Then writes OUT/evaluation, where rankings of the same strangers can be looked at.
     """
     from model.training.errors import TrainingError
+    from model.training.monitoring.metric_log import SCORES, read
     from model.training.start import start
-    from model.training.watching.journal import SCORES, read
     from webbody.demo.pose_scale import write_pose_scale
 
     held_out, run = out / "held-out", out / "training"
@@ -60,8 +60,8 @@ def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
     """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
     from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.evaluate.report.output import write
+    from pipelines.evaluate.requests import Wanted
     from pipelines.evaluate.run import evaluate
-    from pipelines.evaluate.wanted import Wanted
     from webbody.cli.evaluate import table
 
     wanted = [Wanted("pose_scale", str(held_out))]

@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.inference import Demo, Device
 from webbody.cli.people import demo_models
-from webbody.cli.recognise import Demo, Device
 from webbody.config import load
 from webbody.errors import Incomplete, WebbodyError
 from webbody.plain_text import plain_text
 
 if TYPE_CHECKING:
+    from pipelines.evaluate.requests import Wanted
     from pipelines.evaluate.run import Evaluated
-    from pipelines.evaluate.wanted import Wanted
 
 
 Cache = Annotated[
@@ -85,7 +85,7 @@ def evaluate(
     Exit code 0: evaluated. 1: some figure is not defined, as no query has a match. 2: something to
     mend first.
     """
-    from pipelines.evaluate.wanted import read_wanted
+    from pipelines.evaluate.requests import read_wanted
 
     wanted = read_wanted(data, dataset or [], features or [])
     console = Console()

@@ -18,8 +18,8 @@ def status(out: Folder) -> None:
 
     Exit code 0: complete. 1: not yet. 3: complete, but nothing was kept.
     """
-    from pipelines.endings.ending import read_ending
-    from pipelines.views.status import status as read_status
+    from pipelines.diagnostics.ending import read_ending
+    from pipelines.inspection.status import status as read_status
     from webbody.cli.tables import outcome_table, print_ending
 
     console = Console()
@@ -50,7 +50,7 @@ def explain(
     ],
 ) -> None:
     """Tell what happened to one image, stage by stage, with the figures that decided."""
-    from pipelines.views.explain import explain as tell
+    from pipelines.inspection.explain import explain as tell
 
     console = Console(highlight=False)
     for story in tell(out, what):
@@ -76,7 +76,7 @@ def report(
     images: Annotated[int, typer.Option(min=1, help="Images shown per stage.")] = 24,
 ) -> None:
     """Draw contact sheets: one HTML file with samples of every stage."""
-    from pipelines.views.report import write_report
+    from pipelines.inspection.report import write_report
 
     typer.echo(write_report(out, names=names, images=images))
 

@@ -39,7 +39,7 @@ def gallery(
     same face models as the build that uses it. Printed is what was found in each source and what
     was left out: hidden files, broken links, pictures that cannot be read.
     """
-    from pipelines.known.gallery import make_gallery
+    from pipelines.galleries.gallery import make_gallery
 
     settings = chosen(preset, config, set_)
     made = make_gallery(sources, out, name=name, layout=layout, **gallery_models(settings))

@@ -9,8 +9,8 @@ import typer
 from numpy.typing import NDArray
 
 from webbody.cli.build import ConfigFile, Overrides
+from webbody.cli.inference import CheckpointOption, Demo, Whole
 from webbody.cli.people import demo_models
-from webbody.cli.recognise import CheckpointOption, Demo, Whole
 from webbody.config import load
 from webbody.errors import WebbodyError
 from webbody.images import RGB
@@ -19,7 +19,7 @@ from webbody.storage import Folder
 if TYPE_CHECKING:
     from model import SapiensID
     from model.features.samples import Sample
-    from pipelines.vision.subjects import SubjectFinder
+    from pipelines.detection.person_crops import SubjectFinder
 
 #: A square image of a person, and the keypoints (19, 3) as fractions of it.
 _Person = tuple[RGB, NDArray[np.float32]]
@@ -56,8 +56,8 @@ def show(
     regions.png, positions.png and kept.png need no weights; attention.png, and similarity.png of
     two images, are drawn with a --checkpoint.
     """
-    from model.pictures import album
-    from pipelines.recognise.embed import lazy_finder
+    from model.visualization import figures as album
+    from pipelines.inference.embed import lazy_finder
 
     counts = _counts(kept)
     settings = load(config, set_ or (), base=demo_models() if demo else None)
@@ -105,7 +105,7 @@ def _model(checkpoint: Path | None, preset: str) -> "SapiensID":
     from model import SapiensID
     from model.sapiensid.head import SemanticHead
     from model.sapiensid.sapiensid import PRESETS
-    from pipelines.recognise.checkpoint import open_checkpoint
+    from pipelines.inference.checkpoint import open_checkpoint
 
     if checkpoint is None:
         if preset not in PRESETS:
@@ -134,7 +134,7 @@ def _with_keys(paths: Sequence[Path], keys: Sequence[str]) -> list[tuple[Path, s
 
 def _photo(path: Path, finder: "Callable[[], SubjectFinder]", max_pixels: int) -> _Person:
     """The person of a photo; says it where no keypoints are found."""
-    from pipelines.recognise.pictures import read_pictures
+    from pipelines.inference.pictures import read_pictures
 
     if not path.is_file():
         raise WebbodyError(f"{path}: there is no such picture; check the path.")

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.evaluate import Batch, Cache
+from webbody.cli.inference import Demo, Device
 from webbody.cli.people import demo_models
 from webbody.cli.progress import StatusLine
-from webbody.cli.recognise import Demo, Device
 from webbody.config import load
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
@@ -86,7 +86,7 @@ def vary(
     command goes on where it stopped. OUT/WHAT.json, .csv and .tex hold the figures, in percent.
     Exit code 0: done. 2: something to mend first.
     """
-    from pipelines.evaluate.wanted import read_wanted
+    from pipelines.evaluate.requests import read_wanted
 
     wanted = read_wanted(data, dataset or [], [])
     if not wanted:
@@ -153,7 +153,7 @@ def fuse(
     judged by itself, too. OUT/fusion.json, .csv and .tex hold the figures, in percent.
     Exit code 0: done. 2: something to mend first.
     """
-    from pipelines.evaluate.wanted import read_wanted
+    from pipelines.evaluate.requests import read_wanted
     from pipelines.study.fuse import fuse as run
     from pipelines.study.tables import write
 

@@ -62,7 +62,7 @@ _PLAIN: Any = {"soft_wrap": True, "markup": False, "highlight": False}
 
 def print_ending(ending, console: Console) -> None:
     """What was lost, and what to look at; nothing where all is well."""
-    from pipelines.endings.sentences import sentences
+    from pipelines.diagnostics.sentences import sentences
 
     colour = "red" if ending.empty else "yellow"
     for number, line in enumerate(sentences(ending)):

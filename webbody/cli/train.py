@@ -15,7 +15,7 @@ from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from model.training.watching.progress import Progress
+    from model.training.monitoring.progress import Progress
 
 
 def train(

@@ -74,7 +74,7 @@ def opencv(installed: dict[str, str] | None = None) -> Iterator[Diagnosis]:
 
 def safe_loading() -> Iterator[Diagnosis]:
     """Whether ultralytics leaves code in checkpoints alone, tried on a checkpoint."""
-    from webbody.quiet import import_ultralytics
+    from webbody.library_environment import import_ultralytics
 
     try:
         import_ultralytics()

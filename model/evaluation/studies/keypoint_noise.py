@@ -12,7 +12,7 @@ from torch import Tensor
 from model.evaluation.studies.seeds import image_seeds
 from model.evaluation.studies.study import Study
 from model.features.extract import Model
-from model.noise import uniform
+from model.random_numbers import uniform
 from model.sapiensid.sapiensid import visible_inside
 
 

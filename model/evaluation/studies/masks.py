@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.evaluation.studies.seeds import image_seeds
 from model.evaluation.studies.study import Study
-from model.noise import uniform
+from model.random_numbers import uniform
 from model.sapiensid.masking import first_tokens
 from model.sapiensid.sapiensid import SapiensID
 

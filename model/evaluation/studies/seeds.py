@@ -6,7 +6,7 @@ Shape suffixes: B batch, K keypoints, X numbers of an image.
 import torch
 from torch import Tensor
 
-from model.noise import mix
+from model.random_numbers import mix
 from model.sapiensid.sapiensid import visible_inside
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.noise import uniform
+from model.random_numbers import uniform
 from model.sapiensid.regions import chosen
 from model.training.data.photometric import recolour, soften
 from model.warp import move, warp

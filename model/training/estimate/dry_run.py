@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from model.training.assembly import Parts, Say, assemble
+from model.training.builders import Parts, Say, assemble
 from model.training.data.loader import Loader
 from model.training.estimate.footprint import Memory, memory
 from model.training.estimate.trial import tried

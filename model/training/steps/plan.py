@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from model.noise import uniform
+from model.random_numbers import uniform
 from model.training.steps.schedule import Batches, Rate
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model.losses import PartialFC
-from model.noise import mix
+from model.random_numbers import mix
 from model.sapiensid.sapiensid import SapiensID
 from model.training.data.augment import Augment
 from model.training.steps.batch_norm import share_statistics

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.resumable import Part
-from pipelines.evaluate.images.finding import Finding
 from pipelines.evaluate.images.parts import file_state, of_pictures
+from pipelines.evaluate.images.subject_cache import Finding
 from webbody.errors import WebbodyError
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
@@ -35,7 +35,7 @@ def aligned(picture: RGB, landmarks: NDArray[np.float32]) -> RGB:
     brings them to their places.
     """
     try:
-        from pipelines.vision.embedding import align, alignments
+        from pipelines.detection.embedding import align, alignments
     except ImportError as error:
         raise WebbodyError(
             f"Aligning faces needs {error.name}: pip install 'webbody[build]'."

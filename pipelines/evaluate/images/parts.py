@@ -12,8 +12,8 @@ import fsspec
 
 from model.features.resumable import Part
 from model.features.samples import Sample, read_shard
-from pipelines.evaluate.images.finding import Finding
-from pipelines.recognise.embed import PICTURES
+from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.inference.embed import PICTURES
 from webbody.images import RGB, decode
 from webbody.storage import Folder
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from model.features.extract import Model
+from pipelines.detection.devices import choose_device
 from pipelines.evaluate.models.fitted import Fitted, input_of
 from pipelines.evaluate.models.onnx_model import open_onnx
 from pipelines.evaluate.models.spec import Spec, read_spec
 from pipelines.evaluate.models.timm_model import open_timm
-from pipelines.recognise.checkpoint import open_checkpoint
-from pipelines.vision.devices import choose_device
+from pipelines.inference.checkpoint import open_checkpoint
 
 
 @dataclass(frozen=True)

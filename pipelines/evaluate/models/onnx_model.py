@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipelines.detection.devices import onnx_session
 from pipelines.evaluate.models.network import Network, told
-from pipelines.vision.devices import onnx_session
 from webbody import models
 from webbody.errors import WebbodyError
 

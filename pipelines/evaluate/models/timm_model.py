@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pipelines.evaluate.models.network import Network, told
 from webbody.errors import WebbodyError
-from webbody.quiet import quiet_libraries
+from webbody.library_environment import quiet_libraries
 
 
 def open_timm(name: str, weights: str | None, size: tuple[int, int] | None) -> Network:

@@ -10,8 +10,8 @@ from pipelines.evaluate.report.tables import Row, percent, rows
 from pipelines.evaluate.run import Evaluated
 from pipelines.evaluate.tasks.figure import Curve, Figure, RankedQuery
 from pipelines.evaluate.tasks.retrieval import Retrieval
-from pipelines.views.report.drawing import Album, Drawing, decoded
-from pipelines.views.report.template import load_template
+from pipelines.inspection.report.drawing import Album, Drawing, decoded
+from pipelines.inspection.report.template import load_template
 
 #: Longer side of a thumbnail in pixels, and the characters that those of a figure may take.
 _SIDE, _SHARE = 160, 700_000

@@ -22,8 +22,8 @@ from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.aligned import of_aligned
-from pipelines.evaluate.images.finding import Finding
 from pipelines.evaluate.images.parts import of_folder
+from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.tasks.figure import Curve, Figure
 from pipelines.evaluate.tasks.identification import identification
 

@@ -10,8 +10,8 @@ from model.evaluation.readers.pairs_bin import Pairs, read_pairs
 from model.evaluation.verification import verify
 from model.features.resumable import Part
 from pipelines.evaluate.features import Held
-from pipelines.evaluate.images.finding import Finding
 from pipelines.evaluate.images.parts import of_pairs
+from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.tasks.figure import Curve, Figure
 
 

@@ -13,9 +13,9 @@ import pytest
 from model import SapiensID
 from model.training import checkpoint
 from model.training.errors import TrainingError
+from model.training.monitoring.progress import Progress
 from model.training.on_ray import start_on_ray
 from model.training.start import start
-from model.training.watching.progress import Progress
 from tests.command_line import run
 from tests.model.training.small_runs import settings, write_people
 from tests.model.training.steps.test_trainer import SHIFTS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model import SapiensID
-from model.training import assembly
+from model.training import builders as assembly
 from model.training.errors import TrainingError
 from model.training.start import start
 from model.training.steps.trainer import Trainer

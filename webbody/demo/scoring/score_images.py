@@ -55,11 +55,11 @@ def match_photo(truth: dict, crops: list[Crop]) -> Match:
         figures[crop] = figure
     shown = list(figures)
     faced = [i for i, figure in enumerate(truth["figures"]) if figure["face_box"] is not None]
-    loose = [i for i, crop in enumerate(crops) if figures[i] is None and crop.face is not None]
     true_faces = _stack([np.array(truth["figures"][i]["face_box"], float) for i in faced])
-    faces_of_loose = _stack([face for i in loose if (face := crops[i].face) is not None])
-    for face, crop in matches(true_faces, faces_of_loose):
-        shown[loose[crop]] = faced[face]
+    loose = {i: crop.face for i, crop in enumerate(crops) if figures[i] is None}
+    found = {i: face for i, face in loose.items() if face is not None}
+    for figure, crop in matches(true_faces, _stack(list(found.values()))):
+        shown[list(found)[crop]] = faced[figure]
     return Match(truth, crops, figures, shown)
 
 

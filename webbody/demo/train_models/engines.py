@@ -51,7 +51,7 @@ def rtmpose(path: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
     By the pipeline's own reader, as rtmlib hands on swapped colours and gives no confidence.
     """
-    from pipelines.vision.keypoint_detection import KeypointDetector
+    from pipelines.detection.keypoint_detection import KeypointDetector
 
     detector = KeypointDetector(str(path), None, "cpu", 32, 1)
 

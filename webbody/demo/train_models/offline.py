@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
-from webbody.quiet import import_ultralytics
+from webbody.library_environment import import_ultralytics
 
 
 def offline_ultralytics(folder: Path) -> ModuleType:

@@ -1,0 +1,1 @@
+"""Training SapiensID: a run is put together, started (also in Ray's workers), stopped, saved."""

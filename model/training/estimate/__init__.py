@@ -1,0 +1,1 @@
+"""What a training costs before it starts: parameters, memory, time."""

@@ -1,0 +1,85 @@
+"""Dashboards of other projects: TensorBoard on the disk, and Weights & Biases where asked for."""
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from model.training.errors import TrainingError
+from model.training.monitoring.metric_log import Dashboard
+
+
+def open_dashboards(
+    folder: Path, begin: int, project: str, settings: Mapping[str, Any], say: Callable[[str], None]
+) -> list[Dashboard]:
+    """TensorBoard, and Weights & Biases where there is a `project`: those that are installed.
+
+    begin: steps that were done before. Says what cannot be shown. Raises TrainingError where
+    Weights & Biases refuses.
+    """
+    missing, opened = [], list[Dashboard]()
+    if find_spec("tensorboard") is None:
+        missing.append("tensorboard")
+    else:
+        opened.append(TensorBoard(folder / "tensorboard", begin))
+    if find_spec("matplotlib") is None:
+        missing.append("matplotlib")
+    if project and find_spec("wandb") is None:
+        missing.append("wandb")
+    elif project:
+        opened.append(WeightsAndBiases(folder, project, settings))
+    if missing:
+        say(f"Not installed, so not used: {', '.join(missing)} (pip install 'webbody[train]').")
+    return opened
+
+
+class TensorBoard:
+    """Scalars in a folder for `tensorboard --logdir`; steps after `begin` are shown anew."""
+
+    def __init__(self, folder: Path, begin: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # Hides what a run that was killed wrote after the checkpoint from which this one goes on.
+        self._writer = SummaryWriter(str(folder), purge_step=begin + 1 if begin else 0)
+
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """A point for each figure."""
+        for name, value in figures.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Everything is on the disk."""
+        self._writer.close()
+
+
+class WeightsAndBiases:
+    """A run of a project at wandb; the folder remembers which, so that a resumed run goes on."""
+
+    def __init__(self, folder: Path, project: str, settings: Mapping[str, Any]) -> None:
+        import wandb
+
+        name = folder / "wandb.id"
+        if not name.is_file():
+            name.write_text(uuid4().hex[:12], encoding="utf-8")
+        try:
+            self._run = wandb.init(
+                project=project,
+                dir=str(folder),
+                id=name.read_text(encoding="utf-8").strip(),
+                resume="allow",
+                config=dict(settings),
+            )
+        except wandb.errors.Error as error:
+            raise TrainingError(
+                f"Weights & Biases cannot be used ({error}): log in, or leave out resources.wandb"
+            ) from error
+
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """A point for each figure."""
+        self._run.log(dict(figures), step=step)
+
+    def close(self) -> None:
+        """Everything has been sent."""
+        self._run.finish()

@@ -1,0 +1,124 @@
+"""What is kept of a run for people to look at: lines of figures, TensorBoard, W&B, curves.
+
+In the run's folder: `log.jsonl` has a line for each report (progress.Progress),
+`validation.jsonl` one for each validation (validator.Score); `tensorboard/` and, at the end,
+`curves.png` show the same.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from model.training.errors import TrainingError
+from model.training.monitoring.curves import draw
+from model.training.monitoring.progress import Progress
+from model.training.monitoring.validator import Score
+
+LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
+
+
+class Dashboard(Protocol):
+    """A place that shows figures by name over steps."""
+
+    def add(self, figures: Mapping[str, float], step: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Journal:
+    """Writes a run's figures as they come; `close` draws the curves.
+
+    A run that goes on after `begin` steps takes out what was written of later ones, when the first
+    new figures come: until then the run may turn out to be another. `open_dashboards` is called
+    then, too.
+    """
+
+    def __init__(
+        self, folder: Path, begin: int, open_dashboards: Callable[[], list[Dashboard]]
+    ) -> None:
+        self._folder, self._begin = folder, begin
+        self._open = open_dashboards
+        self._dashboards: list[Dashboard] | None = None
+
+    def progress(self, progress: Progress) -> None:
+        """Figures of the last steps."""
+        self._write(LOG, asdict(progress))
+        names = ("loss", "gradient", "norm", "rate", "images", "tokens", "waiting", "mfu", "seen")
+        figures = {f"training/{name}": getattr(progress, name) for name in names}
+        if progress.parts is not None:
+            figures["parts/mean"] = progress.parts.mean
+            figures["parts/spread"] = progress.parts.spread
+            figures |= {f"parts/{name}": value for name, value in progress.parts.keypoints.items()}
+        self._show(figures, progress.done)
+
+    def score(self, score: Score) -> None:
+        """Figures of a validation."""
+        self._write(SCORES, asdict(score))
+        names = ("rank1", "mAP", "queries", "left_out")
+        self._show({f"validation/{name}": getattr(score, name) for name in names}, score.done)
+
+    def close(self) -> None:
+        """Closes the dashboards and draws the curves, if there was anything new."""
+        if self._dashboards is None:
+            return
+        with _written(self._folder):
+            for dashboard in self._dashboards:
+                dashboard.close()
+            if find_spec("matplotlib") is not None:
+                log, scores = read(self._folder / LOG), read(self._folder / SCORES)
+                draw(log, scores, self._folder / CURVES)
+
+    def _write(self, name: str, figures: dict[str, Any]) -> None:
+        path = self._folder / name
+        with _written(path):
+            if self._dashboards is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                for file in (LOG, SCORES):
+                    _cut(self._folder / file, self._begin)
+                self._dashboards = self._open()
+            with open(path, "a", encoding="utf-8") as lines:
+                lines.write(json.dumps(figures) + "\n")
+
+    def _show(self, figures: Mapping[str, float | None], step: int) -> None:
+        known = {name: value for name, value in figures.items() if value is not None}
+        with _written(self._folder):
+            for dashboard in self._dashboards or ():
+                dashboard.add(known, step)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; none where there is no file. A line that a kill cut off is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the figures could not be written ({error}); make room and run the same "
+            "command again to go on from the newest checkpoint"
+        ) from error
+
+
+def _cut(path: Path, begin: int) -> None:
+    """Leaves the lines of the first `begin` steps; a run that begins anew leaves none."""
+    lines = read(path)
+    kept = [line for line in lines if begin > 0 and line["done"] <= begin]
+    if path.is_file():
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        partial.replace(path)

@@ -1,0 +1,177 @@
+"""People never trained on, and how well a model in training finds them again.
+
+Shape suffixes: N images, M images of this rank, G images of all ranks (padded), F feature size.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.evaluation.ranking import Images, evaluate
+from model.features.extract import Extractor
+from model.features.samples import Sample
+from model.losses.collectives import gather_batch, rank_and_ranks, sum_over_ranks_
+from model.prefetch import ahead
+from model.sapiensid.sapiensid import SapiensID
+from model.training.data.decoding import PictureReader, Wanted
+from model.training.data.order import share
+from model.training.data.table import Table
+from model.training.errors import TrainingError
+
+#: Threads of a rank that decode; what they do holds no lock of Python's.
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images to rank: `table`, the person of each (N,), and which are queries and gallery (N,)."""
+
+    table: Table
+    person_N: NDArray[np.int64]
+    query_N: NDArray[np.bool_]
+    gallery_N: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Found:
+    """How well queries find their people: rank1 and mAP as fractions, over `queries` of them.
+
+    left_out: images of the gallery without a usable feature, and queries without one or without
+    another image of their person.
+    """
+
+    rank1: float
+    mAP: float
+    queries: int
+    left_out: int
+
+
+def held_out(
+    gallery: Sequence[str], queries: Sequence[str], read: Callable[[list[str]], Table]
+) -> HeldOut:
+    """The images of sources (see `list_shards`), which `read` reads.
+
+    A source of queries shows the people of the gallery's source at its place. Without any, every
+    image of the gallery is a query against all the others. Raises TrainingError where no query can
+    find anything.
+    """
+    if queries and len(queries) != len(gallery):
+        raise TrainingError(
+            f"validation.queries: {len(queries)} sources do not belong to the {len(gallery)} of "
+            "validation.gallery; give one for each of them, or none"
+        )
+    if both := set(queries) & set(gallery):
+        raise TrainingError(
+            f"validation.queries: {min(both)} is the gallery too; leave the queries away to search "
+            "each image among the others"
+        )
+    table = read([*gallery, *queries])
+    query_N = table.dataset >= len(gallery) if queries else np.ones(len(table), bool)
+    gallery_N = ~query_N if queries else query_N
+    people = np.stack([table.dataset % len(gallery), table.person], 1)
+    _, person_N = np.unique(people, axis=0, return_inverse=True)
+    images_of = np.bincount(person_N[gallery_N], minlength=int(person_N.max()) + 1)
+    if not (images_of[person_N[query_N]] > (0 if queries else 1)).any():
+        raise TrainingError(
+            f"validation.gallery: {', '.join(gallery)} holds no other image of any query's person"
+        )
+    return HeldOut(table, person_N.ravel(), query_N, gallery_N)
+
+
+def find(
+    model: SapiensID,
+    held: HeldOut,
+    *,
+    batch: int,
+    device: torch.device,
+    group: dist.ProcessGroup | None = None,
+) -> Found:
+    """Ranks the gallery for each query by the model's features; every rank calls it alike.
+
+    Ranks share the images and the queries, so that none waits long. The model's mode is put back
+    and no random state is used: training goes on as if nothing had happened.
+    """
+    rank, ranks = rank_and_ranks(group)
+    mine_M = share(np.arange(len(held.table)), rank, ranks)
+    in_training = model.training
+    try:
+        features_MF = _features(model, held.table, mine_M, batch, device)
+    finally:
+        model.train(in_training)
+    features_NF = _of_all_ranks(features_MF, len(held.table), group).to(device)
+    usable_N = features_NF.isfinite().all(1).cpu().numpy()
+    query_N, gallery_N = held.query_N & usable_N, held.gallery_N & usable_N
+    # With a camera of its own an image is never its own match.
+    camera_N = np.arange(len(usable_N))
+    queries_M = share(np.flatnonzero(query_N), rank, ranks)
+    queries, gallery = (
+        Images(features_NF[torch.from_numpy(ids)], held.person_N[ids], camera_N[ids])
+        for ids in (queries_M, np.flatnonzero(gallery_N))
+    )
+    found = evaluate(queries, gallery, "general")
+    # Where there are none, the figures are no numbers.
+    sums = [found.rank(1) * found.queries, found.mAP * found.queries, found.queries]
+    total = torch.tensor(sums if found.queries else [0.0] * 3, dtype=torch.float64, device=device)
+    hits, precision, count = sum_over_ranks_(total, group).tolist()
+    without_match = np.count_nonzero(held.query_N) - count
+    unusable = np.count_nonzero(held.gallery_N) - np.count_nonzero(gallery_N)
+    asked = max(count, 1)
+    return Found(hits / asked, precision / asked, int(count), int(without_match + unusable))
+
+
+def _features(
+    model: SapiensID, table: Table, ids_M: NDArray[np.int64], batch: int, device: torch.device
+) -> Tensor:
+    """Features (M, F) on the host; rows of unreadable pictures are no numbers."""
+    extractor = Extractor(model, device=str(device), batch=batch)
+    rows = [torch.zeros(0, model.feature_dim)]
+    for block in extractor(_samples(table, ids_M, batch, model.image_size)):
+        features_BF = torch.from_numpy(block.features_BF)
+        bad = [sample.outcome is not None for sample in block.samples]
+        rows.append(features_BF.masked_fill(torch.tensor(bad)[:, None], torch.nan))
+    return torch.cat(rows)
+
+
+def _samples(table: Table, ids_M: NDArray[np.int64], batch: int, side: int) -> Iterator[Sample]:
+    """The samples in their order, decoded a few batches ahead."""
+    batches = (ids_M[start : start + batch] for start in range(0, len(ids_M), batch))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for samples in ahead(pool, lambda ids_B: _decoded(table, ids_B, side), batches, _THREADS):
+            yield from samples
+
+
+def _decoded(table: Table, ids_B: NDArray[np.int64], side: int) -> list[Sample]:
+    buffer = torch.empty(1, len(ids_B), side, side, 3, dtype=torch.uint8)
+    done = PictureReader(table.shards, buffer)[Wanted(0, table.places(ids_B, side))]
+    images = buffer[0].numpy()
+    return [
+        Sample(
+            table.shards[table.shard[id]],
+            str(id),
+            None if i in done.unreadable else images[i],
+            None if i in done.unreadable else table.keypoints[id],
+            outcome="image:unreadable" if i in done.unreadable else None,
+        )
+        for i, id in enumerate(ids_B.tolist())
+    ]
+
+
+def _of_all_ranks(features_MF: Tensor, count: int, group: dist.ProcessGroup | None) -> Tensor:
+    """The rows of all ranks (N, F) in the images' order."""
+    ranks = rank_and_ranks(group)[1]
+    if ranks == 1:
+        return features_MF
+    most = -(-count // ranks)
+    padded = features_MF.new_zeros(most, features_MF.shape[1])
+    padded[: len(features_MF)] = features_MF
+    if dist.get_backend(group) == "nccl":
+        padded = padded.cuda()
+    gathered_GF = gather_batch(padded, group)
+    return gathered_GF.unflatten(0, (ranks, most)).transpose(0, 1).flatten(0, 1)[:count]

@@ -1,0 +1,1 @@
+"""Thresholds for a build, measured on pictures of known people or on samples of images."""

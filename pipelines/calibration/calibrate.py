@@ -1,0 +1,179 @@
+"""`webbody calibrate`: thresholds for a face embedder, measured on pictures of known people."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipelines.calibration.clean_names import STRANGERS
+from pipelines.calibration.people_drawn import MAX_PEOPLE
+from pipelines.calibration.thresholds import Suggestion, calibrate
+from pipelines.galleries.gallery import Gallery, opaque, read_gallery
+from pipelines.galleries.identity_sources import read_sources
+from pipelines.galleries.labelled import Sources
+from pipelines.identity.features import Floats
+from webbody.errors import WebbodyError
+from webbody.images import RGB, decode, encode_jpeg
+
+__all__ = ["Suggestion", "calibrate", "calibrate_demo", "calibrate_from_folder", "size_of_build"]
+
+#: Seeds of drawn people that no model was trained on.
+_DRAWN_PEOPLE = 9_000_000
+
+
+def calibrate_from_folder(
+    sources: Sequence[str | Path],
+    *,
+    layout: str = "auto",
+    people: int = 1000,
+    images: int = 20,
+    galleries: Sequence[str] = (),
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda line: None,
+    **models: Any,
+) -> Suggestion:
+    """Calibrate on labelled pictures (sources and layout as of a gallery).
+
+    people, images: as of `calibrate`. galleries: files of the build's validation people. tell:
+    called with the counts of each source and all warnings, a line each. models: detector,
+    embedder and the other settings of PictureFaces.
+    """
+    known = [read_gallery(path) for path in galleries]
+    size = sum(len(gallery.identities) for gallery in known) or None
+    read = _people_of(read_sources(sources, layout), seed)
+    try:
+        found = _calibrate_pictures(read.decoded(), people, images, size, seed, models)
+    finally:
+        for line in read.told():
+            tell(line)
+    found.warnings.extend(_validated({picture.identity for picture in read.pictures}, known))
+    return found
+
+
+def calibrate_demo(
+    *,
+    people: int = 40,
+    images: int = 8,
+    identities: int = 60,
+    pictures: int = 12,
+    seed: int = 0,
+    **models: Any,
+) -> Suggestion:
+    """Calibrate on drawn `pictures` of each of `identities` people of the synthetic web.
+
+    people, images: how many a build has, as of `calibrate`.
+    """
+    photos = drawn(identities, pictures, seed)
+    return _calibrate_pictures(photos, people, images, None, seed, models)
+
+
+def size_of_build(manifest: str) -> tuple[int, int]:
+    """How many names a manifest has, and images that the person of a middling name will have.
+
+    Of a name's rows, some STRANGERS show somebody else or cannot be had.
+    """
+    from webbody.manifest import Manifest
+
+    rows: dict[str, int] = {}
+    with Manifest(manifest) as opened:
+        for batch in opened.accepted():
+            for name in batch.column("name").to_pylist():
+                rows[name] = rows.get(name, 0) + 1
+    if len(rows) < 2:
+        raise WebbodyError(f"{manifest}: has {len(rows)} names; a build compares at least two.")
+    middling = float(np.median(list(rows.values())))
+    return len(rows), max(2, round((1 - STRANGERS) * middling))
+
+
+def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
+    """Number and picture of people whom no demo model was trained on."""
+    from webbody.demo.drawing.identity import Identity
+    from webbody.demo.drawing.scene import photo, portrait
+
+    for number in range(_DRAWN_PEOPLE, _DRAWN_PEOPLE + identities):
+        person = Identity.sample(number)
+        for index in range(images):
+            rng = np.random.default_rng((seed, number, index))
+            if index % 4 == 0:
+                taken = portrait(rng, person, size=256)
+            else:
+                taken = photo(rng, [person], (448, 448), heads=(0.12, 0.5), frontal=1.0)
+            yield number, np.ascontiguousarray(taken.image[..., ::-1])
+
+
+def _people_of(read: Sources, seed: int) -> Sources:
+    """All pictures of at most MAX_PEOPLE people, drawn before anything is decoded."""
+    people = sorted({picture.identity for picture in read.pictures})
+    if len(people) <= MAX_PEOPLE:
+        return read
+    rng = np.random.default_rng(seed)
+    chosen = {people[i] for i in rng.permutation(len(people))[:MAX_PEOPLE]}
+    taken = [i for i, picture in enumerate(read.pictures) if picture.identity in chosen]
+    pictures, of = [read.pictures[i] for i in taken], [read.of[i] for i in taken]
+    return replace(read, pictures=pictures, of=of)
+
+
+def _validated(people: set[str], galleries: Sequence[Gallery]) -> Iterator[str]:
+    """A warning for each gallery that holds people of the calibration."""
+    for gallery in galleries:
+        both = len({opaque(person) for person in people} & set(gallery.identities))
+        if both:
+            yield (
+                f"{both} of the {len(people)} calibration people are in the gallery "
+                f"{gallery.name} too: thresholds fitted to validation people flatter what is "
+                "measured on them; calibrate on others."
+            )
+
+
+def _calibrate_pictures(
+    pictures: Iterable[tuple[Any, RGB]],
+    people: int,
+    images: int,
+    gallery: int | None,
+    seed: int,
+    models: dict[str, Any],
+) -> Suggestion:
+    from pipelines.detection.picture_faces import PictureFaces
+
+    labels: list[Any] = []
+    features: list[Floats] = []
+    copies: list[Floats] = []
+    # Each picture goes in twice, as it is and as a copy.
+    both = (
+        pair
+        for label, rgb in pictures
+        for pair in (((label, False), rgb), ((label, True), copy_of(rgb)))
+    )
+    original: Floats | None = None
+    for (label, is_copy), feature in PictureFaces(**models)(both):
+        if not is_copy:
+            original = feature
+        elif original is not None:
+            labels.append(label)
+            features.append(original)
+            copies.append(np.full_like(original, np.nan) if feature is None else feature)
+    if not features:
+        raise WebbodyError(
+            "None of the pictures shows a face that can be trusted; check them, or lower "
+            "faces.min_score (`webbody calibrate --sample` shows what the detector gives)."
+        )
+    return calibrate(
+        np.stack(features),
+        np.array(labels),
+        np.stack(copies),
+        people=people,
+        images=images,
+        gallery=gallery,
+        seed=seed,
+    )
+
+
+def copy_of(rgb: RGB) -> RGB:
+    """A picture as somebody else's site would show it: smaller, and compressed once more."""
+    height, width = rgb.shape[:2]
+    size = max(1, round(0.75 * width)), max(1, round(0.75 * height))
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return decode(encode_jpeg(small, 75, "4:2:0"))

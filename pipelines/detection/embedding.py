@@ -1,0 +1,139 @@
+"""Aligned faces and their features: KP-RPE ViT (ours) or ArcFace (insightface), in batches."""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.detection.devices import choose_device, onnx_options, onnx_providers
+from webbody import models
+from webbody.errors import WebbodyError
+from webbody.library_environment import quiet_libraries
+from webbody.model_table import FACE_EMBEDDER
+
+SIZE = 112  # side of an aligned face in pixels
+
+#: Where the five landmarks of an aligned face lie (insightface's `arcface_dst`), in pixels.
+TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
+     [41.5493, 92.3655], [70.7299, 92.2041]],
+    np.float32,
+)  # fmt: skip
+
+
+_STILL = np.eye(2, 3)[None]  # the transform that moves nothing
+
+#: From faces (N, 112, 112, 3) uint8 RGB and landmarks (N, 5, 2) to features (N, width) float32.
+Features = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+
+
+def alignments(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The similarity transforms (N, 2, 3) that bring landmarks (N, 5, 2) closest to the template.
+
+    Least squares (Umeyama 1991) in closed form; the transform of insightface's `norm_crop`. Points
+    that all coincide give a transform of zeros.
+    """
+    source = landmarks[..., 0] + 1j * landmarks[..., 1].astype(np.float64)
+    target = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1].astype(np.float64)
+    centre, goal = source.mean(1), target.mean()
+    away = source - centre[:, None]
+    spread = (np.abs(away) ** 2).sum(1)
+    turn = (away.conj() * (target - goal)).sum(1) / np.where(spread == 0, np.inf, spread)
+    shift = goal - turn * centre
+    rows = [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]
+    return np.moveaxis(np.array(rows), 2, 0)
+
+
+def align(picture: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The aligned face (112, 112, 3) of a picture; black beyond its border."""
+    return np.asarray(cv2.warpAffine(picture, transform, (SIZE, SIZE), borderValue=0.0), np.uint8)
+
+
+def moved(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Landmarks (N, 5, 2) after their transforms (N, 2, 3), as fractions of the aligned face."""
+    points = np.einsum("nij,nkj->nki", transforms[:, :, :2], landmarks) + transforms[:, None, :, 2]
+    return (points / SIZE).astype(np.float32)
+
+
+class Embedder:
+    """Raw, un-normalised features of aligned faces.
+
+    `digest` is the sha256 of the model's file, `width` how many numbers a feature has.
+    """
+
+    def __init__(self, model: str, device: str, batch: int, threads: int) -> None:
+        self.batch = batch
+        path = models.resolve(model, FACE_EMBEDDER)
+        self.digest = models.digest(path)
+        load = _arcface if path.suffix == ".onnx" else _kprpe
+        self._features = load(str(path), choose_device(device), threads)
+        blank = np.zeros((1, SIZE, SIZE, 3), np.uint8)
+        with models.loading(path, "a face embedder"):
+            shape = self._features(blank, moved(TEMPLATE[None], _STILL)).shape
+        if len(shape) != 2 or shape[0] != 1:
+            raise WebbodyError(
+                f"{path}: gives {' x '.join(map(str, shape))} numbers for one face, not one "
+                "feature; choose another embedder."
+            )
+        self.width = shape[1]
+
+    def __call__(
+        self, faces: Sequence[NDArray[np.uint8]], landmarks: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The features (N, width) of faces, N x (112, 112, 3) uint8 RGB.
+
+        landmarks (N, 5, 2) as fractions of the face.
+        """
+        parts = [
+            self._features(
+                np.stack(faces[start : start + self.batch]), landmarks[start : start + self.batch]
+            )
+            for start in range(0, len(faces), self.batch)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.width), np.float32)
+
+
+def _kprpe(path: str, device: str, threads: int) -> Features:
+    import torch
+
+    from model.face_embedder import FaceEmbedder
+
+    with models.loading(path, "a KP-RPE face embedder"):
+        network = FaceEmbedder.from_pretrained(path).to(device)
+    torch.set_num_threads(threads)
+
+    @torch.inference_mode()
+    def features(faces: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        pixels = torch.from_numpy(faces).to(device).permute(0, 3, 1, 2).float()
+        marks = torch.from_numpy(landmarks).to(device)
+        return network(pixels / 127.5 - 1, marks).float().cpu().numpy()
+
+    return features
+
+
+def _arcface(path: str, device: str, threads: int) -> Features:
+    quiet_libraries()
+    from insightface.model_zoo import get_model
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+
+    with models.loading(path, "an ArcFace embedder"):
+        network = get_model(
+            path, sess_options=onnx_options(threads), providers=onnx_providers(device)
+        )
+    if not isinstance(network, ArcFaceONNX) or tuple(network.input_size) != (SIZE, SIZE):
+        raise WebbodyError(
+            f"{path}: is no ArcFace recognition model with {SIZE} x {SIZE} px input; choose "
+            "another ONNX file of insightface, or a KP-RPE checkpoint."
+        )
+    one_by_one = isinstance(network.input_shape[0], int)  # exported for a fixed number of faces
+    if one_by_one and network.input_shape[0] != 1:
+        raise WebbodyError(f"{path}: has a fixed batch; export it for any number of faces.")
+
+    def features(faces: NDArray[np.uint8], _: NDArray[np.float32]) -> NDArray[np.float32]:
+        pictures = [np.ascontiguousarray(face[..., ::-1]) for face in faces]
+        if one_by_one:
+            return np.concatenate([network.get_feat(picture) for picture in pictures])
+        return network.get_feat(pictures)
+
+    return features

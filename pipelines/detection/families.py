@@ -1,0 +1,122 @@
+"""Which family a model file is of, and from which score on its detections are trusted.
+
+A name of the table says its family. A file given by path says it by what it is: the outputs of its
+graph, or what ultralytics writes into the files that it exports.
+"""
+
+from pathlib import Path
+
+from pipelines.detection.onnx_graph import Graph, look
+from pipelines.detection.ultralytics_files import person_class, ultralytics_export
+from webbody import model_contracts as contracts
+from webbody import models
+from webbody.errors import WebbodyError
+from webbody.model_contracts import Contract
+from webbody.model_table import FACE_DETECTOR, PERSONS, find
+
+#: Last dimensions of the outputs of insightface's SCRFD files: scores, boxes, landmarks.
+_SCRFD = {1, 4, 10}
+
+
+def face_detector(model: str) -> Contract:
+    """The contract of a face detector, given by name or path; WebbodyError where it is none."""
+    path = models.resolve(model, FACE_DETECTOR)
+    graph = look(path)
+    found = _face_detector(graph)
+    known = find(model, FACE_DETECTOR)
+    if found is None or (known is not None and found is not known.contract):
+        what = f"{known.contract.family} face" if known and known.contract else "face"
+        raise WebbodyError(
+            f"{path}: is no {what} detector with five landmarks (its outputs are {graph.shapes}); "
+            "choose an SCRFD file of insightface, YuNet or a RetinaFace-R50."
+        )
+    return found
+
+
+def _face_detector(graph: Graph) -> Contract | None:
+    last = [shape[-1] for shape in graph.outputs.values() if shape]
+    if len(graph.outputs) in (9, 15) and set(last) <= {*_SCRFD, None}:
+        return contracts.SCRFD
+    if {f"{kind}_8" for kind in ("cls", "obj", "bbox", "kps")} <= set(graph.outputs):
+        return contracts.YUNET
+    if len(last) == 3 and set(last) == {4, 2, 10}:
+        return contracts.RETINAFACE_R50
+    return None
+
+
+def person_detector(model: str, family: str | None = None) -> Contract:
+    """The contract of a person detector, given by name or path.
+
+    family: of an ONNX file whose outputs fit several. Raises WebbodyError where it is none.
+    """
+    path = models.resolve(model, PERSONS)
+    known = find(model, PERSONS)
+    told = contracts.FAMILIES[family] if family else known.contract if known else None
+    if path.suffix == ".pt":  # which of the two is told when it is loaded; they differ in no number
+        pose_or_not = {contracts.YOLO_POSE, contracts.YOLO_DETECT}
+        return _agreed(path, pose_or_not, told or contracts.YOLO_POSE, "")
+    export = ultralytics_export(path)
+    if export is not None:
+        person_class(path, export)
+        found = contracts.YOLO_POSE if export.task == "pose" else contracts.YOLO_DETECT
+        return _agreed(path, {found}, told, "")
+    if path.suffix != ".onnx":
+        raise WebbodyError(
+            f"{path}: does not say its classes and task, as files do that ultralytics exports; "
+            "export it with ultralytics."
+        )
+    graph = look(path)
+    return _agreed(path, _rtmlib(graph), told, graph.shapes)
+
+
+def _rtmlib(graph: Graph) -> set[Contract]:
+    """The families of rtmlib's person detectors that an ONNX file can be of."""
+    names, shapes = set(graph.outputs), list(graph.outputs.values())
+    ranks = [len(shape) for shape in shapes]
+    last = [shape[-1] if shape else None for shape in shapes]
+    if names == {"dets", "keypoints"} or (ranks == [3, 4] and last[0] in (5, None)):
+        return {contracts.RTMO}
+    if names == {"dets", "labels"} or (ranks in ([3], [3, 2]) and last[0] == 5):
+        return {contracts.RTMDET, contracts.YOLOX}
+    if ranks == [3] and last[0] is not None and last[0] > 5:
+        return {contracts.YOLOX}
+    return set()
+
+
+def _agreed(path: Path, possible: set[Contract], told: Contract | None, shapes: str) -> Contract:
+    """The one family that a file is of, by what it is and what is said of it."""
+    names = " or ".join(sorted(contract.family for contract in possible))
+    outputs = f" (its outputs are {shapes})" if shapes else ""
+    if not possible:
+        raise WebbodyError(
+            f"{path}: is no person detector{outputs}; choose a file of ultralytics, or an RTMDet, "
+            "YOLOX or RTMO file of rtmlib."
+        )
+    if told is not None and told not in possible:
+        raise WebbodyError(
+            f"{path}: is a {names} model{outputs}, not {told.family}; choose another file or "
+            "persons.family."
+        )
+    if told is None and len(possible) > 1:
+        raise WebbodyError(
+            f"{path}: is a {names} model, which its outputs do not tell apart, and which see "
+            f"colours in different ways; set persons.family to {names}."
+        )
+    return told or next(iter(possible))
+
+
+def threshold(contract: Contract, given: float | None, setting: str) -> float:
+    """The score from which detections are trusted: the setting's value, else the family's own.
+
+    Raises WebbodyError where the setting's value lies outside the scale of the family's scores.
+    """
+    if given is None:
+        assert contract.threshold is not None, contract.family
+        return contract.threshold
+    if not contract.accepts(given):
+        low, high = contract.scale or (0, 0)
+        raise WebbodyError(
+            f"{setting} is {given:g}, but the scores of {contract.family} models lie between "
+            f"{low:g} and {high:g}; the family's own threshold is {contract.threshold:g}."
+        )
+    return given

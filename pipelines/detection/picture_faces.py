@@ -1,0 +1,82 @@
+"""The feature of the most prominent face of whole pictures (galleries, calibration)."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.detection import families
+from pipelines.detection.embedding import Embedder, align, alignments, moved
+from pipelines.detection.face_detection import FaceDetector
+from pipelines.engine.batches import windows
+from pipelines.identity.features import Floats
+from pipelines.stages.faces import choose
+from webbody.images import RGB
+
+Label = TypeVar("Label")
+
+#: Pictures that are held at the same time.
+WINDOW = 16
+
+
+class PictureFaces:
+    """Detector and embedder of the faces stage, applied to whole pictures.
+
+    Settings are those of the stage; `digest` is the sha256 of the embedder's file, `min_score` the
+    threshold that holds.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: str,
+        embedder: str,
+        detector_size: int = 640,
+        min_score: float | None = None,
+        min_size: float = 16,
+        device: str = "auto",
+        batch: int = 32,
+        threads: int = 1,
+    ) -> None:
+        self.min_score = families.threshold(
+            families.face_detector(detector), min_score, "faces.min_score"
+        )
+        self._detector = FaceDetector(detector, detector_size, self.min_score, device, threads)
+        self._embedder = Embedder(embedder, device, batch, threads)
+        self._min_size = min_size
+        self.digest = self._embedder.digest
+
+    def __call__(
+        self, pictures: Iterable[tuple[Label, RGB]]
+    ) -> Iterator[tuple[Label, Floats | None]]:
+        """For each labelled picture (H, W, 3) the raw feature (D,) of its face, None without one.
+
+        Of several trusted faces the one is taken that is large and near the middle.
+        """
+        for window in windows(pictures, WINDOW, lambda _: 0, 0):
+            features = self._features([picture for _, picture in window])
+            yield from zip((label for label, _ in window), features, strict=True)
+
+    def _features(self, pictures: list[RGB]) -> list[Floats | None]:
+        landmarks: list[NDArray[np.float32]] = []
+        of: list[int] = []
+        found = self._detector(pictures, [True] * len(pictures))
+        for index, (picture, faces) in enumerate(zip(pictures, found, strict=True)):
+            chosen = choose(faces, None, picture.shape[1], picture.shape[0])
+            if chosen is None:
+                continue
+            x1, y1, x2, y2 = faces.boxes[chosen]
+            if max(x2 - x1, y2 - y1) < self._min_size:
+                continue
+            of.append(index)
+            landmarks.append(faces.landmarks[chosen])
+        marks = np.array(landmarks, np.float32).reshape(-1, 5, 2)
+        transforms = alignments(marks)
+        aligned = [align(pictures[i], move) for i, move in zip(of, transforms, strict=True)]
+        out: list[Floats | None] = [None] * len(pictures)
+        for index, feature in zip(
+            of, self._embedder(aligned, moved(marks, transforms)), strict=True
+        ):
+            out[index] = feature
+        return out

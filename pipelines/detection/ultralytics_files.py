@@ -1,0 +1,77 @@
+"""What ultralytics says of its models: task, names of the classes, layout of the keypoints."""
+
+import ast
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.detection.onnx_graph import look
+from webbody.errors import WebbodyError
+
+
+@dataclass(frozen=True)
+class Export:
+    """What ultralytics says of a model of its own.
+
+    task: detect, pose ...; names: of the classes by number; layout: points and numbers of each
+    (17, 3), None without keypoints. fixed, batch: height and width, and photos in one run, of an
+    export that takes no others.
+    """
+
+    task: str
+    names: dict[int, str]
+    layout: tuple[int, ...] | None
+    fixed: tuple[int, ...] | None = None
+    batch: int = 1
+
+
+def ultralytics_export(path: Path) -> Export | None:
+    """What ultralytics wrote into a file that it exported; None where it did not write the file."""
+    try:
+        told = _metadata(path)
+        names = {int(number): str(name) for number, name in told["names"].items()}
+        layout = told.get("kpt_shape")
+        fixed = None if told.get("dynamic") else tuple(told["imgsz"])
+        batch = int(told.get("batch", 1))
+        return Export(told["task"], names, tuple(layout) if layout else None, fixed, batch)
+    except (KeyError, ValueError, TypeError, AttributeError, SyntaxError, zipfile.BadZipFile):
+        return None
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """The metadata of an export: numbers, lists and mappings are told as such or as text."""
+    if path.suffix == ".onnx":
+        told: dict[str, Any] = dict(look(path).metadata)
+    elif path.suffix == ".torchscript":
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in [*archive.namelist(), ""] if n.endswith("config.txt") or not n)
+            told = json.loads(archive.read(name))
+    else:  # .engine: the length of a JSON text, the text, the engine
+        with path.open("rb") as file:
+            told = json.loads(file.read(int.from_bytes(file.read(4), "little")))
+    for key in ("names", "kpt_shape", "imgsz", "batch", "dynamic", "args"):
+        if isinstance(told.get(key), str):
+            told[key] = ast.literal_eval(told[key])
+    if isinstance(told.get("args"), dict):
+        told.setdefault("dynamic", told["args"].get("dynamic"))
+    return told
+
+
+def person_class(path: Path, export: Export) -> int:
+    """The number of the class of persons; WebbodyError where a model is of no use for persons."""
+    found = [number for number, name in export.names.items() if name.lower() == "person"]
+    if not found:
+        some = ", ".join(list(export.names.values())[:5])
+        raise WebbodyError(
+            f"{path}: knows no class named person (but {some} ...); choose a model that finds "
+            "persons, such as yolov8n-pose.pt."
+        )
+    layout = None if export.layout is None else tuple(export.layout)
+    if export.task not in ("detect", "pose") or layout not in (None, (17, 3)):
+        raise WebbodyError(
+            f"{path}: is a {export.task} model with keypoints {layout}, neither a detector nor one "
+            "with COCO's (17, 3); choose a model for persons, such as yolov8n-pose.pt."
+        )
+    return found[0]

@@ -1,0 +1,140 @@
+"""How a build ended: what was kept, and where nearly all was lost, by which reason and setting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.diagnostics.scores import Scores, scores_of
+from pipelines.engine.graph import SPLIT
+from pipelines.engine.stage import ALL
+from pipelines.engine.state import outcome_counts
+from pipelines.inspection.build_files import BuildFiles
+from pipelines.outcomes import STAGES_OF, advice_of, setting_of, stage_of, value_of
+from pipelines.stages.ledger import KEPT
+from webbody.commit import read_record
+
+#: A stage that drops more than this share of what comes to it is told, and a build that keeps less.
+NEARLY_ALL, NEARLY_NOTHING = 0.9, 0.01
+#: Of fewer rows such shares say nothing.
+ENOUGH = 50
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The rows that a stage dropped, of those that came to it; the outcomes add up to them."""
+
+    stage: str
+    came: int
+    outcomes: dict[str, int]  # most frequent first
+
+    @property
+    def dropped(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def share(self) -> float:
+        return self.dropped / max(self.came, 1)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """The outcome that a stage gave most, and what to look at.
+
+    `setting` is the `section.name` that decided, or ""; `value` its present value; `advice` a word
+    more, or "". `scores` is None where nothing was measured or nothing of it is stored.
+    """
+
+    outcome: str
+    setting: str
+    value: Any
+    advice: str
+    scores: Scores | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a build. `losses` are told, worst first: none where enough was kept."""
+
+    rows: int
+    kept: int
+    samples: int = 0
+    test_samples: int = 0
+    people: int = 0
+    undecided: int = 0  # rows of a build that is not finished
+    losses: list[tuple[Loss, Reason]] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is finished, and nothing was kept."""
+        return self.kept == self.undecided == 0
+
+    @property
+    def nothing_to_train_on(self) -> bool:
+        """Whether all samples are of test people."""
+        return 0 < self.samples == self.test_samples
+
+
+def read_ending(out: str, counted: tuple[dict[str, int], int] | None = None) -> Ending:
+    """The ending of the build in `out`, from its records; tables are read only where it is poor.
+
+    counted: outcomes and rows, where they are known already.
+    """
+    with BuildFiles(out) as build:
+        return ending_of(build, counted)
+
+
+def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = None) -> Ending:
+    """The ending of an opened build; of one that still runs, as it looks so far."""
+    outcomes, rows = counted or outcome_counts(build.folder, build.planned)
+    split = read_record(build.folder, SPLIT.name, ALL)
+    counts = split.counts if split is not None and build.packs else {}
+    return Ending(
+        rows=rows,
+        kept=outcomes.get(KEPT, 0),
+        samples=counts.get("out", 0),
+        test_samples=counts.get("test", 0),
+        people=counts.get("people", 0),
+        undecided=rows - sum(outcomes.values()),
+        losses=[(loss, _reason(loss, build)) for loss in told(outcomes, rows)],
+    )
+
+
+def told(outcomes: Mapping[str, int], rows: int) -> list[Loss]:
+    """The losses that a build of these outcomes must tell, worst first.
+
+    Those stages that dropped nearly all of enough rows. Where nothing or nearly nothing was kept,
+    those that dropped more than half of any number, or else the worst one.
+    """
+    found = losses(outcomes)
+    kept = outcomes.get(KEPT, 0)
+    poor = not kept or (rows >= ENOUGH and kept < NEARLY_NOTHING * rows)
+    enough, much = (1, 0.5) if poor else (ENOUGH, NEARLY_ALL)
+    out = [loss for loss in found if loss.came >= enough and loss.share > much]
+    if poor and not out:
+        out = sorted(found, key=lambda loss: -loss.share)[:1]
+    return sorted(out, key=lambda loss: -loss.dropped)
+
+
+def losses(outcomes: Mapping[str, int]) -> list[Loss]:
+    """What each stage dropped, in their order; rows without an outcome count nowhere."""
+    by_stage: dict[str, dict[str, int]] = {stage: {} for stage in STAGES_OF}
+    left = 0
+    for outcome, count in sorted(outcomes.items(), key=lambda item: -item[1]):
+        stage = stage_of(outcome)
+        if stage is not None:
+            by_stage[stage][outcome] = count
+        if stage is not None or outcome == KEPT:
+            left += count
+    out = []
+    for stage, some in by_stage.items():
+        if some:
+            out.append(Loss(stage, left, some))
+            left -= out[-1].dropped
+    return out
+
+
+def _reason(loss: Loss, build: BuildFiles) -> Reason:
+    outcome = next(iter(loss.outcomes))
+    setting = setting_of(outcome)
+    value = value_of(setting, build.settings)
+    return Reason(outcome, setting, value, advice_of(outcome), scores_of(outcome, build, value))

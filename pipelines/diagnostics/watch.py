@@ -1,0 +1,60 @@
+"""Warning while a build runs, as soon as it is sure that a stage drops nearly all it gets."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipelines.diagnostics.ending import ENOUGH, NEARLY_ALL
+from pipelines.engine.graph import PLAN
+from pipelines.engine.worker import Event
+from pipelines.outcomes import look_at
+
+#: Rows after which a stage is judged, and from then on while it runs.
+FIRST = 500
+
+
+class Watch:
+    """Hears the events of a build; `tell` gets an event of the kind `warning`, once per stage.
+
+    A stage is judged once it has seen FIRST rows; where it ends before, at its end, if it has seen
+    ENOUGH. Rows that were committed before this run do not count.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], tell: Callable[[Event], None]) -> None:
+        self._settings, self._tell = settings, tell
+        self._seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._open: Counter[str] = Counter()
+        self._warned: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        stage = event.stage
+        if event.kind == "queued":
+            self._open[stage] += event.counts["shards"]
+        elif event.kind == "progress":
+            self._seen[stage].update(event.counts)
+            self._judge(stage, FIRST)
+        elif event.kind in ("done", "skipped", "failed"):
+            if stage == PLAN.name:
+                self._seen[stage].update(event.counts)
+            self._open[stage] -= 1
+            if self._open[stage] <= 0:
+                self._judge(stage, ENOUGH)
+
+    def end(self) -> None:
+        """Judge what ended without being told, as shards that failed never reached it."""
+        for stage in list(self._seen):
+            self._judge(stage, ENOUGH)
+
+    def _judge(self, stage: str, enough: int) -> None:
+        seen = self._seen[stage]
+        came, dropped = seen["in"], seen["in"] - seen["out"]
+        if stage in self._warned or came < enough or dropped <= NEARLY_ALL * came:
+            return
+        self._warned.add(stage)
+        outcomes = Counter({name: count for name, count in seen.items() if ":" in name})
+        (outcome, count), *_ = outcomes.most_common(1) or [("no outcome", dropped)]
+        message = (
+            f"{stage} drops nearly all: {dropped:,} of {came:,} rows so far, {count:,} of them "
+            f"{outcome}; {look_at(outcome, self._settings)}"
+        )
+        self._tell(Event(stage, "", "warning", dict(seen), message=message))

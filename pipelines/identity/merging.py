@@ -1,0 +1,104 @@
+"""Which names are one person (the rule of WebFace260M, as WebBody4M uses it)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.identity.features import Floats, unit
+from pipelines.identity.similarity import Pairs
+
+UNMERGED = -1
+
+
+@dataclass(frozen=True)
+class People:
+    """Names grouped into people.
+
+    person: (N,) the person of each name, or UNMERGED; people are numbered by their first name.
+    centres: (P, D) sums of their names' centres.
+    """
+
+    person: NDArray[np.int64]
+    centres: Floats
+
+
+def merge(centres: Floats, pairs: Pairs, similar: float) -> People:
+    """Group names by their centres (N, D), sums of raw features; `pairs` holds cosines >= similar.
+
+    Names joined by pairs above `similar` form a component. Two are merged. Of more, the most
+    similar pair is merged and its centres summed, again and again while a similarity of at least
+    `similar` is left; names that were never merged are then dropped. Equal similarities are taken
+    in the order of the names.
+    """
+    group = np.arange(len(centres))
+    for members, edges in _components(len(centres), pairs, similar):
+        merged = _agglomerate(centres[members], edges, similar)
+        group[members] = np.where(merged == UNMERGED, UNMERGED, members[merged])
+    person = np.full(len(centres), UNMERGED, np.int64)
+    known = group != UNMERGED
+    firsts, person[known] = np.unique(group[known], return_inverse=True)
+    sums = np.zeros((len(firsts), centres.shape[1]), np.float64)
+    np.add.at(sums, person[known], centres[known])
+    return People(person, sums.astype(np.float32))
+
+
+def _components(
+    count: int, pairs: Pairs, similar: float
+) -> Iterator[tuple[NDArray[np.int64], Pairs]]:
+    """Members of each component of two or more, and the pairs inside it by position."""
+    from scipy.sparse import coo_array  # slow to import, and only workers need it
+    from scipy.sparse.csgraph import connected_components
+
+    above = pairs.cosine > similar
+    graph = coo_array((np.ones(above.sum()), (pairs.a[above], pairs.b[above])), (count, count))
+    _, component = connected_components(graph, directed=False)
+    inside = component[pairs.a] == component[pairs.b]
+    a, b, cosine = pairs.a[inside], pairs.b[inside], pairs.cosine[inside]
+    by_component = np.argsort(component, kind="stable")
+    pairs_by_component = np.argsort(component[a], kind="stable")
+    sizes = np.bincount(component, minlength=1)
+    first_member = np.concatenate([[0], np.cumsum(sizes)])
+    first_pair = np.searchsorted(component[a][pairs_by_component], np.arange(len(sizes) + 1))
+    for number in np.flatnonzero(sizes > 1):
+        members = by_component[first_member[number] : first_member[number + 1]]
+        own = pairs_by_component[first_pair[number] : first_pair[number + 1]]
+        yield (
+            members,
+            Pairs(np.searchsorted(members, a[own]), np.searchsorted(members, b[own]), cosine[own]),
+        )
+
+
+def _agglomerate(centres: Floats, edges: Pairs, similar: float) -> NDArray[np.int64]:
+    """For each member of a component the first member of its group, or UNMERGED.
+
+    A heap holds the candidate pairs; an entry is stale once one of its groups has changed.
+    """
+    count = len(centres)
+    sums = centres.astype(np.float64)
+    units = unit(sums)
+    group = np.arange(count)
+    changes = np.zeros(count, np.int64)
+    heap = [
+        (-float(cosine), int(a), int(b), 0, 0)
+        for a, b, cosine in zip(edges.a, edges.b, edges.cosine, strict=True)
+    ]
+    heapify(heap)
+    while heap:
+        _, a, b, changes_a, changes_b = heappop(heap)
+        if changes[a] != changes_a or changes[b] != changes_b:
+            continue
+        group[group == b] = a
+        sums[a] += sums[b]
+        units[a] = unit(sums[a])
+        changes[[a, b]] += 1
+        candidates = group == np.arange(count)
+        candidates[a] = False
+        cosines = units @ units[a]
+        for c in np.flatnonzero(candidates & (cosines >= similar)):
+            low, high = min(a, int(c)), max(a, int(c))
+            heappush(heap, (-float(cosines[c]), low, high, int(changes[low]), int(changes[high])))
+    alone = np.bincount(group, minlength=count)[group] == 1
+    return np.where(alone, UNMERGED, group)

@@ -1,0 +1,93 @@
+"""All faces of a person together, one person at a time, though people span shards."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.engine.stage import Inputs
+from pipelines.identity.centroids import Faces
+from pipelines.identity.features import rows_of
+from pipelines.stages.clusters import strings
+
+
+def _row(width: int) -> np.dtype:
+    return np.dtype(
+        [("crop", "U32"), ("image", "U64"), ("hash", "i8"), ("feature", np.float32, (width,))]
+    )
+
+
+@dataclass(frozen=True)
+class PersonFaces:
+    """A person's faces, sorted by crop: `rows` (N,) with fields crop, image, hash and feature.
+
+    `image` is the sha256 of the picture, so that equal bytes are recognised; `hash` its perceptual
+    hash.
+    """
+
+    person: int
+    rows: NDArray
+
+
+def faces_of_people(
+    inputs: Inputs,
+    person_of: Mapping[str, int],
+    images: NDArray[np.int64],
+    spans: NDArray[np.bool_],
+    width: int,
+) -> Iterator[PersonFaces]:
+    """Go through the shards once and yield each person's faces.
+
+    person_of: name -> person, for the names that are wanted. images: (P,) faces of each person.
+    spans: (P,) whether the person's names lie in several shards. width: of the features. Only the
+    faces of those people wait, in a temporary file; of the others no more than a shard is held.
+    """
+    waiting = np.flatnonzero(spans)
+    end = np.cumsum(images[waiting])
+    place = dict(zip(waiting.tolist(), (end - images[waiting]).tolist(), strict=True))
+    filled = dict.fromkeys(place, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        total = int(end[-1]) if len(end) else 0
+        shape = (max(1, total),)
+        spill = np.memmap(Path(folder) / "faces", _row(width), mode="w+", shape=shape)
+        for shard in inputs.shards:
+            together: dict[int, list[NDArray]] = {}
+            for name, rows in _by_name(inputs, shard):
+                if name not in person_of:
+                    continue
+                person = person_of[name]
+                if person in place:
+                    start = place[person] + filled[person]
+                    spill[start : start + len(rows)] = rows
+                    filled[person] += len(rows)
+                else:
+                    together.setdefault(person, []).append(rows)
+            for person, parts in together.items():
+                yield _sorted(person, np.concatenate(parts))
+        for person, start in place.items():
+            yield _sorted(person, np.array(spill[start : start + filled[person]]))
+        del spill
+
+
+def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
+    faces = Faces.read(inputs, shard)
+    download = inputs.table("download", shard, ["key", "sha256"])
+    found = rows_of(faces.keys, download["key"])
+    images = download["sha256"].take(pa.array(found, mask=found < 0))
+    persons = inputs.table("persons", shard, ["crop", "photo_hash"])
+    hashes = persons["photo_hash"].take(pa.array(rows_of(pa.array(faces.crops), persons["crop"])))
+    rows = np.zeros(len(faces.crops), _row(faces.features.shape[1]))
+    rows["crop"] = faces.crops
+    rows["image"] = strings(images)
+    rows["hash"] = hashes.to_numpy()
+    rows["feature"] = faces.features
+    for name, of_name in faces.by_name():
+        yield name, rows[of_name]
+
+
+def _sorted(person: int, rows: NDArray) -> PersonFaces:
+    return PersonFaces(person, rows[np.argsort(rows["crop"])])

@@ -1,0 +1,71 @@
+"""Loose pictures as samples: read and decoded ahead, the person found in each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from model.features.samples import Sample
+from model.prefetch import ahead
+from pipelines.detection.subject import Finder
+from pipelines.engine.batches import windows
+from webbody.images import RGB, ImageError, decode
+from webbody.storage import Folder
+
+#: Pictures in which persons are searched together, and the most pixels they have together.
+WINDOW, PIXELS = 32, 100_000_000
+_THREADS = 4
+
+#: A picture's path in its folder, and its pixels.
+_Picture = tuple[str, RGB | ImageError]
+
+
+def read_pictures(
+    folder: Folder, keys: Sequence[str], finder: Finder, max_pixels: int
+) -> Iterator[Sample]:
+    """A sample for each picture (path in the folder), in their order.
+
+    A picture that cannot be read, or has more than `max_pixels`, is a sample with an outcome.
+    """
+    return find_in(folder.url, keys, lambda key: decode(folder.read(key), max_pixels), finder)
+
+
+def find_in(
+    source: str,
+    keys: Sequence[str],
+    picture_of: Callable[[str], RGB],
+    finder: Finder,
+) -> Iterator[Sample]:
+    """`read_pictures` of any source: `picture_of` gives the pixels of a key, called by threads.
+
+    It may raise OSError, and ImageError, whose outcome is the sample's.
+    """
+
+    def read(key: str) -> _Picture:
+        try:
+            return key, picture_of(key)
+        except ImageError as error:
+            return key, error
+        except OSError as error:
+            return key, ImageError("image:unreadable", error.strerror or str(error))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        decoded = ahead(pool, read, keys, 2 * _THREADS)
+        for window in windows(decoded, WINDOW, _pixels, PIXELS):
+            good = [picture for _, picture in window if not isinstance(picture, ImageError)]
+            subjects = iter(finder()(good) if good else [])
+            for key, picture in window:
+                if isinstance(picture, ImageError):
+                    yield Sample(source, key, outcome=picture.outcome)
+                else:
+                    subject = next(subjects)
+                    yield Sample(
+                        source,
+                        key,
+                        subject.image,
+                        subject.keypoints,
+                        mirrored=subject.mirrored,
+                        whole=subject.box is None,
+                    )
+
+
+def _pixels(picture: _Picture) -> int:
+    return 0 if isinstance(picture[1], ImageError) else picture[1].size // 3

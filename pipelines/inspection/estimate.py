@@ -1,0 +1,139 @@
+"""The dry run of a build: what the manifest holds, and what time and disk it will take."""
+
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+
+from pipelines.engine.graph import DOWNLOAD, STAGES
+from pipelines.engine.stage import ALL, run_shard
+from pipelines.stages.plan import Plan, no_usable_row
+from webbody.commit import read_record
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Worker seconds and output bytes per accepted manifest row."""
+
+    seconds: float
+    bytes: float
+
+
+#: Per accepted row: two CPU cores, demo models, 640 px photos of 1 to 3 people. A GPU, other
+#: models or images change these much; committed shards of the same folder are measured instead.
+DEFAULT_RATES = {
+    "download": Rate(0.036, 67_000),
+    "persons": Rate(0.027, 67_000),
+    "faces": Rate(0.028, 1_200),
+    "clusters": Rate(0.006, 50),
+    "identities": Rate(0.0005, 45),
+    "keypoints": Rate(0.003, 130),
+    "split": Rate(0.0003, 150),
+    "pack": Rate(0.003, 12_000),
+    "ledger": Rate(0.0005, 50),
+}
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """Shards that are not committed yet, their worker seconds and output bytes."""
+
+    shards: int
+    seconds: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `webbody build --plan` prints."""
+
+    rows: int
+    accepted: int
+    rejected: dict[str, int]
+    names: int
+    shards: int
+    stages: dict[str, StageEstimate]
+    wall_seconds: float
+    bytes: float
+    workers: str
+    source: str
+
+
+def estimate(config: BuildConfig) -> Estimate:
+    """Plan into a temporary folder and extrapolate; writes nothing to `config.out`.
+
+    Rates come from the shards already committed in `config.out`, else from DEFAULT_RATES.
+    """
+    if not config.manifest:
+        raise WebbodyError("No manifest is given; pass --manifest.")
+    with TemporaryDirectory(prefix="webbody-plan-") as scratch:
+        folder = Folder(scratch)
+        stage = Plan(manifest=config.manifest, **config.plan.model_dump())
+        counts = run_shard(stage, folder, ALL, "", {}).counts
+        if not counts["out"]:
+            raise WebbodyError(no_usable_row(config.manifest, folder))
+        shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
+        shards.remove("rejected")
+        names = sum(
+            len(
+                pq.read_table(folder.path(f"plan/{shard}.parquet"), columns=["name"])[
+                    "name"
+                ].unique()
+            )
+            for shard in shards
+        )
+    out = Folder(config.out) if config.out else None
+    rates, measured = measured_rates(out, shards)
+    stages = {}
+    for node in STAGES[1:]:
+        todo = [
+            s
+            for s in ((ALL,) if node.whole else shards)
+            if out is None or read_record(out, node.name, s) is None
+        ]
+        share = len(todo) / max(1, 1 if node.whole else len(shards))
+        rate, rows = rates[node.name], counts["out"] * share
+        stages[node.name] = StageEstimate(len(todo), rate.seconds * rows, rate.bytes * rows)
+    cpus = config.resources.cpus
+    if cpus is None:
+        import os
+
+        cpus = os.cpu_count() or 1
+    return Estimate(
+        rows=counts["in"],
+        accepted=counts["out"],
+        rejected={key: value for key, value in counts.items() if key.startswith("manifest:")},
+        names=names,
+        shards=len(shards),
+        stages=stages,
+        wall_seconds=sum(stage.seconds for stage in stages.values()) / cpus,
+        bytes=sum(stage.bytes for stage in stages.values()),
+        workers=f"{cpus} CPUs busy",
+        source=f"measured on {measured:,} rows in {config.out}"
+        if measured
+        else "measured on the demo on two CPU cores; build a part of your manifest to get your own",
+    )
+
+
+def measured_rates(out: Folder | None, shards: list[str]) -> tuple[dict[str, Rate], int]:
+    """Rates of the committed shards in a folder, and on how many rows they rest (0: defaults)."""
+    rates = dict(DEFAULT_RATES)
+    if out is None:
+        return rates, 0
+    rows = {
+        shard: record.counts.get("in", 0)
+        for shard in shards
+        if (record := read_record(out, DOWNLOAD.name, shard)) is not None
+    }
+    for node in STAGES[1:]:
+        if node.whole:
+            continue
+        records = [r for s in rows if (r := read_record(out, node.name, s)) is not None]
+        base = sum(rows[record.shard] for record in records)
+        if base:
+            size = sum(o.bytes for record in records for o in record.outputs.values())
+            rates[node.name] = Rate(sum(r.seconds for r in records) / base, size / base)
+    return rates, sum(rows.values())

@@ -1,0 +1,49 @@
+"""Report: contact sheets of a build as one HTML page, for people who would rather look."""
+
+from pipelines.diagnostics.ending import ending_of
+from pipelines.diagnostics.sentences import sentences
+from pipelines.inspection.build_files import BuildFiles
+from pipelines.inspection.report import funnel, sheets
+from pipelines.inspection.report.drawing import Album
+from pipelines.inspection.report.names import named_faces
+from pipelines.inspection.report.template import load_template
+
+FILE = "report.html"
+#: More would not fit into a page that every browser opens at once.
+MOST_IMAGES, MOST_NAMES = 96, 48
+
+
+def write_report(out: str, names: int = 12, images: int = 24) -> str:
+    """Write `out`/report.html for a finished or a partial build; returns its path or URL.
+
+    `images` pictures are shown per stage (at most 96) and the faces of `names` names (at most 48),
+    the same ones whenever nothing changed. The page is self-contained, under 8 MB, and shows names
+    and faces: it is for the builder, not for publication. Raises WebbodyError where `out` holds no
+    build.
+    """
+    with BuildFiles(out) as build:
+        text = page(build, min(names, MOST_NAMES), min(images, MOST_IMAGES))
+        build.folder.write_bytes(FILE, text.encode("utf-8", "replace"))
+        return f"{build.folder.url}/{FILE}"
+
+
+def page(build: BuildFiles, most_names: int, images: int) -> str:
+    """The page as text. The sections follow the data; each has its share of the page's bytes."""
+    sections = [
+        sheets.downloads(build, images, Album()),
+        sheets.persons(build, images, Album()),
+        sheets.faces(build, images, Album()),
+        # Many small pictures, and twice the bytes of the other sections.
+        named_faces(build, most_names, Album(2_100_000)),
+        sheets.keypoints(build, images, Album()),
+        sheets.samples(build, images, Album()),
+    ]
+    ending = ending_of(build)
+    return load_template("report.html").render(
+        manifest=build.manifest,
+        out=build.folder.url,
+        funnel=funnel.funnel(build),
+        ending=[] if ending.undecided else sentences(ending),
+        stages=funnel.stages(build),
+        sections=sections,
+    )

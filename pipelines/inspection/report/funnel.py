@@ -1,0 +1,136 @@
+"""The funnel: how many rows are left after each stage, and why the others are not."""
+
+from dataclasses import dataclass
+
+from pipelines.engine.graph import PACK, STAGES
+from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
+from pipelines.inspection.build_files import BuildFiles
+from pipelines.stages.ledger import KEPT
+
+#: What is true of the rows that are left, and the outcomes (their first parts) that end before.
+_STEPS = (
+    ("Good rows", "with a name and a URL, none twice", ("manifest", "takedown")),
+    ("Images", "fetched, and readable as a picture", ("download", "image")),
+    ("Persons", "at least one person is in it", ("person",)),
+    ("Faces", "one of them has a face to go by", ("face",)),
+    ("Agreeing faces", "which looks like the other faces of the name", ("cluster",)),
+    ("Clear identities", "and like nobody else in the build", ("identity",)),
+)
+
+#: Outcomes in plain words.
+_MEANINGS = {
+    "manifest:no-url": "the row has no URL",
+    "manifest:no-name": "the row has no name",
+    "manifest:bad-url": "the URL is none that can be fetched",
+    "manifest:bad-row": "the row cannot be read",
+    "manifest:duplicate": "the same URL and name stand in an earlier row",
+    "download:timeout": "the server fell silent",
+    "download:deadline": "the whole download took too long",
+    "download:dns": "the host name is not known any more",
+    "download:refused": "nobody answers at that address",
+    "download:private-address": "it leads into a private network",
+    "download:scheme": "neither http nor https",
+    "download:redirects": "sent from one address to the next too often",
+    "download:too-large": "more bytes than allowed",
+    "download:opt-out": "the owner does not want it to be used",
+    "download:truncated": "the body ended early",
+    "download:reset": "the connection broke",
+    "download:hash-mismatch": "the bytes have changed since the manifest was made",
+    "download:error": "something else went wrong",
+    "image:not-an-image": "a web page or something else came instead",
+    "image:unsupported-format": "a picture of a kind that is not read",
+    "image:too-large": "more pixels than allowed, or more work than they are worth",
+    "image:too-small": "too few pixels to show anybody",
+    "image:truncated": "the file is cut off",
+    "image:unreadable": "the file is damaged",
+    "person:none": "nobody was found",
+    "person:too-small": "too few pixels of a person",
+    "face:none": "no face was found",
+    "face:low-score": "something like a face, but not surely",
+    "face:shared": "another, larger crop of the photo shows the same face",
+    "face:too-small": "too few pixels of a face",
+    "cluster:noise": "looks like no other face of this name",
+    "cluster:minor": "somebody else who also appears under this name",
+    "cluster:too-few": "too few images of this name to agree on a face",
+    "identity:ambiguous": "nearly, but not surely, the same as another name",
+    "identity:duplicate-of": "almost the same picture as one that is kept",
+    "identity:too-few": "too few images of the person were left",
+    "identity:unmerged": "resembles several names that are not one person",
+    "takedown": "removed on request",
+}
+
+
+@dataclass
+class Reason:
+    """An outcome: its rows, and what it means."""
+
+    outcome: str
+    count: int
+    share: float
+    meaning: str
+
+
+@dataclass
+class Step:
+    """Rows that are left, and the outcomes of those that went just before."""
+
+    label: str
+    note: str
+    count: int
+    share: float
+    lost: list[Reason]
+
+
+@dataclass
+class Funnel:
+    """All rows of the manifest: kept + lost + undecided = rows."""
+
+    rows: int
+    kept: int
+    undecided: int
+    steps: list[Step]
+
+
+def funnel(build: BuildFiles) -> Funnel:
+    """The funnel from the commit records of plan and ledger."""
+    outcomes, rows = outcome_counts(build.folder, build.planned)
+    kept = outcomes.pop(KEPT, 0)
+    undecided = rows - kept - sum(outcomes.values())
+    steps = [Step("Rows", "all lines of the manifest", rows, 1.0, [])]
+    left = rows
+    for label, note, groups in _STEPS:
+        lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
+        left -= sum(reason.count for reason in lost)
+        steps.append(Step(label, note, left, left / max(rows, 1), lost))
+    known = {group for *_, groups in _STEPS for group in groups}
+    rest = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] not in known}, rows)
+    steps.append(Step("Kept", "labelled samples in the shards", kept, kept / max(rows, 1), rest))
+    return Funnel(rows, kept, undecided, steps)
+
+
+def _reasons(outcomes: dict[str, int], rows: int) -> list[Reason]:
+    """Most frequent first."""
+    order = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    return [Reason(name, n, n / max(rows, 1), _meaning(name)) for name, n in order]
+
+
+def _meaning(outcome: str) -> str:
+    group, _, rest = outcome.partition(":")
+    if rest.startswith("http-"):
+        return f"the server answered with HTTP status {rest[5:]}"
+    if group == "identity" and rest.startswith("leak:"):
+        return f"a person of the validation set {rest[5:]}"
+    return _MEANINGS.get(outcome, "")
+
+
+def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
+    """Each stage with its totals and the shards it has in all (0: not known yet)."""
+    totals = stage_totals(build.folder, build.planned, build.packs)
+    return [
+        (
+            node.name,
+            totals[node.name],
+            1 if node.whole else len(build.packs if node is PACK else build.planned),
+        )
+        for node in STAGES
+    ]

@@ -1,0 +1,277 @@
+"""Contact sheets: tiles of sample images, one sheet for each stage that makes pictures."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.detection.simcc import SOFTMAX
+from pipelines.detection.upper_body import SEEN
+from pipelines.inspection.build_files import BuildFiles
+from pipelines.inspection.report.choosing import in_turns, kind, mixed
+from pipelines.inspection.report.drawing import (
+    KEPT,
+    REJECTED,
+    Album,
+    Drawing,
+    around,
+    decoded,
+    seen_above,
+)
+from webbody.images import RGB
+from webbody.plain_text import plain_text
+from webbody.shards import read_members
+from webbody.skeleton import COUNT, from_coco17
+
+#: Longer side of the pictures in pixels: about twice their size on a page of usual width.
+SIDE, SMALL = 340, 200
+
+
+@dataclass
+class Tile:
+    """A captioned picture, or why there is none. `outcome` is set where the item was rejected."""
+
+    title: str
+    picture: str | None = None
+    empty: str = ""
+    outcome: str | None = None
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Sheet:
+    """A section of tiles; `gap` says why there are none, `shape` how tall they are."""
+
+    id: str
+    title: str
+    lead: str
+    shape: str
+    gap: str | None = None
+    legend: bool = False
+    tiles: list[Tile] = field(default_factory=list)
+
+
+def downloads(build: BuildFiles, count: int, album: Album) -> Sheet:
+    """Photos as they came, and failures with their reason."""
+    sheet = Sheet(
+        "downloads",
+        "Downloads",
+        "Photos as the web served them, and in red frames what could not be fetched or used.",
+        "photo",
+        build.gap("download", images=False),
+    )
+    columns = ("key", "url", "outcome", "detail", "hash_match", "bytes", "width", "height",
+               "format", "offset", "length")  # fmt: skip
+    for row in mixed(_rows(build, "download", columns), count, "key"):
+        url = plain_text(row["url"], 300)
+        if row["outcome"]:
+            lines = [plain_text(row["detail"] or "", 120), url]
+            sheet.tiles.append(_rejected(row, "no image", lines=lines))
+            continue
+        changed = "" if row["hash_match"] in (None, True) else "not the bytes of the manifest"
+        title = f"{row['width']} × {row['height']} {row['format']}, {_size(row['bytes'])}"
+        tile = _tile(title, lines=[changed, url])
+        _show(tile, album, build.image("download", row), _plainly)
+        sheet.tiles.append(tile)
+    return sheet
+
+
+def persons(build: BuildFiles, count: int, album: Album) -> Sheet:
+    """Photos with the boxes and COCO keypoints of everybody in them."""
+    sheet = Sheet(
+        "persons",
+        "Persons",
+        "Every person that the detector found, with box and COCO keypoints; each becomes a crop.",
+        "photo",
+        build.gap("persons", images=False) or build.gap("download"),
+        legend=True,
+    )
+    if sheet.gap:
+        return sheet
+    columns = ("crop", "key", "index", "outcome", "detail", "box", "score", "keypoints")
+    rows = _rows(build, "persons", columns)
+    of_photo: dict[str, list[dict]] = defaultdict(list)
+    for row in rows:
+        of_photo[row["key"]].append(row)
+    sources = _by(build, "download", "key", {row["shard"] for row in rows})
+    for row in mixed([row for row in rows if row["index"] <= 0], count, "key"):
+        found = [] if row["outcome"] else of_photo[row["key"]]
+        if found:
+            scores = " · ".join(f"{person['score']:.2f}" for person in found)
+            title = "1 person" if len(found) == 1 else f"{len(found)} persons"
+            tile = _tile(title, lines=[f"score {scores}"])
+        else:
+            tile = _rejected(row)
+        photo = build.image("download", sources.get(row["key"], {}))
+        _show(tile, album, photo, partial(_with_persons, found))
+        sheet.tiles.append(tile)
+    return sheet
+
+
+def faces(build: BuildFiles, count: int, album: Album) -> Sheet:
+    """Crops around the face with its box and landmarks; rejected ones with the reason."""
+    sheet = Sheet(
+        "faces",
+        "Faces",
+        "The face in each person crop with its five landmarks: it tells who somebody is, so "
+        "doubtful ones are dropped.",
+        "square",
+        build.gap("faces", images=False) or build.gap("persons"),
+    )
+    if sheet.gap:
+        return sheet
+    columns = ("crop", "key", "outcome", "detail", "box", "landmarks", "score", "norm")
+    rows = _rows(build, "faces", columns)
+    crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
+    for row in mixed(rows, count, "crop"):
+        score = "" if row["score"] is None else f"score {row['score']:.3f}"
+        norm = "" if row["norm"] is None else f"norm {row['norm']:.1f}"
+        tile = _rejected(row, lines=[score]) if row["outcome"] else _tile(score, lines=[norm])
+        crop = build.image("persons", crops.get(row["crop"], {}))
+        _show(tile, album, crop, partial(_with_face, row))
+        sheet.tiles.append(tile)
+    return sheet
+
+
+def keypoints(build: BuildFiles, count: int, album: Album) -> Sheet:
+    """Kept crops with the 19 points."""
+    sheet = Sheet(
+        "keypoints",
+        "Keypoints",
+        "Crops that are kept, with the 19 keypoints of the final skeleton; points that cannot be "
+        "seen are absent.",
+        "tall",
+        build.gap("keypoints", images=False) or build.gap("persons"),
+        legend=True,
+    )
+    if sheet.gap:
+        return sheet
+    for shard in build.shards("keypoints", 1):
+        table = build.table("keypoints", shard, ["crop"])
+        if table is not None and SOFTMAX in (table.schema.metadata or {}):
+            sheet.lead += (
+                f" Confidences: {plain_text(table.schema.metadata[SOFTMAX].decode(), 160)}."
+            )
+    rows = _rows(build, "keypoints", ("crop", "key", "person", "outcome", "keypoints"))
+    crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
+    for row in mixed(rows, count, "crop"):
+        points = np.reshape(row["keypoints"] or np.zeros((COUNT, 3)), (COUNT, 3))
+        lines = [_seen(points)]
+        named = f"person {row['person']}"
+        tile = _rejected(row, lines=lines) if row["outcome"] else _tile(named, lines=lines)
+        crop = build.image("persons", crops.get(row["crop"], {}))
+        _show(tile, album, crop, partial(_with_points, points))
+        sheet.tiles.append(tile)
+    return sheet
+
+
+def samples(build: BuildFiles, count: int, album: Album) -> Sheet:
+    """Packed samples, read back from the shards as a trainer would."""
+    sheet = Sheet(
+        "samples",
+        "Final samples",
+        "What a trainer reads from the shards: the crop on a white square, its keypoints, and the "
+        "number of the person.",
+        "square",
+        build.gap("pack"),
+        legend=True,
+    )
+    if sheet.gap:
+        return sheet
+    # The shards are shuffled, so that the first samples of each are as good as any.
+    shards = build.shards("pack", count)
+    each = -(-count // len(shards))
+    found = [sample for shard in shards for sample in _first(build, shard, each)]
+    for jpeg, about in in_turns(found, count, lambda s: s[1]["split"], lambda s: s[1]["key"]):
+        points = np.reshape(about["keypoints"], (COUNT, 3))
+        tile = _tile(f"person {about['person']}", lines=[f"{about['split']} · {_seen(points)}"])
+        _show(tile, album, jpeg, partial(_with_points, points))
+        sheet.tiles.append(tile)
+    return sheet
+
+
+def _tile(title: str, lines: Iterable[str]) -> Tile:
+    return Tile(title, lines=[line for line in lines if line])
+
+
+def _rejected(row: dict[str, Any], empty: str = "", lines: Iterable[str] = ()) -> Tile:
+    """A tile for a row with an outcome: that is its title."""
+    detail = plain_text(row.get("detail") or "", 120)
+    lines = list(lines) or [detail]
+    return Tile(kind(row["outcome"]), None, empty, row["outcome"], [line for line in lines if line])
+
+
+def _show(tile: Tile, album: Album, data: bytes | None, draw: Callable[[RGB], Drawing]) -> None:
+    """Put the drawing of an image into the tile, or say why there is none."""
+    rgb = decoded(data)
+    if rgb is None:
+        tile.empty = "no image" if data is None else "cannot be read"
+        return
+    tile.picture = album.add(draw(rgb))
+    tile.empty = "left out, the page is full"
+
+
+def _plainly(rgb: RGB) -> Drawing:
+    return Drawing(rgb, SIDE)
+
+
+def _with_points(points: NDArray[np.floating], rgb: RGB) -> Drawing:
+    return Drawing(rgb, SIDE).skeleton(points)
+
+
+def _with_persons(found: list[dict[str, Any]], rgb: RGB) -> Drawing:
+    drawing = Drawing(rgb, SIDE)
+    for person in reversed(found):  # the largest on top
+        points = np.reshape(np.array(person["keypoints"], np.float32), (17, 3))
+        drawing.box(person["box"], KEPT).skeleton(from_coco17(seen_above(points, SEEN)))
+    return drawing
+
+
+def _with_face(row: dict[str, Any], rgb: RGB) -> Drawing:
+    """The surroundings of the face, or the whole crop where none was found."""
+    if not row["box"]:
+        return Drawing(rgb, SMALL)
+    drawing = Drawing(rgb, SMALL, around(row["box"], 0.45))
+    drawing.box(row["box"], REJECTED if row["outcome"] else KEPT)
+    return drawing.dots(row["landmarks"] or [])
+
+
+def _seen(points: NDArray[np.floating]) -> str:
+    return f"{int((points[:, 2] > 0).sum())} of {COUNT} points"
+
+
+def _first(build: BuildFiles, shard: str, count: int) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The first samples of a packed shard: image and description."""
+    if build.tar("pack", shard) is None:
+        return
+    parts: dict[str, dict[str, bytes]] = defaultdict(dict)
+    with build.folder.open(f"pack/{shard}.tar") as file:
+        for name, data in read_members(file):
+            key, _, ending = name.partition(".")
+            parts[key][ending] = data
+            if {"jpg", "json"} <= parts[key].keys():
+                yield parts[key]["jpg"], json.loads(parts.pop(key)["json"])
+                count -= 1
+                if not count:
+                    return
+
+
+def _rows(build: BuildFiles, stage: str, columns: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of a stage in some shards."""
+    columns = tuple(columns)
+    return [row for shard in build.shards(stage) for row in build.rows(stage, shard, columns)]
+
+
+def _by(build: BuildFiles, stage: str, key: str, shards: Iterable[str]) -> dict[str, dict]:
+    """Where the images of a stage lie in the tars of these shards, by key or crop."""
+    columns = (key, "offset", "length")
+    return {row[key]: row for shard in sorted(shards) for row in build.rows(stage, shard, columns)}
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:,.0f}\N{NO-BREAK SPACE}kB"

@@ -1,1 +1,0 @@
-"""People who are known: galleries of validation sets, thresholds calibrated on them."""

@@ -1,0 +1,165 @@
+"""Clusters: of all faces that a name's images show, those of the person who bears the name."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.identity.density import NOISE, dbscan
+from pipelines.identity.features import Floats, centre, from_column, kept, rows_of, unit
+from webbody.errors import WebbodyError
+
+SCHEMA = pa.schema(
+    [
+        ("crop", pa.string()),
+        ("key", pa.string()),
+        ("name", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("cluster", pa.int32()),
+        ("links", pa.int32()),
+        ("similarity", pa.float32()),
+    ]
+)
+
+
+class Clusters(Stage):
+    """DBSCAN for each name; the largest cluster is the person (paper, section 3.4).
+
+    One row for each trusted face. `cluster` counts the clusters of a name, 0 being the person and
+    -1 noise; `links` is the number of other faces within eps; `similarity` the cosine to the
+    person's centre, null where a name has no person.
+    """
+
+    name = "clusters"
+    needs = ("plan", "faces")
+
+    def __init__(self, *, eps: float, min_samples: int, min_images: int) -> None:
+        self.eps = eps
+        self.min_samples = min_samples
+        self.min_images = min_images
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        plan = inputs.table("plan", columns=["key", "name"])
+        faces = kept(inputs.table("faces", columns=["crop", "key", "outcome", "feature"]))
+        planned = rows_of(faces["key"], plan["key"])
+        if (planned < 0).any():
+            raise WebbodyError(
+                f"Shard {inputs.shard}: `faces` has images that `plan` does not list; "
+                "remove the folder `faces` and build again."
+            )
+        names = plan["name"].take(pa.array(planned))
+        crops, keys = strings(faces["crop"]), strings(faces["key"])
+        features = from_column(faces["feature"])
+
+        result = Found.empty(len(faces))
+        for rows in by_name(names, crops):
+            found = self.person_of(features[rows], crops[rows], keys[rows])
+            result.put(rows, found)
+            for key, outcome in zip(keys[rows], found.outcome, strict=True):
+                outputs.tally.add(key, outcome)
+        outputs.table(
+            pa.table(
+                {
+                    "crop": faces["crop"],
+                    "key": faces["key"],
+                    "name": names,
+                    "outcome": pa.array(result.outcome, pa.string()),
+                    "detail": pa.array(result.detail, pa.string()),
+                    "cluster": result.cluster,
+                    "links": result.links,
+                    "similarity": pa.array(result.similarity, from_pandas=True),
+                },
+                SCHEMA,
+            )
+        )
+        return {"in": len(faces), "out": sum(value is None for value in result.outcome)}
+
+    def person_of(
+        self, features: Floats, crops: NDArray[np.str_], keys: NDArray[np.str_]
+    ) -> "Found":
+        """Find the person among the faces of a name: raw features (N, D), sorted by crop.
+
+        The largest cluster is the one with most images; of equal ones that with the smallest crop
+        key. Two faces of one image cannot both be the person: the one closer to the cluster's
+        centre stays, the other is `cluster:minor`.
+        """
+        found = Found.empty(len(features))
+        if len(np.unique(keys)) < self.min_images:
+            found.outcome[:] = "cluster:too-few"
+            found.cluster[:] = NOISE
+            return found
+        faces = unit(features)
+        labels, found.links[:] = dbscan(faces, self.eps, self.min_samples)
+        found.cluster[:] = _ranked(labels, keys)
+        person = found.cluster == 0
+        found.outcome[found.cluster == NOISE] = "cluster:noise"
+        found.outcome[found.cluster > 0] = "cluster:minor"
+        if not person.any():
+            return found
+        closeness = faces @ unit(centre(features[person]))
+        first_of: dict[str, str] = {}
+        for row in sorted(np.flatnonzero(person), key=lambda row: (-closeness[row], row)):
+            if keys[row] in first_of:
+                found.outcome[row] = "cluster:minor"
+                found.detail[row] = f"same image as {first_of[keys[row]]}"
+                person[row] = False
+            else:
+                first_of[keys[row]] = crops[row]
+        found.similarity[:] = faces @ unit(centre(features[person]))
+        if person.sum() < self.min_images:
+            found.outcome[person] = "cluster:too-few"
+        return found
+
+
+@dataclass
+class Found:
+    """Columns of the table for the faces of a name or of a shard."""
+
+    outcome: NDArray[np.object_]
+    detail: NDArray[np.object_]
+    cluster: NDArray[np.int32]
+    links: NDArray[np.int32]
+    similarity: Floats  # NaN: none
+
+    @classmethod
+    def empty(cls, count: int) -> "Found":
+        return cls(
+            np.full(count, None, object),
+            np.full(count, None, object),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int32),
+            np.full(count, np.nan, np.float32),
+        )
+
+    def put(self, rows: NDArray[np.int64], other: "Found") -> None:
+        """Fill these rows from the columns of a name."""
+        for column, value in vars(other).items():
+            getattr(self, column)[rows] = value
+
+
+def strings(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """A column of strings as a numpy array."""
+    return np.array(column.to_pylist(), dtype=str)
+
+
+def by_name(names: pa.ChunkedArray, crops: NDArray[np.str_]) -> Iterator[NDArray[np.int64]]:
+    """The rows of each name, sorted by crop so that the order of a table decides nothing."""
+    if len(names) == 0:
+        return
+    codes = names.combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.lexsort((crops, codes))
+    yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+def _ranked(labels: NDArray[np.int64], keys: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Labels renumbered by images (largest first), then by first face; noise stays noise."""
+    clusters = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
+    clusters.sort(key=lambda rows: (-len(np.unique(keys[rows])), rows[0]))
+    ranked = np.full(len(labels), NOISE, np.int64)
+    for rank, rows in enumerate(clusters):
+        ranked[rows] = rank
+    return ranked

@@ -1,0 +1,219 @@
+"""The faces stage: the face of each person crop, aligned and embedded."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from model.prefetch import ahead
+from pipelines.detection import families
+from pipelines.detection.embedding import Embedder, align, alignments, moved
+from pipelines.detection.face_deduplication import settle
+from pipelines.detection.face_detection import FaceDetector
+from pipelines.detection.face_detection import Faces as Detected
+from pipelines.detection.upper_body import SEEN, upper_body
+from pipelines.engine.batches import windows
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.identity.features import EMBEDDER, to_column
+from webbody.images import ImageError, decode
+
+COLUMNS = {
+    "crop": pa.string(),
+    "key": pa.string(),
+    "outcome": pa.string(),
+    "detail": pa.string(),
+    "box": pa.list_(pa.float32()),
+    "landmarks": pa.list_(pa.float32()),
+    "score": pa.float32(),
+}
+
+#: Faces below this are not even reported as `face:low-score`; never above the setting itself.
+FLOOR = 0.3
+#: Sizes of a face that its centre may be away from the keypoints of nose and eyes.
+FAR = 1.5
+#: Crops whose heads are detected together. Fixed, so that the tiles of a canvas, and with them the
+#: last digits of the results, do not depend on a resource setting.
+WINDOW = 64
+#: Pixels of the heads that are held in memory at the same time (3 bytes each).
+PIXELS = 100_000_000
+
+
+@dataclass
+class _Head:
+    """A crop's upper body: its pixels, where it lies in the crop, the keypoints in its pixels."""
+
+    row: dict[str, Any]
+    image: NDArray[np.uint8] | ImageError
+    origin: tuple[int, int] = (0, 0)
+    located: bool = False
+    keypoints: NDArray[np.float32] | None = None
+
+    @property
+    def pixels(self) -> int:
+        return 0 if isinstance(self.image, ImageError) else self.image.size // 3
+
+
+class Faces(Stage):
+    """Detects the face in the upper body of each crop, aligns it and computes its feature."""
+
+    name = "faces"
+    needs = ("persons",)
+    version = 2  # a face that two crops share stays with one of them
+
+    def __init__(
+        self,
+        *,
+        detector: str,
+        detector_size: int,
+        embedder: str,
+        min_score: float | None,
+        min_size: float,
+        device: str = "auto",
+        batch: int = 32,
+        threads: int = 1,
+    ) -> None:
+        family = families.face_detector(detector)
+        self.min_score = families.threshold(family, min_score, "faces.min_score")
+        self.detector = FaceDetector(
+            detector, detector_size, min(FLOOR, self.min_score), device, threads
+        )
+        self.embedder = Embedder(embedder, device, batch, threads)
+        self.min_size, self.threads = min_size, threads
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        rows: list[dict[str, Any]] = []
+        features: list[NDArray[np.float32]] = []
+        crops = _crops(inputs)
+        with ThreadPoolExecutor(self.threads) as pool:
+            heads = _heads(inputs, crops, pool, 2 * self.threads)
+            for window in windows(heads, WINDOW, lambda head: head.pixels, PIXELS):
+                aligned, landmarks = self._aligned(window)
+                features.append(self.embedder(aligned, landmarks))
+                rows += [head.row for head in window]
+                for head in window:
+                    outputs.tally.add(head.row["key"], head.row["outcome"])
+        embedded = np.array([row["outcome"] is None for row in rows], bool)
+        settle(rows, {crop["crop"]: crop for crop in crops})
+        outputs.table(self._table(rows, embedded, features))
+        return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
+
+    def _aligned(self, window: list[_Head]) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
+        """Fill in the rows; the aligned faces of the accepted ones and their landmarks."""
+        good = [head for head in window if not isinstance(head.image, ImageError)]
+        pictures = [head.image for head in good if not isinstance(head.image, ImageError)]
+        found = self.detector(pictures, [not head.located for head in good])
+        accepted: list[int] = []
+        landmarks: list[NDArray[np.float32]] = []
+        for index, (head, faces) in enumerate(zip(good, found, strict=True)):
+            chosen = choose(
+                faces, head.keypoints, pictures[index].shape[1], pictures[index].shape[0]
+            )
+            if chosen is None:
+                head.row["outcome"] = "face:none"
+                continue
+            origin = np.array(head.origin, np.float32)
+            head.row["box"] = (faces.boxes[chosen].reshape(2, 2) + origin).reshape(-1)
+            head.row["landmarks"] = (faces.landmarks[chosen] + origin).reshape(-1)
+            head.row["score"] = faces.scores[chosen]
+            head.row["outcome"] = self._judge(faces.boxes[chosen], faces.scores[chosen])
+            if head.row["outcome"] is None:
+                accepted.append(index)
+                landmarks.append(faces.landmarks[chosen])
+        marks = np.array(landmarks, np.float32).reshape(-1, 5, 2)
+        transforms = alignments(marks)
+        aligned = [
+            align(pictures[index], transform)
+            for index, transform in zip(accepted, transforms, strict=True)
+        ]
+        return aligned, moved(marks, transforms)
+
+    def _judge(self, box: NDArray[np.float32], score: float) -> str | None:
+        if score < self.min_score:
+            return "face:low-score"
+        if max(box[2] - box[0], box[3] - box[1]) < self.min_size:
+            return "face:too-small"
+        return None
+
+    def _table(
+        self,
+        rows: list[dict[str, Any]],
+        embedded: NDArray[np.bool_],
+        parts: list[NDArray[np.float32]],
+    ) -> pa.Table:
+        """The rows that go on with features, raw in half precision, and their norms."""
+        width = self.embedder.width
+        features = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+        kept = np.array([row["outcome"] is None for row in rows], bool)
+        halves = np.zeros((len(rows), width), np.float16)
+        halves[embedded] = features
+        norms = np.zeros(len(rows), np.float32)
+        norms[embedded] = np.linalg.norm(features, axis=1)
+        table = pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
+        table = table.append_column("feature", to_column(halves, ~kept))
+        table = table.append_column("norm", pa.array(norms, mask=~kept))
+        return table.replace_schema_metadata({EMBEDDER: self.embedder.digest})
+
+
+def choose(
+    faces: Detected, keypoints: NDArray[np.float32] | None, width: int, height: int
+) -> int | None:
+    """Which face is the person's: the one at the keypoints of the head, else the large and central.
+
+    keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face; a
+    doubtful face must lie closer than a certain one, and one that lies FAR from the head is
+    somebody else's. None where the person has no face.
+    """
+    if len(faces.boxes) == 0:
+        return None
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    points = None if keypoints is None else keypoints[:3][keypoints[:3, 2] >= SEEN][:, :2]
+    if points is not None and len(points):
+        centres = faces.landmarks[:, :3].mean(1)
+        away = np.linalg.norm(centres - points.mean(0), axis=1) / np.maximum(sides.max(1), 1)
+        best = int(np.argmin(away - faces.scores))
+        return best if away[best] <= FAR else None
+    offsets = faces.boxes.reshape(-1, 2, 2).mean(1) - np.array([width / 2, height / 2])
+    return int(np.argmax(sides.prod(1) - 2 * (offsets**2).sum(1)))  # insightface's own measure
+
+
+def _crops(inputs: Inputs) -> list[dict[str, Any]]:
+    """The rows of the persons that go on."""
+    names = ["crop", "key", "outcome", "area", "keypoints", "width", "height"]
+    table = inputs.table("persons", columns=[*names, "digest", "offset", "length"])
+    return [row for row in table.to_pylist() if row["outcome"] is None]
+
+
+def _heads(
+    inputs: Inputs, crops: list[dict[str, Any]], pool: ThreadPoolExecutor, depth: int
+) -> Iterator[_Head]:
+    """The upper body of each crop, in the order of the table, decoded a few ahead."""
+    if not crops:
+        return
+    with inputs.random_access("persons") as tar:
+        sources = ((row, tar.read(row["offset"], row["length"])) for row in crops)
+        yield from ahead(pool, _decoded, sources, depth)
+
+
+def _decoded(source: tuple[dict[str, Any], bytes]) -> _Head:
+    crop, data = source
+    row: dict[str, Any] = {"crop": crop["crop"], "key": crop["key"], "outcome": None}
+    width, height = crop["width"], crop["height"]
+    if hashlib.blake2b(data, digest_size=10).hexdigest() != crop["digest"]:
+        raise OSError(f"the tar of crops is damaged at {crop['crop']}; remove it to make it anew")
+    try:
+        image = decode(data, width * height)
+    except ImageError as error:
+        row |= {"outcome": error.outcome, "detail": error.detail}
+        return _Head(row, error)
+    points = np.array(crop["keypoints"], np.float32).reshape(17, 3)
+    points[:, :2] -= np.array(crop["area"][:2], np.float32)
+    (left, top, right, bottom), located = upper_body(points, width, height)
+    points[:, :2] -= np.array([left, top], np.float32)
+    # A copy, so that the rest of the crop can be forgotten.
+    cut = np.ascontiguousarray(image[top:bottom, left:right])
+    return _Head(row, cut, (left, top), located, points)

@@ -1,0 +1,206 @@
+"""Identities: the names of the whole build become people; who is doubtful or leaked is dropped."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.detection.devices import choose_device
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.galleries.gallery import read_gallery
+from pipelines.identity import duplicates
+from pipelines.identity.centroids import Centres
+from pipelines.identity.features import kept
+from pipelines.identity.people_faces import faces_of_people
+from pipelines.identity.resolution import Decision, Judged, judge
+
+TOO_FEW, DUPLICATE = "identity:too-few", "identity:duplicate-of"
+
+SHARD = pa.schema(
+    [
+        ("crop", pa.string()),
+        ("key", pa.string()),
+        ("person", pa.int64()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("similarity", pa.float32()),
+    ]
+)
+PEOPLE = pa.schema(
+    [
+        ("person", pa.int64()),
+        ("images", pa.int32()),
+        ("names", pa.list_(pa.string())),
+        ("names_merged", pa.int32()),
+        ("outcome", pa.string()),
+    ]
+)
+PAIRS = pa.schema(
+    [
+        ("name_a", pa.string()),
+        ("name_b", pa.string()),
+        ("similarity", pa.float32()),
+        ("decision", pa.string()),
+    ]
+)
+
+
+class Identities(Stage):
+    """The final label table: merges, doubtful people, leaks, duplicates (facts of the pipeline).
+
+    `person` is dense from 0, in the order of the people's smallest crop keys, so that neither
+    names nor the order of shards matter; it is null wherever there is an outcome. `similarity` is
+    the cosine that decided an outcome. people.parquet lists the dropped people too, without a
+    number; pairs.parquet says what became of every similar pair.
+    """
+
+    name = "identities"
+    needs = ("download", "persons", "faces", "clusters")
+    version = 2  # near copies are found by a perceptual hash, too
+
+    def __init__(
+        self,
+        *,
+        similar: float,
+        ambiguous: float,
+        leak: float,
+        duplicate: float,
+        near_copy: int,
+        min_images: int,
+        galleries: Sequence[str],
+        device: str = "auto",
+    ) -> None:
+        self.similar = similar
+        self.ambiguous = ambiguous
+        self.leak = leak
+        self.duplicate = duplicate
+        self.near_copy = near_copy
+        self.min_images = min_images
+        self.galleries = [read_gallery(path) for path in galleries]
+        self.device = choose_device(device)
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        centres = Centres.read(inputs)
+        for gallery in self.galleries:
+            gallery.check(centres.embedder, centres.vectors.shape[1] if centres.names else None)
+        judged = judge(
+            centres,
+            self.galleries,
+            similar=self.similar,
+            ambiguous=self.ambiguous,
+            leak=self.leak,
+            device=self.device,
+        )
+        images = np.zeros(len(judged.outcome), np.int64)
+        np.add.at(images, judged.person, centres.images)
+        repeats = self._repeats(inputs, centres, judged, images)
+        judged.outcome[(images < self.min_images) & _stays(judged)] = TOO_FEW
+        label = np.where(_stays(judged), np.cumsum(_stays(judged)) - 1, -1)
+
+        person_of = dict(zip(centres.names, judged.person.tolist(), strict=True))
+        rows = out = 0
+        for shard in inputs.shards:
+            table = label_table(inputs, shard, person_of, judged, label, repeats)
+            outputs.table(table, f"{shard}.parquet")
+            rows += len(table)
+            out += table["outcome"].null_count
+        outputs.table(people_table(centres, judged, label, images), "people.parquet")
+        outputs.table(pairs_table(judged.decisions), "pairs.parquet")
+        return {
+            "in": rows,
+            "out": out,
+            "names": len(centres.names),
+            "people": label.max(initial=-1) + 1,
+        }
+
+    def _repeats(
+        self, inputs: Inputs, centres: Centres, judged: Judged, images: NDArray[np.int64]
+    ) -> dict[str, tuple[str, float]]:
+        """Crop -> the crop it repeats and their cosine; takes them off the people's `images`."""
+        stays = _stays(judged)
+        wanted = {
+            name: int(person)
+            for name, person in zip(centres.names, judged.person, strict=True)
+            if stays[person]
+        }
+        lowest = np.full(len(images), np.iinfo(np.int64).max)
+        highest = np.full(len(images), -1)
+        np.minimum.at(lowest, judged.person, centres.shards)
+        np.maximum.at(highest, judged.person, centres.shards)
+        spans = stays & (lowest < highest)
+        repeats: dict[str, tuple[str, float]] = {}
+        width = centres.vectors.shape[1]
+        for faces in faces_of_people(inputs, wanted, images.copy(), spans, width):
+            crops = faces.rows["crop"]
+            found = duplicates.find(
+                faces.rows["feature"],
+                faces.rows["image"],
+                np.ascontiguousarray(faces.rows["hash"]),
+                threshold=self.duplicate,
+                near=self.near_copy,
+            )
+            for row in np.flatnonzero(found.of >= 0):
+                repeats[str(crops[row])] = str(crops[found.of[row]]), float(found.cosine[row])
+                images[faces.person] -= 1
+        return repeats
+
+
+def _stays(judged: Judged) -> NDArray[np.bool_]:
+    return np.array([outcome is None for outcome in judged.outcome], bool)
+
+
+def label_table(
+    inputs: Inputs,
+    shard: str,
+    person_of: Mapping[str, int],
+    judged: Judged,
+    label: NDArray[np.int64],
+    repeats: Mapping[str, tuple[str, float]],
+) -> pa.Table:
+    """The rows of a shard: a person, or an outcome and the cosine that decided it."""
+    table = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
+    person: list[int | None] = []
+    outcome: list[str | None] = []
+    similarity: list[float | None] = []
+    for crop, name in zip(table["crop"].to_pylist(), table["name"].to_pylist(), strict=True):
+        number = person_of[name]
+        why, cosine = judged.outcome[number], judged.similarity[number]
+        if crop in repeats:
+            of, cosine = repeats[crop]
+            why = f"{DUPLICATE}:{of}"
+        person.append(int(label[number]) if why is None else None)
+        outcome.append(why)
+        similarity.append(None if np.isnan(cosine) else float(cosine))
+    return pa.table(
+        {
+            "crop": table["crop"],
+            "key": table["key"],
+            "person": pa.array(person, pa.int64()),
+            "outcome": pa.array(outcome, pa.string()),
+            "detail": pa.nulls(len(table), pa.string()),
+            "similarity": pa.array(similarity, pa.float32()),
+        },
+        SHARD,
+    )
+
+
+def people_table(
+    centres: Centres, judged: Judged, label: NDArray[np.int64], images: NDArray[np.int64]
+) -> pa.Table:
+    """Everybody, with the names they bear; images are those left of a kept person."""
+    names: list[list[str]] = [[] for _ in judged.outcome]
+    for name, person in zip(centres.names, judged.person, strict=True):
+        names[person].append(name)
+    columns = {
+        "person": pa.array(label, mask=label < 0),
+        "images": images,
+        "names": names,
+        "names_merged": [len(own) for own in names],
+        "outcome": list(judged.outcome),
+    }
+    return pa.table(columns, PEOPLE)
+
+
+def pairs_table(decisions: Sequence[Decision]) -> pa.Table:
+    return pa.Table.from_pylist([vars(decision) for decision in decisions], PAIRS)

@@ -1,0 +1,163 @@
+"""Pack: the final samples, white-letterboxed squares in WebDataset shards."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model.prefetch import ahead
+from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, committed
+from webbody import skeleton
+from webbody.images import decode, encode_jpeg, letterbox
+from webbody.storage import Folder
+
+INDEX = "pack/index.json"
+SCHEMA = pa.schema(
+    [
+        ("crop", pa.string()),
+        ("person", pa.int64()),
+        ("split", pa.string()),
+        ("sha256", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+    ]
+)
+#: Samples whose pictures are held in memory, so that the sources are read one after the other.
+WINDOW = 2048
+
+
+class Pack(Stage):
+    """Writes one output shard, such as train-000000, from the crops of many source shards.
+
+    A sample has the members `<crop>.jpg`, `<crop>.cls` (the person's number) and `<crop>.json`
+    (see `sample_json`). The index beside the tar lists the samples with sha256, offset and length
+    of their pictures.
+    """
+
+    name = "pack"
+    needs = ("split",)  # which holds the digests of the crops that are read
+
+    def __init__(self, *, size: int, quality: int, threads: int = 1) -> None:
+        self.size = size
+        self.quality = quality
+        self.threads = threads
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        samples = inputs.table("split")
+        tar = outputs.tar()
+        index: list[dict[str, Any]] = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            for start in range(0, len(samples), WINDOW):
+                rows = samples.slice(start, WINDOW).to_pylist()
+                for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
+                    crop, person = row["crop"], row["person"]
+                    offset, length = tar.add(f"{crop}.jpg", jpeg)
+                    tar.add(f"{crop}.cls", str(person).encode())
+                    tar.add(f"{crop}.json", sample)
+                    digest = hashlib.sha256(jpeg).hexdigest()
+                    values = (crop, person, row["split"], digest, offset, length)
+                    index.append(dict(zip(SCHEMA.names, values, strict=True)))
+        outputs.table(pa.Table.from_pylist(index, SCHEMA))
+        people = len({row["person"] for row in index})
+        return {"in": len(samples), "out": len(index), "people": people}
+
+    def _packed(
+        self, rows: list[dict[str, Any]], inputs: Inputs, pool: ThreadPoolExecutor
+    ) -> list[tuple[bytes, bytes]]:
+        """JPEG and JSON of each sample; read source by source, in the order of the rows."""
+        by_source = sorted(range(len(rows)), key=lambda i: (rows[i]["source"], rows[i]["offset"]))
+        crops = read_crops([rows[i] for i in by_source], inputs)
+        jobs = ((rows[i], data) for i, data in zip(by_source, crops, strict=True))
+        done = ahead(pool, lambda job: self._sample(*job), jobs, 2 * self.threads)
+        out: list[tuple[bytes, bytes]] = [(b"", b"")] * len(rows)
+        for i, packed in zip(by_source, done, strict=True):
+            out[i] = packed
+        return out
+
+    def _sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
+        image = decode(data, row["crop_width"] * row["crop_height"])
+        square, scale, left, top = letterbox(image, self.size)
+        points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
+        points[:, :2] = points[:, :2] * scale + (left, top)
+        return encode_jpeg(square, self.quality), sample_json(row, skeleton.clean(points))
+
+
+def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
+    """The crops' bytes; rows are sorted by source, so that one tar is open at a time.
+
+    Raises OSError where a crop is not the one that the split assigned.
+    """
+    source, reader = None, None
+    try:
+        for row in rows:
+            if reader is None or source != row["source"]:
+                if reader is not None:
+                    reader.close()
+                source, reader = row["source"], inputs.random_access("persons", row["source"])
+            data = reader.read(row["offset"], row["length"])
+            if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
+                raise OSError(f"persons/{source}.tar has changed: {row['crop']} is another picture")
+            yield data
+    finally:
+        if reader is not None:
+            reader.close()
+
+
+def sample_json(row: Mapping[str, Any], keypoints: np.ndarray) -> bytes:
+    """The sample's description: no name, no feature, no face box.
+
+    box: the crop's rectangle, xyxy in fractions of the upright original, whose size is width and
+    height. keypoints: (19, 3) x, y in pixels of the final image, and visibility.
+    """
+    sample = {
+        "key": row["crop"],
+        "person": row["person"],
+        "split": row["split"],
+        "url": row["url"],
+        "sha256": row["sha256"],
+        "box": [round(float(value), 6) for value in row["box"]],
+        "width": row["image_width"],
+        "height": row["image_height"],
+        "keypoints": [[round(float(value), 2) for value in point] for point in keypoints],
+    }
+    return json.dumps(sample, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def write_index(folder: Folder) -> dict[str, Any]:
+    """Write pack/index.json from the commit records: splits, their shards, samples and people.
+
+    Raises WebbodyError where an output shard has not been committed.
+    """
+    split = committed(folder, "split", ALL)
+    with folder.open("split/people.parquet") as file:
+        people = pq.read_table(file, columns=["split"])["split"].to_pylist()
+    splits: dict[str, Any] = {}
+    for name in sorted(split.outputs):
+        kind, dash, _ = name.partition("-")
+        if not dash:
+            continue
+        shard = name.removesuffix(".parquet")
+        record = committed(folder, "pack", shard)
+        tar = record.outputs[f"{shard}.tar"]
+        entry = splits.setdefault(
+            kind, {"samples": 0, "people": people.count(kind), "bytes": 0, "shards": []}
+        )
+        entry["samples"] += record.counts["out"]
+        entry["bytes"] += tar.bytes
+        entry["shards"].append(
+            {
+                "name": f"{shard}.tar",
+                "samples": record.counts["out"],
+                "people": record.counts["people"],
+                "bytes": tar.bytes,
+                "sha256": tar.sha256,
+            }
+        )
+    index = {"format": "webdataset", "splits": splits}
+    folder.write_bytes(INDEX, (json.dumps(index, indent=1, sort_keys=True) + "\n").encode())
+    return index

@@ -1,0 +1,219 @@
+"""The persons stage: photos in, native-resolution crops with boxes and COCO keypoints out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from model.prefetch import ahead
+from pipelines.detection import families
+from pipelines.detection.detections import Detections
+from pipelines.detection.person_detection import PersonDetector
+from pipelines.engine.batches import windows
+from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.identity.perceptual_hash import perceptual_hash
+from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
+
+SCHEMA = pa.schema(
+    {
+        "crop": pa.string(),
+        "key": pa.string(),
+        "index": pa.int32(),
+        "outcome": pa.string(),
+        "detail": pa.string(),
+        "box": pa.list_(pa.float32()),
+        "area": pa.list_(pa.int32()),
+        "score": pa.float32(),
+        "keypoints": pa.list_(pa.float32()),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "digest": pa.string(),
+        "photo_hash": pa.int64(),
+        "offset": pa.int64(),
+        "length": pa.int64(),
+    }
+)
+
+#: Of a photo without a person the best score is told down to this, so that whoever looks for the
+#: right threshold sees what another one would find; never above the threshold itself.
+FLOOR = 0.1
+#: Quality of the crops; with full colour resolution they can be cut and scaled again unharmed.
+JPEG_QUALITY = 95
+#: Pixels of the photos that are held in memory at the same time (3 bytes each).
+PIXELS = 100_000_000
+
+
+@dataclass
+class _Photo:
+    key: str
+    image: NDArray[np.uint8] | ImageError
+
+    @property
+    def pixels(self) -> int:
+        return 0 if isinstance(self.image, ImageError) else self.image.size // 3
+
+
+#: A row of the table, and the pixels of its crop if there is one.
+_Row = tuple[dict[str, Any], NDArray[np.uint8] | None]
+
+
+class Persons(Stage):
+    """Finds the persons of each photo and cuts out the largest.
+
+    Writes a tar of crops and a row for each; a photo without a crop gets one row that says why.
+    """
+
+    name = "persons"
+    needs = ("download",)
+    version = 4  # photos are hashed
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        confidence: float | None,
+        iou: float,
+        image_size: int,
+        padding: float,
+        max_persons: int,
+        min_side: int,
+        family: str | None = None,
+        device: str = "auto",
+        batch: int = 32,
+        threads: int = 1,
+    ) -> None:
+        contract = families.person_detector(model, family)
+        self.confidence = families.threshold(contract, confidence, "persons.confidence")
+        floor = min(FLOOR, self.confidence)
+        self.detector = PersonDetector(
+            model, floor, iou, image_size, device, batch, threads, family
+        )
+        self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
+        self.batch, self.threads = batch, threads
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        rows: list[dict[str, Any]] = []
+        tar = outputs.tar()
+        count = 0
+        with ThreadPoolExecutor(self.threads) as pool:
+            photos = _photos(inputs, pool, 2 * self.threads)
+            for window in windows(photos, self.batch, lambda photo: photo.pixels, PIXELS):
+                count += len(window)
+                found = self._rows(window)
+                for (row, _), jpeg in zip(found, pool.map(_encoded, found), strict=True):
+                    if jpeg is not None:
+                        row["offset"], row["length"] = tar.add(f"{row['crop']}.jpg", jpeg)
+                        row["digest"] = hashlib.blake2b(jpeg, digest_size=10).hexdigest()
+                    rows.append(row)
+                    outputs.tally.add(row["key"], row["outcome"])
+        outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
+        return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
+
+    def _rows(self, window: list[_Photo]) -> list[_Row]:
+        """The rows of some photos, each with the pixels of its crop if there is one."""
+        images = [photo.image for photo in window if not isinstance(photo.image, ImageError)]
+        found = iter(self.detector(images))
+        rows: list[_Row] = []
+        for photo in window:
+            if isinstance(photo.image, ImageError):
+                rows.append((_rejected(photo.key, photo.image.outcome, photo.image.detail), None))
+                continue
+            height, width = photo.image.shape[:2]
+            doubtful = next(found)
+            persons = doubtful.above(self.confidence)
+            large = select(persons, width, height, self.padding, self.min_side)
+            kept = large[: self.max_persons]
+            if not kept:
+                outcome = "person:too-small" if len(persons.boxes) else "person:none"
+                score = doubtful.scores.max() if len(doubtful.scores) else None
+                rows.append((_rejected(photo.key, outcome) | {"score": score}, None))
+            photo_hash = perceptual_hash(photo.image) if kept else None
+            for index, (which, (left, top, right, bottom)) in enumerate(kept):
+                row = {
+                    "crop": f"{photo.key}-{index}",
+                    "key": photo.key,
+                    "index": index,
+                    "outcome": None,
+                    "box": persons.boxes[which],
+                    "area": [left, top, right, bottom],
+                    "score": persons.scores[which],
+                    "keypoints": persons.keypoints[which].reshape(-1),
+                    "width": right - left,
+                    "height": bottom - top,
+                    "photo_hash": photo_hash,
+                }
+                rows.append((row, photo.image[top:bottom, left:right]))
+        return rows
+
+
+def select(
+    persons: Detections, width: int, height: int, padding: float, min_side: int
+) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """Index and padded integer area of the persons whose area is large enough, largest first."""
+    areas = [padded(box, padding, width, height) for box in persons.boxes]
+    sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
+    # Equal sizes are ordered by score, then by place: the order must not depend on chance.
+    order = sorted(
+        range(len(areas)),
+        key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
+    )
+    return [
+        (i, areas[i])
+        for i in order
+        if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= min_side
+    ]
+
+
+def padded(
+    box: NDArray[np.float32], padding: float, width: int, height: int
+) -> tuple[int, int, int, int]:
+    """The integer rectangle around a box (4,) xyxy with a margin, inside the photo."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    x, y = padding * (x2 - x1), padding * (y2 - y1)
+    left, top = max(0, int(np.floor(x1 - x))), max(0, int(np.floor(y1 - y)))
+    right, bottom = min(width, int(np.ceil(x2 + x))), min(height, int(np.ceil(y2 + y)))
+    return left, top, right, bottom
+
+
+def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:
+    """The downloaded photos in the order of the table, decoded a few ahead."""
+    names = ["key", "outcome", "sha256", "width", "height", "offset", "length"]
+    table = inputs.table("download", columns=names)
+    good = [row for row in table.to_pylist() if row["outcome"] is None]
+    if not good:
+        return
+    with inputs.random_access("download") as tar:
+        # No more pixels are decoded than the header promised when the file was checked.
+        sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
+        yield from ahead(pool, _decoded, sources, depth)
+
+
+def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
+    row, data = source
+    if hashlib.sha256(data).hexdigest() != row["sha256"]:
+        # A damaged disk must not turn good photos into unreadable ones.
+        raise OSError(
+            f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
+        )
+    try:
+        return _Photo(row["key"], decode(data, _room(row["width"] * row["height"])))
+    except ImageError as error:
+        return _Photo(row["key"], error)
+
+
+def _room(pixels: int) -> int:
+    """The limit for a photo that the download allowed: tiles of small ones take more than show."""
+    return max(2 * pixels, MAX_PIXELS)
+
+
+def _encoded(row: _Row) -> bytes | None:
+    return None if row[1] is None else encode_jpeg(row[1], JPEG_QUALITY)
+
+
+def _rejected(key: str, outcome: str, detail: str | None = None) -> dict[str, Any]:
+    return {"crop": key, "key": key, "index": -1, "outcome": outcome, "detail": detail}

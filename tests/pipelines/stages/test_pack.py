@@ -1,0 +1,160 @@
+"""Pack: samples that WebDataset and Hugging Face read as they are."""
+
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+from made_build import make_build
+from made_tables import run, table
+from PIL import Image
+
+from pipelines.stages.pack import Pack, write_index
+from pipelines.stages.split import Split
+from webbody.errors import WebbodyError
+from webbody.shards import MemberReader, read_members
+
+SIZE = 48
+SHARDS = ["00000000", "00000001", "00000002"]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """Folder, rows of the crops by crop, names of the output shards."""
+    folder, rows = make_build(tmp_path_factory.mktemp("build"), {0: 9, 1: 7, 2: 8, 3: 6})
+    stage = Split(
+        test_people=1, test_images=(8, 9), test_body_images=(1, 9), seed=3, samples_per_shard=9
+    )
+    record = run(stage, folder, "all", SHARDS)
+    names = sorted(n.removesuffix(".parquet") for n in record.outputs if "-" in n)
+    for name in names:
+        run(Pack(size=SIZE, quality=90), folder, name)
+    return folder, {row["crop"]: row for row in rows}, names
+
+
+def samples(folder, name):
+    """Members of a shard by crop and suffix."""
+    out: dict[str, dict[str, bytes]] = {}
+    with folder.open(f"pack/{name}.tar") as file:
+        for member, data in read_members(file):
+            crop, _, suffix = member.partition(".")
+            out.setdefault(crop, {})[suffix] = data
+    return out
+
+
+def test_members(build):
+    folder, rows, names = build
+    seen = set()
+    for name in names:
+        order = table(folder, f"split/{name}.parquet")["crop"].to_pylist()
+        packed = samples(folder, name)
+        assert list(packed) == order
+        for crop, members in packed.items():
+            row = rows[crop]
+            assert list(members) == ["jpg", "cls", "json"]
+            assert int(members["cls"]) == row["person"]
+            sample = json.loads(members["json"])
+            assert set(sample) == {
+                "key", "person", "split", "url", "sha256", "box", "width", "height", "keypoints",
+            }  # fmt: skip
+            assert sample["key"] == crop
+            assert sample["url"] == row["url"]
+            assert sample["split"] == name.split("-")[0]
+            np.testing.assert_allclose(
+                sample["box"], np.array(row["area"]) / [100, 80, 100, 80], atol=1e-6
+            )
+            seen.add(crop)
+    assert seen == set(rows)
+
+
+def test_picture_and_keypoints_lie_on_white(build):
+    folder, rows, names = build
+    for crop, members in samples(folder, names[0]).items():
+        row = rows[crop]
+        image = np.asarray(Image.open(io.BytesIO(members["jpg"])))
+        assert image.shape == (SIZE, SIZE, 3)
+        scale = SIZE / max(row["width"], row["height"])
+        np.testing.assert_allclose(image[SIZE // 2, SIZE // 2], row["colour"], atol=8)
+        if min(row["width"], row["height"]) * scale < SIZE - 12:
+            assert image[0, 0].min() > 245
+        points = np.array(json.loads(members["json"])["keypoints"])
+        nose = points[0, :2] - (SIZE - np.array([row["width"], row["height"]]) * scale) / 2
+        expected = np.array([row["width"] / 2, row["height"] / 4]) * scale
+        np.testing.assert_allclose(nose, expected, atol=1)
+        assert (points[row["keypoints"].reshape(19, 3)[:, 2] == 0] == 0).all()
+
+
+def test_the_index_finds_the_pictures(build):
+    folder, _, names = build
+    packed = samples(folder, names[0])
+    index = table(folder, f"pack/{names[0]}.parquet").to_pylist()
+    assert [row["crop"] for row in index] == list(packed)
+    with MemberReader(folder, f"pack/{names[0]}.tar") as tar:
+        for row in index:
+            data = tar.read(row["offset"], row["length"])
+            assert data == packed[row["crop"]]["jpg"]
+            assert row["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_same_bytes_again_and_with_threads(build):
+    folder, _, names = build
+    before = folder.read(f"pack/{names[0]}.tar")
+    run(Pack(size=SIZE, quality=90, threads=3), folder, names[0])
+    assert folder.read(f"pack/{names[0]}.tar") == before
+
+
+def test_plain_webdataset_reads_it(build):
+    import webdataset as wds
+
+    folder, rows, names = build
+    files = [folder.path(f"pack/{name}.tar") for name in names]
+    data = wds.WebDataset(files, shardshuffle=False).decode("pil").to_tuple("jpg", "cls", "json")
+    found = list(data)
+    assert len(found) == len(rows)
+    for image, person, sample in found:
+        assert image.size == (SIZE, SIZE)
+        assert person == sample["person"] == rows[sample["key"]]["person"]
+
+
+def test_hugging_face_reads_it(build, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    folder, rows, names = build
+    files = {
+        kind: [folder.path(f"pack/{name}.tar") for name in names if name.startswith(kind)]
+        for kind in ("train", "test")
+    }
+    data = datasets.load_dataset("webdataset", data_files=files, cache_dir=str(tmp_path))
+    assert sum(len(part) for part in data.values()) == len(rows)
+    row = data["train"][0]
+    assert row["jpg"].size == (SIZE, SIZE)
+    assert row["cls"] == row["json"]["person"] == rows[row["__key__"]]["person"]
+    assert len(row["json"]["keypoints"]) == 19
+
+
+def test_index_of_the_data_set(build):
+    folder, rows, _names = build
+    index = write_index(folder)
+    assert json.loads(folder.read("pack/index.json")) == index
+    assert sum(split["samples"] for split in index["splits"].values()) == len(rows)
+    assert index["splits"]["test"]["people"] == 1
+    assert index["splits"]["train"]["people"] == 3
+    shard = index["splits"]["train"]["shards"][0]
+    assert shard["name"] == "train-000000.tar"
+    assert shard["sha256"] == hashlib.sha256(folder.read("pack/train-000000.tar")).hexdigest()
+
+
+def test_a_changed_source_is_noticed(tmp_path):
+    folder, _ = make_build(tmp_path, {0: 3}, shards=1)
+    stage = Split(
+        test_people=0, test_images=(1, 1), test_body_images=(1, 1), seed=0, samples_per_shard=9
+    )
+    run(stage, folder, "all", SHARDS[:1])
+    data = bytearray(folder.read("persons/00000000.tar"))
+    data[600] ^= 1
+    folder.write_bytes("persons/00000000.tar", bytes(data))
+    with pytest.raises(OSError, match="has changed"):
+        run(Pack(size=SIZE, quality=90), folder, "train-000000")
+    with pytest.raises(WebbodyError, match="train-000000"):
+        write_index(folder)

@@ -1,0 +1,123 @@
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.engine.stage import run_shard
+from pipelines.stages.plan import Plan, shard_id
+from webbody.storage import Folder
+
+
+def plan(tmp_path, rows, rows_per_shard=10, name="m"):
+    """Plan rows (url, name); the record, and shard id -> list of (url, name)."""
+    manifest = tmp_path / f"{name}.parquet"
+    table = pa.table({"url": [r[0] for r in rows], "name": [r[1] for r in rows]})
+    pq.write_table(table, manifest)
+    folder = Folder(tmp_path / f"{name}-out")
+    stage = Plan(manifest=str(manifest), rows_per_shard=rows_per_shard)
+    record = run_shard(stage, folder, "all", "f", {})
+    shards = {}
+    for file in record.outputs:
+        if file != "rejected.parquet":
+            table = pq.read_table(folder.open(f"plan/{file}"))
+            pairs = zip(table["url"].to_pylist(), table["name"].to_pylist(), strict=True)
+            shards[file.split(".")[0]] = list(pairs)
+    return record, shards
+
+
+def some_rows(names, images, seed=0):
+    rng = random.Random(seed)
+    return [
+        (f"http://a/{n}/{i}.jpg", f"name {n:04d}")
+        for n in range(names)
+        for i in range(rng.randint(1, images))
+    ]
+
+
+@settings(max_examples=25)
+@given(
+    names=st.integers(1, 60),
+    images=st.integers(1, 30),
+    rows_per_shard=st.integers(1, 50),
+    seed=st.integers(0, 3),
+)
+def test_every_row_is_in_one_shard_and_a_name_in_one_only(
+    tmp_path_factory, names, images, rows_per_shard, seed
+):
+    rows = some_rows(names, images, seed)
+    _, shards = plan(tmp_path_factory.mktemp("plan"), rows, rows_per_shard)
+    assert sorted(row for shard in shards.values() for row in shard) == sorted(rows)
+    homes: dict[str, set[str]] = {}
+    for shard, members in shards.items():
+        for _, name in members:
+            homes.setdefault(name, set()).add(shard)
+    assert all(len(home) == 1 for home in homes.values())
+
+
+def test_shards_are_near_their_target_size(tmp_path):
+    rows = some_rows(2000, 10)
+    _, shards = plan(tmp_path, rows, 200)
+    sizes = [len(members) for members in shards.values()]
+    assert len(rows) / len(sizes) == pytest.approx(200, rel=0.25)
+    assert max(sizes) <= 2 * 200
+
+
+def test_the_order_of_the_manifest_does_not_matter(tmp_path):
+    rows = some_rows(50, 6)
+    one, _ = plan(tmp_path, rows, name="one")
+    two, _ = plan(tmp_path, random.Random(1).sample(rows, len(rows)), name="two")
+    shards = {name for name in one.outputs if name != "rejected.parquet"}
+    assert {n: one.outputs[n] for n in shards} == {n: two.outputs[n] for n in shards}
+
+
+def test_a_new_name_changes_only_the_shards_near_it(tmp_path):
+    rows = some_rows(2000, 6)
+    one, _ = plan(tmp_path, rows, 100, name="one")
+    two, _ = plan(tmp_path, [*rows, ("http://new/1.jpg", "name 0007 b")], 100, name="two")
+    before = {(name, output.sha256) for name, output in one.outputs.items()}
+    after = {(name, output.sha256) for name, output in two.outputs.items()}
+    assert len(before - after) <= 4
+    assert len(before) > 50
+
+
+def test_duplicate_rows_are_dropped_once_each_and_counted(tmp_path):
+    rows = [
+        ("http://a/1", "Ann"),
+        ("http://a/1", "Ann"),
+        ("http://a/1", "Bo"),
+        ("http://a/1", "Ann"),
+    ]
+    record, shards = plan(tmp_path, rows)
+    assert [row for s in shards.values() for row in s] == [
+        ("http://a/1", "Ann"),
+        ("http://a/1", "Bo"),
+    ]
+    assert record.counts["manifest:duplicate"] == 2
+    assert record.counts["in"] == 4
+    assert record.counts["out"] == 2
+    rejected = pq.read_table(tmp_path / "m-out/plan/rejected.parquet")
+    assert rejected["row"].to_pylist() == [1, 3]
+
+
+def test_duplicates_across_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr("webbody.manifest._BATCH", 2)
+    rows = [("http://a/1", "Ann")] * 2049 * 2
+    record, shards = plan(tmp_path, rows)
+    assert record.counts["manifest:duplicate"] == len(rows) - 1
+    assert [row for s in shards.values() for row in s] == rows[:1]
+
+
+def test_a_name_with_2000_images_stays_whole(tmp_path):
+    rows = [(f"http://a/{i}", "Ann") for i in range(2000)] + some_rows(20, 3)
+    _, shards = plan(tmp_path, rows, 50)
+    assert sum(("http://a/7", "Ann") in members for members in shards.values()) == 1
+    assert len(next(m for m in shards.values() if m[0][1] == "Ann")) >= 2000
+
+
+def test_shard_ids_are_short_hex_and_differ():
+    ids = {shard_id(f"name {i}") for i in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(i) == 8 for i in ids)
