@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.model.pictures.conftest import random_keypoints
+from tests.model.visualization.conftest import random_keypoints
 
 from model import SapiensID
 from model.sapiensid.head import LAMBDA
