@@ -31,9 +31,9 @@ import numpy as np
 import pyarrow as pa
 
 import webbody.demo
+from pipelines.base.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.detection.embedding import align, alignments, moved
 from pipelines.detection.upper_body import upper_body
-from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.stages.faces import Faces
 from pipelines.stages.keypoints import Keypoints
 from pipelines.stages.persons import JPEG_QUALITY, Persons

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.engine.stage import Outputs, run_shard
+from pipelines.base.stage import Outputs, run_shard
 from pipelines.stages.download import Download
 from webbody.config import Download as Settings
 from webbody.images import encode_jpeg

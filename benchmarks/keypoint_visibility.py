@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 import webbody.demo
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.to_sapiensid19 import nineteen
-from pipelines.stages.persons import padded
 from webbody.config import Keypoints
 from webbody.demo.train_models.dataset import held_out_photo, is_person
 from webbody.demo.train_models.twin import rescale
+from webbody.geometry import padded
 from webbody.skeleton import NAMES
 
 WORLDS = ("default", "stress")

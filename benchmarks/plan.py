@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
-from pipelines.engine.stage import ALL, run_shard
 from pipelines.stages.plan import Plan
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig

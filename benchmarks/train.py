@@ -33,10 +33,10 @@ from model.flops import classifier_flops, peak_flops, training_flops
 from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import PRESETS
-from model.training.data.augment import Augment
 from model.training.data.loader import Loader
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
+from model.training.steps.augment import Augment
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Samples, Trainer

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.watch import Watch
 from pipelines.engine import cluster, preflight
 from pipelines.engine.graph import (
@@ -23,7 +24,6 @@ from pipelines.engine.graph import (
     tasks,
 )
 from pipelines.engine.settings_files import files_of, settled
-from pipelines.engine.stage import ALL, committed
 from pipelines.engine.state import (
     StageTotals,
     outcome_counts,
@@ -34,7 +34,7 @@ from pipelines.engine.state import (
     write_build,
 )
 from pipelines.engine.worker import Event
-from pipelines.galleries.gallery import read_gallery
+from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages.plan import no_usable_row
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
@@ -140,7 +140,7 @@ class Run:
         inputs = {"manifest": source["sha256"]}
         record = read_record(self.folder, PLAN.name, ALL)
         if record is None or not record.matches(task.fingerprint, inputs):
-            from pipelines.engine.stage import run_shard
+            from pipelines.base.stage import run_shard
 
             self._hear(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()

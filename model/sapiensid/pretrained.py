@@ -3,19 +3,21 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from model.checkpoint import check_state_dict, read_state_dict
 from model.sapiensid import authors
 from model.sapiensid.regions import Region
-from model.sapiensid.sapiensid import SapiensID
+
+if TYPE_CHECKING:
+    from model.sapiensid.sapiensid import SapiensID
 
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
 
-def save(model: SapiensID, folder: Path) -> None:
+def save(model: "SapiensID", folder: Path) -> None:
     """Writes the model's arguments and weights into a folder."""
     from safetensors.torch import save_file
 
@@ -26,16 +28,16 @@ def save(model: SapiensID, folder: Path) -> None:
     save_file(state, folder / WEIGHTS)
 
 
-def load(path: Path) -> SapiensID:
+def load(kind: "type[SapiensID]", path: Path) -> "SapiensID":
     """The model of a folder that `save` wrote, or of a file with the authors' state dict."""
     # Models are built without memory first, so that a wrong file is told before anything is
     # allocated.
     if path.is_dir():
-        return _load_folder(path)
+        return _load_folder(kind, path)
     state = read_state_dict(path)
     try:
         with torch.device("meta"):
-            model = SapiensID(**authors.sizes(state))
+            model = kind(**authors.sizes(state))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     table_SSD = model.positions.table_SSD
@@ -47,7 +49,7 @@ def load(path: Path) -> SapiensID:
     return model.float().eval()
 
 
-def _load_folder(folder: Path) -> SapiensID:
+def _load_folder(kind: "type[SapiensID]", folder: Path) -> "SapiensID":
     config = folder / CONFIG
     if not config.is_file():
         raise FileNotFoundError(f"no model at {folder}: it holds no {CONFIG}")
@@ -56,7 +58,7 @@ def _load_folder(folder: Path) -> SapiensID:
         arguments = json.loads(config.read_text(encoding="utf-8"))
         regions = tuple(_region(region) for region in arguments.pop("regions"))
         with torch.device("meta"):
-            model = SapiensID(**arguments, regions=regions)
+            model = kind(**arguments, regions=regions)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{config} describes no model: {error}") from error
     check_state_dict(state, model.state_dict(), folder)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import RelativeBias
 from model.random_numbers import uniform
+from model.sapiensid import pretrained
 from model.sapiensid.encoded import Encoded
 from model.sapiensid.head import PooledHead, SemanticHead
 from model.sapiensid.keypoint_bias import KeypointBias
@@ -251,9 +252,7 @@ class SapiensID(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes model.safetensors and model.json, which `from_pretrained` reads."""
-        from model.sapiensid.pretrained import save
-
-        save(self, Path(folder))
+        pretrained.save(self, Path(folder))
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "SapiensID":
@@ -263,9 +262,7 @@ class SapiensID(nn.Module):
         authors; its sizes come from the shapes. Raises FileNotFoundError, or ValueError naming
         every key that is missing, unexpected or of the wrong shape.
         """
-        from model.sapiensid.pretrained import load
-
-        return load(Path(path))
+        return pretrained.load(cls, Path(path))
 
 
 def chances(like_BX: Tensor, count: int, seeds_B: Tensor | None, stream: int) -> Tensor:

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from model.errors import TrainingError, from_settings
 from model.losses import AdaFace, PartialFC
 from model.losses.collectives import rank_and_ranks
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import PRESETS, SapiensID
-from model.training.data.augment import Augment
 from model.training.data.loader import Loader
 from model.training.data.order import Order, repeats
 from model.training.data.table import Table, read_table
-from model.training.errors import TrainingError, from_settings
 from model.training.monitoring.validation import HeldOut, held_out
+from model.training.steps.augment import Augment
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
+from model.errors import TrainingError
+from model.folder_writing import put_in_place, written
 from model.losses import load_shard, save_shard
-from model.training.errors import TrainingError
 from model.training.steps.trainer import Trainer
-from model.training.writing import put_in_place, written
 
 PREFIX, PARTIAL = "step-", ".partial"
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"

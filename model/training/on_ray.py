@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from model.errors import TrainingError
 from model.training.builders import Say
-from model.training.errors import TrainingError
 from model.training.monitoring.progress import Progress
 from model.training.start import start
 from model.training.stopping import asked_to_stop

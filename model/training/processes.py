@@ -12,8 +12,8 @@ import torch
 import torch.distributed as dist
 from safetensors import SafetensorError
 
+from model.errors import TrainingError
 from model.shard_samples import BadShard
-from model.training.errors import TrainingError
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from model.errors import TrainingError
 from model.training import checkpoint
-from model.training.errors import TrainingError
 from model.training.monitoring.progress import Progress, Watch
 from model.training.monitoring.validator import Validator
 from model.training.steps.plan import Step

@@ -5,17 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from model.errors import TrainingError
+from model.folder_writing import put_in_place, written
 from model.losses.collectives import rank_and_ranks
 from model.training import checkpoint
 from model.training.builders import Parts, Say, assemble
-from model.training.errors import TrainingError
 from model.training.monitoring.dashboards import open_dashboards
 from model.training.monitoring.metric_log import Journal
 from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score, Validator
 from model.training.processes import on_device
 from model.training.run import Habits, train
-from model.training.writing import put_in_place, written
 
 __all__ = ["TrainingError", "start"]
 

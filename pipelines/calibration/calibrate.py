@@ -11,10 +11,10 @@ import numpy as np
 from pipelines.calibration.clean_names import STRANGERS
 from pipelines.calibration.people_drawn import MAX_PEOPLE
 from pipelines.calibration.thresholds import Suggestion, calibrate
-from pipelines.galleries.gallery import Gallery, opaque, read_gallery
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
 from pipelines.identity.features import Floats
+from pipelines.identity.gallery_file import Gallery, opaque, read_gallery
 from webbody.errors import WebbodyError
 from webbody.images import RGB, decode, encode_jpeg
 
@@ -136,7 +136,7 @@ def _calibrate_pictures(
     seed: int,
     models: dict[str, Any],
 ) -> Suggestion:
-    from pipelines.detection.picture_faces import PictureFaces
+    from pipelines.galleries.picture_faces import PictureFaces
 
     labels: list[Any] = []
     features: list[Floats] = []

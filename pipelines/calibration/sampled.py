@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.base.batches import windows
 from pipelines.calibration.scores import Scores
 from pipelines.detection import families
+from pipelines.detection.detections import select
+from pipelines.detection.face_choice import choose
 from pipelines.detection.face_detection import FaceDetector
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.person_detection import PersonDetector
 from pipelines.detection.to_sapiensid19 import nineteen
 from pipelines.detection.upper_body import upper_body
-from pipelines.engine.batches import windows
 from pipelines.galleries.identity_sources import read_sources
-from pipelines.stages.faces import choose
-from pipelines.stages.persons import select
 from webbody.config import BuildConfig
 from webbody.demo.drawing.scene import Photo
 from webbody.errors import WebbodyError

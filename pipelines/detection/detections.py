@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webbody.geometry import padded
+
 
 @dataclass
 class Detections:
@@ -44,3 +46,21 @@ class Detections:
             points[:] = keypoints
         points[..., :2] /= np.array(scale, np.float32)
         return cls(corners.astype(np.float32), scores.astype(np.float32), points)
+
+
+def select(
+    persons: Detections, width: int, height: int, padding: float, min_side: int
+) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """Index and padded integer area of the persons whose area is large enough, largest first."""
+    areas = [padded(box, padding, width, height) for box in persons.boxes]
+    sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
+    # Equal sizes are ordered by score, then by place: the order must not depend on chance.
+    order = sorted(
+        range(len(areas)),
+        key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
+    )
+    return [
+        (i, areas[i])
+        for i in order
+        if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= min_side
+    ]

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.detection import families
+from pipelines.detection.detections import select
+from pipelines.detection.face_choice import FLOOR, choose
 from pipelines.detection.face_detection import FaceDetector
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.person_detection import PersonDetector
 from pipelines.detection.subject import Subject
 from pipelines.detection.to_sapiensid19 import nineteen
 from pipelines.detection.upper_body import upper_body
-from pipelines.stages.faces import FLOOR, choose
-from pipelines.stages.persons import select
 from webbody import skeleton
 from webbody.config import BuildConfig
 from webbody.images import RGB, letterbox

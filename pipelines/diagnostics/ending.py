@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.base.stage import ALL
 from pipelines.diagnostics.scores import Scores, scores_of
+from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import SPLIT
-from pipelines.engine.stage import ALL
 from pipelines.engine.state import outcome_counts
-from pipelines.inspection.build_files import BuildFiles
 from pipelines.outcomes import STAGES_OF, advice_of, setting_of, stage_of, value_of
 from pipelines.stages.ledger import KEPT
 from webbody.commit import read_record

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.identity.features import from_column, kept, unit
-from pipelines.inspection.build_files import BuildFiles
+from pipelines.engine.build_files import BuildFiles
+from pipelines.identity.features import from_column, unit
+from pipelines.identity.tables import kept
 from pipelines.outcomes import value_of
 
 Floats = NDArray[np.floating]

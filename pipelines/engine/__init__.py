@@ -1,1 +1,1 @@
-"""What runs the stages: their base class, their graph, the Ray workers and the cluster."""
+"""What runs the stages: their graph, the Ray workers and the cluster; a build's state."""

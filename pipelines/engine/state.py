@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.base.stage import ALL, committed
 from pipelines.engine.graph import LEDGER, PACK, PLAN, SPLIT, STAGES
-from pipelines.engine.stage import ALL, committed
 from webbody import __version__
 from webbody.commit import Record, read_record
 from webbody.storage import Folder

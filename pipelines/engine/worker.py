@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.base.stage import ALL, Stage, run_shard
 from pipelines.engine.graph import Task, input_digests, is_done
-from pipelines.engine.stage import ALL, Stage, run_shard
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe

@@ -10,8 +10,8 @@ from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.folders import LAYOUTS
 from model.features.resumable import Part
 from model.shard_samples import BadShard
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.tasks.surveillance import Surveillance

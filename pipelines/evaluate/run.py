@@ -11,10 +11,11 @@ from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.detection.devices import choose_device
 from pipelines.detection.subject import whole_pictures
-from pipelines.evaluate import benchmarks, features
-from pipelines.evaluate.features import Held
+from pipelines.evaluate import benchmarks
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models import features
 from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.inference.embed import lazy_finder

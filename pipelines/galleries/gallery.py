@@ -1,60 +1,17 @@
 """Galleries: the identities of validation sets, which must not be in a training set."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
-from pipelines.identity.features import (
-    EMBEDDER,
-    Floats,
-    embedder_of,
-    feature_type,
-    from_column,
-    to_column,
-)
+from pipelines.identity.gallery_file import opaque, write_gallery
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
-from webbody.storage import Folder
-
-_NAME = b"webbody.gallery"
-
-
-def _schema(width: int) -> pa.Schema:
-    return pa.schema(
-        [("identity", pa.string()), ("feature", feature_type(width)), ("images", pa.int32())]
-    )
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """A gallery in memory: opaque identities (N,) and the sums (N, D) of their raw features."""
-
-    name: str
-    embedder: str
-    identities: list[str]
-    features: Floats
-
-    def check(self, embedder: str, width: int | None) -> None:
-        """WebbodyError unless the gallery was made by the embedder with this sha256.
-
-        width: of the build's features, None where it has none; a sha256 of "" is not known.
-        """
-        own = self.features.shape[1]
-        if (embedder and embedder != self.embedder) or width not in (None, own):
-            raise WebbodyError(
-                f"Gallery {self.name} was made with the face embedder {self.embedder[:12]} "
-                f"({own} numbers), the build's features with {embedder[:12] or 'an unknown one'} "
-                f"({width or 'unknown'}): make the gallery again with `webbody gallery` and the "
-                "build's settings."
-            )
 
 
 @dataclass(frozen=True)
@@ -101,7 +58,7 @@ def make_gallery(
     Identities are written as digests, so that the file names nobody. Raises WebbodyError where
     nothing can be made of the sources.
     """
-    from pipelines.detection.picture_faces import PictureFaces
+    from pipelines.galleries.picture_faces import PictureFaces
 
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise WebbodyError(
@@ -139,60 +96,3 @@ def make_gallery(
     used = sum(images.values())
     lost = sorted({picture.identity for picture in found.pictures} - people)
     return Made(len(sums), used, decoded - used, found, lost)
-
-
-def write_gallery(
-    out: str | Path,
-    name: str,
-    embedder: str,
-    sums: dict[str, np.ndarray],
-    images: dict[str, int],
-) -> None:
-    """Write the sums of raw features (D,) by opaque identity; all must be of one width."""
-    identities = sorted(sums)
-    features = np.stack([_in_half(sums[identity]) for identity in identities])
-    table = pa.table(
-        [identities, to_column(features), [images[identity] for identity in identities]],
-        _schema(features.shape[1]).with_metadata(
-            {_NAME: name.encode(), EMBEDDER: embedder.encode()}
-        ),
-    )
-    out = Path(out)
-    with Folder(out.resolve().parent).write(out.name) as file:
-        pq.write_table(table, file, compression="zstd")
-
-
-def read_gallery(path: str | Path) -> Gallery:
-    """Read a gallery; WebbodyError where the file is missing or none."""
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError as error:
-        raise WebbodyError(
-            f"Gallery {path} does not exist; `webbody gallery` makes one."
-        ) from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise WebbodyError(f"{path}: is no gallery; `webbody gallery` makes one.") from error
-    metadata = table.schema.metadata or {}
-    kind = table.schema.field("feature").type if "feature" in table.schema.names else None
-    width = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if not table.schema.equals(_schema(width)) or _NAME not in metadata:
-        raise WebbodyError(f"{path}: is no gallery; `webbody gallery` makes one.")
-    return Gallery(
-        metadata[_NAME].decode(),
-        embedder_of(table),
-        table["identity"].to_pylist(),
-        from_column(table["feature"]),
-    )
-
-
-def opaque(identity: str) -> str:
-    """An identity's name as a digest (blake2b-80, hex)."""
-    name = identity.encode(
-        "utf-8", "surrogateescape"
-    )  # also of a folder that is not called in UTF-8
-    return hashlib.blake2b(name, digest_size=10).hexdigest()
-
-
-def _in_half(total: np.ndarray) -> np.ndarray:
-    """The sum, scaled down where half precision cannot hold it: only its direction counts."""
-    return total / max(1.0, float(np.abs(total).max()) / 60_000)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.stage import Inputs
-from pipelines.identity.features import Floats, centre, embedder_of, from_column, kept, rows_of
-from pipelines.stages.clusters import by_name, strings
+from pipelines.base.stage import Inputs
+from pipelines.identity.features import Floats, centre, embedder_of, from_column
+from pipelines.identity.tables import by_name, kept, rows_of, strings
 from webbody.errors import WebbodyError
 
 

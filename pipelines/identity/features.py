@@ -7,7 +7,6 @@ embedder makes it; a table's schema says how wide.
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -61,18 +60,3 @@ def unit(features: NDArray[np.floating]) -> Floats:
 def centre(features: Floats) -> Floats:
     """The sum (D,) of raw features (N, D), added up in double precision."""
     return np.asarray(features.sum(0, dtype=np.float64), dtype=np.float32)
-
-
-def kept(table: pa.Table) -> pa.Table:
-    """The rows of a stage's table that go on: those without an outcome."""
-    return table.filter(pc.is_null(table["outcome"]))
-
-
-def rows_of(
-    keys: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array
-) -> NDArray[np.int64]:
-    """For each key its row in `among`, -1 where it is missing."""
-    if isinstance(among, pa.ChunkedArray):
-        among = among.combine_chunks()
-    found = pc.fill_null(pc.index_in(keys, value_set=among), -1)
-    return np.asarray(found.to_numpy(), dtype=np.int64)

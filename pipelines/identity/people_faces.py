@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.stage import Inputs
+from pipelines.base.stage import Inputs
 from pipelines.identity.centroids import Faces
-from pipelines.identity.features import rows_of
-from pipelines.stages.clusters import strings
+from pipelines.identity.tables import rows_of, strings
 
 
 def _row(width: int) -> np.dtype:

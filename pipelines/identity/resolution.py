@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.galleries.gallery import Gallery
 from pipelines.identity.centroids import Centres
 from pipelines.identity.features import Floats, unit
+from pipelines.identity.gallery_file import Gallery
 from pipelines.identity.merging import UNMERGED, merge
 from pipelines.identity.similarity import Pairs, pairs_above
 

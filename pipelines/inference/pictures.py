@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model.features.samples import Sample
 from model.prefetch import ahead
+from pipelines.base.batches import windows
 from pipelines.detection.subject import Finder
-from pipelines.engine.batches import windows
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
 

@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipelines.base.stage import committed
 from pipelines.engine.graph import PACK
-from pipelines.engine.stage import committed
 from pipelines.engine.state import pack_shards, read_build
 from webbody.commit import intact
 from webbody.errors import WebbodyError

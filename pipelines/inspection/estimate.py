@@ -5,8 +5,8 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
+from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import DOWNLOAD, STAGES
-from pipelines.engine.stage import ALL, run_shard
 from pipelines.stages.plan import Plan, no_usable_row
 from webbody.commit import read_record
 from webbody.config import BuildConfig

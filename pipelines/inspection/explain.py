@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.base.stage import ALL, committed
 from pipelines.engine.graph import PLAN
-from pipelines.engine.stage import ALL, committed
 from pipelines.engine.state import read_build
 from pipelines.outcomes import setting_of, value_of
 from webbody.commit import read_record

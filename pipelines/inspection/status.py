@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from pipelines.base.stage import ALL
 from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
-from pipelines.engine.stage import ALL
 from pipelines.engine.state import outcome_counts, pack_shards, planned_shards, read_build
 from webbody.commit import intact, read_record
 from webbody.errors import WebbodyError

@@ -1,15 +1,16 @@
 """Clusters: of all faces that a name's images show, those of the person who bears the name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.density import NOISE, dbscan
-from pipelines.identity.features import Floats, centre, from_column, kept, rows_of, unit
+from pipelines.identity.features import Floats, centre, from_column, unit
+from pipelines.identity.tables import by_name, kept, rows_of, strings
 from webbody.errors import WebbodyError
 
 SCHEMA = pa.schema(
@@ -139,20 +140,6 @@ class Found:
         """Fill these rows from the columns of a name."""
         for column, value in vars(other).items():
             getattr(self, column)[rows] = value
-
-
-def strings(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    """A column of strings as a numpy array."""
-    return np.array(column.to_pylist(), dtype=str)
-
-
-def by_name(names: pa.ChunkedArray, crops: NDArray[np.str_]) -> Iterator[NDArray[np.int64]]:
-    """The rows of each name, sorted by crop so that the order of a table decides nothing."""
-    if len(names) == 0:
-        return
-    codes = names.combine_chunks().dictionary_encode().indices.to_numpy()
-    order = np.lexsort((crops, codes))
-    yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def _ranked(labels: NDArray[np.int64], keys: NDArray[np.str_]) -> NDArray[np.int64]:

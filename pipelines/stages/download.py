@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
 
 SCHEMA = pa.schema(

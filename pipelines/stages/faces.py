@@ -11,14 +11,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import ahead
+from pipelines.base.batches import windows
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection import families
 from pipelines.detection.embedding import Embedder, align, alignments, moved
+from pipelines.detection.face_choice import FLOOR, choose
 from pipelines.detection.face_deduplication import settle
 from pipelines.detection.face_detection import FaceDetector
-from pipelines.detection.face_detection import Faces as Detected
-from pipelines.detection.upper_body import SEEN, upper_body
-from pipelines.engine.batches import windows
-from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.detection.upper_body import upper_body
 from pipelines.identity.features import EMBEDDER, to_column
 from webbody.images import ImageError, decode
 
@@ -32,10 +32,6 @@ COLUMNS = {
     "score": pa.float32(),
 }
 
-#: Faces below this are not even reported as `face:low-score`; never above the setting itself.
-FLOOR = 0.3
-#: Sizes of a face that its centre may be away from the keypoints of nose and eyes.
-FAR = 1.5
 #: Crops whose heads are detected together. Fixed, so that the tiles of a canvas, and with them the
 #: last digits of the results, do not depend on a resource setting.
 WINDOW = 64
@@ -157,28 +153,6 @@ class Faces(Stage):
         table = table.append_column("feature", to_column(halves, ~kept))
         table = table.append_column("norm", pa.array(norms, mask=~kept))
         return table.replace_schema_metadata({EMBEDDER: self.embedder.digest})
-
-
-def choose(
-    faces: Detected, keypoints: NDArray[np.float32] | None, width: int, height: int
-) -> int | None:
-    """Which face is the person's: the one at the keypoints of the head, else the large and central.
-
-    keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face; a
-    doubtful face must lie closer than a certain one, and one that lies FAR from the head is
-    somebody else's. None where the person has no face.
-    """
-    if len(faces.boxes) == 0:
-        return None
-    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
-    points = None if keypoints is None else keypoints[:3][keypoints[:3, 2] >= SEEN][:, :2]
-    if points is not None and len(points):
-        centres = faces.landmarks[:, :3].mean(1)
-        away = np.linalg.norm(centres - points.mean(0), axis=1) / np.maximum(sides.max(1), 1)
-        best = int(np.argmin(away - faces.scores))
-        return best if away[best] <= FAR else None
-    offsets = faces.boxes.reshape(-1, 2, 2).mean(1) - np.array([width / 2, height / 2])
-    return int(np.argmax(sides.prod(1) - 2 * (offsets**2).sum(1)))  # insightface's own measure
 
 
 def _crops(inputs: Inputs) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.devices import choose_device
-from pipelines.engine.stage import Inputs, Outputs, Stage
-from pipelines.galleries.gallery import read_gallery
 from pipelines.identity import duplicates
 from pipelines.identity.centroids import Centres
-from pipelines.identity.features import kept
+from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.people_faces import faces_of_people
 from pipelines.identity.resolution import Decision, Judged, judge
+from pipelines.identity.tables import kept
 
 TOO_FEW, DUPLICATE = "identity:too-few", "identity:duplicate-of"
 

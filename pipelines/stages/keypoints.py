@@ -9,11 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import ahead
+from pipelines.base.batches import windows
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.simcc import SOFTMAX
 from pipelines.detection.to_sapiensid19 import nineteen
-from pipelines.engine.batches import windows
-from pipelines.engine.stage import Inputs, Outputs, Stage
 from webbody.images import ImageError, decode
 
 SCHEMA = pa.schema(

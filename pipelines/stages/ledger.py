@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.base.stage import Inputs, Outputs, Stage
 
 KEPT = "kept"
 SCHEMA = pa.schema(

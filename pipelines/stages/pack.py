@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.prefetch import ahead
-from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, committed
+from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.storage import Folder

@@ -11,11 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import ahead
+from pipelines.base.batches import windows
+from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection import families
-from pipelines.detection.detections import Detections
+from pipelines.detection.detections import select
 from pipelines.detection.person_detection import PersonDetector
-from pipelines.engine.batches import windows
-from pipelines.engine.stage import Inputs, Outputs, Stage
 from pipelines.identity.perceptual_hash import perceptual_hash
 from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
 
@@ -149,35 +149,6 @@ class Persons(Stage):
                 }
                 rows.append((row, photo.image[top:bottom, left:right]))
         return rows
-
-
-def select(
-    persons: Detections, width: int, height: int, padding: float, min_side: int
-) -> list[tuple[int, tuple[int, int, int, int]]]:
-    """Index and padded integer area of the persons whose area is large enough, largest first."""
-    areas = [padded(box, padding, width, height) for box in persons.boxes]
-    sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
-    # Equal sizes are ordered by score, then by place: the order must not depend on chance.
-    order = sorted(
-        range(len(areas)),
-        key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),
-    )
-    return [
-        (i, areas[i])
-        for i in order
-        if min(areas[i][2] - areas[i][0], areas[i][3] - areas[i][1]) >= min_side
-    ]
-
-
-def padded(
-    box: NDArray[np.float32], padding: float, width: int, height: int
-) -> tuple[int, int, int, int]:
-    """The integer rectangle around a box (4,) xyxy with a margin, inside the photo."""
-    x1, y1, x2, y2 = (float(value) for value in box)
-    x, y = padding * (x2 - x1), padding * (y2 - y1)
-    left, top = max(0, int(np.floor(x1 - x))), max(0, int(np.floor(y1 - y)))
-    right, bottom = min(width, int(np.ceil(x2 + x))), min(height, int(np.ceil(y2 + y)))
-    return left, top, right, bottom
 
 
 def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.engine.stage import Inputs, Outputs, Stage
+from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.manifest import Manifest, sample_key
 from webbody.plain_text import plain_text
 from webbody.storage import Folder

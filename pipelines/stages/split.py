@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.engine.stage import Inputs, Outputs, Stage
-from pipelines.identity.features import kept, rows_of
+from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.identity.tables import kept, rows_of
 from pipelines.sampling.external_shuffle import Scatter
 from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from model.evaluation.errors import EvaluationError
 from model.evaluation.fusion import How, evaluate_fused
 from pipelines.detection.devices import choose_device
-from pipelines.evaluate import benchmarks, features
-from pipelines.evaluate.features import Held
+from pipelines.evaluate import benchmarks
+from pipelines.evaluate.models import features
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.tasks.retrieval import Retrieval, figure_of
 from pipelines.study.figures import Point, points

@@ -13,8 +13,8 @@ from model.features.feature_file import BadFeatures
 from model.shard_samples import BadShard
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.run import BLIND, features_of
 from pipelines.evaluate.tasks.retrieval import Retrieval

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipelines.base.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.detection.simcc import SOFTMAX
-from pipelines.engine.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.stages.ledger import Ledger
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import photo

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 
-from pipelines.engine.stage import Outputs
+from pipelines.base.stage import Outputs
 from webbody.images import encode_jpeg
 from webbody.storage import Folder
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.engine.stage import Outputs, Stage, run_shard
+from pipelines.base.stage import Outputs, Stage, run_shard
 from pipelines.identity.features import to_column
 from webbody.commit import Record
 from webbody.storage import Folder

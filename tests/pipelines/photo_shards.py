@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import webbody.demo
-from pipelines.engine.stage import Inputs, Outputs, Stage, run_shard
+from pipelines.base.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.stages.persons import SCHEMA as PERSONS
-from pipelines.stages.persons import padded
 from webbody.demo.drawing.scene import Photo, crowd
+from webbody.geometry import padded
 from webbody.images import ImageError, encode_jpeg, probe
 from webbody.skeleton import COCO17
 from webbody.storage import Folder

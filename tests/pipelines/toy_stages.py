@@ -4,7 +4,7 @@ import os
 
 import pyarrow as pa
 
-from pipelines.engine.stage import Stage
+from pipelines.base.stage import Stage
 from webbody.errors import WebbodyError
 
 

@@ -35,7 +35,7 @@ def save(folder, seed):
 @pytest.fixture(scope="module")
 def photos(demo, tmp_path_factory):
     """Six photos that a build used, two broken files and something that is no picture."""
-    from pipelines.engine.stage import Inputs
+    from pipelines.base.stage import Inputs
 
     folder = tmp_path_factory.mktemp("photos")
     tar = next((demo.out / "download").glob("*.tar"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.detection import picture_faces
+from pipelines.galleries import picture_faces
 from tests.command_line import one_sentence, run
 from webbody.images import encode_jpeg
 

@@ -20,7 +20,7 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
 
     Then writes OUT/evaluation, where rankings of the same strangers can be looked at.
     """
-    from model.training.errors import TrainingError
+    from model.errors import TrainingError
     from model.training.monitoring.metric_log import SCORES, read
     from model.training.start import start
     from webbody.demo.pose_scale import write_pose_scale

@@ -70,7 +70,7 @@ def train(
         return
     if not chosen.data.sources or not (chosen.out or dry_run):
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
-    from model.training.errors import TrainingError
+    from model.errors import TrainingError
 
     def say(text: str) -> None:
         # As torchrun tells it: also before the processes have met, and after they have parted.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from model.training.errors import TrainingError
+from model.errors import TrainingError
 from model.training.monitoring.metric_log import Dashboard
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from model.training.errors import TrainingError
+from model.errors import TrainingError
 from model.training.monitoring.curves import draw
 from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score

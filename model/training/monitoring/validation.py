@@ -14,6 +14,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.errors import TrainingError
 from model.evaluation.ranking import Images, evaluate
 from model.features.extract import Extractor
 from model.features.samples import Sample
@@ -23,7 +24,6 @@ from model.sapiensid.sapiensid import SapiensID
 from model.training.data.decoding import PictureReader, Wanted
 from model.training.data.order import share
 from model.training.data.table import Table
-from model.training.errors import TrainingError
 
 #: Threads of a rank that decode; what they do holds no lock of Python's.
 _THREADS = min(4, os.cpu_count() or 1)

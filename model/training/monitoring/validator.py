@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from model.folder_writing import put_in_place, written
 from model.training.monitoring.validation import HeldOut, find
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Trainer
-from model.training.writing import put_in_place, written
 
 _SCORE = "score.json"
 

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from model.losses import PartialFC
 from model.random_numbers import mix
 from model.sapiensid.sapiensid import SapiensID
-from model.training.data.augment import Augment
+from model.training.steps.augment import Augment
 from model.training.steps.batch_norm import share_statistics
 from model.training.steps.optimizer import adamw
 from model.training.steps.plan import Step

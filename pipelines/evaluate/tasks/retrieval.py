@@ -11,9 +11,9 @@ from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
 from model.evaluation.rules import Rule
 from model.features.resumable import Part
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.parts import of_folder, of_shards
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure, cmc_curve
 from pipelines.evaluate.tasks.labelled import Labelled
 from pipelines.evaluate.tasks.ranked import chosen, rank

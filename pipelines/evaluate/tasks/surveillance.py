@@ -17,9 +17,9 @@ from model.evaluation.images import Images
 from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijbs import read_ijbs
 from model.features.resumable import Part
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.parts import of_folder
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.tasks.identification import identification
 

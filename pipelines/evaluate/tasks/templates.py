@@ -20,10 +20,10 @@ from model.evaluation.readers.ijb import Ijb, read_ijb
 from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
 from model.features.resumable import Part
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.aligned import of_aligned
 from pipelines.evaluate.images.parts import of_folder
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Curve, Figure
 from pipelines.evaluate.tasks.identification import identification
 

@@ -9,9 +9,9 @@ import numpy as np
 from model.evaluation.readers.pairs_bin import Pairs, read_pairs
 from model.evaluation.verification import verify
 from model.features.resumable import Part
-from pipelines.evaluate.features import Held
 from pipelines.evaluate.images.parts import of_pairs
 from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Curve, Figure
 
 

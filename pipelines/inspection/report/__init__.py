@@ -2,7 +2,7 @@
 
 from pipelines.diagnostics.ending import ending_of
 from pipelines.diagnostics.sentences import sentences
-from pipelines.inspection.build_files import BuildFiles
+from pipelines.engine.build_files import BuildFiles
 from pipelines.inspection.report import funnel, sheets
 from pipelines.inspection.report.drawing import Album
 from pipelines.inspection.report.names import named_faces

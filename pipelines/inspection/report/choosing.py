@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from pipelines.inspection.build_files import shuffled
+from pipelines.engine.build_files import shuffled
 
 T = TypeVar("T")
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import PACK, STAGES
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
-from pipelines.inspection.build_files import BuildFiles
 from pipelines.stages.ledger import KEPT
 
 #: What is true of the rows that are left, and the outcomes (their first parts) that end before.

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.engine.stage import ALL
-from pipelines.inspection.build_files import BuildFiles, shuffled
+from pipelines.base.stage import ALL
+from pipelines.engine.build_files import BuildFiles, shuffled
 from pipelines.inspection.report.choosing import in_turns, kind
 from pipelines.inspection.report.drawing import Album, Drawing, around, decoded
 from webbody.plain_text import plain_text

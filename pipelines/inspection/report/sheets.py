@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.detection.simcc import SOFTMAX
 from pipelines.detection.upper_body import SEEN
-from pipelines.inspection.build_files import BuildFiles
+from pipelines.engine.build_files import BuildFiles
 from pipelines.inspection.report.choosing import in_turns, kind, mixed
 from pipelines.inspection.report.drawing import (
     KEPT,

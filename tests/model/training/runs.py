@@ -15,8 +15,8 @@ from model import SapiensID
 from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.training import checkpoint
-from model.training.data.augment import Augment
 from model.training.processes import leave_processes
+from model.training.steps.augment import Augment
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Samples, Trainer

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 
+from model.errors import TrainingError
 from model.training import checkpoint
-from model.training.errors import TrainingError
 from model.training.start import start
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from model import SapiensID
+from model.errors import TrainingError
 from model.training import checkpoint
-from model.training.errors import TrainingError
 from model.training.monitoring.progress import Progress
 from model.training.on_ray import start_on_ray
 from model.training.start import start

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from model import SapiensID
+from model.errors import TrainingError
 from model.training import builders as assembly
-from model.training.errors import TrainingError
 from model.training.start import start
 from model.training.steps.trainer import Trainer
 from tests.model.training.small_runs import settings, write_people

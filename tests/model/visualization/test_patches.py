@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tests.model.visualization.conftest import random_keypoints
 
 from model.visualization.patches import Patches, area, paint, patches_of
+from tests.model.visualization.conftest import random_keypoints
 
 SEEDS = range(40)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.model.visualization.conftest import random_keypoints
 
 from model import SapiensID
 from model.sapiensid.head import LAMBDA
@@ -18,6 +17,7 @@ from model.visualization.patches import Patches, area, patches_of
 from model.visualization.photo import enlarged
 from model.visualization.positions import position_colours
 from model.visualization.similarity import feature_similarity, part_similarity
+from tests.model.visualization.conftest import random_keypoints
 
 LAW = KeptTokens()
 

@@ -11,9 +11,9 @@ from photo_shards import demo_model
 from tiny_onnx import write_region_means
 
 from pipelines.detection import families
-from pipelines.detection.picture_faces import PictureFaces
 from pipelines.engine.graph import tasks
 from pipelines.engine.settings_files import files_of, settled
+from pipelines.galleries.picture_faces import PictureFaces
 from webbody import model_contracts as contracts
 from webbody.config import load
 from webbody.errors import WebbodyError

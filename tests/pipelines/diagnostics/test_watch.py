@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from pipelines.base import tally as tallying
+from pipelines.base.tally import Tally
 from pipelines.diagnostics.watch import Watch
-from pipelines.engine import tally as tallying
-from pipelines.engine.tally import Tally
 from pipelines.engine.worker import Event
 from webbody.cli.progress import Progress
 from webbody.config import BuildConfig

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.stage import ALL
 from pipelines.engine.graph import CHAINS, STAGES, input_digests, is_done, tasks
-from pipelines.engine.stage import ALL
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig
 from webbody.storage import Folder

@@ -3,10 +3,10 @@
 import pytest
 from toy_stages import Fragile
 
+from pipelines.base.stage import ALL
 from pipelines.build import Run, build
 from pipelines.engine import preflight
 from pipelines.engine.graph import CLUSTERS, DOWNLOAD, FACES, PACK, SPLIT, Node, Task, downstream
-from pipelines.engine.stage import ALL
 from webbody.commit import read_record
 from webbody.config import StageResources
 from webbody.errors import WebbodyError

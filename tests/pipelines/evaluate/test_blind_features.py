@@ -13,7 +13,7 @@ from model.features.extract import Features
 from model.features.feature_file import schema, to_table, with_info
 from model.features.samples import Sample
 from model.sapiensid.sapiensid import PRESETS
-from pipelines.evaluate.features import read
+from pipelines.evaluate.models.features import read
 from pipelines.evaluate.run import BLIND, with_blind
 from pipelines.evaluate.tasks.figure import Figure
 from tests.command_line import one_sentence, run

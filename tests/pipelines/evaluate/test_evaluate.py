@@ -14,7 +14,7 @@ from evaluated_trees import market, one_hot, write_features, write_pairs
 from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from pipelines.evaluate import benchmarks
-from pipelines.evaluate.features import read
+from pipelines.evaluate.models.features import read
 from pipelines.evaluate.report.paper import AVERAGES, paper, paper_average
 from pipelines.evaluate.report.plot import plot
 from pipelines.evaluate.report.tables import rows, to_csv, to_json, to_latex

@@ -6,9 +6,10 @@ import pytest
 from photo_shards import demo_model
 
 from pipelines.calibration.calibrate import drawn
-from pipelines.detection import picture_faces
-from pipelines.detection.picture_faces import PictureFaces
-from pipelines.galleries.gallery import make_gallery, opaque, read_gallery
+from pipelines.galleries import picture_faces
+from pipelines.galleries.gallery import make_gallery
+from pipelines.galleries.picture_faces import PictureFaces
+from pipelines.identity.gallery_file import opaque, read_gallery
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
 

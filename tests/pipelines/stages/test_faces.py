@@ -6,9 +6,9 @@ import pytest
 from magenta_detector import export, picture
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rgb, rows
 
+from pipelines.base.stage import Inputs
 from pipelines.detection.face_detection import FaceDetector
 from pipelines.detection.upper_body import upper_body
-from pipelines.engine.stage import Inputs
 from pipelines.identity.features import EMBEDDER, feature_type, from_column
 from pipelines.stages.faces import Faces
 from pipelines.stages.persons import SCHEMA

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import near, put, put_faces, run, table
 
-from pipelines.galleries.gallery import opaque, write_gallery
 from pipelines.identity.features import EMBEDDER
+from pipelines.identity.gallery_file import opaque, write_gallery
 from pipelines.stages.identities import Identities
 from webbody.errors import WebbodyError
 from webbody.storage import Folder

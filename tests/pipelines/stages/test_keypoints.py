@@ -8,9 +8,9 @@ import pytest
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rows
 from simcc_files import given_outputs, random_simcc
 
+from pipelines.base.stage import Inputs
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.simcc import SOFTMAX
-from pipelines.engine.stage import Inputs
 from pipelines.stages.keypoints import SCHEMA, Keypoints
 from webbody.config import load
 from webbody.demo.train_models.twin import rescale

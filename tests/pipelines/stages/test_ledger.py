@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.engine.stage import Stage, run_shard
+from pipelines.base.stage import Stage, run_shard
 from pipelines.stages.ledger import Ledger
 from webbody.storage import Folder
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from photo_shards import SHARD, commit, demo_model, download_shard, photos, rgb, rows
 
+from pipelines.base.stage import Inputs
 from pipelines.detection.person_detection import PersonDetector
 from pipelines.detection.yolo_persons import YoloPersons
-from pipelines.engine.stage import Inputs
-from pipelines.stages.persons import SCHEMA, Persons, padded
+from pipelines.stages.persons import SCHEMA, Persons
 from webbody.errors import WebbodyError
+from webbody.geometry import padded
 from webbody.images import decode, encode_jpeg
 from webbody.shards import MemberReader
 from webbody.storage import Folder

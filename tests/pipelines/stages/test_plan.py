@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.engine.stage import run_shard
+from pipelines.base.stage import run_shard
 from pipelines.stages.plan import Plan, shard_id
 from webbody.storage import Folder
 

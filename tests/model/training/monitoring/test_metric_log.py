@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.training.errors import TrainingError
+from model.errors import TrainingError
 from model.training.monitoring import dashboards
 from model.training.monitoring.curves import draw
 from model.training.monitoring.dashboards import open_dashboards

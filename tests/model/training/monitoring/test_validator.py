@@ -12,9 +12,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 from model import SapiensID
+from model.errors import TrainingError
 from model.training import run as run_module
 from model.training.data.table import read_table
-from model.training.errors import TrainingError
 from model.training.monitoring.validation import find, held_out
 from model.training.monitoring.validator import Score, Validator
 from model.training.run import Habits, train

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from model import SapiensID, encoder
 from model.losses import AdaFace, PartialFC
 from model.sapiensid.sapiensid import PRESETS
-from model.training.data.augment import Augment
+from model.training.steps.augment import Augment
 
 
 class NoCopies(TorchDispatchMode):

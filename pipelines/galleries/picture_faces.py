@@ -6,12 +6,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.base.batches import windows
 from pipelines.detection import families
 from pipelines.detection.embedding import Embedder, align, alignments, moved
+from pipelines.detection.face_choice import choose
 from pipelines.detection.face_detection import FaceDetector
-from pipelines.engine.batches import windows
 from pipelines.identity.features import Floats
-from pipelines.stages.faces import choose
 from webbody.images import RGB
 
 Label = TypeVar("Label")

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.engine.stage import Stage, committed, run_shard
+from pipelines.base.stage import Stage, committed, run_shard
 from webbody.commit import intact, read_record
 from webbody.errors import WebbodyError
 from webbody.storage import Folder

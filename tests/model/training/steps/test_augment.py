@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.training.data.augment import Augment
+from model.training.steps.augment import Augment
 from model.warp import move, warp
 from tests.model.sapiensid.people import standing
 

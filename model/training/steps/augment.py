@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.random_numbers import uniform
 from model.sapiensid.regions import chosen
-from model.training.data.photometric import recolour, soften
+from model.training.steps.photometric import recolour, soften
 from model.warp import move, warp
 from webbody.skeleton import FACE
 

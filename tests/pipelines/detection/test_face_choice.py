@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pipelines.detection.face_choice import choose
 from pipelines.detection.face_detection import Faces
-from pipelines.stages.faces import choose
 
 
 def faces(*centres: tuple[float, float], side: float = 40, scores=None) -> Faces:

@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.engine.tally import Report, Tally
+from pipelines.base.tally import Report, Tally
 from webbody import __version__
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.errors import WebbodyError

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.base.stage import ALL, Inputs
 from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
-from pipelines.engine.stage import ALL, Inputs
 from pipelines.engine.state import pack_shards, planned_shards, read_build
 from webbody.commit import Record, read_record
 from webbody.errors import WebbodyError

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-from model.training.data.augment import Augment
-from model.training.data.photometric import recolour, soften
+from model.training.steps.augment import Augment
+from model.training.steps.photometric import recolour, soften
 from tests.model.sapiensid.people import standing
 
 STILL = {"zoom": (1, 1), "aspect": (1, 1), "shift": 0, "flip": 0, "face_zoom": 0}

@@ -10,7 +10,7 @@ from typing import Any
 import torch.distributed as dist
 from safetensors import SafetensorError
 
-from model.training.errors import TrainingError
+from model.errors import TrainingError
 
 
 @contextmanager
