@@ -30,11 +30,11 @@ TASKS = ("face", "body", "cross")
 _PLAIN = {"regions": [], "head": "pooled"}
 #: The masks: tokens of the 64 patches without Retina Patch, and of the 192 with it. Constant counts
 #: and batches are the means of the varying ones, so that all rows take about as many steps.
-_FULL_64 = {"tokens.least": 64, "tokens.most": 64, "optimization.batch": 24}
-_CONSTANT_64 = {"tokens.least": 25, "tokens.most": 25, "optimization.batch": 24}
-_VARYING_64 = {"tokens.least": 16, "tokens.most": 51}
-_VARYING = {"tokens.least": 48, "tokens.most": 154}
-_CONSTANT = {"tokens.least": 74, "tokens.most": 74, "optimization.batch": 24}
+_FULL_64 = {"tokens.min": 64, "tokens.max": 64, "optimization.batch": 24}
+_CONSTANT_64 = {"tokens.min": 25, "tokens.max": 25, "optimization.batch": 24}
+_VARYING_64 = {"tokens.min": 16, "tokens.max": 51}
+_VARYING = {"tokens.min": 48, "tokens.max": 154}
+_CONSTANT = {"tokens.min": 74, "tokens.max": 74, "optimization.batch": 24}
 #: What each row changes of the preset: arguments of the model, and settings.
 ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ViT": (_PLAIN, _FULL_64),

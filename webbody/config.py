@@ -5,9 +5,9 @@ A section per stage holds what changes that stage's output and therefore goes in
 the authors' scripts; where these differ from a library's habit the field says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +21,10 @@ _Config = TypeVar("_Config", bound=BaseModel)
 
 
 class Section(BaseModel):
+    """Settings that belong together. `renamed` tells the present name of a setting's old one."""
+
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
 
 
 #: A model file: a name that the backend's library knows, or a path. Fingerprinted by content.
@@ -318,13 +321,25 @@ def load_as(
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        what = (
-            "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-        )
+        what = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            now = _present_name(kind, problem["loc"])
+            what = f"is now called {now}" if now else "there is no such setting"
         source = file or "configuration"
         raise WebbodyError(
             f"{source}: {where}: {what}; `{listed_by}` lists every setting."
         ) from error
+
+
+def _present_name(kind: type[BaseModel], place: Sequence[str | int]) -> str:
+    """The name that a setting at `place` bears now; "" where it never was one."""
+    *sections, name = (str(part) for part in place)
+    at: Any = kind
+    for section in sections:
+        field = at.model_fields.get(section) if hasattr(at, "model_fields") else None
+        at = field.annotation if field else None
+    now = getattr(at, "renamed", {}).get(name, "")
+    return ".".join([*sections, now]) if now else ""
 
 
 def read_preset(kind: str, name: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 The defaults are the paper's recipe (A.1), with the authors' habits where it is silent.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -58,14 +59,22 @@ class Augmentation(Section):
 class Tokens(Section):
     """How many tokens a step keeps of each image: mostly few, sometimes many."""
 
-    least: float = Field(108, ge=1, description="the limit that counts come down to")
-    most: float = Field(345, ge=1, description="the largest count")
+    renamed: ClassVar[Mapping[str, str]] = {"least": "min", "most": "max"}
+
+    min: float = Field(108, ge=1, description="the limit that counts come down to")
+    max: float = Field(345, ge=1, description="the largest count")
     decay: float = Field(4, gt=0, description="how fast counts fall off")
     multiple: Count = Field(8, description="tokens, with CLS and mask token, are a multiple of it")
 
 
 class Optimization(Section):
     """Batches, learning rate, loss."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "clip": "max_grad_norm",
+        "classes_in_use": "sample_rate",
+    }
 
     epochs: float = Field(33, gt=0, description="times that the data are shown")
     warmup_epochs: float = Field(3, ge=0, description="of them with a rising learning rate")
@@ -76,12 +85,12 @@ class Optimization(Section):
     batch_multiple: Count = Field(
         8, description="batches are its multiples; the number of processes must divide it"
     )
-    rate: float = Field(1e-4, gt=0, description="highest learning rate, of the largest batch")
+    learning_rate: float = Field(1e-4, gt=0, description="the highest one, of the largest batch")
     weight_decay: float = Field(0.05, ge=0, description="of AdamW; the paper gives none")
-    clip: float = Field(5, gt=0, description="largest norm of the model's gradient")
+    max_grad_norm: float = Field(5, gt=0, description="largest norm of the model's gradient")
     margin: float = Field(0.4, ge=0, description="AdaFace's m")
     scale: float = Field(64, gt=0, description="AdaFace's s; few people learn better with less")
-    classes_in_use: float = Field(
+    sample_rate: float = Field(
         0.1, gt=0, le=1, description="share of the people a sample is compared with (PartialFC)"
     )
 
@@ -105,6 +114,8 @@ class Validation(Section):
 class TrainResources(Section):
     """How the work is done; only the precision changes the result, and compiling its rounding."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"keep": "keep_checkpoints"}
+
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where it runs")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="bfloat16 on CUDA, float32 on the CPU"
@@ -115,7 +126,7 @@ class TrainResources(Section):
     workers: int = Field(4, ge=0, description="processes that read and decode images")
     decode: Literal["cpu", "cuda"] = Field("cpu", description="where JPEGs are decoded")
     checkpoint_steps: Count = Field(2000, description="steps between two checkpoints")
-    keep: Count = Field(3, description="checkpoints that are kept")
+    keep_checkpoints: Count = Field(3, description="checkpoints that are kept")
     log_seconds: float = Field(10, gt=0, description="between two lines of progress")
     wandb: str = Field(
         "", description="project at Weights & Biases that gets the figures; '': nothing is sent"

@@ -36,9 +36,9 @@ def class_range(classes: int, rank: int, ranks: int) -> range:
 class PartialFC(nn.Module):
     """This rank's rows of the classifier, and the loss over the classes and samples of all ranks.
 
-    `rate` in (0, 1] is the share of classes in use in a training step, targets apart. Rows start as
-    N(0, 0.01^2), from the seed and the class alone. `group` None means all processes, or this one
-    where torch.distributed is not initialised.
+    `sample_rate` in (0, 1] is the share of classes in use in a training step, targets apart. Rows
+    start as N(0, 0.01^2), from the seed and the class alone. `group` None means all processes, or
+    this one where torch.distributed is not initialised.
 
     Not for DistributedDataParallel: the gradient of `weight` is complete on its rank. It is dense,
     so an optimizer with momentum or weight decay also moves rows that were not in use.
@@ -51,7 +51,7 @@ class PartialFC(nn.Module):
         width: int,
         classes: int,
         margin: AdaFace,
-        rate: float = 1.0,
+        sample_rate: float = 1.0,
         *,
         seed: int = 0,
         group: dist.ProcessGroup | None = None,
@@ -59,11 +59,11 @@ class PartialFC(nn.Module):
     ) -> None:
         super().__init__()
         self.rank, self.ranks = rank_and_ranks(group)
-        if not 0.0 < rate <= 1.0:
-            raise ValueError(f"the sampling rate must be in (0, 1], not {rate}")
+        if not 0.0 < sample_rate <= 1.0:
+            raise ValueError(f"the sampling rate must be in (0, 1], not {sample_rate}")
         if classes < self.ranks:
             raise ValueError(f"{classes} classes cannot be spread over {self.ranks} ranks")
-        self.width, self.classes, self.rate = width, classes, rate
+        self.width, self.classes, self.sample_rate = width, classes, sample_rate
         self.owned = class_range(classes, self.rank, self.ranks)
         self.group = group
         self.margin = margin
@@ -91,9 +91,9 @@ class PartialFC(nn.Module):
         looking at it would stall every step.
         """
         self._check_shapes(features_BD, labels_B)
-        sampled = self.training and self.rate < 1.0
+        sampled = self.training and self.sample_rate < 1.0
         if sampled and seed is None:
-            raise ValueError(f"a sampling rate of {self.rate} needs the step's seed")
+            raise ValueError(f"a sampling rate of {self.sample_rate} needs the step's seed")
         # Logits reach 64, where half precision is off by 0.03 and bfloat16 by 0.25.
         with torch.autocast(features_BD.device.type, enabled=False):
             features_GD = gather_batch(features_BD.float(), self.group)
@@ -143,7 +143,7 @@ class PartialFC(nn.Module):
         size = self.capacity(len(target_G))
         noise_S, rows_S = noise_C[:rows].topk(size, largest=False, sorted=False)
         rows_S, order_S = rows_S.sort()
-        return rows_S, torch.where(noise_S[order_S] < self.rate, 0.0, -math.inf)
+        return rows_S, torch.where(noise_S[order_S] < self.sample_rate, 0.0, -math.inf)
 
     def capacity(self, samples: int) -> int:
         """Rows that a step of so many samples of all ranks has room for, on this rank.
@@ -151,7 +151,7 @@ class PartialFC(nn.Module):
         As many as the rate gives on average, 6 standard deviations of that and 6 more (few classes
         scatter further), and those that targets add. A draw exceeds it less than once in 10^8.
         """
-        rows, rate = len(self.owned), self.rate
+        rows, rate = len(self.owned), self.sample_rate
         targets = min(rows, samples)
         drawn = rate * rows + 6 * math.sqrt(rows * rate * (1 - rate)) + 6
         return min(rows, math.ceil(drawn + (1 - rate) * targets))
@@ -168,7 +168,9 @@ class PartialFC(nn.Module):
 
     def extra_repr(self) -> str:
         place = f"rank={self.rank} of {self.ranks}"
-        return f"width={self.width}, classes={self.classes}, rate={self.rate}, {place}"
+        return (
+            f"width={self.width}, classes={self.classes}, sample_rate={self.sample_rate}, {place}"
+        )
 
 
 def _normalised(x: Tensor) -> Tensor:

@@ -14,28 +14,28 @@ from torch import Tensor
 class KeptTokens:
     """The law of how many tokens training keeps in a step (Eq. 6): few mostly, many at times.
 
-    A draw is least + (most - least) exp(-decay U), with U uniform in [0, 1). The defaults give 112
+    A draw is min + (max - min) exp(-decay U), with U uniform in [0, 1). The defaults give 112
     to 345 of 432 tokens, 166 on average, the paper's three figures (C.1). The ablation without
-    variable counts is `least` equal to `most`.
+    variable counts is `min` equal to `max`.
     """
 
-    least: float = 108.0
-    most: float = 345.0
+    min: float = 108.0
+    max: float = 345.0
     decay: float = 4.0
 
     def __post_init__(self) -> None:
-        if not (1 <= self.least <= self.most and self.decay > 0):
-            raise ValueError(f"kept tokens need 1 <= least <= most and decay > 0, not {self}")
+        if not (1 <= self.min <= self.max and self.decay > 0):
+            raise ValueError(f"kept tokens need 1 <= min <= max and decay > 0, not {self}")
 
     def count(self, uniform: float) -> int:
         """Tokens kept for a draw `uniform` in [0, 1]."""
-        return round(self.least + (self.most - self.least) * math.exp(-self.decay * uniform))
+        return round(self.min + (self.max - self.min) * math.exp(-self.decay * uniform))
 
     @property
     def mean(self) -> float:
         """The expected count."""
-        spread = (self.most - self.least) * (1 - math.exp(-self.decay)) / self.decay
-        return self.least + spread
+        spread = (self.max - self.min) * (1 - math.exp(-self.decay)) / self.decay
+        return self.min + spread
 
 
 def first_tokens(kept_BT: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -89,14 +89,14 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Ste
             f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
         )
     with from_settings("tokens"):
-        kept = KeptTokens(law["least"], law["most"], law["decay"])
+        kept = KeptTokens(law["min"], law["max"], law["decay"])
     with from_settings("optimization"):
         batches = Batches(kept, optimization["batch"], optimization["batch_rule"], multiple)
         return plan(
             batches,
             samples=round(optimization["epochs"] * order.epoch_length),
             warmup=round(optimization["warmup_epochs"] * order.epoch_length),
-            rate=optimization["rate"],
+            rate=optimization["learning_rate"],
             seed=settings["seed"],
             token_multiple=law["multiple"],
         )
@@ -116,7 +116,7 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
             model.feature_dim,
             table.classes,
             AdaFace(optimization["margin"], scale=optimization["scale"]),
-            rate=optimization["classes_in_use"],
+            sample_rate=optimization["sample_rate"],
             seed=seed,
         )
     precision, compiled = (settings["resources"][key] for key in ("precision", "compile"))
@@ -125,7 +125,7 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
         classifier,
         augment=augment,
         weight_decay=optimization["weight_decay"],
-        clip=optimization["clip"],
+        max_grad_norm=optimization["max_grad_norm"],
         seed=seed,
         device=device,
         mixed_precision=precision == "bfloat16"

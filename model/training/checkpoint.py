@@ -23,6 +23,14 @@ from model.training.steps.trainer import Trainer
 
 PREFIX, PARTIAL = "step-", ".partial"
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"
+#: Names that settings of a run had in older checkpoints.
+_RENAMED = {
+    "tokens.least": "tokens.min",
+    "tokens.most": "tokens.max",
+    "optimization.rate": "optimization.learning_rate",
+    "optimization.clip": "optimization.max_grad_norm",
+    "optimization.classes_in_use": "optimization.sample_rate",
+}
 
 
 def save(
@@ -86,6 +94,7 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
     Raises TrainingError where it is of another run, naming what differs, damaged or not complete.
     """
     steps, saved, _ = _state(checkpoint)
+    saved = {_RENAMED.get(key, key): value for key, value in saved.items()}
     differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
         told = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)

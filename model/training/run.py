@@ -26,11 +26,11 @@ class Diverged(TrainingError):
 
 
 @dataclass(frozen=True)
-class Habits:
+class CheckpointPolicy:
     """How often a run saves (in steps) and reports (in seconds), and how many checkpoints stay."""
 
     checkpoint_steps: int = 2000
-    keep: int = 3
+    keep_checkpoints: int = 3
     log_seconds: float = 10.0
 
 
@@ -40,7 +40,7 @@ def train(
     samples: Callable[[Sequence[Step]], Iterable[Samples]],
     folder: Path,
     run: dict[str, Any],
-    habits: Habits,
+    policy: CheckpointPolicy,
     report: Callable[[Progress], None],
     validator: Validator | None = None,
     elsewhere: Callable[[], bool] | None = None,
@@ -65,7 +65,7 @@ def train(
             done, last = step.number + 1, step.number + 1 == len(steps)
             due = validator is not None and validator.due(done, steps)
             stop = False
-            saved = done % habits.checkpoint_steps == 0 or last
+            saved = done % policy.checkpoint_steps == 0 or last
             if done % CHECK == 0 or due or saved:
                 _check(watch, done, folder, trainer.model)
                 stop = agreed(asked(), trainer)
@@ -75,8 +75,8 @@ def train(
                     validator(trainer, done, steps)
                 if saved or stop:
                     notes = validator.notes() if validator is not None else {}
-                    checkpoint.save(folder, trainer, done, run, habits.keep, notes)
-            if watch.seconds() >= habits.log_seconds or last or stop:
+                    checkpoint.save(folder, trainer, done, run, policy.keep_checkpoints, notes)
+            if watch.seconds() >= policy.log_seconds or last or stop:
                 report(watch.progress(step))
             if stop:
                 return last
@@ -96,7 +96,7 @@ def _fetched(
 
 def _check(watch: Watch, done: int, folder: Path, model: nn.Module) -> None:
     # All are the same on every rank, the gradient's norm being that of its mean: all stop or none.
-    recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.gradient)]
+    recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.grad_norm)]
     # What the last step has made of the weights, the next one's loss would tell.
     weights = [weight.detach() for weight in model.parameters()]
     recent.append(nn.utils.get_total_norm(weights, math.inf))

@@ -15,7 +15,7 @@ from model.training.monitoring.metric_log import Journal
 from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score, Validator
 from model.training.processes import on_device
-from model.training.run import Habits, train
+from model.training.run import CheckpointPolicy, train
 
 __all__ = ["TrainingError", "start"]
 
@@ -66,7 +66,11 @@ def _run(
             parts.loader,
             folder / "checkpoints",
             _identity(settings, parts),
-            Habits(resources["checkpoint_steps"], resources["keep"], resources["log_seconds"]),
+            CheckpointPolicy(
+                resources["checkpoint_steps"],
+                resources["keep_checkpoints"],
+                resources["log_seconds"],
+            ),
             told,
             _validator(settings, parts, journal, say),
             elsewhere,

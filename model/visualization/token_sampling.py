@@ -66,9 +66,9 @@ def shares(law: KeptTokens, edges: Sequence[float]) -> list[float]:
 
     def below_edge(edge: float) -> float:
         # A draw is least + (most - least) exp(-decay U): the more U, the fewer tokens.
-        if edge <= law.least or law.most <= law.least:
-            return float(edge > law.least)
-        uniform = -math.log((edge - law.least) / (law.most - law.least)) / law.decay
+        if edge <= law.min or law.max <= law.min:
+            return float(edge > law.min)
+        uniform = -math.log((edge - law.min) / (law.max - law.min)) / law.decay
         return min(1.0, max(0.0, 1 - uniform))
 
     return [below_edge(high) - below_edge(low) for low, high in pairwise(edges)]
@@ -76,10 +76,10 @@ def shares(law: KeptTokens, edges: Sequence[float]) -> list[float]:
 
 def histogram(law: KeptTokens, counts: Sequence[int], width: int) -> Image.Image:
     """The law's histogram with its mean and `counts` marked, `width` pixels wide."""
-    fewest = law.least + (law.most - law.least) * math.exp(-law.decay)
-    edges = np.linspace(fewest, law.most, _BINS + 1).tolist()
+    fewest = law.min + (law.max - law.min) * math.exp(-law.decay)
+    edges = np.linspace(fewest, law.max, _BINS + 1).tolist()
     bars = shares(law, edges)
-    first, last = min(fewest, *counts) - 10, max(law.most, *counts) + 10
+    first, last = min(fewest, *counts) - 10, max(law.max, *counts) + 10
     floor, highest = _HEIGHT - _FOOT, max(bars) or 1.0
 
     def x(tokens: float) -> int:

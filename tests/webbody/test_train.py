@@ -73,6 +73,17 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
             ["data", "--out", "x", "--set", "tokens.many=3"],
             "no such setting; `webbody train --settings`",
         ),
+        *(
+            (["data", "--out", "x", "--set", f"{old}=3"], f"{old}: is now called {new};")
+            for old, new in (
+                ("tokens.least", "tokens.min"),
+                ("tokens.most", "tokens.max"),
+                ("optimization.rate", "optimization.learning_rate"),
+                ("optimization.clip", "optimization.max_grad_norm"),
+                ("optimization.classes_in_use", "optimization.sample_rate"),
+                ("resources.keep", "resources.keep_checkpoints"),
+            )
+        ),
         (["data", "--out", "x", "--ray-address", "head:6379"], "Say with --workers how many"),
     ],
 )

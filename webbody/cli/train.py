@@ -135,11 +135,11 @@ def line(progress: "Progress") -> str:
     ]
     if progress.mfu is not None:
         found.append(f"MFU {progress.mfu:.0%}")
-    found += [f"waiting {progress.waiting:.0%}", f"norm {progress.norm:.1f}"]
+    found += [f"data wait {progress.data_wait:.0%}", f"feature norm {progress.feature_norm:.1f}"]
     if progress.parts is not None:
         parts = progress.parts
         found.append(f"parts {parts.mean:.2f} ± {parts.spread:.2f}, most {parts.top}")
-    return "  ".join([*found, f"{duration(progress.left)} left"])
+    return "  ".join([*found, f"{duration(progress.eta)} left"])
 
 
 def _configuration(

@@ -40,7 +40,7 @@ def draw(log: Lines, scores: Lines, path: Path) -> None:
     speed = next(panels)
     _noisy(speed, seen, _column(log, "images"), "Images per second")
     speed.set_ylim(bottom=0)
-    _rate(next(panels), seen, _column(log, "rate"))
+    _rate(next(panels), seen, _column(log, "lr"))
     for axis in axes[-shape[1] :]:
         axis.set_xlabel("images seen", color=_GREY)
     for axis in axes:

@@ -19,6 +19,14 @@ from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score
 
 LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
+#: Names of metrics in older logs.
+_RENAMED = {
+    "gradient": "grad_norm",
+    "norm": "feature_norm",
+    "rate": "lr",
+    "waiting": "data_wait",
+    "left": "eta",
+}
 
 
 class Dashboard(Protocol):
@@ -47,7 +55,17 @@ class Journal:
     def progress(self, progress: Progress) -> None:
         """Figures of the last steps."""
         self._write(LOG, asdict(progress))
-        names = ("loss", "gradient", "norm", "rate", "images", "tokens", "waiting", "mfu", "seen")
+        names = (
+            "loss",
+            "grad_norm",
+            "feature_norm",
+            "lr",
+            "images",
+            "tokens",
+            "data_wait",
+            "mfu",
+            "seen",
+        )
         figures = {f"training/{name}": getattr(progress, name) for name in names}
         if progress.parts is not None:
             figures["parts/mean"] = progress.parts.mean
@@ -97,8 +115,9 @@ def read(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            figures = json.loads(line)
+            found.append({_RENAMED.get(name, name): value for name, value in figures.items()})
+        except (ValueError, AttributeError):
             continue
     return found
 

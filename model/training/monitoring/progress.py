@@ -41,25 +41,26 @@ class Parts:
 class Progress:
     """How a run is doing, over the steps since the last report.
 
-    done: steps, of `steps`. seen: images since the run began. loss, gradient and norm (of
-    features): means. images, tokens: per second, of all ranks. waiting: share of the time spent
-    waiting for data. seconds_per_step: time of training alone. left: seconds until the end, all
-    included. mfu: model FLOPs utilisation, the arithmetic done as a share of what the devices could
-    do; None where their peak is unknown. parts: None for a model without semantic head.
+    done: steps, of `steps`. seen: images since the run began. loss, grad_norm (before clipping),
+    feature_norm: means. lr: the learning rate of the last step. images, tokens: per second, of all
+    ranks. data_wait: share of the time spent waiting for data. seconds_per_step: time of training
+    alone. eta: seconds until the end, all included. mfu: model FLOPs utilisation, the arithmetic
+    done as a share of what the devices could do; None where their peak is unknown. parts: None for
+    a model without semantic head.
     """
 
     done: int
     steps: int
     seen: int
     loss: float
-    gradient: float
-    norm: float
-    rate: float
+    grad_norm: float
+    feature_norm: float
+    lr: float
     images: float
     tokens: float
-    waiting: float
+    data_wait: float
     seconds_per_step: float
-    left: float
+    eta: float
     mfu: float | None
     parts: Parts | None
 
@@ -109,9 +110,9 @@ class Watch:
 
     def progress(self, step: Step) -> Progress:
         """The report after a step; the next one begins here."""
-        loss, gradient, norm = (
+        loss, grad_norm, feature_norm = (
             float(torch.stack([getattr(one, name) for one in self.outcomes]).mean())
-            for name in ("loss", "gradient", "norm")
+            for name in ("loss", "grad_norm", "feature_norm")
         )
         seconds, count = max(self.seconds(), 1e-9), len(self.outcomes)
         progress = Progress(
@@ -119,14 +120,14 @@ class Watch:
             steps=len(self._steps),
             seen=step.start + step.size,
             loss=loss,
-            gradient=gradient,
-            norm=norm,
-            rate=step.rate,
+            grad_norm=grad_norm,
+            feature_norm=feature_norm,
+            lr=step.rate,
             images=self._images / seconds,
             tokens=self._tokens / seconds,
-            waiting=self._waited / seconds,
+            data_wait=self._waited / seconds,
             seconds_per_step=seconds / count,
-            left=self._seconds_left(),
+            eta=self._seconds_left(),
             mfu=None if self._ideal is None else self._busy / seconds,
             parts=part_weights(self._trainer.model),
         )
@@ -154,7 +155,7 @@ def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
     if peak is None:
         return None
     classifier, all_peak = trainer.classifier, peak * trainer.classifier.ranks
-    rest = classifier_flops(classifier.width, classifier.rate * classifier.classes)
+    rest = classifier_flops(classifier.width, classifier.sample_rate * classifier.classes)
 
     @cache
     def seconds(tokens: int) -> float:

@@ -41,20 +41,20 @@ class Samples:
 class Outcome:
     """What a step gave, as scalar tensors on the device, so that nothing waits for it.
 
-    loss: of all ranks' samples. gradient: the model's gradient norm before clipping. norm: mean
-    norm of this rank's features.
+    loss: of all ranks' samples. grad_norm: the model's gradient norm before clipping.
+    feature_norm: mean norm of this rank's features.
     """
 
     loss: Tensor
-    gradient: Tensor
-    norm: Tensor
+    grad_norm: Tensor
+    feature_norm: Tensor
 
 
 class Trainer:
     """Model, classifier and optimizer of one rank; `step` moves them.
 
-    The classifier's ranks are those of torch.distributed, where it is initialised. `clip` is the
-    largest gradient norm of the model (not of the classifier). `mixed_precision` computes in
+    The classifier's ranks are those of torch.distributed, where it is initialised. `max_grad_norm`
+    clips the gradient of the model (not of the classifier). `mixed_precision` computes in
     bfloat16 where that is safe. `compiled` compiles a block, once for all blocks and all steps.
     """
 
@@ -65,7 +65,7 @@ class Trainer:
         *,
         augment: Augment | None = None,
         weight_decay: float = 0.05,
-        clip: float = 5.0,
+        max_grad_norm: float = 5.0,
         seed: int = 0,
         device: str = "cpu",
         mixed_precision: bool = False,
@@ -76,7 +76,7 @@ class Trainer:
         self.model = model.to(self.device).train()
         self.classifier = classifier.to(self.device).train()
         self.optimizer = adamw(self.model, self.classifier, weight_decay)
-        self.augment, self.clip, self.seed = augment, clip, seed
+        self.augment, self.max_grad_norm, self.seed = augment, max_grad_norm, seed
         self.mixed_precision = mixed_precision
         if compiled:
             compile_blocks(self.model)
@@ -105,7 +105,7 @@ class Trainer:
             loss = self.classifier(features_BF, labels_B, self._number(step.number, 1))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        gradient = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        gradient = nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
         self.optimizer.step()
         with torch.no_grad():
             return Outcome(loss.detach(), gradient, features_BF.float().norm(dim=1).mean())

@@ -20,13 +20,13 @@ def test_the_law_has_the_papers_figures() -> None:
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_counts_fall_with_the_draw_and_stay_in_their_range(one: float, other: float) -> None:
-    law = KeptTokens(least=10, most=50, decay=2)
+    law = KeptTokens(min=10, max=50, decay=2)
     low, high = sorted((one, other))
     assert 50 >= law.count(low) >= law.count(high) >= 10
 
 
 def test_a_constant_law_is_the_ablation_without_variable_counts() -> None:
-    law = KeptTokens(least=146, most=146)
+    law = KeptTokens(min=146, max=146)
     assert {law.count(u) for u in (0.0, 0.3, 1.0)} == {146}
     assert law.mean == 146
 

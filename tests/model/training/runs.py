@@ -27,7 +27,7 @@ RUN = {"seed": 7}
 
 
 def steps() -> list[Step]:
-    law = KeptTokens(least=40, most=110)
+    law = KeptTokens(min=40, max=110)
     return list(plan(Batches(law, 8, multiple=4), samples=48, warmup=12, rate=1e-4, seed=7))
 
 

@@ -25,9 +25,10 @@ def settings(data: str, out: Path, /, **sections: dict[str, Any]) -> dict[str, A
     chosen: dict[str, dict[str, Any]] = {
         "data": {"sources": (data,)},
         "model": {"preset": "tiny", "arguments": MODEL},
-        "tokens": {"least": 40, "most": 110},
+        "tokens": {"min": 40, "max": 110},
         "optimization": {
-            "epochs": 2, "warmup_epochs": 0.2, "batch": 12, "batch_multiple": 2, "rate": 1e-3,
+            "epochs": 2, "warmup_epochs": 0.2, "batch": 12, "batch_multiple": 2,
+            "learning_rate": 1e-3,
         },
         "resources": {"workers": 0, "log_seconds": 1e-3, "checkpoint_steps": 2},
     }  # fmt: skip

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from model.training import checkpoint, run
-from model.training.run import Diverged, Habits, Progress, train
+from model.training.run import CheckpointPolicy, Diverged, Progress, train
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples
 from tests.model.training import runs
 
-OFTEN = Habits(checkpoint_steps=2, keep=2, log_seconds=0)
+OFTEN = CheckpointPolicy(checkpoint_steps=2, keep_checkpoints=2, log_seconds=0)
 
 
 def share(steps: Sequence[Step]) -> Iterable[Samples]:
@@ -43,9 +43,9 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert [one.done for one in seen] == list(range(1, len(todo) + 1))
     assert all(one.steps == len(todo) and one.images > 0 for one in seen)
     for one, step in zip(seen, todo, strict=True):
-        assert one.rate == step.rate
+        assert one.lr == step.rate
         assert one.tokens / one.images == pytest.approx(step.tokens)
-        assert 0 <= one.waiting <= 1 and one.norm > 0 and one.gradient > 0
+        assert 0 <= one.data_wait <= 1 and one.feature_norm > 0 and one.grad_norm > 0
 
 
 def test_a_finished_run_has_nothing_to_do(tmp_path: Path, losses: list[float]) -> None:

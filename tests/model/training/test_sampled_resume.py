@@ -43,6 +43,6 @@ def test_one_rank_then_two(whole: tuple[Path, list[float]], tmp_path: Path) -> N
 def test_a_sample_of_the_people_makes_a_lower_loss(whole: tuple[Path, list[float]]) -> None:
     step, (_, losses) = runs.steps()[0], whole
     full = runs.trainer(RATE)
-    full.classifier.rate = 1.0
+    full.classifier.sample_rate = 1.0
     loss = full.step(step, runs.samples(step, 0, 1)).loss.item()
     assert loss - losses[0] > 1.0  # a tenth of the people: about ln 10

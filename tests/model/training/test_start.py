@@ -54,7 +54,7 @@ def test_a_run_with_validation_leaves_all_that_is_promised(people: str, tmp_path
         ({"model": {"arguments": {"wings": 2}}}, "model.arguments: .*wings"),
         ({"model": {"arguments": {"image_size": 97}}}, "model.arguments: an image of 97 pixels"),
         ({"augmentation": {"zoom": (1.1, 0.9)}}, "augmentation: zoom must be a range"),
-        ({"tokens": {"least": 120, "most": 60}}, "tokens: kept tokens need"),
+        ({"tokens": {"min": 120, "max": 60}}, "tokens: kept tokens need"),
         ({"data": {"weights": (1.0, 2.0)}}, "data: 1 data sets need as many weights"),
         ({"data": {"sources": ("magic://x",)}}, "magic://x: Protocol not known"),
         ({"optimization": {"batch": 1}}, "optimization: batches of 1"),

@@ -79,12 +79,12 @@ def test_positions_of_like_places_have_like_colours(model, whole_body):
 
 def test_the_law_is_drawn_as_it_is():
     edges = np.linspace(112, 345, 24).tolist()
-    shares = np.array(kept.shares(LAW, [LAW.least, *edges, LAW.most + 1]))
+    shares = np.array(kept.shares(LAW, [LAW.min, *edges, LAW.max + 1]))
     assert shares.sum() == pytest.approx(1)
-    draws = LAW.least + (LAW.most - LAW.least) * np.exp(-LAW.decay * np.linspace(0, 1, 400_001))
-    counted, _ = np.histogram(draws, [LAW.least, *edges, LAW.most + 1])
+    draws = LAW.min + (LAW.max - LAW.min) * np.exp(-LAW.decay * np.linspace(0, 1, 400_001))
+    counted, _ = np.histogram(draws, [LAW.min, *edges, LAW.max + 1])
     np.testing.assert_allclose(shares, counted / 400_001, atol=1e-4)
-    constant = KeptTokens(least=146, most=146)
+    constant = KeptTokens(min=146, max=146)
     assert kept.shares(constant, [100, 140, 150, 200]) == [0, 1, 0]
     assert kept.histogram(constant, [146], 900).width == 900
 

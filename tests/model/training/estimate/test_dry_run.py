@@ -19,7 +19,7 @@ CHANGES: dict[str, Any] = {
         "arguments": {"image_size": 96, "depth": 1, "width": 64, "heads": 2, "feature_dim": 64},
     },
     "optimization": {"epochs": 2, "warmup_epochs": 0, "batch": 8, "batch_multiple": 2},
-    "tokens": {"least": 40, "most": 80, "multiple": 4},
+    "tokens": {"min": 40, "max": 80, "multiple": 4},
     "resources": {"device": "cpu", "workers": 0, "log_seconds": 0.001},
 }
 

@@ -28,14 +28,14 @@ def progress(done: int, loss: float | None = None) -> Progress:
         steps=STEPS,
         seen=done * 8,
         loss=30 / done if loss is None else loss,
-        gradient=2.0,
-        norm=20.0,
-        rate=1e-4 * (1 - done / (STEPS + 1)),
+        grad_norm=2.0,
+        feature_norm=20.0,
+        lr=1e-4 * (1 - done / (STEPS + 1)),
         images=100.0 + done,
         tokens=1e4,
-        waiting=0.1,
+        data_wait=0.1,
         seconds_per_step=0.1,
-        left=3.0,
+        eta=3.0,
         mfu=None,
         parts=Parts(0.5, 0.1, {"nose": 0.4, "left_eye": 0.6}),
     )
@@ -86,6 +86,15 @@ def test_a_run_that_goes_on_takes_out_what_came_after_its_checkpoint(tmp_path: P
     assert [line["done"] for line in read(tmp_path / LOG)] == list(range(1, STEPS + 1))
     assert [line["done"] for line in read(tmp_path / SCORES)] == [10, 20, 30, 40]
     assert list(scalars(tmp_path, "training/loss")) == list(range(1, STEPS + 1))
+
+
+def test_an_older_log_is_read_by_todays_names(tmp_path: Path) -> None:
+    old = {"done": 1, "gradient": 2.0, "norm": 3.0, "rate": 1e-4, "waiting": 0.5, "left": 9.0}
+    (tmp_path / LOG).write_text(json.dumps(old) + "\n[1]\n", encoding="utf-8")
+    (line,) = read(tmp_path / LOG)
+    assert line == {
+        "done": 1, "grad_norm": 2.0, "feature_norm": 3.0, "lr": 1e-4, "data_wait": 0.5, "eta": 9.0,
+    }  # fmt: skip
 
 
 def test_a_run_that_begins_anew_takes_out_everything(tmp_path: Path) -> None:

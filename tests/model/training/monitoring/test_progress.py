@@ -45,15 +45,15 @@ def test_speed_leaves_out_what_is_no_training_and_the_time_left_does_not(clock: 
         clock.now += 12.0
     assert watch.seconds() == 8.0
     told = watch.progress(steps[1])
-    assert (told.done, told.loss, told.waiting, told.seconds_per_step) == (2, 5.0, 0.25, 4.0)
+    assert (told.done, told.loss, told.data_wait, told.seconds_per_step) == (2, 5.0, 0.25, 4.0)
     assert told.seen == steps[0].size + steps[1].size
     assert told.images == pytest.approx(told.seen / 8)
     assert told.tokens == pytest.approx(sum(cost[:2]) / 8)
-    assert told.left == pytest.approx(20 * sum(cost[2:]) / sum(cost[:2]))
+    assert told.eta == pytest.approx(20 * sum(cost[2:]) / sum(cost[:2]))
     # What the first report took, compilation for one, is no measure of the rest.
     clock.now += 1.0
     watch.add(steps[2], outcome(1.0))
-    assert watch.progress(steps[2]).left == pytest.approx(sum(cost[3:]) / cost[2])
+    assert watch.progress(steps[2]).eta == pytest.approx(sum(cost[3:]) / cost[2])
     assert told.mfu is None
 
 

@@ -17,14 +17,14 @@ from model.training import run as run_module
 from model.training.data.table import read_table
 from model.training.monitoring.validation import find, held_out
 from model.training.monitoring.validator import Score, Validator
-from model.training.run import Habits, train
+from model.training.run import CheckpointPolicy, train
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk
 from tests.model.training.small_shards import write_shards
 
-HABITS = Habits(checkpoint_steps=3, keep=2, log_seconds=0)
+HABITS = CheckpointPolicy(checkpoint_steps=3, keep_checkpoints=2, log_seconds=0)
 EVERY = 2
 
 

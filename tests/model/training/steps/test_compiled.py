@@ -36,7 +36,7 @@ def trainer(compiled: bool) -> Trainer:
 
 def steps(count: int) -> list[Step]:
     """Steps of very different sizes, as the law of kept tokens makes them."""
-    law = KeptTokens(least=38, most=160)
+    law = KeptTokens(min=38, max=160)
     found = plan(
         Batches(law, 16, multiple=2), samples=30 * count, warmup=0, rate=1e-4, seed=1,
         token_multiple=8,
