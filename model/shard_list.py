@@ -1,8 +1,7 @@
 """Which shards a data set consists of."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import fsspec
@@ -10,12 +9,10 @@ from braceexpand import braceexpand
 from fsspec import AbstractFileSystem
 from fsspec.utils import glob_translate
 
+from model.shard_index import INDEX, folder_of_shards, read_index
 from model.shard_samples import BadShard
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk, state_of
-
-#: Where a build's folder, or a copy of its samples alone, lists its shards by split.
-_INDEXES = ("pack/index.json", "index.json")
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,12 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
     root = root.rstrip("/")
     if any(sign in root for sign in "*?["):
         names = _globbed(fs, root)
+        sizes = _listed_sizes(fs, names)
     elif not fs.isdir(root):
         names = [root]
+        sizes = _listed_sizes(fs, names)
     else:
-        indexed = _indexed(fs, root, split)
-        names = _globbed(fs, f"{root}/*.tar", root) if indexed is None else indexed
+        names, sizes = _in_folder(fs, folder_of_shards(fs, root), split)
     for name in names:
         try:
             info = fs.info(name)
@@ -80,9 +78,47 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
             raise BadShard(f"{name}: there is no such shard or folder") from error
         if not info.get("size") or info.get("type") == "directory":
             raise BadShard(f"{name}: is empty or no file")
+        if sizes.get(name) not in (None, info["size"]):
+            raise BadShard(
+                f"{name}: has {info['size']:,} bytes where its {INDEX} says {sizes[name]:,}; make "
+                "or copy it again"
+            )
         chain, colons, _ = path.rpartition("::")
         url = fs.unstrip_protocol(name).removeprefix("file://")
         yield chain + colons + url, state_of(info)
+
+
+def _in_folder(
+    fs: AbstractFileSystem, folder: str, split: str
+) -> tuple[list[str], dict[str, int | None]]:
+    """The shards that a folder's index lists for a split, with their sizes; without one every tar.
+
+    Raises BadShard where the folder is of a build that is not finished.
+    """
+    index = read_index(fs, folder)
+    if index is None:
+        names = _globbed(fs, f"{folder}/*.tar", folder)
+        return names, _listed_sizes(fs, names)
+    sizes = {f"{folder}/{shard.name}": shard.bytes for shard in index.get(split, ())}
+    if not sizes:
+        raise BadShard(f"{folder}/{INDEX}: lists no shards of the split {split!r}")
+    return list(sizes), sizes
+
+
+def _listed_sizes(fs: AbstractFileSystem, names: Iterable[str]) -> dict[str, int | None]:
+    """Size of each shard that an index beside it lists.
+
+    Raises BadShard for a shard in the folder of a build that is not finished.
+    """
+    sizes: dict[str, int | None] = {}
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folders.setdefault(name.rpartition("/")[0], []).append(name)
+    for folder, inside in folders.items():
+        index = read_index(fs, folder, inside[0].rpartition("/")[2])
+        for shard in (shard for shards in (index or {}).values() for shard in shards):
+            sizes[f"{folder}/{shard.name}"] = shard.bytes
+    return sizes
 
 
 def _globbed(fs: AbstractFileSystem, pattern: str, literal: str = "") -> list[str]:
@@ -112,19 +148,3 @@ def _globbed(fs: AbstractFileSystem, pattern: str, literal: str = "") -> list[st
         return [f"{root.rstrip('/')}/{path}" for path in paths if whole.match(path)]
     except WebbodyError as error:
         raise BadShard(str(error).rstrip(".")) from error
-
-
-def _indexed(fs: AbstractFileSystem, root: str, split: str) -> list[str] | None:
-    """The shards of a split that the folder's index lists; None where it has no index."""
-    for index in (f"{root}/{name}" for name in _INDEXES):
-        if not fs.exists(index):
-            continue
-        try:
-            splits = json.loads(fs.cat_file(index))["splits"]
-            names = [shard["name"] for shard in splits[split]["shards"]] if split in splits else []
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadShard(f"{index}: is no index of shards") from error
-        if not names:
-            raise BadShard(f"{index}: lists no shards of the split {split!r}")
-        return [f"{index.rpartition('/')[0]}/{name}" for name in names]
-    return None

@@ -24,18 +24,20 @@ from pipelines.engine.graph import (
     tasks,
 )
 from pipelines.engine.settings_files import files_of, settled
-from pipelines.engine.state import (
-    StageTotals,
-    outcome_counts,
-    pack_shards,
+from pipelines.engine.stage import ALL, committed
+from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
+from pipelines.engine.worker import Event
+from pipelines.galleries.gallery import read_gallery
+from pipelines.stages import pack as pack_stage
+from pipelines.stages.plan import no_usable_row
+from webbody.build_records import (
+    BuildRecords,
+    Requested,
+    output_shards,
     planned_shards,
     read_build,
-    stage_totals,
     write_build,
 )
-from pipelines.engine.worker import Event
-from pipelines.identity.gallery_file import read_gallery
-from pipelines.stages.plan import no_usable_row
 from webbody.commit import Record, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
@@ -105,6 +107,8 @@ class Run:
         self.failures: list[Failure] = []
         self.watch = Watch(self.config.model_dump(mode="json"), listener)
         self.ran = 0
+        self._source: dict[str, Any] = {}
+        self._begun = False
         self._cluster: cluster.Cluster | None = None
 
     def build(self, replace: bool) -> BuildResult:
@@ -119,25 +123,24 @@ class Run:
             complete = self.chain(keypoints, shards)
             # The split reads the keypoints of every shard that the identities looked at.
             if complete == shards and self.whole(SPLIT, shards):
-                packs = pack_shards(self.folder)
+                packs = output_shards(committed(self.folder, SPLIT.name, ALL))
                 if self._undone(PACK, packs):
                     self.restore(complete)
                 packs = self.chain(pack, packs)
             told = self.chain(ledger, complete)
         if not self.failures:
-            from pipelines.stages.pack import write_index
-
-            write_index(self.folder)
             if self.config.resources.let_go:
                 self.let_go(told)
             self._forget_stale(told, packs)
-        return self.result(planned, packs, told)
+            self._write_state()
+            pack_stage.write_index(self.folder)
+        return self.result(told)
 
     def plan(self, replace: bool) -> tuple[str, ...]:
         """Plan if the manifest or the cut changed; the shards."""
-        source = self._manifest_identity(replace)
+        self._source = self._manifest_identity(replace)
         task = self.tasks[PLAN.name]
-        inputs = {"manifest": source["sha256"]}
+        inputs = {"manifest": self._source["sha256"]}
         record = read_record(self.folder, PLAN.name, ALL)
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.base.stage import run_shard
@@ -145,15 +148,36 @@ class Run:
             self._hear(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
             stage = PLAN.stage()(**task.arguments)
+            self.folder.remove(pack_stage.INDEX)
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
             seconds = time.perf_counter() - started
             self._hear(Event(PLAN.name, ALL, "done", record.counts, seconds))
-        write_build(self.folder, {**source, "config": self.config.model_dump(mode="json")})
+            self._begin()
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
         if not record.counts["out"]:
             raise WebbodyError(no_usable_row(self.config.manifest, self.folder))
         return planned_shards(record)
+
+    def _begin(self) -> None:
+        """Withdraw the index and note what is asked for, before the first shard is done anew.
+
+        So a build that is stopped from here on leaves no index that vouches for some old and some
+        new samples, and readers can tell the records of both. A build with nothing to do, or with
+        a setting that its preflight refuses, leaves a finished folder as it is.
+        """
+        if not self._begun:
+            self._begun = True
+            self.folder.remove(pack_stage.INDEX)
+            self._write_state()
+
+    def _write_state(self) -> None:
+        values = {**self._source, "config": self.config.model_dump(mode="json")}
+        stages = {
+            name: Requested(task.fingerprint, task.needs, task.node.whole)
+            for name, task in self.tasks.items()
+        }
+        write_build(self.folder, values, stages)
 
     def _manifest_identity(self, replace: bool) -> dict[str, Any]:
         """Path, size, time, sha256 of the manifest; the digest is reused while the rest holds."""
@@ -216,7 +240,8 @@ class Run:
         if node.whole:
             first: tuple[str, ...] = (ALL,)
         elif node is PACK:
-            first = pack_shards(self.folder) if read_record(self.folder, SPLIT.name, ALL) else ()
+            split = read_record(self.folder, SPLIT.name, ALL)
+            first = output_shards(split) if split else ()
         else:
             first = planned_shards(committed(self.folder, PLAN.name, ALL))
         records = (read_record(self.folder, node.name, shard) for shard in first[:3])
@@ -226,6 +251,7 @@ class Run:
 
     def _send(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> set[str]:
         """Send rows through a chain on Ray; the shards that failed, which are noted."""
+        self._begin()
         stages = [
             (self.tasks[node.name], getattr(self.config.resources, node.name)) for node in nodes
         ]
@@ -307,6 +333,7 @@ class Run:
         if is_done(self.folder, task, ALL, shards):
             return True
         self.preflight([node])
+        self._begin()
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}
         resources = getattr(self.config.resources, node.name)
         end = self.ray().run_once(task, resources, row, self.config.out, shards, self._hear)
@@ -341,11 +368,10 @@ class Run:
                 if name not in current:
                     self.folder.remove(f"{node.name}/{name}")
 
-    def result(
-        self, shards: tuple[str, ...], packs: tuple[str, ...], told: tuple[str, ...]
-    ) -> BuildResult:
+    def result(self, told: tuple[str, ...]) -> BuildResult:
         """`told` are the shards whose ledger counts; other ledgers are of an older run."""
-        outcomes, rows = outcome_counts(self.folder, told)
+        records = BuildRecords(self.folder)
+        outcomes, rows = outcome_counts(records, told)
         missing = rows - sum(outcomes.values())
         if self.failures:
             outcomes["incomplete"] = missing
@@ -355,7 +381,7 @@ class Run:
             out=self.config.out,
             rows=rows,
             outcomes=outcomes,
-            stages=stage_totals(self.folder, shards, packs),
+            stages=stage_totals(records),
             failures=self.failures,
             ran=self.ran,
         )

@@ -7,11 +7,14 @@ leaves either a committed shard or none.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from webbody.storage import Folder
+
+#: The shard name of a stage that runs once for the whole build.
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,28 @@ def fingerprint(settings: Mapping[str, Any], version: int) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def file_sha256(folder: Folder, name: str) -> Output:
-    """Digest and size of a file."""
-    digest, count = hashlib.sha256(), 0
-    with folder.open(name) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            count += len(block)
-    return Output(digest.hexdigest(), count)
+def input_digests(
+    needs: Iterable[str],
+    whole: Collection[str],
+    shard: str,
+    shards: Iterable[str],
+    record: Callable[[str, str], Record | None],
+) -> dict[str, str] | None:
+    """What a stage reads for a shard: `stage/file` -> sha256; None if not all is committed.
+
+    needs: the stages that it reads, of which those in `whole` run once for the build; `record`
+    gives the record of a stage and shard. Of a stage that runs once a shard reads only its own
+    file, so that a global result that changed elsewhere leaves it alone; a stage that runs once
+    (shard ALL) reads every one of `shards`.
+    """
+    out: dict[str, str] = {}
+    for need in needs:
+        once = need in whole
+        for one in (ALL,) if once else tuple(shards) if shard == ALL else (shard,):
+            found = record(need, one)
+            if found is None:
+                return None
+            own = once and shard != ALL
+            names = (f"{shard}.parquet", f"{shard}.tar") if own else tuple(found.outputs)
+            out |= {f"{need}/{n}": found.outputs[n].sha256 for n in names if n in found.outputs}
+    return out

@@ -15,13 +15,11 @@ import pyarrow.parquet as pq
 
 from pipelines.base.tally import Report, Tally
 from webbody import __version__
+from webbody.commit import ALL as ALL
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder, Pending, told
-
-#: The shard name of a stage that has one output for the whole build.
-ALL = "all"
 
 
 class Inputs:

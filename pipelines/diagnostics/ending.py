@@ -11,7 +11,6 @@ from pipelines.engine.graph import SPLIT
 from pipelines.engine.state import outcome_counts
 from pipelines.outcomes import STAGES_OF, advice_of, setting_of, stage_of, value_of
 from pipelines.stages.ledger import KEPT
-from webbody.commit import read_record
 
 #: A stage that drops more than this share of what comes to it is told, and a build that keeps less.
 NEARLY_ALL, NEARLY_NOTHING = 0.9, 0.01
@@ -85,8 +84,8 @@ def read_ending(out: str, counted: tuple[dict[str, int], int] | None = None) -> 
 
 def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = None) -> Ending:
     """The ending of an opened build; of one that still runs, as it looks so far."""
-    outcomes, rows = counted or outcome_counts(build.folder, build.planned)
-    split = read_record(build.folder, SPLIT.name, ALL)
+    outcomes, rows = counted or outcome_counts(build.records, build.planned)
+    split = build.records.get(SPLIT.name)
     counts = split.counts if split is not None and build.packs else {}
     return Ending(
         rows=rows,

@@ -8,37 +8,30 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.base.stage import ALL, Inputs
-from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
-from pipelines.engine.state import pack_shards, planned_shards, read_build
-from webbody.commit import Record, read_record
-from webbody.errors import WebbodyError
+from pipelines.engine.graph import PACK, PLAN
+from pipelines.engine.stage import Inputs
+from webbody.build_records import BuildRecords
+from webbody.commit import Record
 from webbody.shards import MemberReader
 from webbody.storage import Folder
 
 #: Shards of a stage that are looked into; more would cost time and hardly change the samples.
 MOST_SHARDS = 12
-_WHOLE = frozenset(node.name for node in STAGES if node.whole)
 
 T = TypeVar("T")
 
 
 class BuildFiles:
-    """A build folder for reading; use it in a `with`. Only what a commit record lists is read."""
+    """A build folder for reading; use it in a `with`. Only what `records` vouch for is read."""
 
     def __init__(self, out: str) -> None:
         self.folder = Folder(out)
-        build = read_build(self.folder)
-        plan = read_record(self.folder, PLAN.name, ALL)
-        if build is None or plan is None:
-            raise WebbodyError(f"{out} holds no build; start one with `webbody build --out {out}`.")
-        self.manifest: str = build["manifest"]
-        self.settings: dict[str, Any] = build.get("config") or {}
-        self.planned = planned_shards(plan)
-        split = read_record(self.folder, SPLIT.name, ALL)
-        self.packs = pack_shards(self.folder) if split else ()
-        self._plan = plan
-        self._records: dict[tuple[str, str], Record | None] = {}
+        self.records = BuildRecords(self.folder)
+        self.records.need(PLAN.name)
+        self.manifest: str = self.records.build["manifest"]
+        self.settings: dict[str, Any] = self.records.build.get("config") or {}
+        self.planned = self.records.shards
+        self.packs = self.records.packs or ()
         self._tars: dict[tuple[str, str], MemberReader | None] = {}
         self._open = ExitStack()
 
@@ -50,10 +43,7 @@ class BuildFiles:
 
     def record(self, stage: str, shard: str) -> Record | None:
         """The record that vouches for a shard's files of a stage."""
-        key = (stage, ALL if stage in _WHOLE else shard)
-        if key not in self._records:
-            self._records[key] = read_record(self.folder, *key)
-        return self._records[key]
+        return self.records.get(stage, shard)
 
     def shards(self, stage: str, most: int = MOST_SHARDS) -> list[str]:
         """Some shards that this stage has committed, spread over the build."""

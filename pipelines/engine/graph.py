@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.stage import ALL, Stage
+from pipelines.engine.stage import Stage
+from webbody import commit
 from webbody.commit import Record, fingerprint, intact, read_record
 from webbody.config import BuildConfig
 from webbody.storage import Folder
@@ -124,11 +125,8 @@ def input_digests(
 ) -> dict[str, str] | None:
     """What the stage would read for this shard: `stage/file` -> sha256; None if not all is there.
 
-    Of a stage that runs once for the build a shard reads only its own file, so that a global
-    result that changed elsewhere leaves it alone; a stage that runs once reads every shard.
     `cache` (stage, shard) -> record saves reading records again while nothing changes.
     """
-    out: dict[str, str] = {}
     cache = {} if cache is None else cache
 
     def record(stage: str, name: str) -> Record | None:
@@ -136,21 +134,7 @@ def input_digests(
             cache[stage, name] = read_record(folder, stage, name)
         return cache[stage, name]
 
-    for need in task.needs:
-        if need in task.whole_needs:
-            found = record(need, ALL)
-            if found is None:
-                return None
-            names = list(found.outputs) if shard == ALL else (f"{shard}.parquet", f"{shard}.tar")
-            out |= {f"{need}/{n}": found.outputs[n].sha256 for n in names if n in found.outputs}
-        else:
-            for one in shards if shard == ALL else (shard,):
-                found = record(need, one)
-                if found is None:
-                    return None
-                for name, output in found.outputs.items():
-                    out[f"{need}/{name}"] = output.sha256
-    return out
+    return commit.input_digests(task.needs, task.whole_needs, shard, shards, record)
 
 
 def is_done(

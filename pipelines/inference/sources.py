@@ -1,14 +1,11 @@
 """What a user names as sources of people: finished builds, shards, pictures."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipelines.base.stage import committed
-from pipelines.engine.graph import PACK
-from pipelines.engine.state import pack_shards, read_build
-from webbody.commit import intact
+from model.shard_index import folder_of_shards, read_index
+from model.shard_samples import BadShard
 from webbody.errors import WebbodyError
 from webbody.folder_walk import BROKEN, FolderWalk, state_of
 from webbody.images import SUFFIXES
@@ -62,8 +59,9 @@ def _real(folder: Folder, path: str) -> str:
 
 def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
     """The shards of a folder, else its pictures."""
-    if read_build(folder) is not None:
-        return _packed(folder), {}
+    inside = folder_of_shards(folder.fs, folder.root).removeprefix(folder.root).strip("/")
+    if inside and (packed := _indexed(folder, inside)) is not None:
+        return packed, {}
     walk = FolderWalk(folder.url, lambda subfolder: False)
     here = {file.path: file.state for file in walk}
     if gone := [path for path in walk.broken if path.lower().endswith(".tar")]:
@@ -72,7 +70,7 @@ def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
         )
     tars = {name: state for name, state in here.items() if name.lower().endswith(".tar")}
     if tars:
-        return (_indexed(folder) if "index.json" in here else tars), {}
+        return _indexed(folder, "", next(iter(tars))) or tars, {}
     walk = FolderWalk(folder.url)
     files = {file.path: file.state for file in walk}
     # Links that lead nowhere are pictures that cannot be read.
@@ -90,39 +88,38 @@ def _file(folder: Folder, name: str, source: str) -> tuple[dict[str, str], dict[
         raise WebbodyError(f"{source}: there is no such file or folder; check the path.")
     state = state_of(folder.fs.info(folder.path(name)))
     if name.lower().endswith(".tar"):
+        _indexed(folder, "", name)
         return {name: state}, {}
     if _is_picture(name):
         return {}, {name: state}
     raise WebbodyError(f"{source}: is neither a picture ({_ENDINGS}) nor a .tar with samples.")
 
 
-def _packed(folder: Folder) -> dict[str, str]:
-    """The output shards of a build, as its commit records list them."""
+def _indexed(folder: Folder, inside: str, shard: str = "") -> dict[str, str] | None:
+    """The shards that the index in a subfolder lists, by path; None where there is none.
+
+    Raises WebbodyError where they are of a build that is not finished, or not as it made them.
+    """
+    where = folder.path(inside)
+    try:
+        index = read_index(folder.fs, where, shard)
+    except BadShard as error:
+        raise WebbodyError(f"{error}.") from error
+    if index is None:
+        return None
     out = {}
-    for shard in pack_shards(folder):
-        record = committed(folder, PACK.name, shard)
-        tar = f"{shard}.tar"
-        if not intact(folder, record):
+    for entry in (entry for shards in index.values() for entry in shards):
+        name = f"{inside}/{entry.name}" if inside else entry.name
+        size = folder.size(name)
+        if size is None or entry.bytes not in (None, size):
             raise WebbodyError(
-                f"{folder.url}/{PACK.name}/{tar} is missing or has changed; run `webbody build` "
-                "again to complete this folder."
+                f"{folder.url}/{name} is missing or has changed; run `webbody build` again to "
+                "complete this folder."
             )
-        out[f"{PACK.name}/{tar}"] = record.outputs[tar].sha256
+        out[name] = entry.sha256 or state_of(folder.fs.info(folder.path(name)))
     if not out:
         raise WebbodyError(f"{folder.url}: this build has no samples; `webbody status` says why.")
     return out
-
-
-def _indexed(folder: Folder) -> dict[str, str]:
-    """The shards that an index lists, as a build writes it beside them."""
-    try:
-        splits = json.loads(folder.read("index.json"))["splits"]
-        shards = [shard for split in splits.values() for shard in split["shards"]]
-        return {shard["name"]: shard["sha256"] for shard in shards}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WebbodyError(
-            f"{folder.url}/index.json: is no index of shards; remove it to read every .tar."
-        ) from error
 
 
 def _is_picture(name: str) -> bool:

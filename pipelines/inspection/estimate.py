@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import DOWNLOAD, STAGES
 from pipelines.stages.plan import Plan, no_usable_row
-from webbody.commit import read_record
+from webbody.build_records import BuildRecords, read_build
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -86,13 +86,14 @@ def estimate(config: BuildConfig) -> Estimate:
             for shard in shards
         )
     out = Folder(config.out) if config.out else None
-    rates, measured = measured_rates(out, shards)
+    records = BuildRecords(out) if out is not None and read_build(out) is not None else None
+    rates, measured = measured_rates(records, shards)
     stages = {}
     for node in STAGES[1:]:
         todo = [
             s
             for s in ((ALL,) if node.whole else shards)
-            if out is None or read_record(out, node.name, s) is None
+            if records is None or records.get(node.name, s) is None
         ]
         share = len(todo) / max(1, 1 if node.whole else len(shards))
         rate, rows = rates[node.name], counts["out"] * share
@@ -118,22 +119,22 @@ def estimate(config: BuildConfig) -> Estimate:
     )
 
 
-def measured_rates(out: Folder | None, shards: list[str]) -> tuple[dict[str, Rate], int]:
-    """Rates of the committed shards in a folder, and on how many rows they rest (0: defaults)."""
+def measured_rates(records: BuildRecords | None, shards: list[str]) -> tuple[dict[str, Rate], int]:
+    """Rates of the committed shards of a build, and on how many rows they rest (0: defaults)."""
     rates = dict(DEFAULT_RATES)
-    if out is None:
+    if records is None:
         return rates, 0
     rows = {
         shard: record.counts.get("in", 0)
         for shard in shards
-        if (record := read_record(out, DOWNLOAD.name, shard)) is not None
+        if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
     for node in STAGES[1:]:
         if node.whole:
             continue
-        records = [r for s in rows if (r := read_record(out, node.name, s)) is not None]
-        base = sum(rows[record.shard] for record in records)
+        done = [r for s in rows if (r := records.get(node.name, s)) is not None]
+        base = sum(rows[record.shard] for record in done)
         if base:
-            size = sum(o.bytes for record in records for o in record.outputs.values())
-            rates[node.name] = Rate(sum(r.seconds for r in records) / base, size / base)
+            size = sum(o.bytes for record in done for o in record.outputs.values())
+            rates[node.name] = Rate(sum(r.seconds for r in done) / base, size / base)
     return rates, sum(rows.values())

@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 
 from pipelines.base.stage import ALL, committed
 from pipelines.engine.graph import PLAN
-from pipelines.engine.state import read_build
 from pipelines.outcomes import setting_of, value_of
-from webbody.commit import read_record
+from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
@@ -56,8 +55,8 @@ def explain(out: str, wanted: str) -> list[Story]:
     Raises WebbodyError where `out` is no build or nothing matches.
     """
     folder = Folder(out)
-    plan = committed(folder, PLAN.name, ALL)
-    settings = (read_build(folder) or {}).get("config", {})
+    records = BuildRecords(folder)
+    plan = records.need(PLAN.name)
     stories = list(_rejected(folder, wanted))
     key = wanted.split("-")[0]
     for file in sorted(plan.outputs):
@@ -66,7 +65,7 @@ def explain(out: str, wanted: str) -> list[Story]:
         table = pq.read_table(folder.open(f"plan/{file}"))
         rows = table.filter(pc.or_(pc.equal(table["url"], wanted), pc.equal(table["key"], key)))
         for row in rows.to_pylist():
-            stories.append(_story(folder, file.split(".")[0], row, settings))
+            stories.append(_story(records, file.split(".")[0], row))
     if not stories:
         raise WebbodyError(
             f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
@@ -82,11 +81,11 @@ def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
 
 
-def _story(folder: Folder, shard: str, row: dict[str, Any], settings: dict[str, Any]) -> Story:
+def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
+    folder, settings = records.folder, records.build.get("config") or {}
     story = Story(row["url"], row["name"], row["key"], shard, "not processed yet")
     for stage, columns in _FIGURES.items():
-        # The record of a stage that runs once for the build vouches for each shard's file.
-        record = read_record(folder, stage, shard) or read_record(folder, stage, ALL)
+        record = records.get(stage, shard)
         if record is None or f"{shard}.parquet" not in record.outputs:
             continue
         table = pq.read_table(folder.open(f"{stage}/{shard}.parquet"))

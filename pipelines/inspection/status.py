@@ -1,19 +1,21 @@
 """How far a build is, read from its commit records alone."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.base.stage import ALL
-from pipelines.engine.graph import PACK, PLAN, SPLIT, STAGES
-from pipelines.engine.state import outcome_counts, pack_shards, planned_shards, read_build
-from webbody.commit import intact, read_record
-from webbody.errors import WebbodyError
+from pipelines.engine.graph import PACK, PLAN, STAGES
+from pipelines.engine.stage import ALL
+from pipelines.engine.state import outcome_counts
+from pipelines.stages.pack import INDEX, index_of
+from webbody.build_records import BuildRecords
+from webbody.commit import intact
 from webbody.storage import Folder
 
 
 @dataclass
 class StageStatus:
-    """Shards of a stage: committed, in all, and committed ones whose files were lost."""
+    """Shards of a stage: committed (as the build asks), in all, and those whose files are lost."""
 
     committed: int
     total: int | None  # None while it is not known yet
@@ -22,39 +24,47 @@ class StageStatus:
 
 @dataclass
 class Status:
-    """The state of a build folder."""
+    """The state of a build folder. `indexed`: its index lists what the records vouch for."""
 
     manifest: str
     rows: int
     outcomes: dict[str, int]
     stages: dict[str, StageStatus]
+    indexed: bool
 
     @property
     def complete(self) -> bool:
-        return all(s.committed == s.total and not s.lost for s in self.stages.values())
+        return self.indexed and _finished(self.stages)
 
 
 def status(out: str) -> Status:
     """Read the state of a build folder; WebbodyError where it is none."""
     folder = Folder(out)
-    build = read_build(folder)
-    plan = read_record(folder, PLAN.name, ALL)
-    if build is None or plan is None:
-        raise WebbodyError(f"{out} holds no build; start one with `webbody build --out {out}`.")
-    shards = planned_shards(plan)
-    packs = pack_shards(folder) if read_record(folder, SPLIT.name, ALL) else None
+    records = BuildRecords(folder)
+    planned = records.shards if records.get(PLAN.name) else None
     stages = {}
     for node in STAGES:
-        names = (ALL,) if node.whole else packs if node is PACK else shards
-        records = [read_record(folder, node.name, shard) for shard in names or ()]
-        found = [record for record in records if record is not None]
+        names = (ALL,) if node.whole else records.packs if node is PACK else planned
+        found = [r for shard in names or () if (r := records.get(node.name, shard)) is not None]
         stages[node.name] = StageStatus(
             committed=len(found),
             total=None if names is None else len(names),
             lost=[record.shard for record in found if not intact(folder, record)],
         )
-    outcomes, rows = outcome_counts(folder, shards)
+    outcomes, rows = outcome_counts(records, planned) if planned is not None else ({}, 0)
     counted: Counter[str] = Counter(outcomes)
     if missing := rows - counted.total():
         counted["incomplete"] = missing
-    return Status(build["manifest"], rows, dict(counted), stages)
+    indexed = _finished(stages) and _indexed(folder)
+    return Status(records.build["manifest"], rows, dict(counted), stages, indexed)
+
+
+def _finished(stages: Mapping[str, StageStatus]) -> bool:
+    return all(stage.committed == stage.total and not stage.lost for stage in stages.values())
+
+
+def _indexed(folder: Folder) -> bool:
+    try:
+        return folder.read(INDEX) == index_of(folder)
+    except FileNotFoundError:
+        return False

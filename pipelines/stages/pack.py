@@ -128,8 +128,13 @@ def sample_json(row: Mapping[str, Any], keypoints: np.ndarray) -> bytes:
     return json.dumps(sample, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def write_index(folder: Folder) -> dict[str, Any]:
-    """Write pack/index.json from the commit records: splits, their shards, samples and people.
+def write_index(folder: Folder) -> None:
+    """Write pack/index.json; raises WebbodyError where an output shard has not been committed."""
+    folder.write_bytes(INDEX, index_of(folder))
+
+
+def index_of(folder: Folder) -> bytes:
+    """The index that the commit records ask for: splits, their shards, samples and people.
 
     Raises WebbodyError where an output shard has not been committed.
     """
@@ -159,5 +164,4 @@ def write_index(folder: Folder) -> dict[str, Any]:
             }
         )
     index = {"format": "webdataset", "splits": splits}
-    folder.write_bytes(INDEX, (json.dumps(index, indent=1, sort_keys=True) + "\n").encode())
-    return index
+    return (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()

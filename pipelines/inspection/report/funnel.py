@@ -93,7 +93,7 @@ class Funnel:
 
 def funnel(build: BuildFiles) -> Funnel:
     """The funnel from the commit records of plan and ledger."""
-    outcomes, rows = outcome_counts(build.folder, build.planned)
+    outcomes, rows = outcome_counts(build.records, build.planned)
     kept = outcomes.pop(KEPT, 0)
     undecided = rows - kept - sum(outcomes.values())
     steps = [Step("Rows", "all lines of the manifest", rows, 1.0, [])]
@@ -125,7 +125,7 @@ def _meaning(outcome: str) -> str:
 
 def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
     """Each stage with its totals and the shards it has in all (0: not known yet)."""
-    totals = stage_totals(build.folder, build.planned, build.packs)
+    totals = stage_totals(build.records)
     return [
         (
             node.name,

@@ -135,8 +135,8 @@ def test_hugging_face_reads_it(build, tmp_path, monkeypatch):
 
 def test_index_of_the_data_set(build):
     folder, rows, _names = build
-    index = write_index(folder)
-    assert json.loads(folder.read("pack/index.json")) == index
+    write_index(folder)
+    index = json.loads(folder.read("pack/index.json"))
     assert sum(split["samples"] for split in index["splits"].values()) == len(rows)
     assert index["splits"]["test"]["people"] == 1
     assert index["splits"]["train"]["people"] == 3

@@ -103,6 +103,7 @@ def build(tmp_path):
         rejected=("manifest:duplicate", "manifest:no-url"),
     ):
         folder = Folder(tmp_path / "out")
+        folder.write_bytes("build.json", b'{"manifest": "list.csv"}')
         rows = [
             {"row": 8 + i, "url": TRUTH_ROWS[8 + i]["url"], "name": "Ann", "outcome": outcome}
             for i, outcome in enumerate(rejected)

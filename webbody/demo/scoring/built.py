@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from webbody.commit import read_record
-from webbody.errors import WebbodyError
+from webbody.build_records import BuildRecords
+from webbody.commit import ALL
 from webbody.storage import Folder
 
-_ALL = "all"  # the record of a stage that looks at the whole build
 KEPT = "kept"
 
 
@@ -56,72 +55,53 @@ class Built:
 def read_build(out: str) -> Built:
     """Read a build's folder (path or fsspec URL).
 
-    Raises WebbodyError where a stage lacks its commit record: the build is not finished.
+    Raises WebbodyError where a commit record is missing, or of other settings: the build is not
+    finished.
     """
-    folder = Folder(out)
+    records = BuildRecords(Folder(out))
     built = Built()
-    for row in _rows(folder, "plan", _ALL, "rejected.parquet"):
+    for row in _rows(records, "plan", ALL, "rejected.parquet"):
         built.rejected[row["row"]] = (row["url"], row["name"], row["outcome"])
     by_name: dict[str, Crop] = {}
-    shards = [
-        name.rsplit(".", 1)[0]
-        for name in _outputs(folder, "plan", _ALL)
-        if name != "rejected.parquet"
-    ]
-    for shard in shards:
-        _read_shard(folder, shard, built, by_name)
-    for name in _outputs(folder, "split", _ALL):
+    for shard in records.shards:
+        _read_shard(records, shard, built, by_name)
+    for name in records.need("split").outputs:
         if name == "people.parquet":
             continue
-        for row in _rows(folder, "split", _ALL, name):
+        for row in _rows(records, "split", ALL, name):
             crop = by_name[row["crop"]]
             crop.person = row["person"]
             points = np.array(row["keypoints"], float).reshape(-1, 3)
             points[:, :2] += crop.area[:2]
             crop.keypoints = points
-    for row in _rows(folder, "identities", _ALL, "people.parquet"):
+    for row in _rows(records, "identities", ALL, "people.parquet"):
         if row["outcome"] is None:
             built.people.append(row["names"])
     return built
 
 
-def _read_shard(folder: Folder, shard: str, built: Built, by_name: dict[str, Crop]) -> None:
-    for row in _rows(folder, "persons", shard):
+def _read_shard(records: BuildRecords, shard: str, built: Built, by_name: dict[str, Crop]) -> None:
+    for row in _rows(records, "persons", shard):
         if not (row["outcome"] or "").startswith("image:"):
             built.seen.add(row["key"])
         if row["outcome"] is None:
             crop = Crop(row["crop"], np.array(row["box"], float), np.array(row["area"], float))
             by_name[crop.name] = crop
             built.crops.setdefault(row["key"], []).append(crop)
-    for row in _rows(folder, "faces", shard):
+    for row in _rows(records, "faces", shard):
         if row["outcome"] is None:
             crop = by_name[row["crop"]]
             crop.face = np.array(row["box"], float) + np.tile(crop.area[:2], 2)
-    for row in _rows(folder, "ledger", shard):
+    for row in _rows(records, "ledger", shard):
         built.outcomes[row["key"]] = row["outcome"]
         built.ledger_rows += 1
 
 
-def _rows(folder: Folder, stage: str, shard: str, name: str = "") -> Iterator[dict]:
+def _rows(records: BuildRecords, stage: str, shard: str, name: str = "") -> Iterator[dict]:
     """Rows of a committed table, without the features, a batch at a time."""
-    with folder.open(f"{stage}/{name or _parquet(folder, stage, shard)}") as file:
+    records.need(stage, shard)
+    with records.folder.open(f"{stage}/{name or f'{shard}.parquet'}") as file:
         table = pq.ParquetFile(pa.PythonFile(file, "r"))
         columns = [column for column in table.schema_arrow.names if column != "feature"]
         for batch in table.iter_batches(columns=columns):
             yield from batch.to_pylist()
-
-
-def _parquet(folder: Folder, stage: str, shard: str) -> str:
-    _outputs(folder, stage, shard)
-    return f"{shard}.parquet"
-
-
-def _outputs(folder: Folder, stage: str, shard: str) -> list[str]:
-    """Tables that a stage committed for a shard."""
-    record = read_record(folder, stage, shard)
-    if record is None:
-        raise WebbodyError(
-            f"{folder.url} holds no finished build ({stage}/{shard}.json is missing): run "
-            "`webbody build` again to complete it, then score it."
-        )
-    return sorted(name for name in record.outputs if name.endswith(".parquet"))

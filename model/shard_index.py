@@ -1,0 +1,110 @@
+"""The index beside a build's samples: which shards belong together, and whether they are whole.
+
+A build removes the index before it does anything anew and writes it last. So samples that have none
+do not fit together yet: some of them may be of older settings than the others.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from model.shard_samples import BadShard
+
+INDEX = "index.json"
+_PACK, _BUILD = "pack", "build.json"
+
+
+@dataclass(frozen=True)
+class IndexedShard:
+    """A shard that an index lists; size and digest where it tells them."""
+
+    name: str
+    bytes: int | None
+    sha256: str | None
+
+
+def folder_of_shards(fs: AbstractFileSystem, root: str) -> str:
+    """Where the shards of a folder lie: in its `pack` where it is a build's, else in itself."""
+    pack = f"{root}/{_PACK}"
+    return pack if fs.exists(f"{pack}/{INDEX}") or _build(fs, root) is not None else root
+
+
+def read_index(
+    fs: AbstractFileSystem, folder: str, shard: str = ""
+) -> dict[str, list[IndexedShard]] | None:
+    """The shards by split that the index in a folder lists; None where there is none.
+
+    shard: a file of the folder, by whose record a build's folder is known without its build.json.
+    Raises BadShard where the folder is of a build that is not finished (it has no index, or one
+    that its commit records do not confirm), and where the index is none.
+    """
+    root, _, name = folder.rpartition("/")
+    build = _build(fs, root) if name == _PACK else None
+    index = f"{folder}/{INDEX}"
+    if not fs.exists(index):
+        if build is not None or (shard and _committed(fs, folder, [shard])):
+            raise BadShard(_unfinished(fs, folder, build))
+        return None
+    try:
+        splits = {
+            split: [_shard(entry) for entry in found["shards"]]
+            for split, found in json.loads(fs.cat_file(index))["splits"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadShard(f"{_url(fs, index)}: is no index of shards") from error
+    if build is not None:
+        listed = [entry for entries in splits.values() for entry in entries]
+        committed = _committed(fs, folder, [entry.name for entry in listed])
+        if any(committed.get(entry.name) != (entry.bytes, entry.sha256) for entry in listed):
+            raise BadShard(_unfinished(fs, folder, build))
+    return splits
+
+
+def _shard(entry: dict[str, Any]) -> IndexedShard:
+    return IndexedShard(str(entry["name"]), entry.get("bytes"), entry.get("sha256"))
+
+
+def _build(fs: AbstractFileSystem, root: str) -> dict[str, Any] | None:
+    """The state file of a build's folder; None for other folders."""
+    try:
+        values = json.loads(fs.cat_file(f"{root}/{_BUILD}"))
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) and {"manifest", "sha256"} <= set(values) else None
+
+
+def _committed(
+    fs: AbstractFileSystem, folder: str, shards: list[str]
+) -> dict[str, tuple[int, str]]:
+    """Size and digest of those of the shards that have a commit record of a build."""
+    paths = {f"{folder}/{name.removesuffix('.tar')}.json": name for name in shards}
+    found = fs.cat_ranges(list(paths), None, None, on_error="return") if paths else []
+    out = {}
+    for data, name in zip(found, paths.values(), strict=True):
+        try:
+            output = json.loads(data)["outputs"][name]
+            out[name] = (output["bytes"], output["sha256"])
+        except (KeyError, TypeError, ValueError):
+            continue
+    return out
+
+
+def _unfinished(fs: AbstractFileSystem, folder: str, build: dict[str, Any] | None) -> str:
+    root = folder.rpartition("/")[0]
+    if build is None:
+        return (
+            f"{_url(fs, folder)}: lacks the {INDEX} of its build, so its shards may not fit "
+            f"together; finish that build with `webbody build`, and copy it with its {INDEX}"
+        )
+    command = f"webbody build --manifest {shlex.quote(str(build['manifest']))} --out "
+    return (
+        f"{_url(fs, root)}: this build is not finished, so its samples may not fit together; run "
+        f"`{command}{shlex.quote(_url(fs, root))}` with its settings to finish it"
+    )
+
+
+def _url(fs: AbstractFileSystem, path: str) -> str:
+    return str(fs.unstrip_protocol(path)).removeprefix("file://")

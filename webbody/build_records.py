@@ -1,0 +1,130 @@
+"""What vouches for the files of a build: its state file, and the commit records that match it.
+
+`build.json` says what the folder was last asked for: manifest, settings, and of each stage the
+fingerprint of its settings and the stages that it reads. So a reader can tell, without the manifest
+and the model files, which commit records are of this build and which are left from an older one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webbody import __version__
+from webbody.commit import ALL, Record, input_digests, read_record
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+BUILD_FILE = "build.json"
+_PLAN, _SPLIT = "plan", "split"
+
+
+@dataclass(frozen=True)
+class Requested:
+    """What a build asks of a stage: its fingerprint, what it reads, whether it runs only once."""
+
+    fingerprint: str
+    needs: tuple[str, ...]
+    whole: bool
+
+
+def read_build(folder: Folder) -> dict[str, Any] | None:
+    """`build.json` of a folder; None where there is none that can be read."""
+    try:
+        values = json.loads(folder.read(BUILD_FILE))
+        return values if "manifest" in values else None
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, Requested]) -> None:
+    """Write `build.json` with what is asked of each stage, and the version of the code."""
+    asked = {name: vars(stage) for name, stage in stages.items()}
+    content = {**values, "stages": asked, "code": __version__}
+    text = json.dumps(content, indent=1, sort_keys=True)
+    folder.write_bytes(BUILD_FILE, (text + "\n").encode())
+
+
+class BuildRecords:
+    """The commit records of a build folder that vouch for its files.
+
+    One counts if it was made with the settings that `build.json` asks for, from the present outputs
+    of records that count themselves. Folders of older versions do not say what was asked for: there
+    every record counts. Records are read once.
+
+    Raises WebbodyError where the folder holds no build.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        build = read_build(folder)
+        if build is None or read_record(folder, _PLAN, ALL) is None:
+            raise WebbodyError(
+                f"{folder.url} holds no build; start one with `webbody build --out {folder.url}`."
+            )
+        self.folder = folder
+        self.build: dict[str, Any] = build
+        self._stages: dict[str, Requested] | None = None
+        if "stages" in build:
+            self._stages = {
+                name: Requested(asked["fingerprint"], tuple(asked["needs"]), asked["whole"])
+                for name, asked in build["stages"].items()
+            }
+        self._records: dict[tuple[str, str], Record | None] = {}
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """The shards of the plan, sorted; none where the plan itself must be made again."""
+        plan = self.get(_PLAN)
+        return planned_shards(plan) if plan else ()
+
+    @property
+    def packs(self) -> tuple[str, ...] | None:
+        """The output shards that the split asks for, such as train-000000; None: not known yet."""
+        split = self.get(_SPLIT)
+        return output_shards(split) if split else None
+
+    def get(self, stage: str, shard: str = ALL) -> Record | None:
+        """The record that vouches for a shard, which is a stage's only one where it runs once."""
+        if self._stages and stage in self._stages and self._stages[stage].whole:
+            shard = ALL
+        if (stage, shard) not in self._records:
+            self._records[stage, shard] = self._matching(stage, shard)
+        return self._records[stage, shard]
+
+    def need(self, stage: str, shard: str = ALL) -> Record:
+        """The same; a WebbodyError where there is none, as the build is not finished."""
+        record = self.get(stage, shard)
+        if record is None:
+            raise WebbodyError(
+                f"{self.folder.url} holds no finished build ({stage}/{shard}.json is missing or "
+                "of other settings): run `webbody build` again to complete it."
+            )
+        return record
+
+    def _matching(self, stage: str, shard: str) -> Record | None:
+        record = read_record(self.folder, stage, shard)
+        if self._stages is None:
+            # The record of a stage that runs once for the build vouches for each shard's file.
+            return record or read_record(self.folder, stage, ALL)
+        asked = self._stages.get(stage)
+        if record is None or asked is None:
+            return None
+        if stage == _PLAN:
+            inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
+        else:
+            whole = {name for name, other in self._stages.items() if other.whole}
+            shards = self.shards if shard == ALL else ()
+            inputs = input_digests(asked.needs, whole, shard, shards, self.get)
+        vouches = inputs is not None and record.matches(asked.fingerprint, inputs)
+        return record if vouches else None
+
+
+def planned_shards(plan: Record) -> tuple[str, ...]:
+    """The shards of a plan, sorted."""
+    return tuple(sorted(name.split(".")[0] for name in plan.outputs if name != "rejected.parquet"))
+
+
+def output_shards(split: Record) -> tuple[str, ...]:
+    """The output shards that a split asks for, such as train-000000, sorted."""
+    names = (n.split(".")[0] for n in split.outputs if n.startswith(("train-", "test-")))
+    return tuple(sorted(names))
