@@ -49,8 +49,9 @@ class BuildRecords:
     """The commit records of a build folder that vouch for its files.
 
     One counts if it was made with the settings that `build.json` asks for, from the present outputs
-    of records that count themselves. Folders of older versions do not say what was asked for: there
-    every record counts. Records are read once.
+    of records that count themselves; of a stage that looks at the whole build, of all shards that
+    have come so far (a shard that failed is left out). Folders of older versions do not say what
+    was asked for: there every record counts. Records are read once.
 
     Raises WebbodyError where the folder holds no build.
     """
@@ -113,8 +114,13 @@ class BuildRecords:
             inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
         else:
             whole = {name for name, other in self._stages.items() if other.whole}
-            shards = self.shards if shard == ALL else ()
-            inputs = input_digests(asked.needs, whole, shard, shards, self.get)
+            each = [need for need in asked.needs if need not in whole]
+            came = [
+                one
+                for one in (self.shards if shard == ALL else ())
+                if all(self.get(need, one) for need in each)
+            ]
+            inputs = input_digests(asked.needs, whole, shard, came, self.get)
         vouches = inputs is not None and record.matches(asked.fingerprint, inputs)
         return record if vouches else None
 

@@ -92,6 +92,24 @@ def test_a_plan_of_another_manifest_is_none(tmp_path):
         records.need("plan")
 
 
+def test_what_was_made_of_the_other_shards_counts_while_one_has_failed(tmp_path):
+    folder = Folder(tmp_path)
+    asked = dict.fromkeys(("manifest", *STAGES), 0)
+    made = commits(asked)
+    people = made["people", ALL]
+    inputs = {name: digest for name, digest in people.inputs.items() if "aa" in name}
+    made["people", ALL] = Record(**{**vars(people), "inputs": inputs})
+    for work, record in made.items():
+        folder.write_bytes(record_name(*work), record.to_json())
+    ask(folder, asked)
+    assert BuildRecords(folder).get("people") is None  # as bb is there
+    folder.remove(record_name("crops", "bb"))
+    records = BuildRecords(folder)
+    assert records.get("people") == made["people", ALL]
+    assert records.get("points", "aa") == made["points", "aa"]
+    assert records.get("points", "bb") is None
+
+
 def test_of_an_older_version_every_record_counts(tmp_path):
     folder = Folder(tmp_path)
     asked = dict.fromkeys(("manifest", *STAGES), 0)
