@@ -24,10 +24,9 @@ from pipelines.engine.graph import (
     tasks,
 )
 from pipelines.engine.settings_files import files_of, settled
-from pipelines.engine.stage import ALL, committed
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
-from pipelines.galleries.gallery import read_gallery
+from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages import pack as pack_stage
 from pipelines.stages.plan import no_usable_row
 from webbody.build_records import (

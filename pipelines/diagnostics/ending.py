@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.base.stage import ALL
 from pipelines.diagnostics.scores import Scores, scores_of
 from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import SPLIT

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.base.stage import Inputs
 from pipelines.engine.graph import PACK, PLAN
-from pipelines.engine.stage import Inputs
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
 from webbody.shards import MemberReader

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipelines.engine.stage import Stage
+from pipelines.base.stage import Stage
 from webbody import commit
 from webbody.commit import Record, fingerprint, intact, read_record
 from webbody.config import BuildConfig

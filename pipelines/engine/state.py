@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipelines.base.stage import ALL
 from pipelines.engine.graph import LEDGER, PACK, PLAN, STAGES
-from pipelines.engine.stage import ALL
 from webbody.build_records import BuildRecords
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.base.stage import ALL, committed
 from pipelines.engine.graph import PLAN
 from pipelines.outcomes import setting_of, value_of
 from webbody.build_records import BuildRecords

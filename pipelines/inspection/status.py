@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipelines.base.stage import ALL
 from pipelines.engine.graph import PACK, PLAN, STAGES
-from pipelines.engine.stage import ALL
 from pipelines.engine.state import outcome_counts
 from pipelines.stages.pack import INDEX, index_of
 from webbody.build_records import BuildRecords

@@ -9,9 +9,9 @@ from model.shard_list import list_shards
 from model.shard_samples import BadShard
 from pipelines.build import Run, build
 from pipelines.diagnostics.ending import read_ending
+from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import IDENTITIES
 from pipelines.inference.sources import find_sources
-from pipelines.inspection.build_files import BuildFiles
 from pipelines.inspection.explain import explain
 from pipelines.inspection.status import status
 from tests.command_line import run as command
