@@ -46,13 +46,15 @@ class Folder:
 
     def open(self, name: str) -> IO[bytes]:
         """Open for reading; seekable."""
-        return self.fs.open(self.path(name), "rb")
+        with _readable(self.path(name)):
+            return self.fs.open(self.path(name), "rb")
 
     def read(self, name: str) -> bytes:
         """The whole file; FileNotFoundError where there is none."""
-        if self.local:
-            return Path(self.path(name)).read_bytes()
-        return self.fs.cat_file(self.path(name))
+        with _readable(self.path(name)):
+            if self.local:
+                return Path(self.path(name)).read_bytes()
+            return self.fs.cat_file(self.path(name))
 
     def size(self, name: str) -> int | None:
         """Bytes of the file, or None where there is none."""
@@ -85,8 +87,7 @@ class Folder:
         """Write a file that gets its name only when the block ends without an error."""
         pending = self.begin(name)
         try:
-            with told(self.url):
-                yield pending.file
+            yield pending.file
             pending.seal()
             pending.publish()
         except BaseException:
@@ -109,17 +110,18 @@ class Pending:
 
     def __init__(self, folder: Folder, name: str) -> None:
         self._folder, self._name = folder, name
-        with told(folder.url):
+        self._where = folder.url if folder.local else tempfile.gettempdir()
+        with told(self._where):
             parent = Path(folder.path(name)).parent if folder.local else None
             if parent is not None:
                 parent.mkdir(parents=True, exist_ok=True)
             base = name.rsplit("/", 1)[-1]
             handle, self._temporary = tempfile.mkstemp(".tmp", f".{base}.", parent)
-            self.file: IO[bytes] = _WriteBehind(io.FileIO(handle, "w+"))
+            self.file: IO[bytes] = _WriteBehind(io.FileIO(handle, "w+"), self._where)
 
     def seal(self) -> None:
         """Flush everything to the disk and close the handle."""
-        with told(self._folder.url):
+        with told(self._where):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -138,18 +140,37 @@ class Pending:
 
     def discard(self) -> None:
         """Remove what was written, if it was not published."""
-        with suppress(OSError):
+        with suppress(OSError, WebbodyError):  # it flushes once more
             self.file.close()
         Path(self._temporary).unlink(missing_ok=True)
 
 
 class _WriteBehind(io.BufferedRandom):
-    """A file that goes to the disk while it grows, so that the flush at its end is short."""
+    """A file that goes to the disk while it grows, so that the flush at its end is short.
+
+    Its own errors are told as errors of `url`; those of what is read to fill it are not.
+    """
 
     _STEP = 1 << 24
     _dirty = 0
 
+    def __init__(self, raw: io.FileIO, url: str) -> None:
+        super().__init__(raw)
+        self._url = url
+
     def write(self, data: Any) -> int:
+        with told(self._url):
+            return self._write(data)
+
+    def flush(self) -> None:
+        with told(self._url):
+            super().flush()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with told(self._url):  # it flushes
+            return super().seek(offset, whence)
+
+    def _write(self, data: Any) -> int:
         count = super().write(data)
         self._dirty += count
         if self._dirty >= self._STEP and hasattr(os, "posix_fadvise"):
@@ -162,22 +183,37 @@ class _WriteBehind(io.BufferedRandom):
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
-    """Turn a full or read-only disk into one sentence."""
+def told(url: str, denied: bool = True) -> Iterator[None]:
+    """Turn a full or read-only disk, and what is `denied`, into one sentence.
+
+    Only for what writes below `url` and reads nothing: an error does not say which it was.
+    """
+    reasons = {
+        errno.ENOSPC: "no space is left on the device",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EROFS: "the file system is read-only",
+    }
+    if denied:
+        reasons[errno.EACCES] = "permission was denied"
     try:
         yield
     except OSError as error:
-        reasons = {
-            errno.ENOSPC: "no space is left on the device",
-            errno.EDQUOT: "the disk quota is used up",
-            errno.EROFS: "the file system is read-only",
-            errno.EACCES: "permission was denied",
-        }
         if error.errno not in reasons:
             raise
         raise WebbodyError(
             f"Cannot write to {url}: {reasons[error.errno]}. Everything committed so far is kept; "
             "make room or choose another folder and run the same command again."
+        ) from error
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise WebbodyError(
+            f"Cannot read {path}: permission was denied; let this user read it and run the same "
+            "command again."
         ) from error
 
 

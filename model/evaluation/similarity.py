@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.evaluation.images import Array, Side, as_tensor, inverse_lengths
+from model.evaluation.images import Side
 
 #: Cosines that differ by less are tied: a product of float32 is no more exact.
 TIE = 2.0**-22
@@ -18,16 +18,6 @@ TIE = 2.0**-22
 MEMORY = 1 << 30
 #: Gallery features that are converted to float32 at a time.
 _CONVERTED = 4096
-
-
-def fuse(features: Array, mirrored: Array) -> Tensor:
-    """Features (N, D) of images and of the mirrored images as one, of length 1: float32.
-
-    The raw features are added before they are normalised, as in the authors' code.
-    Raises EvaluationError where one is NaN or infinite.
-    """
-    sum_ND = as_tensor(features).float() + as_tensor(mirrored).float()
-    return sum_ND * inverse_lengths(sum_ND, "fused")[:, None]
 
 
 def cosines(query: Side, rows: slice, gallery: Side) -> Tensor:

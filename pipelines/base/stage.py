@@ -5,6 +5,7 @@ nothing of Ray, retries, temporary files or records; `run_shard` below does all 
 """
 
 import hashlib
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -173,7 +174,8 @@ def run_shard(
     started = time.perf_counter()
     outputs = Outputs(folder, stage.name, shard, report)
     try:
-        with told(folder.url):
+        # The folder's own files tell for themselves; what else is written are temporary ones.
+        with told(tempfile.gettempdir(), denied=False):
             counts = stage.process(Inputs(folder, shard, shards), outputs)
         outputs.tally.finish()
         written = outputs.seal()

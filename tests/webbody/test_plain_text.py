@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
+from pipelines.inspection.estimate import Estimate
+from webbody.cli.tables import print_estimate
 from webbody.plain_text import plain_text
 
 GONE = "\N{REPLACEMENT CHARACTER}"
@@ -33,3 +35,21 @@ def test_a_terminal_gets_one_line_and_no_command(text):
     Console(file=file, force_terminal=True, width=10_000).print(Text(shown), soft_wrap=True)
     assert file.getvalue() == shown + "\n"
     shown.encode()
+
+
+def test_a_folder_with_brackets_in_its_name_is_told_as_it_is():
+    estimate = Estimate(
+        rows=1,
+        accepted=1,
+        rejected={},
+        names=1,
+        shards=1,
+        stages={},
+        wall_seconds=1,
+        bytes=1,
+        workers="2 CPUs busy",
+        source="measured on 3 rows in [main]/x[/]\x1b[2J",
+    )
+    file = io.StringIO()
+    print_estimate(estimate, Console(file=file, force_terminal=True, width=200))
+    assert f"Rates: measured on 3 rows in [main]/x[/]{GONE}[2J." in file.getvalue()

@@ -66,17 +66,44 @@ def test_a_full_disk_is_told_in_one_sentence(code):
         raise OSError(errno.EIO, "other")
 
 
-def test_a_full_device_leaves_nothing_behind(tmp_path, monkeypatch):
-    folder = Folder(tmp_path)
+class NoRoom(io.FileIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    class Full(io.BytesIO):
-        def write(self, data):
-            raise OSError(errno.ENOSPC, "No space left on device")
 
-    pending = folder.begin("x")
-    pending.file.close()
-    pending.file = Full()
-    monkeypatch.setattr(folder, "begin", lambda name: pending)
-    with pytest.raises(WebbodyError, match="no space is left"), folder.write("x") as file:
-        file.write(b"data")
+@pytest.mark.parametrize("step", ["write", "flush", "seek", "end"])
+def test_a_write_that_finds_no_room_is_told(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(io, "FileIO", NoRoom)
+    with (
+        pytest.raises(WebbodyError, match=f"Cannot write to {tmp_path}: no space is left"),
+        Folder(tmp_path).write("x") as file,
+    ):
+        file.write(bytes(1 << 20 if step == "write" else 10))
+        if step == "flush":
+            file.flush()
+        if step == "seek":
+            file.seek(0)
+    monkeypatch.undo()
     assert visible(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_what_cannot_be_read_while_something_is_written_is_no_error_of_the_write(tmp_path, code):
+    with pytest.raises(OSError, match="read me"), Folder(tmp_path).write("x") as file:
+        file.write(b"half")
+        raise OSError(code, "read me")
+    assert visible(tmp_path) == []
+
+
+def test_what_may_not_be_read_is_told_by_its_own_name(tmp_path, monkeypatch):
+    folder = Folder(tmp_path)
+    folder.write_bytes("x", b"")
+
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(folder.fs), "open", denied)
+    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    for read in (folder.open, folder.read):
+        with pytest.raises(WebbodyError, match=f"Cannot read {tmp_path}/x: permission was denied"):
+            read("x")

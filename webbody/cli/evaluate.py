@@ -176,7 +176,7 @@ def _list(wanted: "Sequence[Wanted]") -> None:
         typer.secho(f"{name}  ({benchmark.title})", bold=True)
         typer.echo(f"    from   {benchmark.source}")
         typer.echo(f"    files  {benchmark.layout}")
-        typer.echo(f"    found  {state}")
+        typer.echo(f"    found  {plain_text(state)}")
 
 
 def _defined(metrics: dict[str, float]) -> bool:

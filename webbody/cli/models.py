@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from webbody.plain_text import plain_text
 
 app = typer.Typer(
     help="List the model files, their licences and contracts, and fetch them ahead of a run.",
@@ -45,7 +48,7 @@ def list_() -> None:
                     row["family"],
                     "" if row["threshold"] is None else f"{row['threshold']:g}",
                     row["digest"],
-                    row["path"] or f"no, from {host}",
+                    Text(plain_text(row["path"] or f"no, from {host}")),
                 )
         console.print(table)
     console.print(

@@ -143,7 +143,8 @@ def print_estimate(estimate, console: Console) -> None:
     console.print(table)
     console.print(
         f"About {human_time(estimate.wall_seconds)} with {estimate.workers} and "
-        f"{estimate.bytes / 1e9:,.1f} GB of disk. Rates: {estimate.source}."
+        f"{estimate.bytes / 1e9:,.1f} GB of disk. Rates: {plain_text(estimate.source)}.",
+        **_PLAIN,
     )
 
 

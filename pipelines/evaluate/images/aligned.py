@@ -20,7 +20,7 @@ def of_aligned(
     folder = Folder(root)
 
     def state(image: str) -> str:
-        return f"{file_state(root, image)} {landmarks[image].tobytes().hex()}"
+        return f"{file_state(folder, image)} {landmarks[image].tobytes().hex()}"
 
     def picture(image: str) -> RGB:
         return aligned(decode(folder.read(image), finding.max_pixels), landmarks[image])

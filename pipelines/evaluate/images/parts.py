@@ -1,12 +1,10 @@
 """The images of data sets as parts whose features are made and kept one after the other."""
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import fsspec
 
@@ -14,6 +12,7 @@ from model.features.resumable import Part
 from model.features.samples import Sample, read_shard
 from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.inference.embed import PICTURES
+from webbody.folder_walk import state_of
 from webbody.images import RGB, decode
 from webbody.storage import Folder
 
@@ -25,7 +24,7 @@ def of_folder(root: str, images: Sequence[str], finding: Finding) -> list[Part]:
     def picture(image: str) -> RGB:
         return decode(folder.read(image), finding.max_pixels)
 
-    return of_pictures(root, images, partial(file_state, root), picture, finding)
+    return of_pictures(root, images, partial(file_state, folder), picture, finding)
 
 
 def of_pairs(path: str, images: Sequence[bytes], finding: Finding) -> list[Part]:
@@ -56,10 +55,9 @@ def of_pictures(
     return parts
 
 
-def file_state(root: str, image: str) -> str:
+def file_state(folder: Folder, image: str) -> str:
     """What tells a file from others, and from what it was before."""
-    found = os.stat(Path(root, image))
-    return f"{root}/{image} {found.st_size} {found.st_mtime_ns}"
+    return f"{folder.url}/{image} {state_of(folder.fs.info(folder.path(image)))}"
 
 
 def of_shards(images: Sequence[str], size: int) -> list[Part]:
@@ -74,8 +72,7 @@ def of_shards(images: Sequence[str], size: int) -> list[Part]:
     parts = []
     for shard, wanted in keys.items():
         fs, place = fsspec.core.url_to_fs(shard)
-        state = {name: fs.info(place).get(name) for name in ("size", "mtime", "ETag")}
-        name = _name(shard, str(state), *wanted)
+        name = _name(shard, state_of(fs.info(place)), *wanted)
         parts.append(Part(name, partial(_of_shard, shard, frozenset(wanted), size)))
     return parts
 

@@ -5,11 +5,10 @@ from pathlib import PurePath
 import numpy as np
 import pytest
 import torch
-from evaluation_golden import TOLERANCE, golden
+from evaluation_golden import TOLERANCE, fuse, golden
 
 from model.evaluation.open_set import identify
 from model.evaluation.ranking import Images, evaluate
-from model.evaluation.similarity import fuse
 
 
 def ijbs(tensors=False):

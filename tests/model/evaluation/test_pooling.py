@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from evaluation_golden import TOLERANCE, golden
+from evaluation_golden import TOLERANCE, fuse, golden
 
 from model.evaluation.clips import cut_clips
 from model.evaluation.errors import EvaluationError
 from model.evaluation.pooling import pool_templates, pool_tracks
 from model.evaluation.ranking import Images
-from model.evaluation.similarity import fuse
 from model.evaluation.tar_at_far import pair_scores
 
 #: Whether features keep their lengths, and whether they are multiplied by the detector's score.

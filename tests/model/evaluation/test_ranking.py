@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.evaluation.errors import EvaluationError
 from model.evaluation.ranking import Images, evaluate
-from model.evaluation.similarity import exact_products, fuse
+from model.evaluation.similarity import exact_products
 
 RULES = ("general", "same_clothes", "cloth_changing", "ignore_cameras")
 
@@ -148,13 +148,6 @@ def test_the_setting_of_a_trainer_changes_nothing():
     finally:
         torch.set_float32_matmul_precision("highest")
     assert mixed.mAP == plain.mAP and product.dtype == torch.float32
-
-
-def test_fusion_adds_before_it_normalises():
-    features, mirrored = np.array([[3.0, 0]], np.float32), np.array([[0, 4.0]], np.float32)
-    np.testing.assert_allclose(fuse(features, mirrored), [[0.6, 0.8]])
-    with pytest.raises(EvaluationError, match="1 of 1 fused features are NaN"):
-        fuse(features, np.array([[0, np.nan]], np.float32))
 
 
 GOOD = Images(np.ones((3, 2), np.float32), np.arange(3), np.arange(3), np.arange(3))

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from evaluation_golden import TOLERANCE, golden
+from evaluation_golden import TOLERANCE, fuse, golden
 
 from model.evaluation.errors import EvaluationError
-from model.evaluation.similarity import fuse
 from model.evaluation.verification import THRESHOLDS, verify
 
 
