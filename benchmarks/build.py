@@ -37,6 +37,13 @@ from pipelines.detection.upper_body import upper_body
 from pipelines.stages.faces import Faces
 from pipelines.stages.keypoints import Keypoints
 from pipelines.stages.persons import JPEG_QUALITY, Persons
+from webbody.config import (
+    FacesSettings,
+    KeypointsSettings,
+    PersonsSettings,
+    Section,
+    WorkerResources,
+)
 from webbody.demo.drawing.scene import crowd
 from webbody.images import decode, encode_jpeg
 from webbody.storage import Folder
@@ -44,6 +51,7 @@ from webbody.storage import Folder
 SHARD = "bench"
 SIZES = ((640, 640), (640, 480), (480, 640), (640, 427))
 BATCH = 32
+USE = WorkerResources("cpu", BATCH, threads=1)
 
 
 @dataclass
@@ -108,55 +116,50 @@ def read(folder: Folder, stage: str) -> list[tuple[dict[str, Any], bytes]]:
         return [(row, tar.read(row["offset"], row["length"])) for row in rows]
 
 
-def settings(models: str) -> dict[type[Stage], dict[str, Any]]:
-    """Constructor arguments of each stage, on one thread of the CPU."""
-    common = {"device": "cpu", "batch": BATCH, "threads": 1}
+def settings(models: str) -> dict[type[Stage], Section]:
+    """The settings of each stage."""
     return {
-        Persons: {
-            "model": f"{models}/persons.pt", "confidence": 0.4, "iou": 0.5,
-            "image_size": 256, "padding": 0.05, "max_persons": 6, "min_side": 32, **common,
-        },
-        Faces: {
-            "detector": f"{models}/faces.onnx", "detector_size": 640,
-            "embedder": f"{models}/embedder.pt", "min_score": 0.5, "min_size": 16, **common,
-        },
-        Keypoints: {
-            "model": f"{models}/keypoints.onnx", "min_score": 0.3, **common,
-        },
-    }  # fmt: skip
+        Persons: PersonsSettings(
+            model=f"{models}/persons.pt", confidence=0.4, iou=0.5, image_size=256
+        ),
+        Faces: FacesSettings(
+            detector=f"{models}/faces.onnx", embedder=f"{models}/embedder.pt", min_score=0.5
+        ),
+        Keypoints: KeypointsSettings(model=f"{models}/keypoints.onnx", min_score=0.3),
+    }
 
 
-def _shard(folder: str, stage: type[Stage], arguments: dict[str, Any], out: Any) -> None:
+def _shard(folder: str, stage: type[Stage], settings: Section, out: Any) -> None:
     """Run a stage in a process of its own and report that process's peak memory in MiB."""
-    run_shard(stage(**arguments), Folder(folder), SHARD, "", {})
+    run_shard(stage(settings, USE), Folder(folder), SHARD, "", {})
     # Not ru_maxrss, which a new process inherits from the one that started it.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     out.put(int(status["VmHWM"].split()[0]) // 1024)
 
 
-def peak_memory(folder: Folder, stage: type[Stage], arguments: dict[str, Any]) -> int:
+def peak_memory(folder: Folder, stage: type[Stage], settings: Section) -> int:
     context = multiprocessing.get_context("spawn")
     answer = context.Queue()
-    process = context.Process(target=_shard, args=(folder.url, stage, arguments, answer))
+    process = context.Process(target=_shard, args=(folder.url, stage, settings, answer))
     process.start()
     peak = answer.get()
     process.join()
     return int(peak)
 
 
-def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
-    stage = Persons(**arguments)
+def persons(folder: Folder, settings: PersonsSettings, rounds: int) -> list[Row]:
+    stage = Persons(settings, USE)
     sources = [data for _, data in read(folder, "download")]
     photos = [decode(data) for data in sources]
-    wanted = {"imgsz": arguments["image_size"], "conf": arguments["confidence"]}
+    wanted = {"imgsz": settings.image_size, "conf": settings.confidence}
 
     bgr = [swapped(photo) for photo in photos]  # as cv2.imread gives them to the library
 
     def predict(images: list[Any]) -> list[Any]:
         results: list[Any] = []
         for start in range(0, len(images), BATCH):
-            results += stage.detector.yolo.predict(
-                images[start : start + BATCH], **wanted, iou=arguments["iou"], device="cpu",
+            results += stage.detector._library.yolo.predict(
+                images[start : start + BATCH], **wanted, iou=settings.iou, device="cpu",
                 verbose=False,
             )  # fmt: skip
         return results
@@ -164,9 +167,9 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
     def plain() -> None:
         images = [decode(data) for data in sources]
         for image, result in zip(images, predict([swapped(i) for i in images]), strict=True):
-            for box in result.boxes.xyxy.numpy()[: arguments["max_persons"]]:
+            for box in result.boxes.xyxy.numpy()[: settings.max_persons]:
                 x1, y1, x2, y2 = box.astype(int)
-                if min(x2 - x1, y2 - y1) >= arguments["min_side"]:
+                if min(x2 - x1, y2 - y1) >= settings.min_side:
                     encode_jpeg(image[y1:y2, x1:x2], JPEG_QUALITY)
 
     def ours() -> None:
@@ -175,17 +178,17 @@ def persons(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]
 
     call = compare(rounds, lambda: predict(bgr), ours)
     whole = compare(rounds, plain, lambda: run_shard(stage, folder, SHARD, "", {}))
-    peak = peak_memory(folder, Persons, arguments)
+    peak = peak_memory(folder, Persons, settings)
     return [
         Row("persons call", len(photos), *call),
         Row("persons shard", len(photos), *whole, peak),
     ]
 
 
-def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
+def faces(folder: Folder, settings: FacesSettings, rounds: int) -> list[Row]:
     from insightface.utils import face_align
 
-    stage = Faces(**arguments)
+    stage = Faces(settings, USE)
     crops = read(folder, "persons")
 
     def head(row: dict[str, Any], image: Any) -> Any:
@@ -222,11 +225,11 @@ def faces(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
         lambda: library([swapped(head(row, decode(data))) for row, data in crops]),
         lambda: run_shard(stage, folder, SHARD, "", {}),
     )
-    peak = peak_memory(folder, Faces, arguments)
+    peak = peak_memory(folder, Faces, settings)
     return [Row("faces call", len(crops), *call), Row("faces shard", len(crops), *whole, peak)]
 
 
-def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Row]:
+def keypoints(folder: Folder, settings: KeypointsSettings, rounds: int) -> list[Row]:
     from rtmlib import RTMPose
 
     from pipelines.detection.devices import onnx_session
@@ -239,10 +242,10 @@ def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Ro
         "outcome": pa.nulls(len(names), pa.string()),
     }
     put(folder, "identities", pa.table({**kept, "person": pa.array(kept["person"], pa.int64())}))
-    stage = Keypoints(**arguments)
+    stage = Keypoints(settings, USE)
     with contextlib.redirect_stdout(io.StringIO()):
-        pose = RTMPose(arguments["model"], stage.detector.input_size)
-    pose.session = onnx_session(arguments["model"], "cpu", 1)  # as many threads as ours
+        pose = RTMPose(settings.model, stage.detector.input_size)
+    pose.session = onnx_session(settings.model, "cpu", 1)  # as many threads as ours
     boxes = [np.array(row["box"]) - [*row["area"][:2]] * 2 for row, _ in crops]
     images = [decode(data) for _, data in crops]
 
@@ -257,7 +260,7 @@ def keypoints(folder: Folder, arguments: dict[str, Any], rounds: int) -> list[Ro
         lambda: library([swapped(decode(data)) for _, data in crops]),
         lambda: run_shard(stage, folder, SHARD, "", {}),
     )
-    peak = peak_memory(folder, Keypoints, arguments)
+    peak = peak_memory(folder, Keypoints, settings)
     return [
         Row("keypoints call", len(crops), *call),
         Row("keypoints shard", len(crops), *whole, peak),

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from pipelines.base.stage import Outputs, run_shard
 from pipelines.stages.download import Download
-from webbody.config import Download as Settings
+from webbody.config import DownloadSettings, WorkerResources
 from webbody.images import encode_jpeg
 from webbody.storage import Folder
 
@@ -58,8 +58,8 @@ def _ours(urls: list[str], folder: Path, threads: int) -> float:
     outputs.table(pa.table({"key": names, "url": urls, "name": names, "sha256": nothing}))
     outputs.seal()
     outputs.publish()
-    settings = dict(Settings(allow_private=("127.0.0.1",), per_domain=threads))
-    stage = Download(**settings, threads=threads)
+    settings = DownloadSettings(allow_private=("127.0.0.1",), per_domain=threads)
+    stage = Download(settings, WorkerResources(threads=threads))
     started = time.perf_counter()
     record = run_shard(stage, target, "bench", "", {})
     seconds = time.perf_counter() - started

@@ -23,6 +23,7 @@ PACKAGES = ("webbody", "model", "pipelines")
 LAYERS = {
     "webbody": (
         "webbody.errors",
+        "webbody.config",
         "webbody.picture_files",
         "webbody.images",
         "webbody.demo.drawing",

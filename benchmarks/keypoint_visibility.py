@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import webbody.demo
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.to_sapiensid19 import nineteen
-from webbody.config import Keypoints
+from webbody.config import KeypointsSettings
 from webbody.demo.train_models.dataset import held_out_photo, is_person
 from webbody.demo.train_models.twin import rescale
 from webbody.geometry import padded
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=200, help="photos of each world")
     models = Path(webbody.demo.__file__).parent / "models"
     parser.add_argument("--model", type=Path, default=models / "keypoints.onnx")
-    parser.add_argument("--min-score", type=float, default=Keypoints().min_score)
+    parser.add_argument("--min-score", type=float, default=KeypointsSettings().min_score)
     arguments = parser.parse_args()
     worlds = {world: People(world, arguments.photos) for world in WORLDS}
     detector = KeypointDetector(str(arguments.model), None, "cpu", 32, 1)

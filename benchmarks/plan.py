@@ -22,7 +22,7 @@ from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
 from pipelines.stages.plan import Plan
 from webbody.commit import Output, Record, record_name
-from webbody.config import BuildConfig
+from webbody.config import BuildConfig, PlanSettings
 from webbody.storage import Folder
 
 
@@ -43,14 +43,14 @@ def write_manifest(path: Path, rows: int) -> None:
 def plan(manifest: str, out: str) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of planning."""
     started = time.perf_counter()
-    run_shard(Plan(manifest=manifest, rows_per_shard=5000), Folder(out), ALL, "f", {})
+    run_shard(Plan(PlanSettings(rows_per_shard=5000), manifest), Folder(out), ALL, "f", {})
     seconds = time.perf_counter() - started
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def resume(out: str, count: int) -> tuple[float, float]:
     """Seconds to find `count` shards of every per-shard stage committed, and peak memory (MiB)."""
-    folder, graph = Folder(out), tasks(BuildConfig(), Path("m"), {})
+    folder, graph = Folder(out), tasks(BuildConfig(), {})
     shards = [f"{i:08x}" for i in range(count)]
     cache: dict = {}
     for node in STAGES:

@@ -28,7 +28,7 @@ from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages import pack as pack_stage
-from pipelines.stages.plan import no_usable_row
+from pipelines.stages.plan import Plan, no_usable_row
 from webbody.build_records import (
     BuildRecords,
     Requested,
@@ -101,7 +101,7 @@ class Run:
         self.manifest = Manifest(config.manifest)
         self.config = settled(config)
         self.files = files_of(self.config)
-        self.tasks = tasks(self.config, self.manifest.file, self.files)
+        self.tasks = tasks(self.config, self.files)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = Watch(self.config.model_dump(mode="json"), listener)
@@ -146,8 +146,8 @@ class Run:
 
             self._hear(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
-            stage = PLAN.stage()(**task.arguments)
             self.folder.remove(pack_stage.INDEX)
+            stage = Plan(self.config.plan, str(self.manifest.file))
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
             seconds = time.perf_counter() - started
             self._hear(Event(PLAN.name, ALL, "done", record.counts, seconds))

@@ -9,7 +9,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,9 +18,12 @@ from pipelines.base.tally import Report, Tally
 from webbody import __version__
 from webbody.commit import ALL as ALL
 from webbody.commit import Output, Record, read_record, record_name
+from webbody.config import WORKER, Section, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder, Pending, told
+
+Settings = TypeVar("Settings", bound=Section)
 
 
 class Inputs:
@@ -137,17 +140,22 @@ class _Digesting:
         return False
 
 
-class Stage(ABC):
+class Stage(ABC, Generic[Settings]):
     """One step of the build: maps the committed inputs of a shard to outputs.
 
     Class attributes: `name` is the folder of its outputs; `needs` are the stages whose outputs it
     reads; `version` is raised when its behaviour changes, so that old shards are redone. The
-    constructor takes the stage's settings and resources as plain keyword arguments.
+    constructor takes the stage's section of the configuration, which decides its output and is
+    fingerprinted, and what a worker may use, which decides nothing but speed.
     """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     version: ClassVar[int] = 1
+
+    def __init__(self, settings: Settings, resources: WorkerResources = WORKER) -> None:
+        self.settings = settings
+        self.resources = resources
 
     @abstractmethod
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

@@ -11,10 +11,12 @@ import numpy as np
 from pipelines.calibration.clean_names import STRANGERS
 from pipelines.calibration.people_drawn import MAX_PEOPLE
 from pipelines.calibration.thresholds import Suggestion, calibrate
+from pipelines.galleries import picture_faces
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
 from pipelines.identity.features import Floats
 from pipelines.identity.gallery_file import Gallery, opaque, read_gallery
+from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.images import RGB, decode, encode_jpeg
 
@@ -26,6 +28,8 @@ _DRAWN_PEOPLE = 9_000_000
 
 def calibrate_from_folder(
     sources: Sequence[str | Path],
+    settings: FacesSettings,
+    resources: WorkerResources = WORKER,
     *,
     layout: str = "auto",
     people: int = 1000,
@@ -33,19 +37,18 @@ def calibrate_from_folder(
     galleries: Sequence[str] = (),
     seed: int = 0,
     tell: Callable[[str], None] = lambda line: None,
-    **models: Any,
 ) -> Suggestion:
     """Calibrate on labelled pictures (sources and layout as of a gallery).
 
     people, images: as of `calibrate`. galleries: files of the build's validation people. tell:
-    called with the counts of each source and all warnings, a line each. models: detector,
-    embedder and the other settings of PictureFaces.
+    called with the counts of each source and all warnings, a line each.
     """
     known = [read_gallery(path) for path in galleries]
     size = sum(len(gallery.identities) for gallery in known) or None
     read = _people_of(read_sources(sources, layout), seed)
     try:
-        found = _calibrate_pictures(read.decoded(), people, images, size, seed, models)
+        faces = picture_faces.PictureFaces(settings, resources)
+        found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces)
     finally:
         for line in read.told():
             tell(line)
@@ -54,20 +57,22 @@ def calibrate_from_folder(
 
 
 def calibrate_demo(
+    settings: FacesSettings,
+    resources: WorkerResources = WORKER,
     *,
     people: int = 40,
     images: int = 8,
     identities: int = 60,
     pictures: int = 12,
     seed: int = 0,
-    **models: Any,
 ) -> Suggestion:
     """Calibrate on drawn `pictures` of each of `identities` people of the synthetic web.
 
     people, images: how many a build has, as of `calibrate`.
     """
     photos = drawn(identities, pictures, seed)
-    return _calibrate_pictures(photos, people, images, None, seed, models)
+    faces = picture_faces.PictureFaces(settings, resources)
+    return _calibrate_pictures(photos, people, images, None, seed, faces)
 
 
 def size_of_build(manifest: str) -> tuple[int, int]:
@@ -134,10 +139,8 @@ def _calibrate_pictures(
     images: int,
     gallery: int | None,
     seed: int,
-    models: dict[str, Any],
+    faces: picture_faces.PictureFaces,
 ) -> Suggestion:
-    from pipelines.galleries.picture_faces import PictureFaces
-
     labels: list[Any] = []
     features: list[Floats] = []
     copies: list[Floats] = []
@@ -148,7 +151,7 @@ def _calibrate_pictures(
         for pair in (((label, False), rgb), ((label, True), copy_of(rgb)))
     )
     original: Floats | None = None
-    for (label, is_copy), feature in PictureFaces(**models)(both):
+    for (label, is_copy), feature in faces(both):
         if not is_copy:
             original = feature
         elif original is not None:

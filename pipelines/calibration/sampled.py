@@ -1,22 +1,26 @@
 """Persons, faces and keypoints of sample pictures by a build's models, with all their scores."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipelines.base.batches import windows
 from pipelines.calibration.scores import Scores
-from pipelines.detection import families
 from pipelines.detection.detections import select
 from pipelines.detection.face_choice import choose
-from pipelines.detection.face_detection import FaceDetector
-from pipelines.detection.keypoint_detection import KeypointDetector
-from pipelines.detection.person_detection import PersonDetector
+from pipelines.detection.from_settings import (
+    face_detector,
+    keypoint_detector,
+    person_detector,
+    trusted_face,
+    trusted_person,
+)
 from pipelines.detection.to_sapiensid19 import nineteen
 from pipelines.detection.upper_body import upper_body
 from pipelines.galleries.identity_sources import read_sources
-from webbody.config import BuildConfig
+from webbody.config import BuildConfig, WorkerResources
 from webbody.demo.drawing.scene import Photo
 from webbody.errors import WebbodyError
 from webbody.images import RGB
@@ -40,25 +44,17 @@ def score_pictures(
 
 class _Sampler:
     def __init__(self, settings: BuildConfig) -> None:
-        persons, faces, keypoints = settings.persons, settings.faces, settings.keypoints
-        device, use = settings.resources.device, settings.resources
-        self._detector = PersonDetector(
-            persons.model, PERSON_FLOOR, persons.iou, persons.image_size, device,
-            use.persons.batch, 1, persons.family,
-        )  # fmt: skip
-        self._config = persons
-        self._faces = FaceDetector(faces.detector, faces.detector_size, FACE_FLOOR, device, 1)
-        self._keypoints = KeypointDetector(
-            keypoints.model, keypoints.input_size, device, use.keypoints.batch, 1, keypoints.beta
-        )
-        trusted = families.threshold(
-            self._detector.contract, persons.confidence, "persons.confidence"
-        )
-        family = families.face_detector(faces.detector)
-        sure = families.threshold(family, faces.min_score, "faces.min_score")
+        def use(stage: str) -> WorkerResources:
+            return replace(settings.resources.worker(stage), threads=1)
+
+        self._config = settings.persons
+        self._detector = person_detector(settings.persons, use("persons"), PERSON_FLOOR)
+        self._faces = face_detector(settings.faces, use("faces"), FACE_FLOOR)
+        self._keypoints = keypoint_detector(settings.keypoints, use("keypoints"))
+        trusted = trusted_person(settings.persons)
         self.persons = Scores("persons", "persons.confidence", trusted)
-        self.faces = Scores("faces", "faces.min_score", sure)
-        self.keypoints = Scores("keypoints", "keypoints.min_score", keypoints.min_score)
+        self.faces = Scores("faces", "faces.min_score", trusted_face(settings.faces))
+        self.keypoints = Scores("keypoints", "keypoints.min_score", settings.keypoints.min_score)
 
     def __call__(self, pictures: Iterable[tuple[RGB, Photo | None]]) -> list[Scores]:
         for window in windows(pictures, WINDOW, lambda _: 0, 0):

@@ -1,21 +1,19 @@
 """The person of a photo as SapiensID takes it: a white-letterboxed crop and 19 keypoints."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.detection import families
 from pipelines.detection.detections import select
-from pipelines.detection.face_choice import FLOOR, choose
-from pipelines.detection.face_detection import FaceDetector
-from pipelines.detection.keypoint_detection import KeypointDetector
-from pipelines.detection.person_detection import PersonDetector
+from pipelines.detection.face_choice import choose
+from pipelines.detection.from_settings import face_detector, keypoint_detector, person_detector
 from pipelines.detection.subject import Subject
 from pipelines.detection.to_sapiensid19 import nineteen
 from pipelines.detection.upper_body import upper_body
 from webbody import skeleton
-from webbody.config import BuildConfig
+from webbody.config import BuildConfig, WorkerResources
 from webbody.images import RGB, letterbox
 
 #: The landmarks (5, 2) of a face and their score; None where the person has no face.
@@ -40,27 +38,20 @@ class SubjectFinder:
         mirrored: bool = False,
         threads: int = 1,
     ) -> None:
-        persons, faces, keypoints = config.persons, config.faces, config.keypoints
-        device, use = config.resources.device, config.resources
-        self._size, self._min_score, self._mirrored = size, keypoints.min_score, mirrored
-        self._padding, self._min_side = persons.padding, persons.min_side
+        self._size, self._min_score, self._mirrored = size, config.keypoints.min_score, mirrored
+        self._padding, self._min_side = config.persons.padding, config.persons.min_side
+
+        def use(stage: str) -> WorkerResources:
+            return replace(config.resources.worker(stage), threads=threads)
+
         self._persons = None
         if not whole:
-            self._persons = PersonDetector(
-                persons.model, persons.confidence, persons.iou, persons.image_size, device,
-                use.persons.batch, threads, persons.family,
-            )  # fmt: skip
-        self._keypoints = KeypointDetector(
-            keypoints.model, keypoints.input_size, device, use.keypoints.batch, threads,
-            keypoints.beta,
-        )  # fmt: skip
+            self._persons = person_detector(config.persons, use("persons"))
+        self._keypoints = keypoint_detector(config.keypoints, use("keypoints"))
         # Whole-body models know the mouth corners; beside the others a face detector is needed.
         self._faces = None
         if self._keypoints.count == 17:
-            family = families.face_detector(faces.detector)
-            trusted = families.threshold(family, faces.min_score, "faces.min_score")
-            floor = min(FLOOR, trusted)
-            self._faces = FaceDetector(faces.detector, faces.detector_size, floor, device, threads)
+            self._faces = face_detector(config.faces, use("faces"))
 
     def __call__(self, photos: Sequence[RGB]) -> list[Subject]:
         """The subject of each photo (H, W, 3) uint8 RGB of any size, in their order."""

@@ -1,16 +1,14 @@
 """The stages of a build in order, what each reads, and the settings each is fingerprinted by."""
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from pipelines.base.stage import Stage
 from webbody import commit
 from webbody.commit import Record, fingerprint, intact, read_record
-from webbody.config import BuildConfig
+from webbody.config import WORKER, BuildConfig, Section, WorkerResources
 from webbody.storage import Folder
 
 
@@ -68,56 +66,44 @@ def downstream(nodes: Iterable[Node]) -> list[Node]:
 
 @dataclass(frozen=True)
 class Task:
-    """A stage with everything a worker needs to run it: constructor arguments and fingerprint."""
+    """A stage with everything a worker needs to run it: settings, resources and fingerprint."""
 
     node: Node
     needs: tuple[str, ...]
-    arguments: dict[str, Any]
     fingerprint: str
+    settings: Section = field(default_factory=Section)
+    resources: WorkerResources = WORKER
     whole_needs: frozenset[str] = field(default_factory=frozenset)
 
+    def make(self) -> Stage[Any]:
+        """The stage, ready for shards; this loads its models."""
+        return self.node.stage()(self.settings, self.resources)
 
-def tasks(
-    config: BuildConfig, manifest: Path, files: dict[str, tuple[Any, Any]]
-) -> dict[str, Task]:
+
+def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, Task]:
     """Every stage's task by name.
 
-    `manifest` is the manifest as a local file. `files` maps `stage.field` of settings that name
-    files (models, galleries) to paths and digests: paths go into the arguments, digests into the
-    fingerprint, so that a moved file changes nothing.
+    `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
+    paths go into the settings, digests into the fingerprint, so that a moved file changes nothing.
     """
     whole = frozenset(node.name for node in STAGES if node.whole)
     out = {}
     for node in STAGES:
-        section = getattr(config, node.name, None)
-        settings: dict[str, Any] = section.model_dump(mode="json") if section else {}
-        arguments = dict(section) if section else {}
-        for field_name in settings:
-            if found := files.get(f"{node.name}.{field_name}"):
-                arguments[field_name], settings[field_name] = found
-        if node is PLAN:
-            arguments["manifest"] = str(manifest)
-        resources = getattr(config.resources, node.name, None)
-        stage = node.stage()
-        for name, value in (
-            ("device", config.resources.device),
-            ("batch", resources.batch if resources else 0),
-            ("threads", resources.threads if resources else 1),
-        ):
-            if name in _parameters(stage):
-                arguments[name] = value
+        settings, stage = config.stage(node.name), node.stage()
+        content = settings.model_dump(mode="json")
+        for name in content:
+            if found := files.get(f"{node.name}.{name}"):
+                path, content[name] = found
+                settings = settings.model_copy(update={name: path})
         out[node.name] = Task(
             node=node,
             needs=stage.needs,
-            arguments=arguments,
-            fingerprint=fingerprint(settings, stage.version),
+            fingerprint=fingerprint(content, stage.version),
+            settings=settings,
+            resources=config.resources.worker(node.name),
             whole_needs=whole,
         )
     return out
-
-
-def _parameters(stage: type[Stage]) -> set[str]:
-    return set(inspect.signature(stage).parameters)
 
 
 def input_digests(

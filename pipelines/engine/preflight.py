@@ -28,9 +28,9 @@ def problems(tasks: Sequence[Task]) -> dict[str, str]:
     """What is wrong with the stages that cannot be constructed here: name -> a sentence."""
     found: dict[str, str] = {}
     for task in tasks:
-        limit_threads(1 if task.node.waits else task.arguments.get("threads", 1))
+        limit_threads(1 if task.node.waits else task.resources.threads)
         try:
-            task.node.stage()(**task.arguments)
+            task.make()
         except WebbodyError as error:
             found[task.node.name] = str(error)
         except Exception as error:

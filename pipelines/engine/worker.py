@@ -101,8 +101,8 @@ class Worker:
         if self._stage is None:
             refuse_unsafe()  # another machine of the cluster may have other libraries
             node = self._task.node
-            limit_threads(1 if node.waits else self._task.arguments.get("threads", 1))
-            self._stage = self._task.node.stage()(**self._task.arguments)
+            limit_threads(1 if node.waits else self._task.resources.threads)
+            self._stage = self._task.make()
         name = self._task.node.name
 
         def report(counts: Mapping[str, int]) -> None:

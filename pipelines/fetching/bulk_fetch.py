@@ -14,6 +14,7 @@ import pyarrow as pa
 from pipelines.fetching.addresses import FetchError, normalise
 from pipelines.fetching.opener import Opener
 from pipelines.fetching.reorder_buffer import InOrder
+from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
 
 
@@ -36,18 +37,18 @@ Sink = Callable[[int, Fetched, bytes | None], None]
 class BulkFetch:
     """img2dataset's downloader, set up to hand on what it fetched as it is.
 
-    `opener` are the arguments of Opener; larger images than `max_pixels` and images with a side
-    below `min_side` pixels are rejected by their headers.
+    threads: connections at a time. Images that are too large or too small are rejected by their
+    headers.
     """
 
-    def __init__(self, *, max_pixels: int, min_side: int, opener: Mapping[str, Any]) -> None:
+    def __init__(self, settings: DownloadSettings, threads: int) -> None:
         # Importing img2dataset would otherwise ask a server for a newer version of a dependency.
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         from img2dataset.downloader import Downloader
 
         self._downloader = Downloader
-        self._check = _Check(max_pixels, min_side)
-        self._opener = dict(opener)
+        self._check = _Check(settings.max_pixels, settings.min_side)
+        self._settings, self._threads = settings, threads
 
     def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
         """Fetch everything; calls `sink` once for each URL, in order.
@@ -74,24 +75,24 @@ class BulkFetch:
         table = pa.table({"url": [url for _, url in wanted]})
         with pa.ipc.new_file(listing, table.schema) as file:
             file.write_table(table)
-        opener = Opener(**self._opener)
+        opener = Opener(self._settings, self._threads)
         writer = _Writer(wanted, results, opener)
         downloader = self._downloader(
             sample_writer_class=lambda *_: writer,
             resizer=self._check,
-            thread_count=self._opener["threads"],
+            thread_count=self._threads,
             save_caption=False,
             extract_exif=False,
             output_folder=str(folder),  # takes its statistics
             column_list=["url"],
-            timeout=self._opener["timeout"],
+            timeout=self._settings.timeout,
             number_sample_per_shard=len(wanted),
             oom_shard_count=1,
             compute_hash="sha256",
             verify_hash_type=None,
             encode_format="",
             retries=0,  # the opener retries what can pass, and nothing else
-            user_agent_token=self._opener["user_agent"],
+            user_agent_token=self._settings.user_agent,
             disallowed_header_directives=None,  # the opener reads them, tdm-reservation too
         )
         with opener.installed():

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import Message
@@ -22,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 from pipelines.fetching.addresses import FetchError, Resolver, normalise, readable
 from pipelines.fetching.opt_out import opted_out
 from pipelines.fetching.transport import Clock, Exchange, explain, read_body
+from webbody.config import DownloadSettings
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -45,35 +46,17 @@ class Answer:
 class Opener:
     """Fetches http and https URLs under guard; for many threads.
 
-    `timeout` is in seconds without any byte, `deadline` in seconds for one URL with its redirects
-    and retries (waiting for a free place at a busy host does not count), `max_bytes` caps the
-    body. `allow_private` names hosts that may have private addresses. Proxies of the environment
-    are not used: through them no address could be checked.
+    Waiting for a free place at a busy host does not count for the deadline. Proxies of the
+    environment are not used: through them no address could be checked. threads: of its callers.
+    backoff: seconds before the first retry.
     """
 
-    def __init__(
-        self,
-        *,
-        timeout: float,
-        deadline: float,
-        retries: int,
-        max_bytes: int,
-        max_redirects: int,
-        opt_out: Collection[str],
-        user_agent: str,
-        allow_private: Collection[str],
-        per_domain: int,
-        threads: int,
-        backoff: float = 0.5,
-    ) -> None:
-        self._timeout, self._deadline = timeout, deadline
-        self._retries, self._backoff = retries, backoff
-        self._max_bytes, self._max_redirects = max_bytes, max_redirects
-        self._opt_out = {directive.strip().lower() for directive in opt_out}
-        self._user_agent = user_agent
-        self._resolver = Resolver(allow_private, threads)
+    def __init__(self, settings: DownloadSettings, threads: int, backoff: float = 0.5) -> None:
+        self._settings, self._backoff = settings, backoff
+        self._opt_out = {directive.strip().lower() for directive in settings.opt_out}
+        self._resolver = Resolver(settings.allow_private, threads)
         self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(per_domain)
+            lambda: threading.Semaphore(settings.per_domain)
         )
         self._lock = threading.Lock()
         self._stopped = False
@@ -104,20 +87,20 @@ class Opener:
         self, request: urllib.request.Request | str, data: object = None, timeout: object = None
     ) -> Answer:
         """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
-        clock = Clock(self._timeout, self._deadline)
+        clock = Clock(self._settings.timeout, self._settings.deadline)
         if self._stopped:
             raise FetchError("download:error", "stopped")
         if isinstance(request, str):
             request = urllib.request.Request(request)
         headers = dict(request.header_items())
-        for attempt in range(self._retries + 1):
+        for attempt in range(self._settings.retries + 1):
             try:
                 return self._follow(request.full_url, headers, clock)
             except FetchError as error:
                 wait = error.retry_after
                 if wait is None:
                     wait = self._backoff * 2**attempt * random.uniform(0.75, 1.25)
-                if not error.passing or attempt == self._retries or wait >= clock.left():
+                if not error.passing or attempt == self._settings.retries or wait >= clock.left():
                     raise
                 time.sleep(wait)
         raise AssertionError("unreachable")
@@ -125,7 +108,7 @@ class Opener:
     def _follow(self, asked: str, headers: dict[str, str], clock: Clock) -> Answer:
         """GET with redirects."""
         url = normalise(asked)
-        for _ in range(self._max_redirects + 1):
+        for _ in range(self._settings.max_redirects + 1):
             with self._slot(urlsplit(url).hostname or "", clock):
                 try:
                     answer = self._get(url, headers, clock)
@@ -135,7 +118,7 @@ class Opener:
                 return answer
             url = normalise(answer)
             self.moved[asked] = url
-        raise FetchError("download:redirects", f"more than {self._max_redirects}")
+        raise FetchError("download:redirects", f"more than {self._settings.max_redirects}")
 
     def _get(self, url: str, headers: dict[str, str], clock: Clock) -> Answer | str:
         """One request: the answer, or the URL it redirects to."""
@@ -148,7 +131,7 @@ class Opener:
             response = exchange.get(parts.netloc, target, headers)
             status = response.status
             if 200 <= status < 400 and (
-                why := opted_out(response.headers, self._opt_out, self._user_agent)
+                why := opted_out(response.headers, self._opt_out, self._settings.user_agent)
             ):
                 raise FetchError("download:opt-out", why)
             if status in _REDIRECTS and (location := response.headers.get("Location")):
@@ -160,7 +143,7 @@ class Opener:
                     passing=status in (408, 429) or (500 <= status < 600 and status != 501),
                     retry_after=_seconds(response.headers.get("Retry-After")),
                 )
-            return Answer(read_body(response, self._max_bytes), response.headers)
+            return Answer(read_body(response, self._settings.max_bytes), response.headers)
 
     @contextmanager
     def _slot(self, host: str, clock: Clock) -> Iterator[None]:

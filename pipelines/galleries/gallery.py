@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
 from pipelines.identity.gallery_file import opaque, write_gallery
+from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
 
@@ -41,16 +42,10 @@ def make_gallery(
     sources: Sequence[str | Path],
     out: str | Path,
     name: str,
+    settings: FacesSettings,
+    resources: WorkerResources = WORKER,
     *,
     layout: str = "auto",
-    detector: str,
-    embedder: str,
-    detector_size: int = 640,
-    min_score: float | None = None,
-    min_size: float = 16,
-    device: str = "auto",
-    batch: int = 32,
-    threads: int = 1,
 ) -> Made:
     """Embed the faces of labelled pictures and write one row for each identity to `out` (Parquet).
 
@@ -65,16 +60,7 @@ def make_gallery(
             f"{name!r}: a gallery's name consists of letters, digits, `.`, `_` and `-`."
         )
     found = read_sources(sources, layout)
-    faces = PictureFaces(
-        detector=detector,
-        embedder=embedder,
-        detector_size=detector_size,
-        min_score=min_score,
-        min_size=min_size,
-        device=device,
-        batch=batch,
-        threads=threads,
-    )
+    faces = PictureFaces(settings, resources)
     sums: dict[str, np.ndarray] = {}
     images: dict[str, int] = {}
     people: set[str] = set()

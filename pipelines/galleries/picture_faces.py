@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.batches import windows
-from pipelines.detection import families
-from pipelines.detection.embedding import Embedder, align, alignments, moved
+from pipelines.detection.embedding import align, alignments, moved
 from pipelines.detection.face_choice import choose
-from pipelines.detection.face_detection import FaceDetector
+from pipelines.detection.from_settings import face_detector, face_embedder, trusted_face
 from pipelines.identity.features import Floats
+from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.images import RGB
 
 Label = TypeVar("Label")
@@ -23,28 +23,14 @@ WINDOW = 16
 class PictureFaces:
     """Detector and embedder of the faces stage, applied to whole pictures.
 
-    Settings are those of the stage; `digest` is the sha256 of the embedder's file, `min_score` the
-    threshold that holds.
+    `digest` is the sha256 of the embedder's file, `min_score` the threshold that holds.
     """
 
-    def __init__(
-        self,
-        *,
-        detector: str,
-        embedder: str,
-        detector_size: int = 640,
-        min_score: float | None = None,
-        min_size: float = 16,
-        device: str = "auto",
-        batch: int = 32,
-        threads: int = 1,
-    ) -> None:
-        self.min_score = families.threshold(
-            families.face_detector(detector), min_score, "faces.min_score"
-        )
-        self._detector = FaceDetector(detector, detector_size, self.min_score, device, threads)
-        self._embedder = Embedder(embedder, device, batch, threads)
-        self._min_size = min_size
+    def __init__(self, settings: FacesSettings, resources: WorkerResources = WORKER) -> None:
+        self.min_score = trusted_face(settings)
+        self._detector = face_detector(settings, resources, self.min_score)
+        self._embedder = face_embedder(settings, resources)
+        self._min_size = settings.min_size
         self.digest = self._embedder.digest
 
     def __call__(

@@ -71,7 +71,7 @@ def estimate(config: BuildConfig) -> Estimate:
         raise WebbodyError("No manifest is given; pass --manifest.")
     with TemporaryDirectory(prefix="webbody-plan-") as scratch:
         folder = Folder(scratch)
-        stage = Plan(manifest=config.manifest, **config.plan.model_dump())
+        stage = Plan(config.plan, config.manifest)
         counts = run_shard(stage, folder, ALL, "", {}).counts
         if not counts["out"]:
             raise WebbodyError(no_usable_row(config.manifest, folder))

@@ -11,6 +11,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.density import NOISE, dbscan
 from pipelines.identity.features import Floats, centre, from_column, unit
 from pipelines.identity.tables import by_name, kept, rows_of, strings
+from webbody.config import ClustersSettings
 from webbody.errors import WebbodyError
 
 SCHEMA = pa.schema(
@@ -27,7 +28,7 @@ SCHEMA = pa.schema(
 )
 
 
-class Clusters(Stage):
+class Clusters(Stage[ClustersSettings]):
     """DBSCAN for each name; the largest cluster is the person (paper, section 3.4).
 
     One row for each trusted face. `cluster` counts the clusters of a name, 0 being the person and
@@ -37,11 +38,6 @@ class Clusters(Stage):
 
     name = "clusters"
     needs = ("plan", "faces")
-
-    def __init__(self, *, eps: float, min_samples: int, min_images: int) -> None:
-        self.eps = eps
-        self.min_samples = min_samples
-        self.min_images = min_images
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "name"])
@@ -89,12 +85,12 @@ class Clusters(Stage):
         centre stays, the other is `cluster:minor`.
         """
         found = Found.empty(len(features))
-        if len(np.unique(keys)) < self.min_images:
+        if len(np.unique(keys)) < self.settings.min_images:
             found.outcome[:] = "cluster:too-few"
             found.cluster[:] = NOISE
             return found
         faces = unit(features)
-        labels, found.links[:] = dbscan(faces, self.eps, self.min_samples)
+        labels, found.links[:] = dbscan(faces, self.settings.eps, self.settings.min_samples)
         found.cluster[:] = _ranked(labels, keys)
         person = found.cluster == 0
         found.outcome[found.cluster == NOISE] = "cluster:noise"
@@ -111,7 +107,7 @@ class Clusters(Stage):
             else:
                 first_of[keys[row]] = crops[row]
         found.similarity[:] = faces @ unit(centre(features[person]))
-        if person.sum() < self.min_images:
+        if person.sum() < self.settings.min_images:
             found.outcome[person] = "cluster:too-few"
         return found
 

@@ -2,14 +2,15 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
+from webbody.config import WORKER, DownloadSettings, WorkerResources
 
 SCHEMA = pa.schema(
     [
@@ -29,54 +30,23 @@ SCHEMA = pa.schema(
 )
 
 
-class Download(Stage):
+class Download(Stage[DownloadSettings]):
     """Fetches each URL of a shard with img2dataset through the guarded opener.
 
     Outputs the original bytes as `<key>.<format>` in a tar, in the plan's order whatever the order
     of arrival, and one row per URL (SCHEMA; `width` and `height` of the upright image, `offset`
     and `length` of the member in the tar; `detail` of an image is where a redirect led). Images
-    are not decoded here, their headers are read. Settings are those of webbody.config.Download;
-    `threads` connections are open at a time.
+    are not decoded here, their headers are read. As many connections are open at a time as the
+    worker has threads.
     """
 
     name = "download"
     version = 2  # AVIF, HEIC and JPEG 2000 are pictures; opt-outs are found in odd headers
     needs = ("plan",)
 
-    def __init__(
-        self,
-        *,
-        timeout: float,
-        deadline: float,
-        retries: int,
-        max_bytes: int,
-        max_pixels: int,
-        min_side: int,
-        max_redirects: int,
-        opt_out: Collection[str],
-        user_agent: str,
-        allow_private: Collection[str],
-        per_domain: int,
-        verify: Literal["keep", "reject"],
-        threads: int = 32,
-    ) -> None:
-        self._verify = verify
-        self._fetch = BulkFetch(
-            max_pixels=max_pixels,
-            min_side=min_side,
-            opener={
-                "timeout": timeout,
-                "deadline": deadline,
-                "retries": retries,
-                "max_bytes": max_bytes,
-                "max_redirects": max_redirects,
-                "opt_out": tuple(opt_out),
-                "user_agent": user_agent,
-                "allow_private": tuple(allow_private),
-                "per_domain": per_domain,
-                "threads": threads,
-            },
-        )
+    def __init__(self, settings: DownloadSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self._fetch = BulkFetch(settings, resources.threads)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan").to_pydict()
@@ -90,7 +60,7 @@ class Download(Stage):
             match = offset = length = None
             if body is not None and hashes[number] is not None:
                 match = got.sha256 == hashes[number].lower()
-                if not match and self._verify == "reject":
+                if not match and self.settings.verify == "reject":
                     outcome, detail = "download:hash-mismatch", None
             if body is not None and outcome is None:
                 offset, length = tar.add(f"{keys[number]}.{got.format}", body)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from model.prefetch import ahead
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.detection import families
-from pipelines.detection.embedding import Embedder, align, alignments, moved
-from pipelines.detection.face_choice import FLOOR, choose
+from pipelines.detection.embedding import align, alignments, moved
+from pipelines.detection.face_choice import choose
 from pipelines.detection.face_deduplication import settle
-from pipelines.detection.face_detection import FaceDetector
+from pipelines.detection.from_settings import face_detector, face_embedder, trusted_face
 from pipelines.detection.upper_body import upper_body
 from pipelines.identity.features import EMBEDDER, to_column
+from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.images import ImageError, decode
 
 COLUMNS = {
@@ -54,39 +54,25 @@ class _Head:
         return 0 if isinstance(self.image, ImageError) else self.image.size // 3
 
 
-class Faces(Stage):
+class Faces(Stage[FacesSettings]):
     """Detects the face in the upper body of each crop, aligns it and computes its feature."""
 
     name = "faces"
     needs = ("persons",)
     version = 2  # a face that two crops share stays with one of them
 
-    def __init__(
-        self,
-        *,
-        detector: str,
-        detector_size: int,
-        embedder: str,
-        min_score: float | None,
-        min_size: float,
-        device: str = "auto",
-        batch: int = 32,
-        threads: int = 1,
-    ) -> None:
-        family = families.face_detector(detector)
-        self.min_score = families.threshold(family, min_score, "faces.min_score")
-        self.detector = FaceDetector(
-            detector, detector_size, min(FLOOR, self.min_score), device, threads
-        )
-        self.embedder = Embedder(embedder, device, batch, threads)
-        self.min_size, self.threads = min_size, threads
+    def __init__(self, settings: FacesSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self.min_score = trusted_face(settings)
+        self.detector = face_detector(settings, resources)
+        self.embedder = face_embedder(settings, resources)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
         features: list[NDArray[np.float32]] = []
         crops = _crops(inputs)
-        with ThreadPoolExecutor(self.threads) as pool:
-            heads = _heads(inputs, crops, pool, 2 * self.threads)
+        with ThreadPoolExecutor(self.resources.threads) as pool:
+            heads = _heads(inputs, crops, pool, 2 * self.resources.threads)
             for window in windows(heads, WINDOW, lambda head: head.pixels, PIXELS):
                 aligned, landmarks = self._aligned(window)
                 features.append(self.embedder(aligned, landmarks))
@@ -131,7 +117,7 @@ class Faces(Stage):
     def _judge(self, box: NDArray[np.float32], score: float) -> str | None:
         if score < self.min_score:
             return "face:low-score"
-        if max(box[2] - box[0], box[3] - box[1]) < self.min_size:
+        if max(box[2] - box[0], box[3] - box[1]) < self.settings.min_size:
             return "face:too-small"
         return None
 

@@ -14,6 +14,7 @@ from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.people_faces import faces_of_people
 from pipelines.identity.resolution import Decision, Judged, judge
 from pipelines.identity.tables import kept
+from webbody.config import WORKER, IdentitiesSettings, WorkerResources
 
 TOO_FEW, DUPLICATE = "identity:too-few", "identity:duplicate-of"
 
@@ -46,7 +47,7 @@ PAIRS = pa.schema(
 )
 
 
-class Identities(Stage):
+class Identities(Stage[IdentitiesSettings]):
     """The final label table: merges, doubtful people, leaks, duplicates (facts of the pipeline).
 
     `person` is dense from 0, in the order of the people's smallest crop keys, so that neither
@@ -59,26 +60,10 @@ class Identities(Stage):
     needs = ("download", "persons", "faces", "clusters")
     version = 2  # near copies are found by a perceptual hash, too
 
-    def __init__(
-        self,
-        *,
-        similar: float,
-        ambiguous: float,
-        leak: float,
-        duplicate: float,
-        near_copy: int,
-        min_images: int,
-        galleries: Sequence[str],
-        device: str = "auto",
-    ) -> None:
-        self.similar = similar
-        self.ambiguous = ambiguous
-        self.leak = leak
-        self.duplicate = duplicate
-        self.near_copy = near_copy
-        self.min_images = min_images
-        self.galleries = [read_gallery(path) for path in galleries]
-        self.device = choose_device(device)
+    def __init__(self, settings: IdentitiesSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self.galleries = [read_gallery(path) for path in settings.galleries]
+        self.device = choose_device(resources.device)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         centres = Centres.read(inputs)
@@ -87,15 +72,15 @@ class Identities(Stage):
         judged = judge(
             centres,
             self.galleries,
-            similar=self.similar,
-            ambiguous=self.ambiguous,
-            leak=self.leak,
+            similar=self.settings.similar,
+            ambiguous=self.settings.ambiguous,
+            leak=self.settings.leak,
             device=self.device,
         )
         images = np.zeros(len(judged.outcome), np.int64)
         np.add.at(images, judged.person, centres.images)
         repeats = self._repeats(inputs, centres, judged, images)
-        judged.outcome[(images < self.min_images) & _stays(judged)] = TOO_FEW
+        judged.outcome[(images < self.settings.min_images) & _stays(judged)] = TOO_FEW
         label = np.where(_stays(judged), np.cumsum(_stays(judged)) - 1, -1)
 
         person_of = dict(zip(centres.names, judged.person.tolist(), strict=True))
@@ -137,8 +122,8 @@ class Identities(Stage):
                 faces.rows["feature"],
                 faces.rows["image"],
                 np.ascontiguousarray(faces.rows["hash"]),
-                threshold=self.duplicate,
-                near=self.near_copy,
+                threshold=self.settings.duplicate,
+                near=self.settings.near_copy,
             )
             for row in np.flatnonzero(found.of >= 0):
                 repeats[str(crops[row])] = str(crops[found.of[row]]), float(found.cosine[row])

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from model.prefetch import ahead
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.detection.keypoint_detection import KeypointDetector
+from pipelines.detection.from_settings import keypoint_detector
 from pipelines.detection.simcc import SOFTMAX
 from pipelines.detection.to_sapiensid19 import nineteen
+from webbody.config import WORKER, KeypointsSettings, WorkerResources
 from webbody.images import ImageError, decode
 
 SCHEMA = pa.schema(
@@ -34,7 +35,7 @@ PIXELS = 100_000_000
 _Crop = tuple[dict[str, Any], NDArray[np.uint8] | ImageError]
 
 
-class Keypoints(Stage):
+class Keypoints(Stage[KeypointsSettings]):
     """Runs a whole-body or a body keypoint model of rtmlib on the crops that have a person.
 
     A body model has no mouth corners; then nose, eyes and mouth come from the face's landmarks.
@@ -44,25 +45,15 @@ class Keypoints(Stage):
     needs = ("persons", "faces", "identities")
     version = 2  # RGB pixels; confidences in 0..1
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        min_score: float,
-        input_size: tuple[int, int] | None = None,
-        beta: float | None = None,
-        device: str = "auto",
-        batch: int = 32,
-        threads: int = 1,
-    ) -> None:
-        self.detector = KeypointDetector(model, input_size, device, batch, threads, beta)
-        self.min_score, self.batch, self.threads = min_score, batch, threads
+    def __init__(self, settings: KeypointsSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self.detector = keypoint_detector(settings, resources)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
-        with ThreadPoolExecutor(self.threads) as pool:
-            crops = _crops(inputs, pool, 2 * self.threads)
-            for window in windows(crops, self.batch, _pixels, PIXELS):
+        with ThreadPoolExecutor(self.resources.threads) as pool:
+            crops = _crops(inputs, pool, 2 * self.resources.threads)
+            for window in windows(crops, self.resources.batch, _pixels, PIXELS):
                 rows += self._rows(window)
         softmax = f"beta {self.detector.beta:g}, {self.detector.beta_from}"
         schema = SCHEMA.with_metadata({SOFTMAX: softmax.encode()})
@@ -70,6 +61,7 @@ class Keypoints(Stage):
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 
     def _rows(self, window: list[_Crop]) -> list[dict[str, Any]]:
+        min_score = self.settings.min_score
         good = [(crop, image) for crop, image in window if not isinstance(image, ImageError)]
         points, scores = self.detector(
             [image for _, image in good], [crop["box"] for crop, _ in good]
@@ -88,7 +80,12 @@ class Keypoints(Stage):
             else:
                 height, width = image.shape[:2]
                 keypoints, score = nineteen(
-                    *next(found), crop["landmarks"], crop["score"], width, height, self.min_score
+                    *next(found),
+                    crop["landmarks"],
+                    crop["score"],
+                    width,
+                    height,
+                    min_score,
                 )
                 row |= {"keypoints": keypoints.reshape(-1), "scores": score}
             rows.append(row)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from pipelines.base.stage import Inputs, Outputs, Stage
+from webbody.config import Section
 
 KEPT = "kept"
 SCHEMA = pa.schema(
@@ -22,7 +23,7 @@ SCHEMA = pa.schema(
 _PASSED = ("download", "persons", "faces", "clusters", "identities", "keypoints")
 
 
-class Ledger(Stage):
+class Ledger(Stage[Section]):
     """One row per manifest row of the shard: `kept`, or the reason why not, and the stage.
 
     An image is kept if any of its crops is; otherwise the crop that got furthest speaks for it

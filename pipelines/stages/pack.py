@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from model.prefetch import ahead
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
+from webbody.config import PackSettings
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.storage import Folder
 
@@ -31,7 +32,7 @@ SCHEMA = pa.schema(
 WINDOW = 2048
 
 
-class Pack(Stage):
+class Pack(Stage[PackSettings]):
     """Writes one output shard, such as train-000000, from the crops of many source shards.
 
     A sample has the members `<crop>.jpg`, `<crop>.cls` (the person's number) and `<crop>.json`
@@ -42,16 +43,11 @@ class Pack(Stage):
     name = "pack"
     needs = ("split",)  # which holds the digests of the crops that are read
 
-    def __init__(self, *, size: int, quality: int, threads: int = 1) -> None:
-        self.size = size
-        self.quality = quality
-        self.threads = threads
-
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         samples = inputs.table("split")
         tar = outputs.tar()
         index: list[dict[str, Any]] = []
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self.resources.threads) as pool:
             for start in range(0, len(samples), WINDOW):
                 rows = samples.slice(start, WINDOW).to_pylist()
                 for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
@@ -73,7 +69,7 @@ class Pack(Stage):
         by_source = sorted(range(len(rows)), key=lambda i: (rows[i]["source"], rows[i]["offset"]))
         crops = read_crops([rows[i] for i in by_source], inputs)
         jobs = ((rows[i], data) for i, data in zip(by_source, crops, strict=True))
-        done = ahead(pool, lambda job: self._sample(*job), jobs, 2 * self.threads)
+        done = ahead(pool, lambda job: self._sample(*job), jobs, 2 * self.resources.threads)
         out: list[tuple[bytes, bytes]] = [(b"", b"")] * len(rows)
         for i, packed in zip(by_source, done, strict=True):
             out[i] = packed
@@ -81,10 +77,10 @@ class Pack(Stage):
 
     def _sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
         image = decode(data, row["crop_width"] * row["crop_height"])
-        square, scale, left, top = letterbox(image, self.size)
+        square, scale, left, top = letterbox(image, self.settings.size)
         points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
         points[:, :2] = points[:, :2] * scale + (left, top)
-        return encode_jpeg(square, self.quality), sample_json(row, skeleton.clean(points))
+        return encode_jpeg(square, self.settings.quality), sample_json(row, skeleton.clean(points))
 
 
 def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:

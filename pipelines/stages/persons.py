@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from model.prefetch import ahead
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.detection import families
 from pipelines.detection.detections import select
-from pipelines.detection.person_detection import PersonDetector
+from pipelines.detection.from_settings import person_detector, trusted_person
 from pipelines.identity.perceptual_hash import perceptual_hash
+from webbody.config import WORKER, PersonsSettings, WorkerResources
 from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
 
 SCHEMA = pa.schema(
@@ -62,7 +62,7 @@ class _Photo:
 _Row = tuple[dict[str, Any], NDArray[np.uint8] | None]
 
 
-class Persons(Stage):
+class Persons(Stage[PersonsSettings]):
     """Finds the persons of each photo and cuts out the largest.
 
     Writes a tar of crops and a row for each; a photo without a crop gets one row that says why.
@@ -72,37 +72,18 @@ class Persons(Stage):
     needs = ("download",)
     version = 4  # photos are hashed
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        confidence: float | None,
-        iou: float,
-        image_size: int,
-        padding: float,
-        max_persons: int,
-        min_side: int,
-        family: str | None = None,
-        device: str = "auto",
-        batch: int = 32,
-        threads: int = 1,
-    ) -> None:
-        contract = families.person_detector(model, family)
-        self.confidence = families.threshold(contract, confidence, "persons.confidence")
-        floor = min(FLOOR, self.confidence)
-        self.detector = PersonDetector(
-            model, floor, iou, image_size, device, batch, threads, family
-        )
-        self.padding, self.max_persons, self.min_side = padding, max_persons, min_side
-        self.batch, self.threads = batch, threads
+    def __init__(self, settings: PersonsSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self.confidence = trusted_person(settings)
+        self.detector = person_detector(settings, resources, min(FLOOR, self.confidence))
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
         tar = outputs.tar()
         count = 0
-        with ThreadPoolExecutor(self.threads) as pool:
-            photos = _photos(inputs, pool, 2 * self.threads)
-            for window in windows(photos, self.batch, lambda photo: photo.pixels, PIXELS):
+        with ThreadPoolExecutor(self.resources.threads) as pool:
+            photos = _photos(inputs, pool, 2 * self.resources.threads)
+            for window in windows(photos, self.resources.batch, lambda photo: photo.pixels, PIXELS):
                 count += len(window)
                 found = self._rows(window)
                 for (row, _), jpeg in zip(found, pool.map(_encoded, found), strict=True):
@@ -126,8 +107,8 @@ class Persons(Stage):
             height, width = photo.image.shape[:2]
             doubtful = next(found)
             persons = doubtful.above(self.confidence)
-            large = select(persons, width, height, self.padding, self.min_side)
-            kept = large[: self.max_persons]
+            large = select(persons, width, height, self.settings.padding, self.settings.min_side)
+            kept = large[: self.settings.max_persons]
             if not kept:
                 outcome = "person:too-small" if len(persons.boxes) else "person:none"
                 score = doubtful.scores.max() if len(doubtful.scores) else None

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.base.stage import Inputs, Outputs, Stage
+from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
 from webbody.plain_text import plain_text
 from webbody.storage import Folder
@@ -31,7 +32,7 @@ REJECTED = pa.schema(
 _REASONS = 3
 
 
-class Plan(Stage):
+class Plan(Stage[PlanSettings]):
     """Cuts a manifest into shards of about `rows_per_shard` rows at name boundaries.
 
     Outputs `plan/<shard>.parquet` (key, url, name, sha256) for each shard, sorted by name and URL,
@@ -42,9 +43,9 @@ class Plan(Stage):
     name = "plan"
     needs = ()
 
-    def __init__(self, *, manifest: str, rows_per_shard: int) -> None:
+    def __init__(self, settings: PlanSettings, manifest: str) -> None:
+        super().__init__(settings)
         self.manifest = manifest
-        self.rows_per_shard = rows_per_shard
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
@@ -91,7 +92,7 @@ class Plan(Stage):
         row makes the average the target. A cut therefore depends on few neighbours, and a name
         that comes or goes moves the cuts near it, not all that follow.
         """
-        target = self.rows_per_shard
+        target = self.settings.rows_per_shard
         if rows < target / 2:
             return False
         if rows + size > 2 * target:

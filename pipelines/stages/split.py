@@ -13,6 +13,7 @@ from pipelines.identity.tables import kept, rows_of
 from pipelines.sampling.external_shuffle import Scatter
 from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
+from webbody.config import SplitSettings
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
@@ -39,7 +40,7 @@ SCHEMA = pa.schema(
 )
 
 
-class Split(Stage):
+class Split(Stage[SplitSettings]):
     """Draws the test people and shuffles all samples over the output shards.
 
     Outputs: an assignment file for each output shard (`train-000000.parquet` ...) with a row for
@@ -52,28 +53,13 @@ class Split(Stage):
     name = "split"
     needs = ("download", "persons", "keypoints")
 
-    def __init__(
-        self,
-        *,
-        test_people: int,
-        test_images: tuple[int, int],
-        test_body_images: tuple[int, int],
-        seed: int,
-        samples_per_shard: int,
-    ) -> None:
-        self.test_people = test_people
-        self.test_images = test_images
-        self.test_body_images = test_body_images
-        self.seed = seed
-        self.samples_per_shard = samples_per_shard
-
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        samples = Samples.read(inputs, self.seed)
+        samples = Samples.read(inputs, self.settings.seed)
         images = np.bincount(samples.person)
         body = np.bincount(samples.person[samples.body], minlength=len(images))
-        people = eligible(images, body, self.test_images, self.test_body_images)
+        people = eligible(images, body, self.settings.test_images, self.settings.test_body_images)
         is_test = np.zeros(len(images), bool)
-        is_test[draw(people, self.test_people, self.seed)] = True
+        is_test[draw(people, self.settings.test_people, self.settings.seed)] = True
 
         file, place, names = self._places(samples.order, is_test[samples.person])
         with Scatter(SCHEMA, len(names)) as scatter:
@@ -116,7 +102,7 @@ class Split(Stage):
         for split, chosen in zip(SPLITS, (~test, test), strict=True):
             rows = np.flatnonzero(chosen)
             rows = rows[np.argsort(order[rows], kind="stable")]
-            files = -(-len(rows) // self.samples_per_shard)
+            files = -(-len(rows) // self.settings.samples_per_shard)
             place[rows] = np.arange(len(rows))
             file[rows] = len(names) + place[rows] * files // max(1, len(rows))
             names += [f"{split}-{number:06d}" for number in range(files)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from made_stages import with_settings
 
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, run_shard
 from pipelines.detection.simcc import SOFTMAX
@@ -82,7 +83,7 @@ def draw_build(out: str, names: Sequence[Sequence[str]], images: int, side: int)
     commit("split", ALL, lambda outputs: _split(outputs, kept))
     commit("pack", "train-000000", lambda outputs: _pack(outputs, kept))
     for shard in shards:
-        run_shard(Ledger(), folder, shard, "fingerprint", {})
+        run_shard(with_settings(Ledger), folder, shard, "fingerprint", {})
     return shards
 
 

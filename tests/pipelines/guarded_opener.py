@@ -1,30 +1,39 @@
 """The guarded opener with limits that suit a test."""
 
 import urllib.request
+from typing import Any
 
 import pytest
 
 from pipelines.fetching.addresses import FetchError
 from pipelines.fetching.opener import Opener
+from webbody.config import DownloadSettings
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "timeout": 10,
     "deadline": 10,
     "retries": 1,
     "max_bytes": 100_000,
     "max_redirects": 3,
-    "opt_out": ("noai", "noimageai", "noindex", "noimageindex"),
-    "user_agent": "webbody",
     "allow_private": ("127.0.0.1",),
     "per_domain": 8,
-    "threads": 8,
-    "backoff": 0.02,
 }
 
 
+#: What is honoured by default.
+OPT_OUT = DownloadSettings().opt_out
+
+
+def opener(**options: Any) -> Opener:
+    return Opener(DownloadSettings(**{**DEFAULTS, **options}), threads=8, backoff=0.02)
+
+
 def get(url, **options):
-    opener = Opener(**{**DEFAULTS, **options})
-    return opener.open(urllib.request.Request(url, headers={"User-Agent": "webbody"})).read()
+    return (
+        opener(**options)
+        .open(urllib.request.Request(url, headers={"User-Agent": "webbody"}))
+        .read()
+    )
 
 
 def failure(url, **options) -> FetchError:

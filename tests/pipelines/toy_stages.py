@@ -32,3 +32,12 @@ class Fragile(Stage):
             raise WebbodyError("make room and try again.")
         outputs.table(inputs.table("source"))
         return {"in": 1, "out": 1}
+
+
+class Surprised(Source):
+    """Cannot be constructed."""
+
+    name = "picky"
+
+    def __init__(self, settings, resources):
+        raise TypeError("what is this\nsecond line")

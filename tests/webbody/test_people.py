@@ -17,7 +17,7 @@ def faces(monkeypatch):
     class Stub:
         digest = "abc123"
 
-        def __init__(self, **_):
+        def __init__(self, *_):
             pass
 
         def __call__(self, pictures):

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
-from webbody.cli.people import SOURCES, Layout, demo_models, gallery_models
-from webbody.config import BuildConfig, load
+from webbody.cli.people import SOURCES, Layout, demo_models
+from webbody.config import BuildConfig, WorkerResources, load
 from webbody.errors import WebbodyError
 
 
@@ -93,17 +93,18 @@ def _similarities(
     """Measure similarities, tell the figures, return the settings; drawn people without sources."""
     from pipelines.calibration.calibrate import calibrate_demo, calibrate_from_folder
 
-    models = gallery_models(settings)
+    use = WorkerResources(settings.resources.device)
     if sources is None:
-        found = calibrate_demo(**size, **models)
+        found = calibrate_demo(settings.faces, use, **size)
     else:
         found = calibrate_from_folder(
             sources,
+            settings.faces,
+            use,
             layout=layout,
             galleries=settings.identities.galleries,
             tell=lambda line: typer.echo(f"# {line}"),
             **size,
-            **models,
         )
     for name, value in found.figures.items():
         typer.echo(f"# {name}: {value:.4g}")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from webbody.cli.people import demo_models, gallery_models
-from webbody.config import BuildConfig, load, merge
+from webbody.cli.people import demo_models
+from webbody.config import BuildConfig, WorkerResources, load, merge
 from webbody.demo import MODELS
 from webbody.folder_walk import FolderWalk
 
@@ -127,4 +127,6 @@ def make_demo_gallery(images: Path, out: Path, settings: BuildConfig) -> None:
     sources = [*(file.real for file in FolderWalk(images)), *map(str, MODELS.iterdir())]
     if out.exists() and out.stat().st_mtime >= max(map(os.path.getmtime, sources)):
         return
-    make_gallery([str(images)], out, name="demo", **gallery_models(settings))
+    make_gallery(
+        [str(images)], out, "demo", settings.faces, WorkerResources(settings.resources.device)
+    )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
-from webbody.config import BuildConfig, merge, read_yaml
+from webbody.config import WorkerResources, merge, read_yaml
 from webbody.demo import MODELS, PRESET
 
 Layout = Annotated[
@@ -42,7 +42,8 @@ def gallery(
     from pipelines.galleries.gallery import make_gallery
 
     settings = chosen(preset, config, set_)
-    made = make_gallery(sources, out, name=name, layout=layout, **gallery_models(settings))
+    use = WorkerResources(settings.resources.device)
+    made = make_gallery(sources, out, name, settings.faces, use, layout=layout)
     for line in made.told():
         typer.echo(line)
     typer.echo(
@@ -62,16 +63,3 @@ def demo_models() -> dict[str, Any]:
         "keypoints": {"model": str(MODELS / "keypoints.onnx")},
     }
     return merge(files, read_yaml(PRESET))
-
-
-def gallery_models(settings: BuildConfig) -> dict:
-    """The models and thresholds with which a gallery must be made to suit a build."""
-    faces = settings.faces
-    return {
-        "detector": faces.detector,
-        "detector_size": faces.detector_size,
-        "embedder": faces.embedder,
-        "min_score": faces.min_score,
-        "min_size": faces.min_size,
-        "device": settings.resources.device,
-    }

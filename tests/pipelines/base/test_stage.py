@@ -3,6 +3,7 @@ import pytest
 
 from pipelines.base.stage import Stage, committed, run_shard
 from webbody.commit import intact, read_record
+from webbody.config import Section
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
@@ -39,7 +40,7 @@ class Source(Stage):
 @pytest.fixture
 def folder(tmp_path):
     folder = Folder(tmp_path)
-    run_shard(Source(), folder, "ab", "f", {})
+    run_shard(Source(Section()), folder, "ab", "f", {})
     return folder
 
 

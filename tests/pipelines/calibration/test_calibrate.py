@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from made_stages import with_settings
 
 from pipelines.calibration.calibrate import calibrate, copy_of, drawn, size_of_build
 from pipelines.calibration.clean_names import f1
@@ -190,7 +191,10 @@ def test_a_manifest_tells_the_size_of_a_build(tmp_path):
 
 def test_a_name_is_cleaned_as_the_stage_does():
     rng = np.random.default_rng(3)
-    stage_of = {eps: Clusters(eps=eps, min_samples=2, min_images=2) for eps in (0.3, 0.5, 0.7)}
+    stage_of = {
+        eps: with_settings(Clusters, eps=eps, min_samples=2, min_images=2)
+        for eps in (0.3, 0.5, 0.7)
+    }
     for own, strangers, spread in ((3, 2, 0.5), (12, 9, 1.2), (40, 30, 1.4), (2, 0, 9)):
         anchor = rng.normal(size=64)
         mine = anchor + spread * rng.normal(size=(own, 64))

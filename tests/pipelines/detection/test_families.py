@@ -15,7 +15,7 @@ from pipelines.engine.graph import tasks
 from pipelines.engine.settings_files import files_of, settled
 from pipelines.galleries.picture_faces import PictureFaces
 from webbody import model_contracts as contracts
-from webbody.config import load
+from webbody.config import WorkerResources, load
 from webbody.errors import WebbodyError
 
 
@@ -90,14 +90,15 @@ def test_the_number_that_holds_is_in_the_fingerprint():
     assert own.faces.min_score == 0.5
     given, other = (demo_config(f"faces.min_score={value}") for value in (0.5, 0.6))
     prints = [
-        tasks(config, Path("m"), files_of(config))["faces"].fingerprint
+        tasks(config, files_of(config))["faces"].fingerprint
         for config in (own, settled(given), settled(other))
     ]
     assert prints[0] == prints[1] != prints[2]
 
 
 def test_galleries_and_calibration_use_the_same_rule():
-    files = {"detector": demo_model("faces.onnx"), "embedder": demo_model("embedder.pt")}
-    assert PictureFaces(**files, device="cpu").min_score == settled(demo_config()).faces.min_score
+    own = demo_config().faces.model_copy(update={"min_score": None})
+    use = WorkerResources("cpu")
+    assert PictureFaces(own, use).min_score == settled(demo_config()).faces.min_score
     with pytest.raises(WebbodyError, match="between 0 and 1"):
-        PictureFaces(**files, device="cpu", min_score=95)
+        PictureFaces(own.model_copy(update={"min_score": 95}), use)

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_stages import with_settings
 from photo_shards import Given, commit, download_shard, photos, rgb, rows
 from simcc_files import random_simcc
 
@@ -69,7 +70,7 @@ def test_photos_give_what_the_stages_of_a_build_give(tmp_path, finder):
     """Box and keypoints of the largest crop; the crops of a build went through JPEG."""
     files = {str(i): encode_jpeg(rgb(photo), 95) for i, photo in enumerate(photos(6))}
     download_shard(tmp_path, files)
-    commit(tmp_path, Persons(**config().persons.model_dump(), device="cpu"))
+    commit(tmp_path, with_settings(Persons, **config().persons.model_dump(), device="cpu"))
     crops = [row for row in rows(tmp_path, "persons") if row["outcome"] is None]
     names = [row["crop"] for row in crops]
     none = pa.array([None] * len(crops), pa.string())
@@ -77,7 +78,7 @@ def test_photos_give_what_the_stages_of_a_build_give(tmp_path, finder):
     commit(tmp_path, Given("faces", pa.table(faces)))
     identities = {"crop": names, "person": list(range(len(names))), "outcome": none}
     commit(tmp_path, Given("identities", pa.table(identities)))
-    commit(tmp_path, Keypoints(**config().keypoints.model_dump(), device="cpu"))
+    commit(tmp_path, with_settings(Keypoints, **config().keypoints.model_dump(), device="cpu"))
     built = {row["crop"]: row["keypoints"] for row in rows(tmp_path, "keypoints")}
 
     subjects = dict(zip(files, finder([decode(data) for data in files.values()]), strict=True))

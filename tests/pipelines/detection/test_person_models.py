@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_stages import with_settings
 from photo_shards import (
     SHARD,
     commit,
@@ -228,7 +229,7 @@ def test_persons_without_keypoints_go_through_the_stages(tmp_path):
     whole = tmp_path / "whole.onnx"
     # A detector that sees one person, nearly as large as the photo, whatever the photo shows.
     export(whole, "yolo", 0.0, 0.9, YOLO, person=1)
-    stage = Persons(
+    stage = with_settings(Persons,
         model=str(whole), confidence=None, iou=0.7, image_size=SIDE, padding=1.0, max_persons=1,
         min_side=32, device="cpu",
     )  # fmt: skip
@@ -238,7 +239,7 @@ def test_persons_without_keypoints_go_through_the_stages(tmp_path):
     assert all(not any(row["keypoints"]) for row in persons)
     commit(
         tmp_path,
-        Faces(
+        with_settings(Faces,
             detector=demo_model("faces.onnx"), detector_size=320, min_score=None, min_size=16,
             embedder=demo_model("embedder.pt"), device="cpu",
         ),

@@ -12,12 +12,12 @@ from webbody.config import StageResources
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
-GOOD = Task(Node("fragile", "toy_stages:Fragile"), (), {}, "f")
-SURPRISED = Task(Node("picky", "toy_stages:Fragile"), (), {"no_such": 1}, "f")
+GOOD = Task(Node("fragile", "toy_stages:Fragile"), (), "f")
+SURPRISED = Task(Node("picky", "toy_stages:Surprised"), (), "f")
 
 
 def test_what_cannot_be_constructed_is_told_in_a_sentence():
-    assert isinstance(GOOD.node.stage()(), Fragile)
+    assert isinstance(GOOD.make(), Fragile)
     found = preflight.problems([GOOD, SURPRISED])
     assert set(found) == {"picky"}
     assert "The stage picky cannot start (TypeError" in found["picky"]

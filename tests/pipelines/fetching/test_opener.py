@@ -6,10 +6,8 @@ import time
 import urllib.request
 
 import pytest
-from guarded_opener import DEFAULTS, failure, get
+from guarded_opener import failure, get, opener
 from hostile_server import jpeg
-
-from pipelines.fetching.opener import Opener
 
 
 def test_a_body_arrives_as_it_is(server):
@@ -56,9 +54,9 @@ def test_redirects_are_followed_and_counted(server):
     for number in range(3):
         server.routes[f"/{number}"] = lambda it, n=number: it.reply(301, b"", f"Location: /{n + 1}")
     server.routes["/3"] = lambda it: it.reply(200, b"here")
-    opener = Opener(**DEFAULTS)
-    assert opener.open(urllib.request.Request(server.url("/0"))).read() == b"here"
-    assert opener.moved == {server.url("/0"): server.url("/3")}
+    asked = opener()
+    assert asked.open(urllib.request.Request(server.url("/0"))).read() == b"here"
+    assert asked.moved == {server.url("/0"): server.url("/3")}
     server.routes["/3"] = lambda it: it.reply(302, b"", "Location: /0")
     assert failure(server.url("/0")).outcome == "download:redirects"
     server.hits.clear()
@@ -105,11 +103,11 @@ def test_one_host_is_asked_by_few_at_a_time_and_waiting_is_free(server):
         it.reply(200, b"fine")
 
     server.routes["/a"] = slow
-    opener = Opener(**{**DEFAULTS, "per_domain": 2, "deadline": 1.2})
+    asked = opener(per_domain=2, deadline=1.2)
     found = []
 
     def fetch():
-        found.append(opener.open(urllib.request.Request(server.url("/a"))).read())
+        found.append(asked.open(urllib.request.Request(server.url("/a"))).read())
 
     threads = [threading.Thread(target=fetch) for _ in range(10)]
     for thread in threads:
@@ -123,6 +121,6 @@ def test_one_host_is_asked_by_few_at_a_time_and_waiting_is_free(server):
 def test_installed_only_for_a_while(server):
     server.routes["/a"] = lambda it: it.reply(200, b"x")
     before = urllib.request._opener
-    with Opener(**DEFAULTS).installed(), urllib.request.urlopen(server.url("/a")) as answer:
+    with opener().installed(), urllib.request.urlopen(server.url("/a")) as answer:
         assert answer.read() == b"x"
     assert urllib.request._opener is before

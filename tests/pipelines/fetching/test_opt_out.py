@@ -4,7 +4,7 @@ import time
 from email.message import Message
 
 import pytest
-from guarded_opener import DEFAULTS, failure, get
+from guarded_opener import OPT_OUT, failure, get
 
 from pipelines.fetching.opt_out import opted_out
 
@@ -67,9 +67,9 @@ def test_x_robots_tag(lines, forbidden):
     headers = Message()
     for line in lines:
         headers.add_header("X-Robots-Tag", line)
-    assert (opted_out(headers, DEFAULTS["opt_out"], "webbody") is not None) == forbidden
+    assert (opted_out(headers, OPT_OUT, "webbody") is not None) == forbidden
     named = "webbody/0.2 (+https://webbody.example; mailto:us@example.org)"
-    assert (opted_out(headers, DEFAULTS["opt_out"], named) is not None) == forbidden
+    assert (opted_out(headers, OPT_OUT, named) is not None) == forbidden
     assert opted_out(headers, (), "webbody") is None
 
 
@@ -77,13 +77,13 @@ def test_x_robots_tag(lines, forbidden):
 def test_a_reservation_in_any_form_counts(value):
     headers = Message()
     headers.add_header("TDM-Reservation", value)
-    assert opted_out(headers, DEFAULTS["opt_out"], "webbody")
+    assert opted_out(headers, OPT_OUT, "webbody")
 
 
 def test_no_reservation_is_none():
     headers = Message()
     headers.add_header("TDM-Reservation", "0")
-    assert opted_out(headers, DEFAULTS["opt_out"], "webbody") is None
+    assert opted_out(headers, OPT_OUT, "webbody") is None
 
 
 ODD_LINES = [

@@ -10,6 +10,7 @@ from pipelines.galleries import picture_faces
 from pipelines.galleries.gallery import make_gallery
 from pipelines.galleries.picture_faces import PictureFaces
 from pipelines.identity.gallery_file import opaque, read_gallery
+from webbody.config import FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
 
@@ -26,7 +27,7 @@ def stub(monkeypatch):
     class Stub:
         digest = "abc123"
 
-        def __init__(self, **_):
+        def __init__(self, *_):
             pass
 
         def __call__(self, pictures):
@@ -35,7 +36,7 @@ def stub(monkeypatch):
                 yield label, (np.full(512, value, np.float32) if value > 5 else None)
 
     monkeypatch.setattr(picture_faces, "PictureFaces", Stub)
-    return {"detector": "-", "embedder": "-"}
+    return FacesSettings(detector="-", embedder="-")
 
 
 def test_sums_and_counts(tmp_path, stub):
@@ -46,7 +47,7 @@ def test_sums_and_counts(tmp_path, stub):
     picture(tmp_path / "in" / "Eve" / "1.jpg", 0)
     (tmp_path / "in" / "Bob" / "2.jpg").write_bytes(b"broken")
     out = tmp_path / "lfw.parquet"
-    made = make_gallery([tmp_path / "in"], out, "lfw", **stub)
+    made = make_gallery([tmp_path / "in"], out, "lfw", stub)
     assert (made.identities, made.images, made.without_face, made.lost) == (2, 3, 2, ["Eve"])
     told = list(made.told())
     assert told[0] == (
@@ -70,7 +71,7 @@ def test_sums_and_counts(tmp_path, stub):
 def test_large_sums_fit_into_half_precision(tmp_path, stub):
     for number in range(400):
         picture(tmp_path / "in" / "Ann" / f"{number}.jpg", 250)
-    make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", layout="plain", **stub)
+    make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", stub, layout="plain")
     assert np.isfinite(read_gallery(tmp_path / "g.parquet").features).all()
     assert read_gallery(tmp_path / "g.parquet").features.min() > 1000
 
@@ -79,20 +80,20 @@ def test_nothing_usable_is_told(tmp_path, stub):
     picture(tmp_path / "in" / "Ann" / "1.jpg", 0)
     (tmp_path / "in" / "Ann" / "2.jpg").write_bytes(b"broken")
     with pytest.raises(WebbodyError, match=r"shows a face .* \(1 cannot be read\)"):
-        make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", **stub)
+        make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", stub)
     with pytest.raises(WebbodyError, match="name consists of"):
-        make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "a gallery", **stub)
+        make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "a gallery", stub)
     assert not (tmp_path / "g.parquet").exists()
 
 
 def test_real_models_on_drawn_people():
-    faces = PictureFaces(
+    settings = FacesSettings(
         detector=demo_model("faces.onnx"),
         embedder=demo_model("embedder.pt"),
         detector_size=320,
         min_score=0.4,
-        device="cpu",
     )
+    faces = PictureFaces(settings, WorkerResources("cpu"))
     pictures = list(drawn(3, 4, seed=0))
     blank = np.full((64, 48, 3), 255, np.uint8)
     found = list(faces([*pictures, (None, blank)]))

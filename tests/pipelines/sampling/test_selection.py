@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
-from webbody.config import Split
+from webbody.config import SplitSettings
 
 GOLDEN = Path(__file__).parent / "data" / "webbody_select_seed0.npz"
 
@@ -36,7 +36,7 @@ def test_images_that_show_the_body(golden, body):
 
 def test_eligible_people(golden, body):
     images, body_images = counts(golden, body)
-    section = Split()
+    section = SplitSettings()
     people = eligible(images, body_images, section.test_images, section.test_body_images)
     np.testing.assert_array_equal(np.sort(people), golden["out_eligible_labels_sorted"])
     # The official order is by images too; how it breaks ties is up to the version of pandas.

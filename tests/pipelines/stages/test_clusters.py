@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_stages import with_settings
 from made_tables import near, put, put_faces, run, table
 
 from pipelines.stages.clusters import Clusters
@@ -13,7 +14,7 @@ DIM = 512
 
 @pytest.fixture
 def stage():
-    return Clusters(eps=0.7, min_samples=2, min_images=2)
+    return with_settings(Clusters, eps=0.7, min_samples=2, min_images=2)
 
 
 def build(tmp_path, stage, names: dict[str, list[tuple[str, np.ndarray]]], order=None):

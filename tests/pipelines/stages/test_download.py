@@ -10,11 +10,11 @@ import pytest
 from hostile_server import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
+from made_stages import with_settings
 from made_tables import put, run, table
 
 from pipelines.fetching.bulk_fetch import by_turns, parse_message
 from pipelines.stages.download import SCHEMA, Download
-from webbody.config import Download as Settings
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder
@@ -27,8 +27,7 @@ def folder(tmp_path):
 
 def stage(**options) -> Download:
     quick = {"timeout": 20, "deadline": 20, "retries": 0, "max_bytes": 200_000, "threads": 8}
-    settings = dict(Settings(allow_private=("127.0.0.1",)))
-    return Download(**{**settings, **quick, **options})
+    return with_settings(Download, **{"allow_private": ("127.0.0.1",), **quick, **options})
 
 
 def download(folder, urls, hashes=None, shard="00000000", **options) -> list[dict]:

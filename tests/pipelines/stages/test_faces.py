@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_stages import with_settings
 from magenta_detector import export, picture
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rgb, rows
 
@@ -33,7 +34,7 @@ def finished(tmp_path_factory):
     """A finished shard of drawn people, and the persons' rows with the truth."""
     out = tmp_path_factory.mktemp("faces")
     truth = persons_shard(out, photos(16))
-    commit(out, Faces(**SETTINGS))
+    commit(out, with_settings(Faces, **SETTINGS))
     return out, truth
 
 
@@ -135,7 +136,7 @@ def test_outcomes_of_faces(tmp_path, change, outcome):
     grey = encode_jpeg(picture(150, 150, None), 95)
     squares_shard(tmp_path, face=face, grey=grey, cut=face[: len(face) // 2])
     detector = export(tmp_path / "magenta.onnx")
-    commit(tmp_path, Faces(**{**SETTINGS, "detector": detector, **change}))
+    commit(tmp_path, with_settings(Faces, **{**SETTINGS, "detector": detector, **change}))
     found = {row["crop"]: row for row in rows(tmp_path, "faces")}
     outcomes = {crop: row["outcome"] for crop, row in found.items()}
     assert outcomes == {"face": outcome, "grey": "face:none", "cut": "image:truncated"}
@@ -150,7 +151,7 @@ def test_the_batch_changes_nothing(tmp_path):
     for batch in (1, 32):
         out = tmp_path / str(batch)
         persons_shard(out, photos(6))
-        commit(out, Faces(**SETTINGS, batch=batch))
+        commit(out, with_settings(Faces, **SETTINGS, batch=batch))
         tables.append(Inputs(Folder(out), SHARD).table("faces"))
     assert tables[0].drop(["feature", "norm"]).equals(tables[1].drop(["feature", "norm"]))
     a, b = (table["norm"].to_numpy() for table in tables)
@@ -161,4 +162,4 @@ def test_wrong_files_are_told(tmp_path):
     (tmp_path / "faces.onnx").write_bytes(b"<html>")
     for path in (tmp_path / "faces.onnx", tmp_path / "missing.onnx", demo_model("keypoints.onnx")):
         with pytest.raises(WebbodyError, match=r"\.onnx"):
-            Faces(**{**SETTINGS, "detector": str(path)})
+            with_settings(Faces, **{**SETTINGS, "detector": str(path)})

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_stages import with_settings
 from made_tables import near, put, put_faces, run, table
 
 from pipelines.identity.features import EMBEDDER
@@ -79,7 +80,7 @@ class Made:
             hashes = [face.photo_hash for _, face in rows]
             put_persons(folder, shard, crops, hashes)
         shards = [list(self.shards)[i] for i in order] if order is not None else list(self.shards)
-        stage = Identities(**{**SETTINGS, **settings})
+        stage = with_settings(Identities, **{**SETTINGS, **settings})
         record = run(stage, folder, "all", shards)
         found = {}
         for shard in self.shards:
@@ -241,7 +242,7 @@ def test_a_gallery_of_another_embedder_is_refused(tmp_path, world):
     faces = table(folder, "faces/00.parquet").replace_schema_metadata({EMBEDDER: b"cafe" * 16})
     pq.write_table(faces, folder.path("faces/00.parquet"))
     with pytest.raises(WebbodyError, match="make the gallery again"):
-        run(Identities(**{**SETTINGS, "galleries": (path,)}), folder, "all", ["00"])
+        run(with_settings(Identities, **{**SETTINGS, "galleries": (path,)}), folder, "all", ["00"])
 
 
 def test_widths_are_not_mixed(tmp_path, world):
@@ -257,7 +258,7 @@ def test_widths_are_not_mixed(tmp_path, world):
     narrow = np.array([face.feature[:128] for face in made.shards["01"]["bob"]])
     put_faces(folder, "01", [f"b{i}-0" for i in range(4)], narrow)
     with pytest.raises(WebbodyError, match=r"shard 01: 128 numbers.*shard 00: 512 numbers"):
-        run(Identities(**SETTINGS), folder, "all", ["00", "01"])
+        run(with_settings(Identities, **SETTINGS), folder, "all", ["00", "01"])
 
 
 def test_narrow_features_are_matched_as_wide_ones(tmp_path):
@@ -274,7 +275,7 @@ def test_narrow_features_are_matched_as_wide_ones(tmp_path):
         crops += some
     path = gallery(tmp_path / "lfw.parquet", "lfw", [bob, eve])
     settings = {**SETTINGS, "galleries": (path,), "similar": 0.7, "ambiguous": 0.6}
-    run(Identities(**settings), folder, "all", ["00", "01", "02"])
+    run(with_settings(Identities, **settings), folder, "all", ["00", "01", "02"])
     people = table(folder, "identities/people.parquet").to_pylist()
     by_names = {tuple(row["names"]): row["outcome"] for row in people}
     assert by_names == {("ann", "ann too"): None, ("bob",): "identity:leak:lfw"}
@@ -282,10 +283,10 @@ def test_narrow_features_are_matched_as_wide_ones(tmp_path):
 
 def test_what_is_no_gallery_is_told(tmp_path):
     with pytest.raises(WebbodyError, match="does not exist"):
-        Identities(**{**SETTINGS, "galleries": (str(tmp_path / "x.parquet"),)})
+        with_settings(Identities, **{**SETTINGS, "galleries": (str(tmp_path / "x.parquet"),)})
     (tmp_path / "x.parquet").write_bytes(b"no parquet")
     with pytest.raises(WebbodyError, match="is no gallery"):
-        Identities(**{**SETTINGS, "galleries": (str(tmp_path / "x.parquet"),)})
+        with_settings(Identities, **{**SETTINGS, "galleries": (str(tmp_path / "x.parquet"),)})
 
 
 def test_duplicates_across_the_shards_of_a_person(tmp_path, world):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_stages import with_settings
 from photo_shards import SHARD, Given, commit, demo_model, persons_shard, photos, rows
 from simcc_files import given_outputs, random_simcc
 
@@ -73,7 +74,7 @@ def peaks(points: int, height: float, size=(192, 256)) -> list[np.ndarray]:
 
 def test_every_kept_crop_gets_nineteen_points(tmp_path):
     kept = kept_shard(tmp_path, photos(8))
-    commit(tmp_path, Keypoints(**SETTINGS))
+    commit(tmp_path, with_settings(Keypoints, **SETTINGS))
     table = Inputs(Folder(tmp_path), SHARD).table("keypoints")
     assert table.schema.equals(SCHEMA)
     assert table.schema.metadata[SOFTMAX] == b"beta 10, told from the file's outputs"
@@ -91,7 +92,7 @@ def test_every_kept_crop_gets_nineteen_points(tmp_path):
 
 def test_points_are_where_they_were_drawn(tmp_path):
     kept = kept_shard(tmp_path, photos(8))
-    commit(tmp_path, Keypoints(**SETTINGS))
+    commit(tmp_path, with_settings(Keypoints, **SETTINGS))
     near = []
     for row, person in zip(rows(tmp_path, "keypoints"), kept, strict=True):
         points = np.reshape(row["keypoints"], (19, 3))
@@ -137,7 +138,7 @@ def test_scores_that_say_nothing_make_nothing_visible(tmp_path, level):
     flat = [np.full((1, 133, bins), level, np.float32) for bins in (384, 512)]
     kept_shard(tmp_path, photos(1))
     model = given_outputs(tmp_path / "flat.onnx", *flat)
-    commit(tmp_path, Keypoints(**{**SETTINGS, "model": model}))
+    commit(tmp_path, with_settings(Keypoints, **{**SETTINGS, "model": model}))
     assert all(not np.any(row["keypoints"]) for row in rows(tmp_path, "keypoints"))
 
 
@@ -170,7 +171,7 @@ def test_the_demos_model_and_its_twin_of_beta_1_see_the_same(tmp_path):
 def test_a_body_model_takes_the_mouth_from_the_face(tmp_path):
     kept_shard(tmp_path, photos(3))
     model = random_simcc(tmp_path / "body.onnx", 17)
-    commit(tmp_path, Keypoints(**{**SETTINGS, "model": model, "min_score": 0.0}))
+    commit(tmp_path, with_settings(Keypoints, **{**SETTINGS, "model": model, "min_score": 0.0}))
     for row in rows(tmp_path, "keypoints"):
         points = np.reshape(row["keypoints"], (19, 3))
         np.testing.assert_array_equal(points[3], [28, 29, 1])  # left mouth: the image's right
@@ -180,7 +181,7 @@ def test_a_body_model_takes_the_mouth_from_the_face(tmp_path):
 
 def test_uncertain_points_are_absent(tmp_path):
     kept_shard(tmp_path, photos(2))
-    commit(tmp_path, Keypoints(**{**SETTINGS, "min_score": 1.0}))
+    commit(tmp_path, with_settings(Keypoints, **{**SETTINGS, "min_score": 1.0}))
     assert all(not np.any(row["keypoints"]) for row in rows(tmp_path, "keypoints"))
 
 
@@ -188,7 +189,7 @@ def test_the_batch_changes_nothing_but_the_last_digits(tmp_path):
     tables = []
     for batch in (1, 16):
         kept_shard(tmp_path / str(batch), photos(5))
-        commit(tmp_path / str(batch), Keypoints(**SETTINGS, batch=batch))
+        commit(tmp_path / str(batch), with_settings(Keypoints, **SETTINGS, batch=batch))
         tables.append([row["scores"] for row in rows(tmp_path / str(batch), "keypoints")])
     np.testing.assert_allclose(*tables, atol=1e-4)
 
@@ -200,7 +201,7 @@ def test_a_damaged_crop_is_told_and_the_rest_goes_on(tmp_path):
     with path.open("r+b") as file:
         file.seek(first["offset"])
         file.write(bytes(first["length"]))
-    commit(tmp_path, Keypoints(**SETTINGS))
+    commit(tmp_path, with_settings(Keypoints, **SETTINGS))
     outcomes = [row["outcome"] for row in rows(tmp_path, "keypoints")]
     assert outcomes[0].startswith("image:") and set(outcomes[1:]) == {None}
 
@@ -211,7 +212,7 @@ def test_nothing_kept(tmp_path):
     commit(tmp_path, Given("faces", pa.table({"crop": none, "landmarks": none, "score": none})))
     empty = {"crop": none, "person": pa.array([], pa.int64()), "outcome": none}
     commit(tmp_path, Given("identities", pa.table(empty)))
-    commit(tmp_path, Keypoints(**SETTINGS))
+    commit(tmp_path, with_settings(Keypoints, **SETTINGS))
     assert rows(tmp_path, "keypoints") == []
 
 
@@ -261,9 +262,9 @@ def test_the_size_of_the_input_comes_from_the_file(tmp_path):
 
 def test_wrong_sizes_and_files_are_told():
     with pytest.raises(WebbodyError, match="input_size"):
-        Keypoints(**{**SETTINGS, "input_size": (288, 384)})
+        with_settings(Keypoints, **{**SETTINGS, "input_size": (288, 384)})
     with pytest.raises(WebbodyError, match="9 outputs"):
-        Keypoints(**{**SETTINGS, "model": demo_model("faces.onnx")})
+        with_settings(Keypoints, **{**SETTINGS, "model": demo_model("faces.onnx")})
 
 
 @pytest.mark.parametrize("value", ["1.5", "-0.1", ".nan"])

@@ -1,8 +1,10 @@
 import pyarrow as pa
 import pytest
+from made_stages import with_settings
 
 from pipelines.base.stage import Stage, run_shard
 from pipelines.stages.ledger import Ledger
+from webbody.config import Section
 from webbody.storage import Folder
 
 # key -> what each stage wrote: (crop, outcome) pairs; a stage that is missing was not reached.
@@ -43,7 +45,7 @@ def table_stage(stage: str, table: pa.Table) -> Stage:
             outputs.table(table)
             return {}
 
-    return Written()
+    return Written(Section())
 
 
 def write(folder, stories):
@@ -63,7 +65,7 @@ def write(folder, stories):
 def test_the_crop_that_got_furthest_speaks_for_its_row(tmp_path):
     folder = Folder(tmp_path)
     write(folder, STORIES)
-    record = run_shard(Ledger(), folder, "s", "f", {})
+    record = run_shard(with_settings(Ledger), folder, "s", "f", {})
     with folder.open("ledger/s.parquet") as file:
         rows = {row["key"]: row for row in pa.parquet.read_table(file).to_pylist()}
     assert {key: row["outcome"] for key, row in rows.items()} == {
@@ -84,4 +86,4 @@ def test_a_row_that_a_stage_lost_is_an_error(tmp_path):
     folder = Folder(tmp_path)
     write(folder, {"k": {"download": None, "persons": [("k-0", None)]}})
     with pytest.raises(ValueError, match="passed persons and then vanished"):
-        run_shard(Ledger(), folder, "s", "f", {})
+        run_shard(with_settings(Ledger), folder, "s", "f", {})

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from made_build import make_build
+from made_stages import with_settings
 from made_tables import run, table
 from PIL import Image
 
@@ -23,13 +24,18 @@ SHARDS = ["00000000", "00000001", "00000002"]
 def build(tmp_path_factory):
     """Folder, rows of the crops by crop, names of the output shards."""
     folder, rows = make_build(tmp_path_factory.mktemp("build"), {0: 9, 1: 7, 2: 8, 3: 6})
-    stage = Split(
-        test_people=1, test_images=(8, 9), test_body_images=(1, 9), seed=3, samples_per_shard=9
+    stage = with_settings(
+        Split,
+        test_people=1,
+        test_images=(8, 9),
+        test_body_images=(1, 9),
+        seed=3,
+        samples_per_shard=9,
     )
     record = run(stage, folder, "all", SHARDS)
     names = sorted(n.removesuffix(".parquet") for n in record.outputs if "-" in n)
     for name in names:
-        run(Pack(size=SIZE, quality=90), folder, name)
+        run(with_settings(Pack, size=SIZE, quality=90), folder, name)
     return folder, {row["crop"]: row for row in rows}, names
 
 
@@ -100,7 +106,7 @@ def test_the_index_finds_the_pictures(build):
 def test_same_bytes_again_and_with_threads(build):
     folder, _, names = build
     before = folder.read(f"pack/{names[0]}.tar")
-    run(Pack(size=SIZE, quality=90, threads=3), folder, names[0])
+    run(with_settings(Pack, size=SIZE, quality=90, threads=3), folder, names[0])
     assert folder.read(f"pack/{names[0]}.tar") == before
 
 
@@ -147,14 +153,19 @@ def test_index_of_the_data_set(build):
 
 def test_a_changed_source_is_noticed(tmp_path):
     folder, _ = make_build(tmp_path, {0: 3}, shards=1)
-    stage = Split(
-        test_people=0, test_images=(1, 1), test_body_images=(1, 1), seed=0, samples_per_shard=9
+    stage = with_settings(
+        Split,
+        test_people=0,
+        test_images=(1, 1),
+        test_body_images=(1, 1),
+        seed=0,
+        samples_per_shard=9,
     )
     run(stage, folder, "all", SHARDS[:1])
     data = bytearray(folder.read("persons/00000000.tar"))
     data[600] ^= 1
     folder.write_bytes("persons/00000000.tar", bytes(data))
     with pytest.raises(OSError, match="has changed"):
-        run(Pack(size=SIZE, quality=90), folder, "train-000000")
+        run(with_settings(Pack, size=SIZE, quality=90), folder, "train-000000")
     with pytest.raises(WebbodyError, match="train-000000"):
         write_index(folder)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_stages import with_settings
 from photo_shards import SHARD, commit, demo_model, download_shard, photos, rgb, rows
 
 from pipelines.base.stage import Inputs
@@ -50,7 +51,7 @@ def shard(tmp_path_factory, pictures) -> Path:
             "gone": "download:http-404",
         },
     )
-    commit(out, Persons(**SETTINGS))
+    commit(out, with_settings(Persons, **SETTINGS))
     return out
 
 
@@ -71,7 +72,7 @@ def test_a_stricter_threshold_tells_the_score_that_was_not_enough(tmp_path, pict
     for confidence in (0.3, 0.999):
         out = tmp_path / f"{confidence}"
         download_shard(out, jpegs)
-        commit(out, Persons(**SETTINGS | {"confidence": confidence}))
+        commit(out, with_settings(Persons, **SETTINGS | {"confidence": confidence}))
         for row in rows(out, "persons"):
             assert (row["outcome"] is None) == (confidence == 0.3)
             if row["score"] is not None:
@@ -157,7 +158,7 @@ def test_the_same_shard_twice_gives_the_same_bytes(tmp_path, pictures):
         download_shard(
             tmp_path / name, {f"{i}": encode_jpeg(rgb(p), 90) for i, p in enumerate(pictures)}
         )
-        stage = Persons(**SETTINGS, threads=1)
+        stage = with_settings(Persons, **SETTINGS, threads=1)
         stage.threads = threads  # of the decoding; those of the network may change its last digits
         folder = commit(tmp_path / name, stage)
         digests.append([folder.read(f"persons/{SHARD}.{kind}") for kind in ("parquet", "tar")])
@@ -166,18 +167,18 @@ def test_the_same_shard_twice_gives_the_same_bytes(tmp_path, pictures):
 
 def test_small_persons_and_more_than_wanted_are_left_out(tmp_path, pictures):
     download_shard(tmp_path, {f"{i}": encode_jpeg(rgb(p), 90) for i, p in enumerate(pictures)})
-    commit(tmp_path, Persons(**{**SETTINGS, "min_side": 2000}))
+    commit(tmp_path, with_settings(Persons, **{**SETTINGS, "min_side": 2000}))
     assert {row["outcome"] for row in rows(tmp_path, "persons")} <= {
         "person:too-small",
         "person:none",
     }
-    commit(tmp_path, Persons(**{**SETTINGS, "max_persons": 1}))
+    commit(tmp_path, with_settings(Persons, **{**SETTINGS, "max_persons": 1}))
     assert all(row["index"] <= 0 for row in rows(tmp_path, "persons"))
 
 
 def test_an_empty_shard(tmp_path):
     download_shard(tmp_path, {"gone": "download:timeout"})
-    commit(tmp_path, Persons(**SETTINGS))
+    commit(tmp_path, with_settings(Persons, **SETTINGS))
     assert rows(tmp_path, "persons") == []
 
 
@@ -190,9 +191,9 @@ def test_padding_stays_inside_the_photo():
 def test_a_damaged_model_file_is_told(tmp_path, content):
     (tmp_path / "model.pt").write_bytes(content)
     with pytest.raises(WebbodyError, match=r"model\.pt"):
-        Persons(**{**SETTINGS, "model": str(tmp_path / "model.pt")})
+        with_settings(Persons, **{**SETTINGS, "model": str(tmp_path / "model.pt")})
 
 
 def test_a_model_of_another_kind_is_told():
     with pytest.raises(WebbodyError, match=r"embedder\.pt"):
-        Persons(**{**SETTINGS, "model": demo_model("embedder.pt")})
+        with_settings(Persons, **{**SETTINGS, "model": demo_model("embedder.pt")})

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.base.stage import run_shard
 from pipelines.stages.plan import Plan, shard_id
+from webbody.config import PlanSettings
 from webbody.storage import Folder
 
 
@@ -17,7 +18,7 @@ def plan(tmp_path, rows, rows_per_shard=10, name="m"):
     table = pa.table({"url": [r[0] for r in rows], "name": [r[1] for r in rows]})
     pq.write_table(table, manifest)
     folder = Folder(tmp_path / f"{name}-out")
-    stage = Plan(manifest=str(manifest), rows_per_shard=rows_per_shard)
+    stage = Plan(PlanSettings(rows_per_shard=rows_per_shard), str(manifest))
     record = run_shard(stage, folder, "all", "f", {})
     shards = {}
     for file in record.outputs:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_build import make_build
+from made_stages import with_settings
 from made_tables import run, table
 
 from pipelines.sampling.external_shuffle import Scatter
@@ -24,7 +25,7 @@ SETTINGS = {
 
 def split(folder, shards=SHARDS, **settings):
     """Tables by name, and the record."""
-    record = run(Split(**{**SETTINGS, **settings}), folder, "all", shards)
+    record = run(with_settings(Split, **{**SETTINGS, **settings}), folder, "all", shards)
     return {name: table(folder, f"split/{name}") for name in sorted(record.outputs)}, record
 
 

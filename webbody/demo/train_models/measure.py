@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from webbody.config import Keypoints
+from webbody.config import KeypointsSettings
 from webbody.demo.drawing.scene import Face, Figure
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, upper_body
 from webbody.demo.train_models.engines import Detector, insightface, rtmpose, yolo
@@ -83,7 +83,7 @@ def keypoints(path: Path, world: str, photos: int = PHOTOS, detector: Path | Non
             visible.append(away[figure.keypoints[:, 2] == 2])
             hidden.append(away[figure.keypoints[:, 2] == 1])
             inside = (points[:, :2] >= 0).all(1) & (points[:, :2] < photo.image.shape[1::-1]).all(1)
-            certain = inside & (points[:, 2] >= Keypoints().min_score)
+            certain = inside & (points[:, 2] >= KeypointsSettings().min_score)
             called.append(np.stack([certain, figure.keypoints[:, 2] == 2], 1))
     seen, unseen = np.concatenate(visible), np.concatenate(hidden)
     marked, true = np.concatenate(called).T

@@ -1,0 +1,63 @@
+"""The detectors as a build's settings ask for them: in its stages, and wherever else it is done."""
+
+from pipelines.detection import families
+from pipelines.detection.embedding import Embedder
+from pipelines.detection.face_choice import FLOOR
+from pipelines.detection.face_detection import FaceDetector
+from pipelines.detection.keypoint_detection import KeypointDetector
+from pipelines.detection.person_detection import PersonDetector
+from webbody.config import FacesSettings, KeypointsSettings, PersonsSettings, WorkerResources
+
+
+def person_detector(
+    settings: PersonsSettings, resources: WorkerResources, floor: float | None = None
+) -> PersonDetector:
+    """floor: persons with a lower score are not reported; None: those that are not trusted."""
+    return PersonDetector(
+        settings.model,
+        settings.confidence if floor is None else floor,
+        settings.iou,
+        settings.image_size,
+        resources.device,
+        resources.batch,
+        resources.threads,
+        settings.family,
+    )
+
+
+def trusted_person(settings: PersonsSettings) -> float:
+    """The score from which a person is trusted."""
+    family = families.person_detector(settings.model, settings.family)
+    return families.threshold(family, settings.confidence, "persons.confidence")
+
+
+def face_detector(
+    settings: FacesSettings, resources: WorkerResources, floor: float | None = None
+) -> FaceDetector:
+    """floor: faces with a lower score are not reported; None: as in the faces stage."""
+    if floor is None:
+        floor = min(FLOOR, trusted_face(settings))
+    return FaceDetector(
+        settings.detector, settings.detector_size, floor, resources.device, resources.threads
+    )
+
+
+def trusted_face(settings: FacesSettings) -> float:
+    """The score from which a face is trusted."""
+    family = families.face_detector(settings.detector)
+    return families.threshold(family, settings.min_score, "faces.min_score")
+
+
+def face_embedder(settings: FacesSettings, resources: WorkerResources) -> Embedder:
+    return Embedder(settings.embedder, resources.device, resources.batch, resources.threads)
+
+
+def keypoint_detector(settings: KeypointsSettings, resources: WorkerResources) -> KeypointDetector:
+    return KeypointDetector(
+        settings.model,
+        settings.input_size,
+        resources.device,
+        resources.batch,
+        resources.threads,
+        settings.beta,
+    )

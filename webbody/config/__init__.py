@@ -1,0 +1,78 @@
+"""The configuration of a build: every setting, its default and its meaning.
+
+A section per stage holds what changes that stage's output and therefore goes into its fingerprint;
+`resources` holds what only changes speed. Parameters follow the paper (section 3.4, B.6, C.2) and
+the authors' scripts; where these differ from a library's habit the field says so.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from webbody.config.detection import FacesSettings, KeypointsSettings, PersonsSettings
+from webbody.config.fetching import DownloadSettings, PlanSettings
+from webbody.config.people import ClustersSettings, IdentitiesSettings
+from webbody.config.reading import PRESETS, load_as, merge, read_preset, read_yaml
+from webbody.config.resources import WORKER, Resources, StageResources, WorkerResources
+from webbody.config.samples import PackSettings, SplitSettings
+from webbody.config.section import Count, Section, Unit
+
+__all__ = [
+    "PRESETS",
+    "WORKER",
+    "BuildConfig",
+    "ClustersSettings",
+    "Count",
+    "DownloadSettings",
+    "FacesSettings",
+    "IdentitiesSettings",
+    "KeypointsSettings",
+    "PackSettings",
+    "PersonsSettings",
+    "PlanSettings",
+    "Resources",
+    "Section",
+    "SplitSettings",
+    "StageResources",
+    "Unit",
+    "WorkerResources",
+    "load",
+    "load_as",
+    "merge",
+    "read_preset",
+    "read_yaml",
+]
+
+
+class BuildConfig(Section):
+    """Everything a build needs; `webbody config` prints it with the descriptions."""
+
+    manifest: str = Field(
+        "", description="URL list: Parquet, CSV, JSON Lines or the authors' text list"
+    )
+    out: str = Field("", description="output folder: a path or an fsspec URL shared by all workers")
+    plan: PlanSettings = PlanSettings()
+    download: DownloadSettings = DownloadSettings()
+    persons: PersonsSettings = PersonsSettings()
+    faces: FacesSettings = FacesSettings()
+    clusters: ClustersSettings = ClustersSettings()
+    identities: IdentitiesSettings = IdentitiesSettings()
+    keypoints: KeypointsSettings = KeypointsSettings()
+    split: SplitSettings = SplitSettings()
+    pack: PackSettings = PackSettings()
+    resources: Resources = Resources()
+
+    def stage(self, name: str) -> Section:
+        """The settings of a stage, which are called as it is; empty where it has none."""
+        return getattr(self, name, None) or Section()
+
+
+def load(
+    file: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    base: dict[str, Any] | None = None,
+) -> BuildConfig:
+    """A build's configuration: see `load_as`."""
+    return load_as(BuildConfig, file, overrides, base)

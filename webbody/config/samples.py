@@ -1,0 +1,31 @@
+"""Settings of the stages that make the data set: its split and its samples."""
+
+from pydantic import Field
+
+from webbody.config.section import Count, Section
+
+
+class SplitSettings(Section):
+    """Training and test people, and the global shuffle into output shards.
+
+    The paper's test set (C.2) is 4,000 people with 30 to 150 images, 30 to 70 of which show lower
+    body or limbs while the face is not fully visible; the authors' script excludes these bounds.
+    """
+
+    test_people: int = Field(4000, ge=0, description="people drawn for the test set, with `seed`")
+    test_images: tuple[int, int] = Field(
+        (31, 149), description="least and most images of a test person"
+    )
+    test_body_images: tuple[int, int] = Field(
+        (31, 69),
+        description="of these, images that show body or limbs while the face is not fully visible",
+    )
+    seed: int = Field(0, ge=0, description="of the draw of test people and of the global shuffle")
+    samples_per_shard: Count = Field(5000, description="samples that an output shard has at most")
+
+
+class PackSettings(Section):
+    """The final samples: white-letterboxed squares in WebDataset shards."""
+
+    size: int = Field(384, ge=32, description="side of the final image in pixels")
+    quality: int = Field(90, ge=1, le=100, description="JPEG quality of the final image")
