@@ -31,6 +31,17 @@ ENVIRONMENT = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In parallel runs one process has the session's Ray and build, another what is installed."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"ray_session", "demo"}:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+        elif fixtures & {"built", "installed"}:
+            item.add_marker(pytest.mark.xdist_group("distribution"))
+
+
 @pytest.fixture(scope="session")
 def ray_session():
     """One local Ray for every test that builds; starting it takes seconds."""

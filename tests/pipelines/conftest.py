@@ -1,9 +1,10 @@
-"""A server for every test that fetches."""
+"""A server for every test that fetches, and builds without Ray."""
 
 from collections.abc import Iterator
 
 import pytest
 from hostile_server import Server, serving
+from in_process import InProcess
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,9 @@ def server(running_server: Server) -> Server:
     running_server.routes.clear()
     running_server.hits.clear()
     return running_server
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds run in this process: for tests of what a build does, not of how Ray runs it."""
+    monkeypatch.setattr("pipelines.engine.cluster.Cluster", InProcess)

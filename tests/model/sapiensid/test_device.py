@@ -16,6 +16,8 @@ from model.sapiensid.sapiensid import PRESETS
 
 TINY = PRESETS["tiny"]
 FEATURE = 256
+#: For tests that compile, which takes time for every block: two blocks are enough to differ.
+SHALLOW = {**TINY, "depth": 2}
 
 
 def batch(size: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
@@ -115,13 +117,13 @@ def assert_compiles_once(step: Callable[..., Tensor], counter: CompileCounterWit
 
 
 def test_one_graph_serves_steps_of_any_size(counter: CompileCounterWithBackend) -> None:
-    model = SapiensID(**TINY).train()
+    model = SapiensID(**SHALLOW).train()
     step = torch.compile(model, backend=counter, fullgraph=True, dynamic=True)
     assert_compiles_once(step, counter)
 
 
 def test_one_compiled_block_serves_all_blocks(counter: CompileCounterWithBackend) -> None:
-    model = SapiensID(**TINY).train()
+    model = SapiensID(**SHALLOW).train()
     for block in model.blocks:
         block.compile(backend=counter, fullgraph=True, dynamic=True)
     assert_compiles_once(model, counter)
@@ -132,7 +134,7 @@ def test_one_compiled_kernel_serves_all_blocks(
 ) -> None:
     compiled = torch.compile(flex.flex_attention, backend=counter, fullgraph=True, dynamic=True)
     look_up_on_the_cpu(monkeypatch, compiled)
-    assert_compiles_once(SapiensID(**TINY).train(), counter)
+    assert_compiles_once(SapiensID(**SHALLOW).train(), counter)
 
 
 def look_up_on_the_cpu(monkeypatch: pytest.MonkeyPatch, kernel: Callable[..., Tensor]) -> None:

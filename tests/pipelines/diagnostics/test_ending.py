@@ -85,7 +85,7 @@ def build_with(demo, tmp_path, *overrides):
     return out, *run("build", "--config", file)
 
 
-def test_a_threshold_of_another_detector_is_told_with_the_scores(demo, tmp_path):
+def test_a_threshold_of_another_detector_is_told_with_the_scores(demo, in_process, tmp_path):
     out, code, text, _ = build_with(demo, tmp_path, "faces.min_score=0.9999")
     assert code == 3
     assert "Complete" not in text
@@ -127,7 +127,7 @@ def test_a_threshold_of_another_detector_is_told_with_the_scores(demo, tmp_path)
     assert f"Complete: {out}/pack holds" in text
 
 
-def test_a_radius_that_links_nobody_is_told_with_the_cosines(demo, tmp_path):
+def test_a_radius_that_links_nobody_is_told_with_the_cosines(demo, in_process, tmp_path):
     out, code, text, _ = build_with(demo, tmp_path, "clusters.eps=0.0001")
     ending = read_ending(str(out))
     (loss, reason), *_ = ending.losses
@@ -143,7 +143,7 @@ def test_a_radius_that_links_nobody_is_told_with_the_cosines(demo, tmp_path):
     assert linked / len(tried) == pytest.approx(share, abs=0.08)
 
 
-def test_a_detector_that_finds_nobody_is_told(demo, tmp_path):
+def test_a_detector_that_finds_nobody_is_told(demo, in_process, tmp_path):
     _, code, text, _ = build_with(demo, tmp_path, "persons.confidence=1")
     assert code == 3
     assert "persons dropped all of the" in text
