@@ -73,7 +73,8 @@ class Attention(nn.Module):
             out_BHNE = attend_in_kernel(q_BHNE, k_BHNE, v_BHNE, bias)
         else:
             out_BHNE = attend(q_BHNE, k_BHNE, v_BHNE, bias.dense())
-        return self.proj(out_BHNE.transpose(1, 2).flatten(2))
+        out_BND: Tensor = self.proj(out_BHNE.transpose(1, 2).flatten(2))
+        return out_BND
 
 
 def attend(
@@ -94,7 +95,8 @@ def attend(
 def attend_in_kernel(q_BHNE: Tensor, k_BHNE: Tensor, v_BHNE: Tensor, bias: RelativeBias) -> Tensor:
     """The same without writing the bias out: FlexAttention looks it up score by score."""
     flex = flex_attention if torch.compiler.is_compiling() else _compiled_flex_attention()
-    return flex(q_BHNE, k_BHNE, v_BHNE, score_mod=bias.add_to)
+    out_BHNE: Tensor = flex(q_BHNE, k_BHNE, v_BHNE, score_mod=bias.add_to)
+    return out_BHNE
 
 
 @cache
@@ -112,7 +114,8 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x_BND: Tensor) -> Tensor:
-        return self.fc2(F.relu6(self.fc1(x_BND)))
+        out_BND: Tensor = self.fc2(F.relu6(self.fc1(x_BND)))
+        return out_BND
 
 
 class EncoderBlock(nn.Module):
@@ -136,7 +139,8 @@ class EncoderBlock(nn.Module):
         """`noise`: numbers (B,) for the drop path of either branch, as DropPath takes them."""
         first_B, second_B = noise
         x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND), bias), first_B)
-        return x_BND + self.drop_path(self.mlp(self.norm2(x_BND)), second_B)
+        out_BND: Tensor = x_BND + self.drop_path(self.mlp(self.norm2(x_BND)), second_B)
+        return out_BND
 
 
 def norm_in_float(norm: nn.LayerNorm, x_BND: Tensor) -> Tensor:

@@ -68,7 +68,8 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, PATCH, PATCH)
 
     def forward(self, images_B3HW: Tensor) -> Tensor:
-        return self.proj(images_B3HW).flatten(2).transpose(1, 2)
+        tokens_BND: Tensor = self.proj(images_B3HW).flatten(2).transpose(1, 2)
+        return tokens_BND
 
 
 class FaceViT(nn.Module):
@@ -106,7 +107,8 @@ class FaceViT(nn.Module):
         for block, bias in zip(self.blocks, self.keypoint_linear.biases(context_BNC), strict=True):
             x_BND = block(x_BND, bias)
         x_BND = norm_in_float(self.norm, x_BND)
-        return self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
+        feature_BF: Tensor = self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
+        return feature_BF
 
 
 class FaceEmbedder(nn.Module):
@@ -142,7 +144,8 @@ class FaceEmbedder(nn.Module):
         if landmarks_B52.shape != (batch, LANDMARKS, 2):
             shape = tuple(landmarks_B52.shape)
             raise ValueError(f"landmarks must be ({batch}, {LANDMARKS}, 2), not {shape}")
-        return self.net(images_B3HW, landmarks_B52)
+        feature_BF: Tensor = self.net(images_B3HW, landmarks_B52)
+        return feature_BF
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "FaceEmbedder":

@@ -19,6 +19,7 @@ from pipelines.engine.graph import (
     SPLIT,
     STAGES,
     Node,
+    Records,
     downstream,
     is_done,
     tasks,
@@ -200,7 +201,7 @@ class Run:
 
     def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
         """Run a chain of per-shard stages over the shards that need it; the complete ones."""
-        cache: dict = {}
+        cache: Records = {}
         rows = [row for shard in shards if (row := self._todo(nodes, shard, cache)) is not None]
         if not rows:
             return shards
@@ -286,7 +287,7 @@ class Run:
             self._send(nodes, rows)
 
     def _undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
-        cache: dict = {}
+        cache: Records = {}
         task = self.tasks[node.name]
         return tuple(s for s in shards if not is_done(self.folder, task, s, (), cache))
 
@@ -298,7 +299,7 @@ class Run:
         undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))
         return next(undone, nodes[-1].name)
 
-    def _todo(self, nodes: tuple[Node, ...], shard: str, cache: dict) -> dict[str, Any] | None:
+    def _todo(self, nodes: tuple[Node, ...], shard: str, cache: Records) -> dict[str, Any] | None:
         """The row that sends a shard through a chain, or None where everything is committed.
 
         A stage that will run needs its inputs' bulky files: where they were let go, the stages
@@ -318,7 +319,7 @@ class Run:
                 force.add(node.name)
         return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
 
-    def _runs(self, node: Node, rows: list[dict[str, Any]], cache: dict) -> bool:
+    def _runs(self, node: Node, rows: list[dict[str, Any]], cache: Records) -> bool:
         """Whether a stage has something to do for any of the rows."""
         task = self.tasks[node.name]
         return any(

@@ -47,14 +47,16 @@ class Folder:
     def open(self, name: str) -> IO[bytes]:
         """Open for reading; seekable."""
         with _readable(self.path(name)):
-            return self.fs.open(self.path(name), "rb")
+            file: IO[bytes] = self.fs.open(self.path(name), "rb")
+            return file
 
     def read(self, name: str) -> bytes:
         """The whole file; FileNotFoundError where there is none."""
         with _readable(self.path(name)):
             if self.local:
                 return Path(self.path(name)).read_bytes()
-            return self.fs.cat_file(self.path(name))
+            data: bytes = self.fs.cat_file(self.path(name))
+            return data
 
     def size(self, name: str) -> int | None:
         """Bytes of the file, or None where there is none."""

@@ -82,4 +82,7 @@ def _thresholds(strangers: NDArray[np.float64], fpir_F: NDArray[np.float64]) -> 
         return np.full(len(fpir_F), np.nan)
     # A product such as 0.29 * 100 is a little less than it should be.
     accepted_F = np.floor(len(strangers) * fpir_F + 1e-9).astype(int)
-    return np.where(accepted_F > 0, strangers[accepted_F - 1], strangers[0] + _ABOVE)
+    thresholds_F: NDArray[np.float64] = np.where(
+        accepted_F > 0, strangers[accepted_F - 1], strangers[0] + _ABOVE
+    )
+    return thresholds_F

@@ -66,7 +66,8 @@ def _groups(number: Array, features_ND: Tensor) -> tuple[Tensor, Tensor]:
         raise EvaluationError(
             f"{len(features_ND)} features cannot be pooled by {tuple(number_N.shape)} numbers"
         )
-    return number_N.unique(return_inverse=True)
+    found: tuple[Tensor, Tensor] = number_N.unique(return_inverse=True)
+    return found
 
 
 def _means(features_ND: Tensor, group_N: Tensor, groups: int) -> Tensor:

@@ -81,7 +81,8 @@ def info_of(columns: pa.Schema) -> dict[str, Any]:
     metadata = columns.metadata or {}
     if _INFO not in metadata:
         raise BadFeatures("it holds no features of SapiensID")
-    return json.loads(metadata[_INFO])
+    info: dict[str, Any] = json.loads(metadata[_INFO])
+    return info
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ def _file_info(folder: "Folder", out: str) -> dict[str, Any] | None:
 def _parts_info(folder: "Folder", kept: str) -> dict[str, Any] | None:
     """How the parts that are there are made; None where there are none."""
     try:
-        return json.loads(folder.read(f"{kept}/{_INFO}"))
+        info: dict[str, Any] = json.loads(folder.read(f"{kept}/{_INFO}"))
+        return info
     except (FileNotFoundError, ValueError):
         return None
 

@@ -83,7 +83,8 @@ class AdaFace(nn.Module):
             # A row without a target writes back what column 0 had: no shape depends on the data.
             value_B1 = torch.where(present_B, value_B, cosine_B)[:, None]
             slope_B1 = torch.where(present_B, slope_B, 1.0)[:, None]
-        return _Logits.apply(cosines_BC, column_B1, value_B1, slope_B1, self.scale)
+        logits_BC: Tensor = _Logits.apply(cosines_BC, column_B1, value_B1, slope_B1, self.scale)
+        return logits_BC
 
     def _margined(self, cosine_B: Tensor, quality_B: Tensor) -> tuple[Tensor, Tensor]:
         # The target's cosine with its margin, and the derivative that the backward pass uses.

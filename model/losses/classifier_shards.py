@@ -127,7 +127,8 @@ def _scalars(shard: Any) -> dict[str, float | None]:
 def _own_part(name: str, shards: list[Any], head: PartialFC) -> Tensor:
     """The head's rows of a tensor of rows; the first shard's copy of any other."""
     if len(shards[0].get_slice(name).get_shape()) < 2:
-        return shards[0].get_tensor(name)
+        rows: Tensor = shards[0].get_tensor(name)
+        return rows
     parts = []
     for rank, shard in enumerate(shards):
         saved = class_range(head.classes, rank, len(shards))

@@ -24,7 +24,8 @@ def sharded_cross_entropy(
     `target_G` is the target's column on this rank, int64, or -1 where another rank has it; exactly
     one rank has it. The gradient of a rank's logits is that of this mean, exact and complete.
     """
-    return _ShardedCrossEntropy.apply(logits_GC, target_G, group)
+    loss: Tensor = _ShardedCrossEntropy.apply(logits_GC, target_G, group)
+    return loss
 
 
 class _ShardedCrossEntropy(torch.autograd.Function):
@@ -41,7 +42,8 @@ class _ShardedCrossEntropy(torch.autograd.Function):
         sums_2G1 = torch.stack([exp_GC.sum(1, keepdim=True), target_G1])
         total_G1, target_G1 = sum_over_ranks_(sums_2G1, group)
         ctx.save_for_backward(exp_GC.div_(total_G1), column_G1, present_G1)
-        return (total_G1.log() - target_G1).mean()
+        loss: Tensor = (total_G1.log() - target_G1).mean()
+        return loss
 
     @staticmethod
     @once_differentiable

@@ -110,4 +110,5 @@ def _swap(key: str, value: Tensor) -> Tensor:
     axis, before = _BY_KEYPOINT[key]
     split = value.unflatten(axis, (before, len(_SWAP), -1))
     order = torch.tensor(_SWAP, device=value.device)
-    return split.index_select(axis + 1, order).flatten(axis, axis + 2)
+    ours: Tensor = split.index_select(axis + 1, order).flatten(axis, axis + 2)
+    return ours

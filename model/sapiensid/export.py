@@ -16,7 +16,8 @@ class _Fixed(nn.Module):
         self.model = model
 
     def forward(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Tensor:
-        return self.model(images_BCHW, keypoints_BK3, tokens=self.model.slots)
+        feature_BF: Tensor = self.model(images_BCHW, keypoints_BK3, tokens=self.model.slots)
+        return feature_BF
 
 
 def export(model: SapiensID, path: str | Path, batch: int) -> torch.export.ExportedProgram:

@@ -37,7 +37,8 @@ class DifferentialAttention(nn.Module):
         first_BPN, second_BPN = logits_B2PN.softmax(-1, dtype=torch.float32).unbind(1)
         share = (self.lambda_q1 * self.lambda_k1).sum().exp() + LAMBDA
         share = share - (self.lambda_q2 * self.lambda_k2).sum().exp()
-        return first_BPN - share * second_BPN
+        weights_BPN: Tensor = first_BPN - share * second_BPN
+        return weights_BPN
 
     def forward(
         self, queries_BPD: Tensor, keys_BND: Tensor, values_BND: Tensor, real_BN: Tensor
@@ -45,7 +46,8 @@ class DifferentialAttention(nn.Module):
         maps_BPN = self.maps(queries_BPD, keys_BND, real_BN)
         pooled_BPD = maps_BPN.to(values_BND.dtype) @ self.v(values_BND)
         pooled_BPD = F.rms_norm(pooled_BPD.float(), pooled_BPD.shape[-1:], eps=1e-5)
-        return self.out((pooled_BPD * (1 - LAMBDA)).to(pooled_BPD.dtype))
+        parts_BPD: Tensor = self.out((pooled_BPD * (1 - LAMBDA)).to(pooled_BPD.dtype))
+        return parts_BPD
 
 
 class SemanticHead(nn.Module):
@@ -103,7 +105,8 @@ class SemanticHead(nn.Module):
 
     def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
         """The feature (B, F)."""
-        return self.project(self.scaled_parts(encoded, datasets_B).flatten(1))
+        feature_BF: Tensor = self.project(self.scaled_parts(encoded, datasets_B).flatten(1))
+        return feature_BF
 
     def _peak(
         self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor
@@ -117,7 +120,8 @@ class SemanticHead(nn.Module):
                 return tokens_BND.gather(1, best_BP[..., None].expand(-1, -1, tokens_BND.shape[-1]))
             logits_BPN = queries_BPD @ keys_BND.mT * queries_BPD.shape[-1] ** -0.5
             weights_BPN = logits_BPN.masked_fill(~real_BN[:, None], -torch.inf).softmax(-1)
-        return weights_BPN.to(tokens_BND.dtype) @ tokens_BND
+        pooled_BPD: Tensor = weights_BPN.to(tokens_BND.dtype) @ tokens_BND
+        return pooled_BPD
 
 
 class PooledHead(nn.Module):
@@ -132,7 +136,8 @@ class PooledHead(nn.Module):
         tokens_BND, real_BN1 = encoded.tokens_BND, encoded.real_BN[..., None]
         mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
         most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
-        return self.project(torch.cat([mean_BD, most_BD], -1))
+        feature_BF: Tensor = self.project(torch.cat([mean_BD, most_BD], -1))
+        return feature_BF
 
 
 def projection(inputs: int, feature_dim: int) -> nn.Sequential:

@@ -59,7 +59,8 @@ def foreground(images_BCHW: Tensor, side: int) -> Tensor:
         inside_BX.float().unflatten(1, (side, patch)).mean(2) for inside_BX in content(images_BCHW)
     )
     shown_BT = (rows_BS[:, :, None] * columns_BS[:, None] >= 0.5).flatten(1)
-    return shown_BT | ~shown_BT.any(1, keepdim=True)
+    usable_BT: Tensor = shown_BT | ~shown_BT.any(1, keepdim=True)
+    return usable_BT
 
 
 class RetinaPatch(nn.Module):
@@ -93,7 +94,8 @@ class RetinaPatch(nn.Module):
         grid_BMP2 = grid_BNPP2.flatten(1, 2).to(images_BCHW.dtype)
         patches_BCMP = F.grid_sample(images_BCHW, grid_BMP2, align_corners=False)
         patches_BCNPP = patches_BCMP.unflatten(2, (-1, self.patch))
-        return self.proj(patches_BCNPP.permute(0, 2, 1, 3, 4).flatten(2))
+        tokens_BND: Tensor = self.proj(patches_BCNPP.permute(0, 2, 1, 3, 4).flatten(2))
+        return tokens_BND
 
     def positions(self, table: Positions, boxes_BR4: Tensor, ids_BN: Tensor) -> Tensor:
         """Region-sampled position embeddings (B, N, D), Eq. 3.

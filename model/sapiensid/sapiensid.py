@@ -141,7 +141,8 @@ class SapiensID(nn.Module):
         then do not depend on its batch; torch's own random state by default.
         """
         encoded = self.encode(images_BCHW, keypoints_BK3, tokens, seeds_B)
-        return self.head(encoded, datasets_B)
+        feature_BF: Tensor = self.head(encoded, datasets_B)
+        return feature_BF
 
     def encode(
         self,

@@ -30,7 +30,8 @@ class Patches:
     @property
     def counts_R(self) -> NDArray[np.int64]:
         """Kept patches of each region."""
-        return self.kept_T.reshape(len(self.boxes_R4), -1).sum(1)
+        counts_R: NDArray[np.int64] = self.kept_T.reshape(len(self.boxes_R4), -1).sum(1)
+        return counts_R
 
     def has(self, region: int) -> bool:
         """Whether the image has the region."""

@@ -80,7 +80,8 @@ def part_similarity(model: SapiensID, encoded: Encoded) -> NDArray[np.float32]:
     first_P, second_P = F.normalize(parts_BPD.float(), dim=-1)
     cosine_P = (first_P * second_P).sum(-1)
     alike_K = cosine_P.reshape(2, keypoints, -1).mean((0, 2))
-    return alike_K.where(encoded.seen_BK.all(0), torch.nan).numpy()
+    alike: NDArray[np.float32] = alike_K.where(encoded.seen_BK.all(0), torch.nan).numpy()
+    return alike
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ def _faces(
     A mean of few faces is longer than the true one, so the deviations are drawn out as well, and
     the cosine of two faces stays what it is.
     """
-    own = features[rng.permutation(person)[:count]]
+    own: Floats = features[rng.permutation(person)[:count]]
     if len(own) == count:
         return own
     scale = np.sqrt((1 + growth.within / len(person)) * len(person) / (len(person) - 1))

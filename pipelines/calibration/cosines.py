@@ -102,7 +102,8 @@ _MIDDLES = (np.arange(BINS) + 0.5) * (2 / BINS) - 1
 
 
 def _bins(cosines: NDArray[np.floating]) -> NDArray[np.int64]:
-    return np.clip((cosines + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
+    bins: NDArray[np.int64] = np.clip((cosines + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
+    return bins
 
 
 def of_all_pairs(units: Floats, watch: float = 2.0, block: int = BLOCK) -> Cosines:

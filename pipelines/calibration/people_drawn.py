@@ -19,8 +19,8 @@ MAX_SAME = 300_000
 
 
 def drawn(
-    features: Floats, labels: Sequence[Any] | NDArray, rng: np.random.Generator
-) -> tuple[Floats, Rows, NDArray]:
+    features: Floats, labels: Sequence[Any] | NDArray[Any], rng: np.random.Generator
+) -> tuple[Floats, Rows, NDArray[Any]]:
     """Features, the rows of each of at most MAX_PEOPLE people, and their names."""
     features = np.asarray(features, np.float32)
     names, who = np.unique(np.asarray(labels), return_inverse=True)
@@ -59,7 +59,8 @@ def copied(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None
         return None
     used = np.concatenate(rows)
     again = (unit(features[used]) * unit(np.asarray(copies)[used])).sum(1)
-    return again[np.isfinite(again)]
+    whole: Floats = again[np.isfinite(again)]
+    return whole
 
 
 def same_faces(features: Floats, rows: Rows, rng: np.random.Generator) -> Floats:

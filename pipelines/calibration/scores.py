@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def picture(found: Iterable[Scores], out: str) -> None:
         scores = np.array(one.scores)
         if one.right:
             right = np.array(one.right, bool)
-            parts: list[NDArray] = [scores[right], scores[~right]]
+            parts: list[NDArray[Any]] = [scores[right], scores[~right]]
             panel.hist(parts, edges, stacked=True, color=["tab:green", "tab:red"])
             panel.legend(["true", "false"], loc="upper left")
         else:

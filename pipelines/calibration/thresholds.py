@@ -52,7 +52,7 @@ class Suggestion:
 
 def calibrate(
     features: Floats,
-    labels: Sequence[Any] | NDArray,
+    labels: Sequence[Any] | NDArray[Any],
     copies: Floats | None = None,
     *,
     people: int = 1000,
@@ -159,7 +159,7 @@ def _strangers(
     rows: Rows,
     several: Rows,
     images: int,
-    named: NDArray,
+    named: NDArray[Any],
     warnings: list[str],
     rng: np.random.Generator,
 ) -> Cosines:

@@ -53,7 +53,8 @@ def align(picture: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray
 def moved(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> NDArray[np.float32]:
     """Landmarks (N, 5, 2) after their transforms (N, 2, 3), as fractions of the aligned face."""
     points = np.einsum("nij,nkj->nki", transforms[:, :, :2], landmarks) + transforms[:, None, :, 2]
-    return (points / SIZE).astype(np.float32)
+    fractions: NDArray[np.float32] = (points / SIZE).astype(np.float32)
+    return fractions
 
 
 class Embedder:
@@ -107,7 +108,8 @@ def _kprpe(path: str, device: str, threads: int) -> Features:
     def features(faces: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(faces).to(device).permute(0, 3, 1, 2).float()
         marks = torch.from_numpy(landmarks).to(device)
-        return network(pixels / 127.5 - 1, marks).float().cpu().numpy()
+        found: NDArray[np.float32] = network(pixels / 127.5 - 1, marks).float().cpu().numpy()
+        return found
 
     return features
 
@@ -134,6 +136,7 @@ def _arcface(path: str, device: str, threads: int) -> Features:
         pictures = [np.ascontiguousarray(face[..., ::-1]) for face in faces]
         if one_by_one:
             return np.concatenate([network.get_feat(picture) for picture in pictures])
-        return network.get_feat(pictures)
+        found: NDArray[np.float32] = network.get_feat(pictures)
+        return found
 
     return features

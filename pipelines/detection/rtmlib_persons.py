@@ -82,7 +82,10 @@ class RtmlibPersons:
         """The outputs for an RGB image (H, W, 3) of the input's size."""
         ordered = image[..., ::-1] if self.contract.colours == "BGR" else image
         batch = ((ordered - self._mean) / self._std).transpose(2, 0, 1)[None]
-        return self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
+        outputs: list[NDArray[np.float32]] = self._session.run(
+            self._outputs, {self._input: np.ascontiguousarray(batch)}
+        )
+        return outputs
 
     def _read(self, outputs: list[NDArray[np.float32]]) -> _Found:
         """Persons from the outputs of one photo; ValueError or IndexError for another layout."""

@@ -53,7 +53,8 @@ def _near_peak(
         around = peaks[..., None] + np.arange(-reach, reach + 1)
         near = np.take_along_axis(mass, around.clip(0, bins - 1), -1)
         near[(around < 0) | (around >= bins)] = 0
-        return np.nan_to_num(near.sum(-1) / mass.sum(-1))
+        centre: NDArray[np.float32] = np.nan_to_num(near.sum(-1) / mass.sum(-1))
+        return centre
 
 
 def tell_beta(x: NDArray[np.float32], y: NDArray[np.float32]) -> float | None:

@@ -71,4 +71,4 @@ def points_of(path: Path, outputs: list[NDArray[np.float32]], size: tuple[int, i
             f"{path}: gives {told} keypoints; choose a model with COCO's 17 or COCO-WholeBody's "
             "133."
         )
-    return counts[0]
+    return int(counts[0])

@@ -123,7 +123,8 @@ class Cluster:
         """Run a stage that looks at the whole build, as one Ray task."""
         with self._board(hear) as board:
             run = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(_once)
-            return self._ray.get(run.remote(task, out, shards, board, row))
+            ended: dict[str, Any] = self._ray.get(run.remote(task, out, shards, board, row))
+            return ended
 
     @contextlib.contextmanager
     def _board(self, hear: Callable[[Event], None]) -> Iterator[Any]:
@@ -157,7 +158,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _once(task: Task, out: str, shards: tuple[str, ...], board: Any, row: dict) -> dict[str, Any]:
+def _once(
+    task: Task, out: str, shards: tuple[str, ...], board: Any, row: dict[str, Any]
+) -> dict[str, Any]:
     return Worker(task, out, shards, board)(row)
 
 

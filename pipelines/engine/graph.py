@@ -11,6 +11,9 @@ from webbody.commit import Record, fingerprint, intact, read_record
 from webbody.config import WORKER, BuildConfig, Section, WorkerResources
 from webbody.storage import Folder
 
+#: Commit records by stage and shard, kept while nothing changes.
+Records = dict[tuple[str, str], Record | None]
+
 
 @dataclass(frozen=True)
 class Node:
@@ -31,7 +34,8 @@ class Node:
 
     def stage(self) -> type[Stage]:
         module, _, name = self.code.partition(":")
-        return getattr(import_module(module), name)
+        stage: type[Stage] = getattr(import_module(module), name)
+        return stage
 
 
 PLAN = Node("plan", "pipelines.stages.plan:Plan", whole=True)
@@ -107,7 +111,11 @@ def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, T
 
 
 def input_digests(
-    folder: Folder, task: Task, shard: str, shards: Iterable[str], cache: dict | None = None
+    folder: Folder,
+    task: Task,
+    shard: str,
+    shards: Iterable[str],
+    cache: Records | None = None,
 ) -> dict[str, str] | None:
     """What the stage would read for this shard: `stage/file` -> sha256; None if not all is there.
 
@@ -124,7 +132,11 @@ def input_digests(
 
 
 def is_done(
-    folder: Folder, task: Task, shard: str, shards: Iterable[str], cache: dict | None = None
+    folder: Folder,
+    task: Task,
+    shard: str,
+    shards: Iterable[str],
+    cache: Records | None = None,
 ) -> bool:
     """Whether the shard is committed with these settings and inputs, and its files are there."""
     cache = {} if cache is None else cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.base.stage import ALL, Stage, run_shard
-from pipelines.engine.graph import Task, input_digests, is_done
+from pipelines.engine.graph import Records, Task, input_digests, is_done
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -59,7 +59,7 @@ class Worker:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._board, self._retries = board, retries
         self._stage: Stage | None = None
-        self._whole: dict = {}  # records of stages that run once: large, and fixed while this runs
+        self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         name, shard = self._task.node.name, row["shard"]
@@ -113,7 +113,7 @@ class Worker:
         )
         return record.counts
 
-    def _records(self) -> dict:
+    def _records(self) -> Records:
         """A fresh cache of records that starts with those of stages that run once."""
         if not self._whole:
             for need in self._task.whole_needs & set(self._task.needs):
@@ -126,7 +126,8 @@ class Worker:
             return 0
         import ray
 
-        return ray.get(self._board.begin.remote(self._task.node.name, shard))
+        tries: int = ray.get(self._board.begin.remote(self._task.node.name, shard))
+        return tries
 
     def _tell(self, event: Event) -> None:
         if self._board is not None:

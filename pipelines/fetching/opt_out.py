@@ -37,7 +37,8 @@ def _directive(line: str, directives: Collection[str], us: str) -> str | None:
     ours = True
     for part in re.split("[,;]", line):
         name, colon, rest = part.partition(":")
-        before, words = _WORD.findall(name), _WORD.findall(rest if colon else part)
+        before: list[str] = _WORD.findall(name)
+        words: list[str] = _WORD.findall(rest if colon else part)
         first = before[0] if before else ""
         if colon and first in _VALUED:
             words = words[1:]

@@ -91,4 +91,5 @@ def content(path: str) -> bytes:
     if "://" not in path:
         return Path(path).read_bytes()
     with fsspec.open(path, "rb") as file:
-        return file.read()
+        data: bytes = file.read()
+        return data

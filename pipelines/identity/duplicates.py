@@ -1,6 +1,7 @@
 """Pictures of a person that the person already has."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class Duplicates:
 
 def find(
     features: Floats,
-    images: NDArray,
+    images: NDArray[Any],
     hashes: NDArray[np.int64],
     *,
     threshold: float,

@@ -39,7 +39,7 @@ def from_column(column: pa.ChunkedArray | pa.Array) -> Floats:
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    features = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    features: Floats = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     features = features.reshape(len(column), column.type.list_size)
     features[~np.isfinite(features).all(1)] = 0
     return features

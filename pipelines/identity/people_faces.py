@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ class PersonFaces:
     """
 
     person: int
-    rows: NDArray
+    rows: NDArray[Any]
 
 
 def faces_of_people(
@@ -54,7 +55,7 @@ def faces_of_people(
         shape = (max(1, total),)
         spill = np.memmap(Path(folder) / "faces", _row(width), mode="w+", shape=shape)
         for shard in inputs.shards:
-            together: dict[int, list[NDArray]] = {}
+            together: dict[int, list[NDArray[Any]]] = {}
             for name, rows in _by_name(inputs, shard):
                 if name not in person_of:
                     continue
@@ -72,7 +73,7 @@ def faces_of_people(
         del spill
 
 
-def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
+def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray[Any]]]:
     faces = Faces.read(inputs, shard)
     download = inputs.table("download", shard, ["key", "sha256"])
     found = rows_of(faces.keys, download["key"])
@@ -88,5 +89,5 @@ def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray]]:
         yield name, rows[of_name]
 
 
-def _sorted(person: int, rows: NDArray) -> PersonFaces:
+def _sorted(person: int, rows: NDArray[Any]) -> PersonFaces:
     return PersonFaces(person, rows[np.argsort(rows["crop"])])

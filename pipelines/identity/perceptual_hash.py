@@ -35,4 +35,5 @@ def perceptual_hash(picture: RGB) -> int:
 
 def bits_apart(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.uint8]:
     """In how many bits the hashes a (N,) and b (M,) differ, each with each: (N, M)."""
-    return np.bitwise_count(a.view(np.uint64)[:, None] ^ b.view(np.uint64)[None])
+    bits: NDArray[np.uint8] = np.bitwise_count(a.view(np.uint64)[:, None] ^ b.view(np.uint64)[None])
+    return bits

@@ -1,6 +1,7 @@
 """Similar pairs among very many features, block by block."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def pairs_above(
     """
     import torch  # slow to import, and only workers need it
 
-    found: list[tuple[NDArray, NDArray, NDArray]] = []
+    found: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     count = 0
     other = left if right is None else right
     for top in range(0, len(left), block):

@@ -1,6 +1,7 @@
 """Ledger: exactly one outcome for each row of a shard, gathered from what the stages wrote."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -51,7 +52,7 @@ class Ledger(Stage[Section]):
                 if key not in best or reached[0] > best[key][0]:
                     best[key] = reached
         kept_depth = len(_PASSED) - 0.5
-        rows: dict[str, list] = {"stage": [], "outcome": [], "detail": []}
+        rows: dict[str, list[Any]] = {"stage": [], "outcome": [], "detail": []}
         counts = {"in": plan.num_rows, "out": 0}
         for key in plan["key"].to_pylist():
             reached_depth, outcome, detail = best[key]

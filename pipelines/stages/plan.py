@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -126,7 +126,9 @@ def no_usable_row(manifest: str, folder: Folder) -> str:
     )
 
 
-def without_duplicates(batches, reject) -> Iterator[pa.RecordBatch]:
+def without_duplicates(
+    batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
+) -> Iterator[pa.RecordBatch]:
     """Drop rows equal to their predecessor in name and URL; `reject` gets them with the outcome."""
     last: tuple[str, str] | None = None
     for batch in batches:

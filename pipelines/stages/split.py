@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -191,12 +192,13 @@ def _split_column(test: NDArray[np.bool_]) -> pa.Array:
     return pa.array(np.where(test, TEST, TRAIN).astype(object), pa.string())
 
 
-def _array(column: pa.ChunkedArray, width: int) -> NDArray:
+def _array(column: pa.ChunkedArray, width: int) -> NDArray[Any]:
     """A column of lists of equal length as an array (N, width)."""
-    return column.combine_chunks().flatten().to_numpy().reshape(-1, width)
+    values: NDArray[Any] = column.combine_chunks().flatten().to_numpy().reshape(-1, width)
+    return values
 
 
-def _lists(values: NDArray) -> pa.ListArray:
+def _lists(values: NDArray[Any]) -> pa.ListArray:
     """An array (N, width) as a column of lists."""
     flat = pa.array(values.astype(np.float32).ravel())
     return pa.ListArray.from_arrays(

@@ -1,6 +1,7 @@
 """Progress on a terminal, and in plain lines elsewhere: a bar per stage of a build, or one line."""
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -8,6 +9,9 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from webbody.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from pipelines.engine.worker import Event
 
 #: Where nobody watches a terminal, a line at most this often (of a build: per stage); seconds.
 _PLAIN_INTERVAL = 5.0
@@ -45,7 +49,7 @@ class Progress:
         if self._live:
             self._bars.stop()
 
-    def __call__(self, event) -> None:
+    def __call__(self, event: "Event") -> None:
         stage = event.stage
         if event.kind == "queued":
             self._total[stage] = event.counts["shards"]

@@ -1,13 +1,18 @@
 """What the commands print about a build: the funnel, the stages, an estimate."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from webbody.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from pipelines.build import BuildResult
+    from pipelines.diagnostics.ending import Ending
+    from pipelines.inspection.estimate import Estimate
 
 #: What the first part of an outcome means to somebody who sees it for the first time.
 MEANINGS = {
@@ -24,7 +29,7 @@ MEANINGS = {
 }
 
 
-def print_result(result, ending, console: Console) -> None:
+def print_result(result: "BuildResult", ending: "Ending | None", console: Console) -> None:
     """The closing tables of a build, what became of every row and seconds per stage, and its end.
 
     `ending` is None where shards failed, as then the end is still open.
@@ -60,7 +65,7 @@ def print_result(result, ending, console: Console) -> None:
 _PLAIN: Any = {"soft_wrap": True, "markup": False, "highlight": False}
 
 
-def print_ending(ending, console: Console) -> None:
+def print_ending(ending: "Ending", console: Console) -> None:
     """What was lost, and what to look at; nothing where all is well."""
     from pipelines.diagnostics.sentences import sentences
 
@@ -69,7 +74,7 @@ def print_ending(ending, console: Console) -> None:
         console.print(Text(plain_text(line), style=colour if number == 0 else ""), soft_wrap=True)
 
 
-def _print_failures(result, console: Console) -> None:
+def _print_failures(result: "BuildResult", console: Console) -> None:
     console.print(
         f"[red]Incomplete:[/red] {len(result.failures)} shard(s) failed; what is committed is "
         "kept. Run the same command again to retry.",
@@ -126,7 +131,7 @@ def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:
     return table
 
 
-def print_estimate(estimate, console: Console) -> None:
+def print_estimate(estimate: "Estimate", console: Console) -> None:
     """The dry run of `webbody build --plan`."""
     console.print(outcome_table(estimate.rejected | {"accepted": estimate.accepted}, estimate.rows))
     console.print(

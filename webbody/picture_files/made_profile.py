@@ -47,7 +47,8 @@ class Chromaticities:
             return None
         scaled = primaries * np.linalg.solve(primaries, white)
         cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-        return np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ scaled
+        matrix: NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ scaled
+        return matrix
 
 
 def gamma(power: float) -> bytes:
@@ -57,8 +58,8 @@ def gamma(power: float) -> bytes:
 
 def table(linear: NDArray[np.float64]) -> bytes:
     """The curve through values in 0..1 at equal steps of the coded one, as a tag of type curv."""
-    values = np.rint(linear.clip(0, 1) * 65535).astype(">u2")
-    return b"curv" + struct.pack(">II", 0, len(values)) + values.tobytes()
+    values: bytes = np.rint(linear.clip(0, 1) * 65535).astype(">u2").tobytes()
+    return b"curv" + struct.pack(">II", 0, len(linear)) + values
 
 
 def _fixed(value: float) -> int:

@@ -54,4 +54,5 @@ def image_table(rows: Iterable[Row], root: str | os.PathLike[str] = "") -> pa.Ta
 
 def root_of(table: pa.Table) -> str:
     """The folder below which the images of a table lie; empty where they name shards."""
-    return (table.schema.metadata or {}).get(_ROOT, b"").decode()
+    root: str = (table.schema.metadata or {}).get(_ROOT, b"").decode()
+    return root

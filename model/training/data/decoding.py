@@ -119,7 +119,7 @@ def _decode(data: bytearray, side: int, fits: bool) -> NDArray[np.uint8]:
         image_CSS = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), ImageReadMode.RGB)
         if image_CSS.shape[1:] != (side, side):
             raise ValueError("its size has changed since the shard was read first")
-        picture = image_CSS.permute(1, 2, 0).numpy()
+        picture: NDArray[np.uint8] = image_CSS.permute(1, 2, 0).numpy()
         if not all(value in _GREY for value in picture[-1, -1]):
             return picture
         # The other decoder finds out whether it is a picture that ends grey, or lacks its end.

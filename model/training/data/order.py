@@ -37,7 +37,8 @@ def repeats(
         raise ValueError(f"{count} data sets need as many weights above 0, not {list(weights)}")
     share_N = ((1.0 + visible_N) / (1 + COUNT)) ** power
     mean_D = np.bincount(dataset_N, share_N, count) / np.maximum(np.bincount(dataset_N), 1)
-    return share_N * (np.asarray(weights) / mean_D)[dataset_N]
+    weight_N: NDArray[np.float64] = share_N * (np.asarray(weights) / mean_D)[dataset_N]
+    return weight_N
 
 
 class Order:
@@ -95,7 +96,8 @@ def _in_units(chance_N: NDArray[np.float64], total: int) -> NDArray[np.int64]:
         return np.zeros(len(chance_N), np.int64)
     ends_N = np.cumsum(chance_N)
     ends_N = np.rint(ends_N / ends_N[-1] * total * _UNIT).astype(np.int64)
-    return np.diff(ends_N, prepend=0)
+    counts_N: NDArray[np.int64] = np.diff(ends_N, prepend=0)
+    return counts_N
 
 
 def _chosen(

@@ -61,7 +61,8 @@ class Table:
     @cached_property
     def visible(self) -> NDArray[np.int64]:
         """Visible keypoints of each sample (N,), 0 to 19."""
-        return (self.keypoints[..., 2] > 0).sum(1)
+        seen_N: NDArray[np.int64] = (self.keypoints[..., 2] > 0).sum(1)
+        return seen_N
 
     def places(self, ids: NDArray[np.int64], side: int) -> NDArray[np.int64]:
         """Where samples' pictures are: shard, offset, length, and 1 where it is a plain JPEG, and a
@@ -139,14 +140,15 @@ def _whole(path: Path) -> bool:
     """Whether the file is one that `_write` has finished."""
     try:
         with pa.memory_map(str(path)) as file:
-            return pa.ipc.open_file(file).schema == _COLUMNS
+            return bool(pa.ipc.open_file(file).schema == _COLUMNS)
     except (OSError, pa.ArrowInvalid):
         return False
 
 
 def _table(table: pa.Table, shards: list[str]) -> Table:
     def column(name: str) -> np.ndarray:
-        return table[name].chunk(0).to_numpy(zero_copy_only=True)
+        column: np.ndarray = table[name].chunk(0).to_numpy(zero_copy_only=True)
+        return column
 
     keypoints = table["keypoints"].chunk(0).flatten().to_numpy(zero_copy_only=True)
     names = ("shard", "offset", "length", "width", "height", "plain", "dataset", "person", "label")

@@ -122,7 +122,8 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means over windows that shrink towards the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     starts, ends = _windows(len(values)).T
-    return (sums[ends] - sums[starts]) / (ends - starts)
+    means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
 
 
 def _windows(count: int) -> NDArray[np.int64]:

@@ -174,4 +174,7 @@ def _of_all_ranks(features_MF: Tensor, count: int, group: dist.ProcessGroup | No
     if dist.get_backend(group) == "nccl":
         padded = padded.cuda()
     gathered_GF = gather_batch(padded, group)
-    return gathered_GF.unflatten(0, (ranks, most)).transpose(0, 1).flatten(0, 1)[:count]
+    ordered_NF: Tensor = (
+        gathered_GF.unflatten(0, (ranks, most)).transpose(0, 1).flatten(0, 1)[:count]
+    )
+    return ordered_NF

@@ -3,7 +3,7 @@
 A plan is a function of its arguments, the same on every rank and after every restart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -65,7 +65,7 @@ def plan(
     ]
 
 
-def _draws(seed: int, block: int = 4096):
+def _draws(seed: int, block: int = 4096) -> Iterator[float]:
     start = 0
     while True:
         seeds = torch.arange(start, start + block) + (seed << 32)

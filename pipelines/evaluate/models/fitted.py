@@ -64,7 +64,8 @@ class Fitted(nn.Module):
 
     def forward(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Tensor:
         """The features (B, F) of squares of `image_size` pixels in [-1, 1]."""
-        return self.network(self.prepared(images_BCHW))
+        features_BF: Tensor = self.network(self.prepared(images_BCHW))
+        return features_BF
 
     def prepared(self, images_BCHW: Tensor) -> Tensor:
         """The images (B, 3, H, W) as the network expects them."""

@@ -46,7 +46,7 @@ def feature_dim(network: Network, called: str) -> int:
             f"{called}: of two images it makes {found}, and not a feature of each (2, F); give a "
             "model that ends with a feature."
         )
-    return features.shape[1]
+    return int(features.shape[1])
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class OnnxModel(nn.Module):
         if self._block:
             block_NCHW = F.pad(block_NCHW, (0,) * 7 + (self._block - len(block_NCHW),))
         pixels_NCHW = block_NCHW.contiguous().numpy().astype(self._dtype)
-        return self._session.run(None, {self._input: pixels_NCHW})[0]
+        features: np.ndarray = self._session.run(None, {self._input: pixels_NCHW})[0]
+        return features
 
 
 def open_onnx(path: str, size: tuple[int, int] | None, device: str) -> Network:

@@ -21,7 +21,7 @@ def open_timm(name: str, weights: str | None, size: tuple[int, int] | None) -> N
     quiet_libraries()
     try:
         import timm
-        from timm.data import resolve_model_data_config
+        from timm.data.config import resolve_model_data_config
     except ImportError as error:
         raise WebbodyError(f"timm:{name}: needs timm: pip install 'webbody[compare]'.") from error
     if ":" not in name and not timm.is_model(name):

@@ -49,7 +49,7 @@ def plot(curve: Curve) -> Plot:
     floor = min(floor, 0.9)
 
     def across(value: float) -> float:
-        return round((value - first) / span * WIDTH, 1)
+        return float(round((value - first) / span * WIDTH, 1))
 
     def down(value: float) -> float:
         return round((1 - (value - floor) / (1 - floor)) * HEIGHT, 1)

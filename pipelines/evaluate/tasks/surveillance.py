@@ -47,7 +47,8 @@ class Surveillance:
 
     @property
     def images(self) -> list[str]:
-        return pc.unique(self.table["image"].drop_null()).to_pylist()
+        images: list[str] = pc.unique(self.table["image"].drop_null()).to_pylist()
+        return images
 
     def parts(self, finding: Finding) -> list[Part]:
         return of_folder(str(Path(self.path, "crops")), self.images, finding)

@@ -54,7 +54,8 @@ class Templates:
 
     @property
     def images(self) -> list[str]:
-        return self.ijb.images["image"].to_pylist()
+        images: list[str] = self.ijb.images["image"].to_pylist()
+        return images
 
     def parts(self, finding: Finding) -> list[Part]:
         images = list(dict.fromkeys(self.images))

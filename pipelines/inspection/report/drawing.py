@@ -57,11 +57,11 @@ class Drawing:
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
     def box(self, xyxy: Sequence[float], colour: Colour) -> "Drawing":
         """A rectangle."""

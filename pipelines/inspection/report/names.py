@@ -79,7 +79,7 @@ def named_faces(build: BuildFiles, most: int, album: Album) -> Names:
     )
     if section.gap:
         return section
-    of_name: dict[str, list[dict]] = defaultdict(list)
+    of_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _faces(build, build.shards("clusters")):
         of_name[row["name"]].append(row)
     thumbs = _Thumbs(build, album)
@@ -93,7 +93,7 @@ def named_faces(build: BuildFiles, most: int, album: Album) -> Names:
     return section
 
 
-def telling(of_name: dict[str, list[dict]], most: int) -> list[str]:
+def telling(of_name: dict[str, list[dict[str, Any]]], most: int) -> list[str]:
     """Names that together show every kind of outcome, then some that kept three faces or more."""
     kinds = {
         name: {kind(row["outcome"] or "kept") for row in rows} for name, rows in of_name.items()
@@ -137,7 +137,7 @@ class _Thumbs:
 
     def __init__(self, build: BuildFiles, album: Album) -> None:
         self._build, self._album = build, album
-        self._crops: dict[str, dict[str, dict]] = {}
+        self._crops: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __call__(self, row: dict[str, Any]) -> Thumb:
         shard = row["shard"]
@@ -154,7 +154,7 @@ class _Thumbs:
         return Thumb(picture, outcome and _short(outcome), outcome, cosine)
 
 
-def _row(name: str, rows: Sequence[dict], thumbs: _Thumbs) -> Row:
+def _row(name: str, rows: Sequence[dict[str, Any]], thumbs: _Thumbs) -> Row:
     """The name's most and least similar faces among a random few; every kind of rejection."""
     kept = [row for row in rows if row["outcome"] is None]
     rejected = [row for row in rows if row["outcome"] is not None]
@@ -172,7 +172,9 @@ def _row(name: str, rows: Sequence[dict], thumbs: _Thumbs) -> Row:
     )
 
 
-def _merges(build: BuildFiles, of_name: dict[str, list[dict]], thumbs: _Thumbs) -> Iterable[Merge]:
+def _merges(
+    build: BuildFiles, of_name: dict[str, list[dict[str, Any]]], thumbs: _Thumbs
+) -> Iterable[Merge]:
     """Some people who bore several names: those whose names are at hand first."""
     with build.folder.open("identities/people.parquet") as file:
         people = pq.read_table(file, columns=["person", "names", "names_merged"])
@@ -225,7 +227,7 @@ def _short(outcome: str) -> str:
 
 
 def _crop(row: dict[str, Any]) -> str:
-    return row["crop"]
+    return str(row["crop"])
 
 
 def _closest(row: dict[str, Any]) -> tuple[float, str]:

@@ -95,7 +95,7 @@ def persons(build: BuildFiles, count: int, album: Album) -> Sheet:
         return sheet
     columns = ("crop", "key", "index", "outcome", "detail", "box", "score", "keypoints")
     rows = _rows(build, "persons", columns)
-    of_photo: dict[str, list[dict]] = defaultdict(list)
+    of_photo: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         of_photo[row["key"]].append(row)
     sources = _by(build, "download", "key", {row["shard"] for row in rows})
@@ -267,7 +267,9 @@ def _rows(build: BuildFiles, stage: str, columns: Iterable[str]) -> list[dict[st
     return [row for shard in build.shards(stage) for row in build.rows(stage, shard, columns)]
 
 
-def _by(build: BuildFiles, stage: str, key: str, shards: Iterable[str]) -> dict[str, dict]:
+def _by(
+    build: BuildFiles, stage: str, key: str, shards: Iterable[str]
+) -> dict[str, dict[str, Any]]:
     """Where the images of a stage lie in the tars of these shards, by key or crop."""
     columns = (key, "offset", "length")
     return {row[key]: row for shard in sorted(shards) for row in build.rows(stage, shard, columns)}

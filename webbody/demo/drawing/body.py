@@ -87,7 +87,10 @@ class Body:
 
     def _lean(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         c, s = np.cos(self.lean), np.sin(self.lean)
-        return np.stack([x * c - y * s, x * s + y * c], 1) * self.head_px + self.centre
+        placed: np.ndarray = (
+            np.stack([x * c - y * s, x * s + y * c], 1) * self.head_px + self.centre
+        )
+        return placed
 
     def draw(self) -> Drawn:
         """Draw everything from back to front."""

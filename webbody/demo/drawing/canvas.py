@@ -50,7 +50,8 @@ def _bgr(colour: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
 
 def _fixed(points: np.ndarray) -> np.ndarray:
     near = np.minimum(np.maximum(points, -_FAR), _FAR)
-    return np.rint(near * (1 << _SHIFT)).astype(np.int32)
+    fixed: np.ndarray = np.rint(near * (1 << _SHIFT)).astype(np.int32)
+    return fixed
 
 
 class Canvas:
@@ -169,4 +170,7 @@ def ellipse(
     """Outline (24, 2) of an ellipse turned by `tilt` radians."""
     cosine, sine = np.cos(tilt), np.sin(tilt)
     points = CIRCLE * (half_width, half_height)
-    return np.asarray(centre, float) + points @ np.array([[cosine, sine], [-sine, cosine]])
+    turned: np.ndarray = np.asarray(centre, float) + points @ np.array(
+        [[cosine, sine], [-sine, cosine]]
+    )
+    return turned

@@ -76,7 +76,10 @@ class Head:
         back = np.array([side * np.sin(person.ear_flare), 0, -np.cos(person.ear_flare)])
         reach = 0.11 * person.ear_size
         across = (0.75 - CIRCLE[:, :1] * (1 + 0.15 * CIRCLE[:, 1:])) * reach
-        return root + across * back + CIRCLE[:, 1:] * np.array([0, 0.19 * person.ear_size, 0])
+        outline: np.ndarray = (
+            root + across * back + CIRCLE[:, 1:] * np.array([0, 0.19 * person.ear_size, 0])
+        )
+        return outline
 
     def _draw_ear(self, ear: np.ndarray, part: Part) -> None:
         outline = self.skull.project(ear)

@@ -30,7 +30,8 @@ def on_ramp(ramp: Sequence[Colour], position: float) -> np.ndarray:
     colours = np.asarray(ramp, float)
     place = np.clip(position, 0, 1) * (len(colours) - 1)
     below = min(int(place), len(colours) - 2)
-    return colours[below] + (colours[below + 1] - colours[below]) * (place - below)
+    colour: np.ndarray = colours[below] + (colours[below + 1] - colours[below]) * (place - below)
+    return colour
 
 
 def _colour(values: np.ndarray) -> Colour:

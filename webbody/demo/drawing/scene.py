@@ -171,7 +171,7 @@ def _easy(figure: Figure) -> bool:
     if figure.face is None:
         return True
     x1, y1, x2, y2 = figure.face.box
-    return max(x2 - x1, y2 - y1) >= 20
+    return bool(max(x2 - x1, y2 - y1) >= 20)
 
 
 def _head_height(rng: np.random.Generator, identity: Identity, head: float, height: int) -> float:

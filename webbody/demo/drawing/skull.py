@@ -59,7 +59,8 @@ class Skull:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Image positions (..., 2) px of points (..., 3) of the head's frame."""
-        return self.centre + self.radius * (points @ self.rotation[:2].T)
+        flat: np.ndarray = self.centre + self.radius * (points @ self.rotation[:2].T)
+        return flat
 
     def around(
         self, azimuth: np.ndarray, y: np.ndarray, swell: np.ndarray | float = 0.0
@@ -92,7 +93,8 @@ class Skull:
         nx, ny, nz = x / width**2, 0.35 * y, z / front**2
         along = self.rotation[2]
         length = (nx * nx + ny * ny + nz * nz) ** 0.5
-        return float(along[0] * nx + along[1] * ny + along[2] * nz) / length
+        cosine: float = float(along[0] * nx + along[1] * ny + along[2] * nz) / length
+        return cosine
 
     def cells_in_view(self, grid: np.ndarray) -> np.ndarray:
         """Image quadrilaterals (N, 4, 2) of those cells of a grid (rows, columns, 3) that show.

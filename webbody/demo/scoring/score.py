@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -29,7 +30,7 @@ __all__ = ["COUNTS", "print_score", "score", "write_score"]
 COUNTS = ("merges_right", "merges_wrong", "leaks_left")
 
 
-def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]) -> dict:
+def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Compare a finished build with the web that it was built from.
 
     Raises WebbodyError where the build is not finished.
@@ -74,7 +75,7 @@ def write_score(
     out_folder: str | os.PathLike[str],
     web_folder: str | os.PathLike[str],
     file: str | os.PathLike[str] | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Score a build and write the result as JSON, to OUT/score.json by default; returns it."""
     result = score(out_folder, web_folder)
     folder, _, name = str(file or f"{out_folder}/score.json").rpartition("/")
@@ -83,7 +84,7 @@ def write_score(
     return result
 
 
-def _outcomes(built: Built, rows: list[dict]) -> dict[int, str]:
+def _outcomes(built: Built, rows: list[dict[str, Any]]) -> dict[int, str]:
     """The outcome of every manifest row that has one."""
     repeated = {(url, name): outcome for url, name, outcome in built.rejected.values()}
     outcomes = {}
@@ -101,7 +102,7 @@ def _outcomes(built: Built, rows: list[dict]) -> dict[int, str]:
 
 
 def _add_up(
-    built: Built, rows: list[dict], outcomes: dict[int, str], matched: dict[str, Match]
+    built: Built, rows: list[dict[str, Any]], outcomes: dict[int, str], matched: dict[str, Match]
 ) -> bool:
     """Whether each row has one outcome, and `kept` are exactly the images with samples."""
     kept = {key for key, outcome in built.outcomes.items() if outcome == KEPT}
@@ -111,7 +112,9 @@ def _add_up(
     return unique and total and kept == sampled
 
 
-def _expected(rows: list[dict], outcomes: dict[int, str]) -> tuple[dict, list[dict]]:
+def _expected(
+    rows: list[dict[str, Any]], outcomes: dict[int, str]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Share of the odd rows (behaviour, encoding, row) with an expected outcome; the others."""
     odd = [
         row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +26,16 @@ class Match:
     nobody's, by the face in it: whom the crop shows, however loose its box.
     """
 
-    truth: dict
+    truth: dict[str, Any]
     crops: list[Crop]
     figures: list[int | None]
     shown: list[int | None]
 
-    def figure(self, index: int) -> dict | None:
+    def figure(self, index: int) -> dict[str, Any] | None:
         found = self.figures[index]
         return None if found is None else self.truth["figures"][found]
 
-    def kept(self) -> list[tuple[Crop, dict | None]]:
+    def kept(self) -> list[tuple[Crop, dict[str, Any] | None]]:
         """Kept crops with the figures they show."""
         return [
             (crop, None if shown is None else self.truth["figures"][shown])
@@ -43,12 +44,12 @@ class Match:
         ]
 
 
-def share(right: int, of: int) -> dict:
+def share(right: int, of: int) -> dict[str, Any]:
     """A share with its numerator and denominator."""
     return {"value": round(right / of, 4) if of else None, "right": int(right), "of": int(of)}
 
 
-def match_photo(truth: dict, crops: list[Crop]) -> Match:
+def match_photo(truth: dict[str, Any], crops: list[Crop]) -> Match:
     """One-to-one by descending IoU of detected and true boxes, 0.5 at least; then so by faces."""
     figures: list[int | None] = [None] * len(crops)
     for figure, crop in matches(_boxes(truth), _stack([crop.box for crop in crops])):
@@ -63,7 +64,7 @@ def match_photo(truth: dict, crops: list[Crop]) -> Match:
     return Match(truth, crops, figures, shown)
 
 
-def persons(seen: list[Match]) -> dict:
+def persons(seen: list[Match]) -> dict[str, Any]:
     """Person boxes in all photos that were decoded.
 
     Recall is over figures that fill at least a quarter of their box with visible pixels and whose
@@ -89,7 +90,7 @@ def persons(seen: list[Match]) -> dict:
     return {"person_recall": share(found, wanted), "person_precision": share(good, made)}
 
 
-def faces(seen: list[Match]) -> dict:
+def faces(seen: list[Match]) -> dict[str, Any]:
     """Faces of detected persons: 20 px or more on the longer side of the box, half visible or more.
 
     Found means: the faces stage trusted a face in that person's crop whose box has IoU >= 0.5 with
@@ -109,7 +110,7 @@ def faces(seen: list[Match]) -> dict:
     return share(found, wanted)
 
 
-def keypoints(matched: Iterable[Match]) -> dict:
+def keypoints(matched: Iterable[Match]) -> dict[str, Any]:
     """Visible points of kept crops that are within 0.1 x sqrt(area of the true box).
 
     A point that the build left out is missed.
@@ -128,7 +129,7 @@ def keypoints(matched: Iterable[Match]) -> dict:
     return share(right, of)
 
 
-def _boxes(truth: dict) -> np.ndarray:
+def _boxes(truth: dict[str, Any]) -> np.ndarray:
     return _stack([np.array(figure["box"], float) for figure in truth["figures"]])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 from webbody.demo.scoring.score_images import Match, share
 
@@ -27,7 +28,7 @@ def _labels(matched: list[Match]) -> tuple[dict[int, int], int, int]:
     return means, pure, total
 
 
-def identities(matched: list[Match]) -> dict:
+def identities(matched: list[Match]) -> dict[str, Any]:
     """Purity: kept samples that show the identity which most samples of their person show.
 
     Recall: of the images that should be kept, those of which a sample (or of their copies) is kept
@@ -75,7 +76,7 @@ def _wanted_and_found(matched: list[Match]) -> tuple[set[int], set[int]]:
     return wanted, found
 
 
-def merges(people: list[list[str]], names: list[dict]) -> dict:
+def merges(people: list[list[str]], names: list[dict[str, Any]]) -> dict[str, Any]:
     """Right: of the pairs of names of one person (leaked people aside), those that were merged.
 
     Wrong: of the merged pairs, those of two persons.
@@ -94,7 +95,7 @@ def merges(people: list[list[str]], names: list[dict]) -> dict:
     }
 
 
-def leaks(matched: list[Match], leaked: set[int]) -> dict:
+def leaks(matched: list[Match], leaked: set[int]) -> dict[str, Any]:
     """Kept samples that show a validation person, of the images that show one under its name."""
     left = sum(
         figure is not None and figure["identity"] in leaked
@@ -108,7 +109,7 @@ def leaks(matched: list[Match], leaked: set[int]) -> dict:
     }
 
 
-def copies(matched: list[Match]) -> dict:
+def copies(matched: list[Match]) -> dict[str, Any]:
     """Copies that are gone from the data, of those whose image is in it at least once.
 
     Of an image and its copies one may stay, whichever; each further one that is kept was not found.
@@ -134,17 +135,17 @@ def copies(matched: list[Match]) -> dict:
     }
 
 
-def _copy_kind(row: dict) -> int:
+def _copy_kind(row: dict[str, Any]) -> int:
     """0 an original, 1 an exact copy, 2 a near one."""
     return 1 if row["duplicate_of"] is not None else 2 * (row["near_duplicate_of"] is not None)
 
 
-def _root(row: dict) -> int:
+def _root(row: dict[str, Any]) -> int:
     """The row of the original."""
     for column in ("duplicate_of", "near_duplicate_of"):
         if row[column] is not None:
-            return row[column]
-    return row["row"]
+            return int(row[column])
+    return int(row["row"])
 
 
 def _keeps_named(match: Match) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +24,7 @@ EXPLAINED = {
 }  # fmt: skip
 
 
-def print_score(result: dict, console: Console | None = None) -> None:
+def print_score(result: dict[str, Any], console: Console | None = None) -> None:
     """Print a score (of `score`, or read from score.json), a line a figure."""
     console = console or Console()
     table = Table(title="Score against the truth", title_justify="left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from webbody.demo.train_models.engines import (
     FACE_CONFIDENCE,
@@ -50,7 +51,7 @@ persons.pt is a work of ultralytics' trainer and carries that library's licence,
 """
 
 
-def text(figures: dict, pack: Path) -> str:
+def text(figures: dict[str, Any], pack: Path) -> str:
     """The README's text. figures: the contents of figures.json; pack: folder with the models."""
     lines = ["| file | MB | model | trained |", "| --- | --- | --- | --- |"]
     for name, (file, what) in _FILES.items():

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ FULL = Plan(people=1500, pictures=14, epochs=14)
 FAST = Plan(people=800, pictures=12, epochs=9)
 
 
-def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
+def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     """Write `out`/embedder.pt (about 3 MB, float16); return its held-out figures."""
     plan = FAST if fast else FULL
     crops = draw_faces(

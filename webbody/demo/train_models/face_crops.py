@@ -137,4 +137,5 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (N, 2) under an affine matrix (2, 3)."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    moved: np.ndarray = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved

@@ -29,7 +29,8 @@ class View:
     def searched(self) -> np.ndarray:
         """(F,) bool: the faces a detector should find; the others it may find or not."""
         largest = (self.boxes[:, 2:] - self.boxes[:, :2]).max(1, initial=0)
-        return (largest >= _LEAST_FACE) & (self.visible >= _LEAST_VISIBLE)
+        usable: np.ndarray = (largest >= _LEAST_FACE) & (self.visible >= _LEAST_VISIBLE)
+        return usable
 
 
 def draw(index: int) -> tuple[View, list[View]]:

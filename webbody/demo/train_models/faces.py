@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from webbody.demo.train_models.face_scenes import CANVAS, View
 _LARGEST = (40.0, 130.0)
 
 
-def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
+def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     """Write `out`/faces.onnx (about 1.6 MB); return its held-out figures."""
     photos, bodies = face_scenes.pool(1200 if fast else 2500, log)
     network = fit(photos, bodies, steps=2500 if fast else 4500, log=log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ _LABEL_BETA = 10
 _NEAR = (0.0, 0.15, 1.0)
 
 
-def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
+def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     """Write `out`/keypoints.onnx (about 4.3 MB); return its held-out figures."""
     network = None
     for number, (count, steps, rate) in enumerate(_FAST if fast else _ROUNDS):

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ def bfloat16() -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=native)
 
 
-def record(out: Path, name: str, figures: dict) -> None:
+def record(out: Path, name: str, figures: dict[str, Any]) -> None:
     """Set figures.json's entry `name`; safe while other lanes do the same."""
     folder = os.open(out, os.O_RDONLY)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ WORLDS = ("default", "stress")
 PHOTOS = 200  # a world
 
 
-def persons(path: Path, world: str, photos: int = PHOTOS) -> dict:
+def persons(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     """Recall and precision of YOLO's boxes on a world's photos."""
     predict = yolo(path)
     tally = Tally()
@@ -29,7 +30,7 @@ def persons(path: Path, world: str, photos: int = PHOTOS) -> dict:
     return tally.figures()
 
 
-def faces(path: Path, world: str, photos: int = PHOTOS) -> dict:
+def faces(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     """Recall, precision and landmark error of faces, searched in each person's upper body.
 
     The landmark error is the mean distance in units of the square root of the face box's area.
@@ -56,7 +57,9 @@ def faces(path: Path, world: str, photos: int = PHOTOS) -> dict:
     return {**tally.figures(), "landmark_error": round(float(np.mean(errors or [np.nan])), 4)}
 
 
-def keypoints(path: Path, world: str, photos: int = PHOTOS, detector: Path | None = None) -> dict:
+def keypoints(
+    path: Path, world: str, photos: int = PHOTOS, detector: Path | None = None
+) -> dict[str, Any]:
     """PCK: the share of points closer to the truth than 0.1 (0.05) of the box's side.
 
     The side is the square root of the box's area. The boxes are the true ones, or those of the
@@ -97,7 +100,7 @@ def keypoints(path: Path, world: str, photos: int = PHOTOS, detector: Path | Non
     }
 
 
-def chain(pack: Path, world: str, photos: int = PHOTOS) -> dict:
+def chain(pack: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     """The models after one another: faces found in what YOLO found, keypoints in YOLO's boxes."""
     predict, detect = yolo(pack / "persons.pt"), insightface(pack / "faces.onnx")
     tally = Tally()

@@ -23,7 +23,7 @@ WIDTH = 0.125  # of the full channel numbers; YOLOv8n has 0.25
 _COCO_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
-def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict:
+def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     """Write `out`/persons.pt (about 2.4 MB); return its held-out figures."""
     photos, epochs = (1600, 14) if fast else (2500, 16)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 _IOU = 0.5
@@ -29,7 +31,7 @@ class Tally:
         self.invented += len(set(range(len(boxes))) - near - {b for _, b in pairs})
         return good
 
-    def figures(self) -> dict:
+    def figures(self) -> dict[str, Any]:
         """Recall and precision, and the number of boxes that were to be found."""
         wanted = self.found + self.missed
         return {
@@ -58,4 +60,5 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), 2)
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], 1) for boxes in (first, second)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared + 1e-9)
+    overlaps: np.ndarray = shared / (areas[0][:, None] + areas[1][None] - shared + 1e-9)
+    return overlaps

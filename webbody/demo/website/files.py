@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def write_files(
     return {file.number: file for files in spread(_write, tasks, processes) for file in files}
 
 
-def spread(work: Callable, tasks: Sequence, processes: int) -> list:
+def spread(work: Callable[..., Any], tasks: Sequence[Any], processes: int) -> list[Any]:
     """`[work(task) for task in tasks]`, in several processes where that pays."""
     if processes <= 1 or len(tasks) < _SMALL:
         return [work(task) for task in tasks]

@@ -84,7 +84,8 @@ def changed(figure: Figure, scale: float, corner: tuple[int, int], size: tuple[i
     limits = np.array([*size, *size], float)
 
     def box(old: np.ndarray) -> np.ndarray:
-        return (old - np.tile(shift, 2)) * scale
+        moved: np.ndarray = (old - np.tile(shift, 2)) * scale
+        return moved
 
     points = figure.keypoints.copy()
     points[:, :2] = (points[:, :2] - shift) * scale

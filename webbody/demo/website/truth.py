@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from webbody.demo.drawing.scene import Figure
@@ -74,7 +76,7 @@ def _truth_row(
     written: dict[int, File],
     paths: dict[int, str],
     port: int,
-) -> dict:
+) -> dict[str, Any]:
     item = row.item
     values = {
         "row": index,
@@ -113,7 +115,7 @@ def _truth_row(
     }
 
 
-def _figure(figure: Figure) -> dict:
+def _figure(figure: Figure) -> dict[str, Any]:
     face = figure.face
     return {
         "identity": figure.identity,

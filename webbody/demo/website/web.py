@@ -17,6 +17,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,10 +117,11 @@ def make_web(
     return web
 
 
-def read_arguments(folder: Path) -> dict | None:
+def read_arguments(folder: Path) -> dict[str, Any] | None:
     """The arguments that a finished web was made with; None where there is none."""
     try:
-        return json.loads((folder / "web.json").read_text(encoding="utf-8"))
+        web: dict[str, Any] = json.loads((folder / "web.json").read_text(encoding="utf-8"))
+        return web
     except (FileNotFoundError, ValueError):
         return None
 
