@@ -1,7 +1,9 @@
 """What several test modules share: a Ray for the session, and a finished build of a small web."""
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -75,12 +77,20 @@ def installed(built, tmp_path_factory):
     return environment(tmp_path_factory.mktemp("installed") / "venv", built.wheel)
 
 
-def free_port() -> int:
-    """The first port from PORT on that nobody listens on."""
+@contextlib.contextmanager
+def free_port() -> Iterator[int]:
+    """The first port from PORT on that nobody has; other runs of the tests keep off it."""
     for port in range(PORT, PORT + 20):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        with socket.socket() as held:
+            try:
+                held.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            # Now a server may bind it as well, which sets the same; another run, which does not
+            # before it has bound, may not.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            yield port
+            return
     raise OSError(f"ports {PORT} to {PORT + 19} are all in use")
 
 
@@ -110,11 +120,11 @@ def demo(ray_session, tmp_path_factory):
     from webbody.demo.website.web import make_web
 
     root = tmp_path_factory.mktemp("demo")
-    port = free_port()
-    web = make_web(root / "web", names=8, images=8, seed=3, port=port, gallery=4)
-    gallery = root / "gallery.parquet"
-    config = demo_config(web.folder, root / "build", (str(gallery),), SEVERAL)
-    make_demo_gallery(web.gallery, gallery, config)
-    with serve(web.folder, port):
-        result = build(config)
-        yield Demo(web.folder, root / "build", config, result)
+    with free_port() as port:
+        web = make_web(root / "web", names=8, images=8, seed=3, port=port, gallery=4)
+        gallery = root / "gallery.parquet"
+        config = demo_config(web.folder, root / "build", (str(gallery),), SEVERAL)
+        make_demo_gallery(web.gallery, gallery, config)
+        with serve(web.folder, port):
+            result = build(config)
+            yield Demo(web.folder, root / "build", config, result)
