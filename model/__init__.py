@@ -1,5 +1,6 @@
 """Plain torch models of human recognition: the face embedder, and SapiensID of the same blocks."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["FaceEmbedder", "SapiensID"]
 
 _MODULES = {"FaceEmbedder": "model.face_embedder", "SapiensID": "model.sapiensid.sapiensid"}
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.base.stage import ALL, committed
+from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.watch import Watch
 from pipelines.engine import cluster, preflight
 from pipelines.engine.graph import (
@@ -78,14 +79,33 @@ def build(
 ) -> BuildResult:
     """Build `config.out` from `config.manifest`; returns when everything that can be done is done.
 
-    Committed shards whose inputs and settings did not change are skipped. `listener` gets an event
-    whenever a shard starts or ends. `replace` allows a folder built from another manifest.
-    Raises WebbodyError for what the user must mend; failed shards are in the result instead.
+    Committed shards whose inputs and settings did not change are skipped. What happens is logged in
+    `config.out`/build.log.
+
+    Args:
+        config: All settings; see webbody.config.load.
+        listener: Gets an event whenever a shard starts or ends.
+        replace: Allow a folder that was built from another manifest.
+
+    Returns:
+        What became of the rows, and the shards that failed, which do not raise.
+
+    Raises:
+        WebbodyError: Something that the user must mend first.
     """
     refuse_unsafe()
-    run = Run(config, listener or (lambda event: None))
+
+    def hear(event: Event) -> None:
+        log_event(event)
+        if listener is not None:
+            listener(event)
+
+    run = Run(config, hear)
     try:
-        return run.build(replace)
+        with build_log(run.folder, config.manifest) as begin_log:
+            result = run.build(replace, begin_log)
+            log_outcomes(result.outcomes, len(result.failures))
+            return result
     finally:
         run.close()
 
@@ -111,9 +131,9 @@ class Run:
         self._begun = False
         self._cluster: cluster.Cluster | None = None
 
-    def build(self, replace: bool) -> BuildResult:
+    def build(self, replace: bool, begun: Callable[[], None] = lambda: None) -> BuildResult:
         """A failed shard is left out of what follows and reported; all others go on to the end."""
-        planned = self.plan(replace)
+        planned = self.plan(replace, begun)
         first, keypoints, pack, ledger = CHAINS
         shards = self.chain(first, planned)
         packs: tuple[str, ...] = ()
@@ -136,9 +156,10 @@ class Run:
             pack_stage.write_index(self.folder)
         return self.result(told)
 
-    def plan(self, replace: bool) -> tuple[str, ...]:
-        """Plan if the manifest or the cut changed; the shards."""
+    def plan(self, replace: bool, begun: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+        """Plan if the manifest or the cut changed; the shards. `begun` is called before a write."""
         self._source = self._manifest_identity(replace)
+        begun()
         task = self.tasks[PLAN.name]
         inputs = {"manifest": self._source["sha256"]}
         record = read_record(self.folder, PLAN.name, ALL)

@@ -1,5 +1,6 @@
 """A run from its first step, or from its newest checkpoint, to its last."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from model.training.monitoring.validator import Validator
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples, Trainer
 from model.training.stopping import agreed, asked_to_stop
+
+_LOG = logging.getLogger(__name__)
 
 #: Steps after which all ranks look together whether the loss is sound and whether to stop.
 CHECK = 20
@@ -76,6 +79,7 @@ def train(
                 if saved or stop:
                     notes = validator.notes() if validator is not None else {}
                     checkpoint.save(folder, trainer, done, run, policy.keep_checkpoints, notes)
+                    _LOG.info("checkpoint after %d steps in %s", done, folder)
             if watch.seconds() >= policy.log_seconds or last or stop:
                 report(watch.progress(step))
             if stop:

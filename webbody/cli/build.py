@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
+from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, load, read_preset
 from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
 
@@ -48,6 +49,7 @@ def build(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let a folder become the build of another manifest.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Turn a manifest of URLs and names into labelled WebDataset shards.
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from webbody.cli.people import demo_models
+from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, WorkerResources, load, merge
 from webbody.demo import MODELS
 from webbody.folder_walk import FolderWalk
@@ -32,6 +33,7 @@ def demo(
         list[str] | None,
         typer.Option("--set", "-s", metavar="KEY=VALUE", help="One setting of the build."),
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Build a data set from a synthetic web with known truth, offline, score it, train on it.
 

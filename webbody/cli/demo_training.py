@@ -6,7 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from webbody.cli.train import line
+from webbody.cli.train_log import train_log
 from webbody.config import BuildConfig, load_as, read_preset
+from webbody.errors import WebbodyError
 from webbody.train_config import TrainConfig
 
 #: Their numbers lie far below those of the web's people.
@@ -20,7 +22,6 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
 
     Then writes OUT/evaluation, where rankings of the same strangers can be looked at.
     """
-    from model.errors import TrainingError
     from model.training.monitoring.metric_log import SCORES, read
     from model.training.start import start
     from webbody.demo.pose_scale import write_pose_scale
@@ -38,11 +39,12 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def train() -> None:
-        start(settings.model_dump(), say, lambda progress: say(line(progress)))
+        with train_log(run, say) as log:
+            start(settings.model_dump(), log, lambda progress: log(line(progress)))
 
     try:
         train()
-    except TrainingError:
+    except WebbodyError:
         # What lies there is of another build, and cannot be gone on with.
         shutil.rmtree(run, ignore_errors=True)  # or nothing lies there, and it is told again
         train()

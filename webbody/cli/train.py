@@ -10,6 +10,8 @@ import typer
 
 from webbody.cli.build import describe
 from webbody.cli.train_estimate import duration, lines
+from webbody.cli.train_log import train_log
+from webbody.cli.verbose import Verbose
 from webbody.config import Resources, load_as, read_preset
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
@@ -52,13 +54,15 @@ def train(
     settings: Annotated[
         bool, typer.Option("--settings", help="Only print every setting, with its meaning.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train SapiensID on the shards of builds.
 
     Checkpoints lie in OUT/checkpoints: run the same command again to go on, exactly as if nothing
     had happened. The trained model is OUT/model, the figures of the run are in OUT/log.jsonl,
-    OUT/tensorboard and OUT/curves.png. With `--set validation.gallery=[SOURCE]` people who are not
-    trained on are searched now and then, and OUT/best is the model that found them best.
+    OUT/tensorboard and OUT/curves.png, its log in OUT/train.log. With `--set
+    validation.gallery=[SOURCE]` people who are not trained on are searched now and then, and
+    OUT/best is the model that found them best.
     Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N.
     Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: something to mend first.
     """
@@ -70,31 +74,31 @@ def train(
         return
     if not chosen.data.sources or not (chosen.out or dry_run):
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
-    from model.errors import TrainingError
-
-    def say(text: str) -> None:
-        # As torchrun tells it: also before the processes have met, and after they have parted.
-        if os.environ.get("RANK", "0") == "0":
-            typer.echo(text)
-
-    def report(progress: "Progress") -> None:
-        say(line(progress))
-
     if dry_run and chosen.ray.workers:
         raise WebbodyError("--dry-run tells of this process: leave --workers out, or use torchrun.")
-    try:
-        if dry_run:
-            from model.training.estimate.dry_run import dry_run as estimate
+    # As torchrun tells it: also before the processes have met, and after they have parted.
+    is_first = os.environ.get("RANK", "0") == "0"
+    if dry_run:
+        _estimate(chosen, typer.echo if is_first else lambda text: None)
+        return
+    with train_log(chosen.out, typer.echo, is_first) as say:
+        ended = _started(chosen, say, lambda progress: say(line(progress)))
+        if ended:
+            say(f"Model  {Path(chosen.out) / 'model'}")
+        else:
+            say("webbody: stopped with a checkpoint; run the same command again to go on.")
+    if not ended:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
-            say("\n".join(lines(estimate(chosen.model_dump(), say))))
-            return
-        ended = _started(chosen, say, report)
+
+def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
+    from model.errors import TrainingError
+    from model.training.estimate.dry_run import dry_run
+
+    try:
+        say("\n".join(lines(dry_run(chosen.model_dump(), say))))
     except TrainingError as error:
         raise WebbodyError(str(error)) from error
-    if not ended:
-        say("webbody: stopped with a checkpoint; run the same command again to go on.")
-        raise typer.Exit(EXIT_INCOMPLETE)
-    say(f"Model  {Path(chosen.out) / 'model'}")
 
 
 def _started(

@@ -1,0 +1,134 @@
+"""What the packages log: to a file beside what is made, and to the terminal where it is asked for.
+
+Each module logs through `logging.getLogger(__name__)`. Nothing is shown or written unless a command
+asks for it, or the application that imports the packages has handlers of its own.
+"""
+
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from webbody.errors import WebbodyError
+from webbody.plain_text import plain_text
+from webbody.storage import Folder, told
+
+PACKAGES = ("webbody", "pipelines", "model")
+#: `extra` of a record whose text the command shows by itself.
+SHOWN = {"shown": True}
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines that are fit for a terminal: a record may hold text that strangers wrote."""
+
+    def __init__(self) -> None:
+        super().__init__(_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, with no control character but the ends of its lines."""
+        return "\n".join(plain_text(line) for line in super().format(record).split("\n"))
+
+
+@contextmanager
+def log_file(folder: Folder, name: str) -> Iterator[Callable[[], None]]:
+    """Append what the packages log within the block to a file of a folder.
+
+    A remote folder gets the file when the block ends.
+
+    Args:
+        folder: Where the file lies; it need not exist yet.
+        name: The file's name.
+
+    Yields:
+        A function that begins the file; before its first call nothing is written, so that a
+        command that refuses to start leaves nothing behind.
+
+    Raises:
+        WebbodyError: The file cannot be written.
+    """
+    handler: logging.Handler | None = None
+    with tempfile.TemporaryDirectory(prefix="webbody-") as scratch:
+        path = Path(folder.path(name)) if folder.local else Path(scratch, name)
+
+        def begin() -> None:
+            nonlocal handler
+            if handler is not None:
+                return
+            with told(folder.url):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not folder.local and folder.size(name) is not None:
+                    path.write_bytes(folder.read(name))
+                handler = _File(path, encoding="utf-8")
+            _add(handler)
+
+        try:
+            yield begin
+        finally:
+            if handler is not None:
+                _remove(handler)
+                if not folder.local:
+                    with folder.write(name) as file, path.open("rb") as lines:
+                        shutil.copyfileobj(lines, file)
+
+
+@contextmanager
+def run_log(folder: Folder, name: str, logger: logging.Logger) -> Iterator[Callable[[], None]]:
+    """`log_file`, which also gets the error that ends the block."""
+    with log_file(folder, name) as begin:
+        try:
+            yield begin
+        except WebbodyError as error:
+            logger.error("ended: %s", error, extra=SHOWN)
+            raise
+        except Exception:
+            logger.exception("ended by an error that should not happen", extra=SHOWN)
+            raise
+        except BaseException as error:
+            logger.warning("ended by %s", type(error).__name__, extra=SHOWN)
+            raise
+
+
+def log_to_terminal() -> Callable[[], None]:
+    """Show on standard error what the packages log; what it gives ends that."""
+    handler = _Terminal()
+    _add(handler)
+    return lambda: _remove(handler)
+
+
+class _File(logging.FileHandler):
+    """A full disk is told by what is built there, not by each line of its log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out."""
+
+
+class _Terminal(logging.Handler):
+    """Standard error as it is now: progress bars stand in for it while they are drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, unless the command does."""
+        if getattr(record, "shown", False):
+            return
+        print(self.format(record), file=sys.stderr)
+
+
+def _add(handler: logging.Handler) -> None:
+    handler.setFormatter(PlainFormatter())
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+
+
+def _remove(handler: logging.Handler) -> None:
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        logger.removeHandler(handler)
+        if all(isinstance(one, logging.NullHandler) for one in logger.handlers):
+            logger.setLevel(logging.NOTSET)
+    with suppress(OSError):  # of a full disk
+        handler.close()
