@@ -5,9 +5,11 @@ PYTHON ?= python3
 DEMO_OUT ?= demo-out
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
+# Two processes at a time, those that share a Ray and a build in one of them. PARALLEL= turns it off.
+PARALLEL ?= -n 2 --dist loadgroup
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint bench install clean
+.PHONY: demo test test-slow lint bench floors docs install clean
 
 install: $(STAMP)
 
@@ -21,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/webbody demo --out '$(DEMO_OUT)'
 
 test: lint
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -m 'not slow and not gpu' $(PARALLEL)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m 'slow and not gpu'
@@ -40,5 +42,18 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.evaluate
 
+# Which ratios fall short of benchmarks/floors.yaml; FLOORS="decode ranking" chooses some.
+floors: $(STAMP)
+	$(BIN)/python -m benchmarks.floors $(FLOORS)
+
+# The documentation as a site, in site/, with an environment of its own.
+docs: .venv-docs/.installed
+	.venv-docs/bin/mkdocs build --strict --quiet
+
+.venv-docs/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-* build *.egg-info
+	rm -rf .venv .venv-* build site *.egg-info

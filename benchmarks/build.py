@@ -31,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 
 import webbody.demo
+from benchmarks.figures import Figures, add_option
 from pipelines.base.stage import Inputs, Outputs, Stage, run_shard
 from pipelines.detection.embedding import align, alignments, moved
 from pipelines.detection.upper_body import upper_body
@@ -285,7 +286,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each way")
     parser.add_argument("--models", default=str(Path(webbody.demo.__file__).parent / "models"))
     parser.add_argument("--no-download", action="store_true", help="leave out the download stage")
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("build", arguments)
     warnings.simplefilter("ignore", FutureWarning)  # of scikit-image, in insightface
     print(
         f"{'':<16} {'images':>6} {'library':>10} {'webbody':>10} {'ratio':>6} {'peak memory':>10}"
@@ -297,6 +300,8 @@ def main() -> None:
         for stage, measure in ((Persons, persons), (Faces, faces), (Keypoints, keypoints)):
             for row in measure(folder, chosen[stage], arguments.rounds):
                 print(row, flush=True)
+                figures.row(**vars(row))
+                figures.ratio(row.name, row.library / row.ours)
     if not arguments.no_download:
         print("\ndownload stage, beside img2dataset on the same local server", flush=True)
         options = ["--rounds", str(arguments.rounds)]

@@ -14,6 +14,7 @@ import time
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.figures import Figures, add_option
 from webbody.images import MAX_PIXELS, decode, probe
 from webbody.picture_files.made_profile import SRGB_CURVE, Chromaticities, made_profile
 
@@ -51,7 +52,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1000, help="pixels")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each")
     parser.add_argument("--times", type=int, default=10, help="pictures in a run")
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("decode", arguments)
     image = _picture(arguments.side)
     p3 = made_profile(Chromaticities((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), SRGB_CURVE)
     files = {
@@ -74,6 +77,8 @@ def main() -> None:
             f"{name:>18} {1000 * one:>10.2f} {1000 * other:>8.2f} {one / other:>10.2f} "
             f"{1000 * head:>9.3f}"
         )
+        figures.row(file=name, pillow_ms=1000 * one, ours_ms=1000 * other, header_ms=1000 * head)
+        figures.ratio(name, one / other)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.figures import Figures, add_option
 from pipelines.base.stage import Outputs, run_shard
 from pipelines.stages.download import Download
 from webbody.config import DownloadSettings, WorkerResources
@@ -106,7 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="runs of each")
     parser.add_argument("--threads", type=int, default=32)
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("download", arguments)
     noise = np.random.default_rng(0).integers(0, 255, (40, 720, 960, 3), np.uint8)
     print(f"{'image':>8} {'img2dataset':>14} {'webbody':>14} {'ratio':>6} {'cpu':>6}")
     for side, images in ((96, 2400), (320, 1200), (720, 400)):
@@ -133,6 +136,8 @@ def main() -> None:
         alone, ours = (images / statistics.median(times[n]) for n in ("alone", "ours"))
         cpu = statistics.median(work["alone"]) / statistics.median(work["ours"])
         print(f"{size:6.0f}kB {alone:9.0f} im/s {ours:9.0f} im/s {ours / alone:6.2f} {cpu:6.2f}")
+        figures.row(side=side, kilobytes=size, img2dataset=alone, webbody=ours, cpu=cpu)
+        figures.ratio(f"side {side}", ours / alone)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benchmarks.figures import Figures, add_option
 from model.evaluation.ranking import Images, evaluate
 
 WIDTH = 4096
@@ -79,7 +80,9 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=4.0, help="more makes ranking harder")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("evaluate", arguments)
     device, dtype = arguments.device, getattr(torch, arguments.dtype)
     images = made(arguments.images, arguments.per_person, arguments.noise, dtype, device)
     features_ND = images.features
@@ -109,6 +112,9 @@ def main() -> None:
         f"peak memory   {peak_bytes(device) / 2**30:8.2f} GiB, of which {size:.2f} GiB features\n"
         f"mAP of the first run {found[0].mAP:.3f}, {found[0].queries} queries"
     )
+    gib = peak_bytes(device) / 2**30
+    figures.row(queries=queries, product_seconds=alone, seconds=whole, peak_gib=gib)
+    figures.ratio("ranking", alone / whole)
 
 
 if __name__ == "__main__":

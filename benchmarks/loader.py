@@ -23,6 +23,7 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from benchmarks.figures import Figures, add_option
 from model.training.data.loader import Loader
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
@@ -97,7 +98,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=384, help="pixels")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, os.cpu_count() or 1])
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("loader", arguments)
     torch.set_num_threads(1)
     side, images = arguments.side, arguments.images
     with tempfile.TemporaryDirectory() as folder:
@@ -123,6 +126,8 @@ def main() -> None:
                 ours.append(_loaded(table, side, workers, batches))
             one, other = statistics.median(raw), statistics.median(ours)
             print(f"{workers:>8} {one:>14,.0f} {other:>14,.0f} {other / one:>6.2f}")
+            figures.row(workers=workers, raw=one, loader=other)
+            figures.ratio(f"{workers} workers", other / one)
 
 
 if __name__ == "__main__":

@@ -14,17 +14,16 @@ A second table compares ways to add KP-RPE's bias (benchmarks/attention_forms.py
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.attention_forms import FORMS, ON_CUDA
+from benchmarks.figures import Figures, add_option
 from benchmarks.model_runs import (
     OURS,
     PLAIN,
@@ -45,7 +44,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments, self.device = arguments, arguments.device
         self.models: dict[str, nn.Module] = {}
-        self.rows: list[dict[str, Any]] = []
+        self.figures = Figures("model", arguments)
         on_cuda = self.device == "cuda"
         machine = {
             "device": torch.cuda.get_device_name() if on_cuda else "CPU",
@@ -90,9 +89,7 @@ class Bench:
 
     def add(self, line: str, **row: Any) -> None:
         print(line, flush=True)
-        self.rows.append(row)
-        if self.arguments.json:
-            self.arguments.json.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
+        self.figures.row(**row)
 
     def models_table(self) -> None:
         print(f"{'tokens':>6} {'batch':>5} {'mode':>8} {PLAIN:>12} {OURS:>12} ", end="")
@@ -113,6 +110,7 @@ class Bench:
                     table="models", mode=mode, tokens=tokens, batch=batch, flops=counts,
                     images_per_second=[plain, ours], peak_mib=[plain_mib, ours_mib],
                 )  # fmt: skip
+                self.figures.ratio(f"{mode} {tokens}", ours / plain)
 
     def forms_table(self) -> None:
         print(f"\n{'tokens':>6} {'batch':>5} {'mode':>8} {'bias':<18} {'speed':>12} {'memory':>12}")
@@ -152,7 +150,7 @@ def main() -> None:
         default="no",
         help="torch.compile for every block, or for the whole model",
     )
-    parser.add_argument("--json", type=Path, help="file for the figures, written after every row")
+    add_option(parser)
     arguments = parser.parse_args()
     # Every form is compiled once more where the model is.
     torch._dynamo.config.recompile_limit = 64

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.figures import Figures, add_option
 from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
 from pipelines.stages.plan import Plan
@@ -90,7 +91,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=1000)
+    add_option(parser)
     arguments = parser.parse_args()
+    figures = Figures("plan", arguments)
     context = multiprocessing.get_context("spawn")
     print(f"{'rows':>12} {'seconds':>9} {'ratio':>6} {'peak MiB':>9} {'ratio':>6}")
     before: tuple[float, float] | None = None
@@ -99,20 +102,21 @@ def main() -> None:
             manifest = Path(scratch) / f"{factor}.parquet"
             write_manifest(manifest, factor * arguments.rows)
             with context.Pool(1) as pool:
-                figures = pool.apply(plan, (str(manifest), f"{scratch}/out{factor}"))
-            ratios = (
-                [f"{a / b:.2f}" for a, b in zip(figures, before, strict=True)]
-                if before
-                else ["", ""]
-            )
+                took = pool.apply(plan, (str(manifest), f"{scratch}/out{factor}"))
+            rows, shown = factor * arguments.rows, ["", ""]
+            if before:
+                ratios = [a / b for a, b in zip(took, before, strict=True)]
+                shown = [f"{ratio:.2f}" for ratio in ratios]
+                for what, ratio in zip(("time", "memory"), ratios, strict=True):
+                    figures.ratio(f"{what} of {factor} N", ratio)
             print(
-                f"{factor * arguments.rows:12,} {figures[0]:9.1f} {ratios[0]:>6} "
-                f"{figures[1]:9.0f} {ratios[1]:>6}",
-                flush=True,
+                f"{rows:12,} {took[0]:9.1f} {shown[0]:>6} {took[1]:9.0f} {shown[1]:>6}", flush=True
             )
-            before = figures
+            figures.row(rows=rows, seconds=took[0], peak_mib=took[1])
+            before = took
         with context.Pool(1) as pool:
             seconds, memory = pool.apply(resume, (f"{scratch}/resume", arguments.shards))
+    figures.row(shards=arguments.shards, seconds_with_nothing_to_do=seconds, peak_mib=memory)
     print(
         f"\nnothing to do: {1000 * seconds / arguments.shards:.2f} s per 1,000 shards "
         f"({len(STAGES)} stages, {memory:.0f} MiB)"

@@ -13,7 +13,6 @@ On the CPU the defaults are a tiny model and few people, which says little about
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.figures import Figures, add_option
 from benchmarks.loader import write_shards
 from benchmarks.model_runs import resident, wait
 from model import SapiensID
@@ -82,7 +82,7 @@ class Bench:
         sizes = [step.size for step in self.steps] + [*map(self.batches.size, arguments.tokens)]
         largest = Step(0, 0, max(sizes), arguments.tokens[0], 0.0)
         self.samples = moved(next(iter(self.loader("cpu", 0)([largest]))), self.device)
-        self.rows: list[dict[str, Any]] = []
+        self.figures = Figures("train", arguments)
         machine = {
             "device": torch.cuda.get_device_name() if on_cuda else "CPU",
             "cores": os.cpu_count(),
@@ -164,9 +164,7 @@ class Bench:
 
     def add(self, line: str, **row: Any) -> None:
         print(line, flush=True)
-        self.rows.append(row)
-        if self.arguments.json:
-            self.arguments.json.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
+        self.figures.row(**row)
 
     def tell(self, label: str, speed: Speed | None, train: bool = True, **row: Any) -> None:
         if speed is None:
@@ -193,8 +191,9 @@ class Bench:
         mean = sum(step.tokens for step in steps) / len(steps)
         head = f"{'images':>11} {'tokens':>13} {'waiting':>8} {'MFU':>6} {'memory':>13}"
         print(f"\n{f'{len(steps)} steps, {mean:.0f} tokens on average':<42} {head}")
-        speed = self.tried(steps, self.synthetic(steps))
-        self.tell(f"{'synthetic':<42}", speed, table="by law", what="synthetic", mean_tokens=mean)
+        synthetic = self.tried(steps, self.synthetic(steps))
+        self.tell(f"{'synthetic':<42}", synthetic, table="by law", what="synthetic",
+                  mean_tokens=mean)  # fmt: skip
         workers = self.arguments.workers
         for decode in self.arguments.decode:
             how = f"decoding on {decode}, {workers} workers"
@@ -202,6 +201,9 @@ class Bench:
             speed = self.tried(steps, loader(steps))
             self.tell(f"{'end to end, ' + how:<42}", speed, table="by law", what="end to end",
                       decode=decode, workers=workers, mean_tokens=mean)  # fmt: skip
+            if speed is not None and synthetic is not None:
+                name = "end to end" if decode == "cpu" else f"end to end, decoding on {decode}"
+                self.figures.ratio(name, speed.images / synthetic.images)
             alone = self.tried(steps, loader(steps), train=False)
             self.tell(f"{'loader alone, ' + how:<42}", alone, False, table="by law",
                       what="loader", decode=decode, workers=workers)  # fmt: skip
@@ -248,7 +250,7 @@ def main() -> None:
     parser.add_argument("--law-steps", type=int, help="of each row of the second; 200 or 12")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="yes on CUDA")
     parser.add_argument("--profile", action="store_true", help="print the kernels of a step too")
-    parser.add_argument("--json", type=Path, help="file for the figures, written after every row")
+    add_option(parser)
     arguments = parser.parse_args()
     cuda = arguments.device == "cuda"
     defaults: dict[str, tuple[Any, Any]] = {
