@@ -98,7 +98,9 @@ def _read_shard(records: BuildRecords, shard: str, built: Built, by_name: dict[s
         built.ledger_rows += 1
 
 
-def _rows(records: BuildRecords, stage: str, shard: str, name: str = "") -> Iterator[dict[str, Any]]:
+def _rows(
+    records: BuildRecords, stage: str, shard: str, name: str = ""
+) -> Iterator[dict[str, Any]]:
     """Rows of a committed table, without the features, a batch at a time."""
     records.need(stage, shard)
     with records.folder.open(f"{stage}/{name or f'{shard}.parquet'}") as file:
