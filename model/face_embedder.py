@@ -131,11 +131,18 @@ class FaceEmbedder(nn.Module):
         self.net = FaceViT(depth, width, heads, mlp_ratio, output_dim, drop_path)
 
     def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
-        """Features (B, output_dim), not normalised: their norm tells the face's quality.
+        """Compute features; their norm tells the face's quality.
 
-        images_B3HW: RGB, 112 x 112, in [-1, 1]. landmarks_B52: x, y as fractions of the crop (a
-        little outside [0, 1] is fine), in the order eye, eye, nose, mouth corner, mouth corner,
-        image-left ones first.
+        Args:
+            images_B3HW: RGB, 112 x 112, in [-1, 1].
+            landmarks_B52: x, y as fractions of the crop (a little outside [0, 1] is fine), in the
+                order eye, eye, nose, mouth corner, mouth corner, image-left ones first.
+
+        Returns:
+            Features (B, output_dim), not normalised.
+
+        Raises:
+            ValueError: Images or landmarks of another shape.
         """
         batch = len(images_B3HW)
         if images_B3HW.shape != (batch, 3, IMAGE_SIZE, IMAGE_SIZE):
@@ -149,10 +156,14 @@ class FaceEmbedder(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "FaceEmbedder":
-        """Reads a CVLFace checkpoint (.safetensors or torch) in float32, ready for inference.
+        """Read a CVLFace checkpoint in float32, ready for inference.
 
-        Depth, width, heads and output size come from the shapes. Raises ValueError naming every
-        key that is missing, unexpected or of the wrong shape.
+        Args:
+            path: .safetensors, or a torch file; depth, width, heads and output size come from the
+                shapes in it.
+
+        Raises:
+            ValueError: It names every key that is missing, unexpected or of the wrong shape.
         """
         state = read_state_dict(path)
         # Built without memory first, so that a wrong file is told before anything is allocated.

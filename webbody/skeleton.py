@@ -59,9 +59,13 @@ EDGES = (
 
 
 def clean(points: ArrayLike) -> NDArray[np.float32]:
-    """Make absent points uniform: (..., 19, 3) with x = y = 0 wherever visibility is 0.
+    """Make absent points uniform; those with a coordinate that is not finite become absent.
 
-    Points with a coordinate that is not finite become absent.
+    Args:
+        points: (..., 19, 3), x, y and visibility.
+
+    Returns:
+        (..., 19, 3) float32, with x = y = 0 wherever visibility is 0.
     """
     array = np.array(points, dtype=np.float32)
     absent = ~np.isfinite(array).all(-1) | (array[..., 2] <= 0)
@@ -70,7 +74,14 @@ def clean(points: ArrayLike) -> NDArray[np.float32]:
 
 
 def from_coco17(points: ArrayLike) -> NDArray[np.float32]:
-    """COCO's 17 points (..., 17, 3) as (..., 19, 3); the mouth corners are absent."""
+    """Convert COCO's 17 points; the mouth corners are absent.
+
+    Args:
+        points: (..., 17, 3), x, y and visibility or score.
+
+    Returns:
+        (..., 19, 3) float32, with x = y = 0 where visibility is 0.
+    """
     source = np.asarray(points, dtype=np.float32)
     out = np.zeros((*source.shape[:-2], COUNT, 3), np.float32)
     out[..., COCO17, :] = source
@@ -78,7 +89,14 @@ def from_coco17(points: ArrayLike) -> NDArray[np.float32]:
 
 
 def from_wholebody133(points: ArrayLike) -> NDArray[np.float32]:
-    """COCO-WholeBody's 133 points (..., 133, 3) as (..., 19, 3)."""
+    """Convert COCO-WholeBody's 133 points.
+
+    Args:
+        points: (..., 133, 3), x, y and visibility or score.
+
+    Returns:
+        (..., 19, 3) float32, with x = y = 0 where visibility is 0.
+    """
     return clean(np.asarray(points, dtype=np.float32)[..., WHOLEBODY133, :])
 
 
@@ -95,9 +113,15 @@ def with_face5(points: ArrayLike, landmarks: ArrayLike) -> NDArray[np.float32]:
 
 
 def from_authors22(points: ArrayLike) -> NDArray[np.float32]:
-    """The authors' 22 points (..., 22, 2) as (..., 19, 3); -1 marks a missing coordinate there.
+    """Convert the 22 points of the SapiensID authors' files.
 
     Their eyes and mouth corners name the image's left, so 1 <-> 2 and 3 <-> 4 change places.
+
+    Args:
+        points: (..., 22, 2), x and y; -1 marks a missing coordinate.
+
+    Returns:
+        (..., 19, 3) float32: x, y, and visibility 1 or 0, with x = y = 0 where it is 0.
     """
     source = np.asarray(points, dtype=np.float32)[..., _AUTHORS22, :]
     seen = (source >= 0).all(-1, keepdims=True)
@@ -105,7 +129,15 @@ def from_authors22(points: ArrayLike) -> NDArray[np.float32]:
 
 
 def flip(points: ArrayLike, width: float) -> NDArray[np.float32]:
-    """The points (..., 19, 3) in the mirrored image; x in [0, width], in the units of x."""
+    """Mirror the points with their image; left and right stay the subject's.
+
+    Args:
+        points: (..., 19, 3), x in [0, width].
+        width: Of the image, in the units of x.
+
+    Returns:
+        (..., 19, 3) float32.
+    """
     out = np.array(points, dtype=np.float32)[..., FLIP, :]
     out[..., 0] = width - out[..., 0]
     return clean(out)

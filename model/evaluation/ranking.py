@@ -59,9 +59,19 @@ def evaluate(q: Images, g: Images, rule: Rule, *, memory: int = MEMORY) -> Ranki
     comes last. So features that are all equal give the worst figures, not the best. The order of
     the images does not matter. Features need not be normalised; one of zeros has cosine 0 with
     all. Computes in float32 on the features' device (float16 on CUDA is multiplied as such), in
-    blocks of queries that take about `memory` bytes beside the features.
+    blocks of queries.
 
-    Raises EvaluationError for NaN, misshapen or missing arrays, and an unknown rule.
+    Args:
+        q: Features, people and whatever the rule looks at, of the queries.
+        g: The same of the gallery.
+        rule: Which images of the gallery count for a query; see model.evaluation.rules.
+        memory: Bytes that a block may take beside the features, about.
+
+    Returns:
+        CMC, mAP and mINP over the queries that have a match.
+
+    Raises:
+        EvaluationError: NaN, misshapen or missing arrays, or an unknown rule.
     """
     query, gallery = checked_pair(q, g)
     # Scores and converted features are float32.
@@ -82,10 +92,22 @@ def evaluate_scores(
 ) -> Ranking:
     """`evaluate` by scores of any kind, of which more is more similar.
 
-    scores: gives those of some queries with the gallery, floating (B, G) and finite, on the labels'
-    device; they are spoilt. It is called once for each block in which a query has a match, under
-    `exact_products`. row_bytes: what it takes for each query, with its result. tie: scores that
-    differ by less are tied. Raises EvaluationError for an unknown rule or missing labels.
+    Args:
+        query: People and whatever the rule looks at, of the queries.
+        gallery: The same of the gallery.
+        rule: Which images of the gallery count for a query.
+        scores: Gives those of some queries with the gallery, floating (B, G) and finite, on the
+            labels' device; they are spoilt. It is called once for each block in which a query has
+            a match, under `exact_products`.
+        row_bytes: What `scores` takes for each query, with its result.
+        tie: Scores that differ by less are tied.
+        memory: Bytes that a block may take, about.
+
+    Returns:
+        CMC, mAP and mINP over the queries that have a match.
+
+    Raises:
+        EvaluationError: An unknown rule, or missing labels.
     """
     matches = Matches(rule, query, gallery)
     same = _SamePerson(query.person_N, gallery.person_N)

@@ -128,17 +128,24 @@ class SapiensID(nn.Module):
         datasets_B: Tensor | None = None,
         seeds_B: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, F), not normalised; their cosine tells how alike two people are.
+        """Compute features; their cosine tells how alike two people are.
 
-        images_BCHW: RGB in [-1, 1], padded with white to a square of `image_size` pixels.
-        keypoints_BK3: x and y as fractions of the image, and visibility; a point that is invisible,
-        outside the image or not finite counts as missing.
-        tokens: in training the number of tokens kept, by chance, all by default; in evaluation the
-        length to pad to (tokens beyond it would be lost), by default that of the batch's longest
-        image, for which the host waits.
-        datasets_B: each image's data set, for the part weights; training with several sets.
-        seeds_B: int64 seeds of each image's chances in training (its tokens, its drop path), which
-        then do not depend on its batch; torch's own random state by default.
+        Args:
+            images_BCHW: RGB in [-1, 1], padded with white to a square of `image_size` pixels.
+            keypoints_BK3: x and y as fractions of the image, and visibility; a point that is
+                invisible, outside the image or not finite counts as missing.
+            tokens: In training the number of tokens kept, by chance, all by default; in evaluation
+                the length to pad to (tokens beyond it would be lost), by default that of the
+                batch's longest image, for which the host waits.
+            datasets_B: Each image's data set, for the part weights; training with several sets.
+            seeds_B: int64 seeds of each image's chances in training (its tokens, its drop path),
+                which then do not depend on its batch; torch's own random state by default.
+
+        Returns:
+            Features (B, F), not normalised.
+
+        Raises:
+            ValueError: Images or keypoints of another shape.
         """
         encoded = self.encode(images_BCHW, keypoints_BK3, tokens, seeds_B)
         feature_BF: Tensor = self.head(encoded, datasets_B)
@@ -152,10 +159,18 @@ class SapiensID(nn.Module):
         seeds_B: Tensor | None = None,
         choose: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
     ) -> Encoded:
-        """What `forward` gives to the head; arguments as there.
+        """Compute what `forward` gives to the head.
 
-        choose: another choice of tokens: given the candidates (B, T), it returns the tokens as
-        first_tokens does, and `tokens` is not looked at.
+        Args:
+            images_BCHW: As in `forward`.
+            keypoints_BK3: As in `forward`.
+            tokens: As in `forward`.
+            seeds_B: As in `forward`.
+            choose: Another choice of tokens: given the candidates (B, T), it returns the tokens as
+                first_tokens does, and `tokens` is not looked at.
+
+        Returns:
+            Tokens, their positions and boxes, and the keypoints.
         """
         self._check(images_BCHW, keypoints_BK3)
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
@@ -252,16 +267,24 @@ class SapiensID(nn.Module):
         return norm_in_float(self.norm, x_BMD)[:, 1 : 1 + tokens].to(x_BMD.dtype)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes model.safetensors and model.json, which `from_pretrained` reads."""
+        """Write model.safetensors and model.json, which `from_pretrained` reads.
+
+        Args:
+            folder: Where to; it is made where there is none.
+        """
         pretrained.save(self, Path(folder))
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "SapiensID":
-        """A model in float32, ready for inference, from a folder or a file.
+        """Read a model in float32, ready for inference.
 
-        A folder is one of `save_pretrained`. A file, .safetensors or torch, is a state dict of the
-        authors; its sizes come from the shapes. Raises FileNotFoundError, or ValueError naming
-        every key that is missing, unexpected or of the wrong shape.
+        Args:
+            path: A folder of `save_pretrained`, or a file with a state dict of the authors
+                (.safetensors or torch), whose sizes come from the shapes in it.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It names every key that is missing, unexpected or of the wrong shape.
         """
         return pretrained.load(cls, Path(path))
 

@@ -167,7 +167,7 @@ class Stage(ABC, Generic[Settings]):
 
 
 def run_shard(
-    stage: Stage,
+    stage: Stage[Any],
     folder: Folder,
     shard: str,
     fingerprint: str,

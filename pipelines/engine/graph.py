@@ -32,9 +32,9 @@ class Node:
     waits: bool = False
     loads: bool = False
 
-    def stage(self) -> type[Stage]:
+    def stage(self) -> type[Stage[Any]]:
         module, _, name = self.code.partition(":")
-        stage: type[Stage] = getattr(import_module(module), name)
+        stage: type[Stage[Any]] = getattr(import_module(module), name)
         return stage
 
 

@@ -58,7 +58,7 @@ class Worker:
     ) -> None:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._board, self._retries = board, retries
-        self._stage: Stage | None = None
+        self._stage: Stage[Any] | None = None
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

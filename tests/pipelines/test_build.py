@@ -190,8 +190,8 @@ def test_shards_read_with_webdataset_and_with_datasets(demo, tmp_path, monkeypat
     assert {"jpg", "cls", "json"} <= set(table.column_names)
 
 
-def test_another_folder_gets_the_same_bytes_and_may_be_remote(demo, tmp_path):
-    """Everything also works through fsspec, here with a file system that only fsspec knows."""
+def test_another_folder_gets_the_same_bytes_and_may_be_remote(demo, in_process, tmp_path):
+    """Also without Ray, and through fsspec: here with a file system that only fsspec knows."""
     config = demo.settings(tmp_path / "x")
     config.out = f"file://{tmp_path}/remote"
     result = build(config)

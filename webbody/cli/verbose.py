@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-import click
 import typer
 
 from webbody.logs import log_to_terminal
 
 
-def _show(wanted: bool) -> None:
+def _show(context: typer.Context, wanted: bool) -> None:
     if wanted:
-        click.get_current_context().call_on_close(log_to_terminal())
+        context.call_on_close(log_to_terminal())
 
 
 Verbose = Annotated[

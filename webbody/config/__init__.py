@@ -74,5 +74,17 @@ def load(
     overrides: Sequence[str] = (),
     base: dict[str, Any] | None = None,
 ) -> BuildConfig:
-    """A build's configuration: see `load_as`."""
+    """Read the configuration of a build.
+
+    Args:
+        file: YAML file with settings, read over `base`.
+        overrides: Single settings, `section.key=value`, over the file.
+        base: Settings below the file, such as a preset's; see `read_preset`.
+
+    Returns:
+        Every setting, with defaults where nothing was given.
+
+    Raises:
+        WebbodyError: An unknown key, a wrong value or an unreadable file; it names the key.
+    """
     return load_as(BuildConfig, file, overrides, base)

@@ -22,11 +22,20 @@ def load_as(
     base: dict[str, Any] | None = None,
     listed_by: str = "webbody config",
 ) -> _Config:
-    """Read a YAML file over the defaults, then apply `section.key=value` overrides.
+    """Read a configuration of any kind, as `webbody.config.load` does that of a build.
 
-    `base` is a mapping below the file (a preset); `listed_by` the command that lists the settings,
-    for the message of an error. Raises WebbodyError for an unknown key, a wrong
-    value or an unreadable file, naming the key.
+    Args:
+        kind: The class of the configuration.
+        file: YAML file with settings, read over `base`.
+        overrides: Single settings, `section.key=value`, over the file.
+        base: Settings below the file, such as a preset's.
+        listed_by: The command that lists the settings, for the text of an error.
+
+    Returns:
+        Every setting, with defaults where nothing was given.
+
+    Raises:
+        WebbodyError: An unknown key, a wrong value or an unreadable file; it names the key.
     """
     values: dict[str, Any] = dict(base or {})
     if file is not None:
@@ -73,7 +82,15 @@ def _present_name(kind: type[BaseModel], place: Sequence[str | int]) -> str:
 
 
 def read_preset(kind: str, name: str) -> dict[str, Any]:
-    """The settings of a preset that ships, of `build` or `train`; WebbodyError for another name."""
+    """Read the settings of a preset that ships.
+
+    Args:
+        kind: `build` or `train`.
+        name: Such as `webbody4m`.
+
+    Raises:
+        WebbodyError: There is no such preset; it names those that there are.
+    """
     file = PRESETS / f"{kind}-{name}.yaml"
     if not file.is_file():
         known = sorted(path.stem.partition("-")[2] for path in PRESETS.glob(f"{kind}-*.yaml"))
