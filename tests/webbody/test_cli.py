@@ -64,7 +64,7 @@ def test_errors_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch):
         (("build", "--manifest", good, *out, "--set", f"persons.model={damaged}"), "damaged.pt"),
         (("build", "--manifest", good, *out, "--set", "persons.model=nothing.pt"), "nothing.pt"),
         (("status", tmp_path / "none"), "holds no build"),
-        (("explain", tmp_path / "none", "x"), "missing"),
+        (("explain", tmp_path / "none", "x"), "holds no build"),
         (("models", "fetch", "nonsense"), "no such model"),
         (("calibrate",), "--demo"),
         (("gallery", tmp_path / "none", "--out", tmp_path / "g", "--name", "x"), "none"),
