@@ -10,14 +10,14 @@ from typing import Any
 import torch.distributed as dist
 from safetensors import SafetensorError
 
-from model.errors import TrainingError
+from webbody.errors import WebbodyError
 
 
 @contextmanager
 def written(final: Path, partial: Path, group: Any = None) -> Iterator[None]:
     """Where the block cannot write what will be `final`, what there is of it, `partial`, goes.
 
-    Every rank enters it. Its end is a barrier: where one rank fails, all raise the TrainingError
+    Every rank enters it. Its end is a barrier: where one rank fails, all raise the WebbodyError
     that tells why, instead of waiting for the one that is gone.
     """
     problem = None
@@ -28,7 +28,7 @@ def written(final: Path, partial: Path, group: Any = None) -> Iterator[None]:
     told = _first_told(None if problem is None else str(problem), group)
     if told is not None:
         shutil.rmtree(partial, ignore_errors=True)
-        raise TrainingError(
+        raise WebbodyError(
             f"{final} could not be written ({told}); make room and run the same command again to "
             "go on from the newest checkpoint"
         ) from problem

@@ -11,7 +11,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from model.shard_samples import BadShard
+from webbody.errors import WebbodyError
 
 INDEX = "index.json"
 _PACK, _BUILD = "pack", "build.json"
@@ -38,7 +38,7 @@ def read_index(
     """The shards by split that the index in a folder lists; None where there is none.
 
     shard: a file of the folder, by whose record a build's folder is known without its build.json.
-    Raises BadShard where the folder is of a build that is not finished (it has no index, or one
+    Raises WebbodyError where the folder is of a build that is not finished (it has no index, or one
     that its commit records do not confirm), and where the index is none.
     """
     root, _, name = folder.rpartition("/")
@@ -46,7 +46,7 @@ def read_index(
     index = f"{folder}/{INDEX}"
     if not fs.exists(index):
         if build is not None or (shard and _committed(fs, folder, [shard])):
-            raise BadShard(_unfinished(fs, folder, build))
+            raise WebbodyError(_unfinished(fs, folder, build))
         return None
     try:
         splits = {
@@ -54,12 +54,12 @@ def read_index(
             for split, found in json.loads(fs.cat_file(index))["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadShard(f"{_url(fs, index)}: is no index of shards") from error
+        raise WebbodyError(f"{_url(fs, index)}: is no index of shards") from error
     if build is not None:
         listed = [entry for entries in splits.values() for entry in entries]
         committed = _committed(fs, folder, [entry.name for entry in listed])
         if any(committed.get(entry.name) != (entry.bytes, entry.sha256) for entry in listed):
-            raise BadShard(_unfinished(fs, folder, build))
+            raise WebbodyError(_unfinished(fs, folder, build))
     return splits
 
 

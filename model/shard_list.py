@@ -10,7 +10,6 @@ from fsspec import AbstractFileSystem
 from fsspec.utils import glob_translate
 
 from model.shard_index import INDEX, folder_of_shards, read_index
-from model.shard_samples import BadShard
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk, state_of
 
@@ -33,7 +32,7 @@ def list_shards(datasets: Sequence[str], split: str = "train") -> list[Shard]:
     A data set is the folder of a build (the shards of `split` that its index lists), a folder of
     .tar files, or a pattern of them such as `reid-{0000..0031}.tar` or `web/*.tar`; paths or
     fsspec URLs. Hidden files are none of them (`webbody.folder_walk`), such as the twins `._a.tar`
-    that macOS writes. Raises BadShard where one has no shards or lacks one it should have.
+    that macOS writes. Raises WebbodyError where one has no shards or lacks one it should have.
     """
     return [
         Shard(url, number, state)
@@ -45,7 +44,7 @@ def list_shards(datasets: Sequence[str], split: str = "train") -> list[Shard]:
 def _shards(dataset: str, split: str) -> list[tuple[str, str]]:
     found = [shard for path in _expanded(dataset) for shard in _matching(path, split)]
     if not found:
-        raise BadShard(f"{dataset}: there are no shards (.tar) here; check the path")
+        raise WebbodyError(f"{dataset}: there are no shards (.tar) here; check the path")
     return found
 
 
@@ -53,7 +52,7 @@ def _expanded(pattern: str) -> list[str]:
     try:
         return list(braceexpand(pattern))
     except ValueError as error:
-        raise BadShard(f"{pattern}: its braces do not match") from error
+        raise WebbodyError(f"{pattern}: its braces do not match") from error
 
 
 def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
@@ -61,7 +60,7 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except (ValueError, ImportError) as error:
-        raise BadShard(f"{path}: {error}") from error
+        raise WebbodyError(f"{path}: {error}") from error
     root = root.rstrip("/")
     if any(sign in root for sign in "*?["):
         names = _globbed(fs, root)
@@ -75,11 +74,11 @@ def _matching(path: str, split: str) -> Iterator[tuple[str, str]]:
         try:
             info = fs.info(name)
         except FileNotFoundError as error:
-            raise BadShard(f"{name}: there is no such shard or folder") from error
+            raise WebbodyError(f"{name}: there is no such shard or folder") from error
         if not info.get("size") or info.get("type") == "directory":
-            raise BadShard(f"{name}: is empty or no file")
+            raise WebbodyError(f"{name}: is empty or no file")
         if sizes.get(name) not in (None, info["size"]):
-            raise BadShard(
+            raise WebbodyError(
                 f"{name}: has {info['size']:,} bytes where its {INDEX} says {sizes[name]:,}; make "
                 "or copy it again"
             )
@@ -93,7 +92,7 @@ def _in_folder(
 ) -> tuple[list[str], dict[str, int | None]]:
     """The shards that a folder's index lists for a split, with their sizes; without one every tar.
 
-    Raises BadShard where the folder is of a build that is not finished.
+    Raises WebbodyError where the folder is of a build that is not finished.
     """
     index = read_index(fs, folder)
     if index is None:
@@ -101,14 +100,14 @@ def _in_folder(
         return names, _listed_sizes(fs, names)
     sizes = {f"{folder}/{shard.name}": shard.bytes for shard in index.get(split, ())}
     if not sizes:
-        raise BadShard(f"{folder}/{INDEX}: lists no shards of the split {split!r}")
+        raise WebbodyError(f"{folder}/{INDEX}: lists no shards of the split {split!r}")
     return list(sizes), sizes
 
 
 def _listed_sizes(fs: AbstractFileSystem, names: Iterable[str]) -> dict[str, int | None]:
     """Size of each shard that an index beside it lists.
 
-    Raises BadShard for a shard in the folder of a build that is not finished.
+    Raises WebbodyError for a shard in the folder of a build that is not finished.
     """
     sizes: dict[str, int | None] = {}
     folders: dict[str, list[str]] = {}
@@ -141,10 +140,7 @@ def _globbed(fs: AbstractFileSystem, pattern: str, literal: str = "") -> list[st
             return True
         return len(inside) <= len(steps) and bool(steps[len(inside) - 1].match(inside[-1]))
 
-    try:
-        walk = FolderWalk(root, enter, fs)
-        # A link to nothing is a shard that is not there.
-        paths = [*(file.path for file in walk), *walk.broken]
-        return [f"{root.rstrip('/')}/{path}" for path in paths if whole.match(path)]
-    except WebbodyError as error:
-        raise BadShard(str(error).rstrip(".")) from error
+    walk = FolderWalk(root, enter, fs)
+    # A link to nothing is a shard that is not there.
+    paths = [*(file.path for file in walk), *walk.broken]
+    return [f"{root.rstrip('/')}/{path}" for path in paths if whole.match(path)]

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from webbody.errors import WebbodyError
 from webbody.folder_walk import is_hidden
 from webbody.images import SUFFIXES
 from webbody.shards import located_members
@@ -18,10 +19,6 @@ from webbody.skeleton import COUNT
 
 #: Endings of members that can be a sample's picture.
 PICTURES = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
-
-
-class BadShard(ValueError):
-    """A tar that is missing, damaged, empty, or holds something else than samples."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def read_samples(file: IO[bytes], source: str) -> Iterator[Members]:
     """The samples of a tar, in its order; WebDataset's rule: the first dot ends the key.
 
     Hidden and system files are no members of samples, such as the twins `._a.jpg` that macOS packs.
-    Raises BadShard where the tar is damaged or holds nothing.
+    Raises WebbodyError where the tar is damaged or holds nothing.
     """
     count = 0
     try:
@@ -66,11 +63,11 @@ def read_samples(file: IO[bytes], source: str) -> Iterator[Members]:
                 sample.data[ending], sample.offset[ending] = data, offset
             yield sample
     except tarfile.TarError as error:
-        raise BadShard(f"{source} is damaged or no tar ({error})") from error
+        raise WebbodyError(f"{source} is damaged or no tar ({error})") from error
     if count == 0:
-        raise BadShard(f"{source} holds no samples")
+        raise WebbodyError(f"{source} holds no samples")
     if file.seekable() and not _has_end(file):
-        raise BadShard(f"{source} is cut off behind a member: copy it again")
+        raise WebbodyError(f"{source} is cut off behind a member: copy it again")
 
 
 def _has_end(file: IO[bytes]) -> bool:
@@ -94,22 +91,24 @@ def describe(members: Members) -> Described:
     """The sample that the members make.
 
     They are `<key>.jpg` (or .png, .webp and others) and `<key>.json` with `keypoints`, 19 x [x, y,
-    visibility], and there may be `<key>.cls`, the person's number. Raises BadShard for others.
+    visibility], and there may be `<key>.cls`, the person's number. Raises WebbodyError for others.
     """
     data, source, key = members.data, members.source, members.key
     ending = next((ending for ending in PICTURES if ending in data), None)
     if ending is None or "json" not in data:
-        raise BadShard(f"{source}: {key} is no sample: it lacks the .jpg or the .json")
+        raise WebbodyError(f"{source}: {key} is no sample: it lacks the .jpg or the .json")
     try:
         about = json.loads(data["json"])
         points = np.array(about["keypoints"], np.float32)
         person = int(data["cls"]) if "cls" in data else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadShard(f"{source}: {key} has no keypoints in its .json or no number in .cls") from (
-            error
-        )
+        raise WebbodyError(
+            f"{source}: {key} has no keypoints in its .json or no number in .cls"
+        ) from (error)
     if points.shape != (COUNT, 3):
-        raise BadShard(f"{source}: {key} has keypoints of shape {points.shape}, not ({COUNT}, 3)")
+        raise WebbodyError(
+            f"{source}: {key} has keypoints of shape {points.shape}, not ({COUNT}, 3)"
+        )
     return Described(data[ending], members.offset[ending], points, person, about)
 
 

@@ -16,11 +16,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Images, Side, checked_pair
 from model.evaluation.ranking import Ranking, evaluate_scores
 from model.evaluation.rules import Rule
 from model.evaluation.similarity import MEMORY, TIE, blocks, cosines, exact_products
+from webbody.errors import WebbodyError, telling
 
 #: max: the greatest of the cosines. mean: their mean. min-max: their mean after those of each
 #: matcher were mapped to 0 ... 1 by their minimum and maximum.
@@ -48,11 +48,11 @@ def evaluate_fused(
     that there can be. "min-max" multiplies all features twice; a matcher whose scores are all
     equal gives 0, and ties are as much wider than those of cosines as the mapping stretches most.
 
-    Raises EvaluationError for whatever `ranking.evaluate` refuses, fewer than two matchers,
+    Raises WebbodyError for whatever `ranking.evaluate` refuses, fewer than two matchers,
     matchers of different images, and an unknown way to fuse.
     """
     if how not in get_args(How):
-        raise EvaluationError(
+        raise WebbodyError(
             f"there is no way {how!r} to fuse scores; there are {', '.join(get_args(How))}"
         )
     matchers = _matchers(queries, galleries)
@@ -120,21 +120,19 @@ def _means(matchers: Sequence[_Matcher], lowest: float, rows: slice) -> Tensor:
 
 
 def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_Matcher]:
-    """The matchers, checked; raises EvaluationError where their images are not the same."""
+    """The matchers, checked; raises WebbodyError where their images are not the same."""
     if len(queries) != len(galleries):
-        raise EvaluationError(
+        raise WebbodyError(
             f"there are queries of {len(queries)} matchers and galleries of {len(galleries)}"
         )
     if len(queries) < 2:
-        raise EvaluationError(
+        raise WebbodyError(
             f"fusion takes two matchers or more, not {len(queries)}: `evaluate` ranks by one"
         )
     matchers: list[_Matcher] = []
     for number, pair in enumerate(zip(queries, galleries, strict=True), 1):
-        try:
+        with telling(f"matcher {number}: "):
             matcher = _Matcher(*checked_pair(*pair))
-        except EvaluationError as error:
-            raise EvaluationError(f"matcher {number}: {error}") from error
         matchers.append(matcher)
         first = matchers[0]
         _check_same(first.query, matcher.query, "query", number)
@@ -144,17 +142,17 @@ def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_M
 
 def _check_same(first: Side, other: Side, name: str, number: int) -> None:
     if len(first) != len(other):
-        raise EvaluationError(
+        raise WebbodyError(
             f"matcher 1 has {len(first)} {name} images and matcher {number} has {len(other)}: give "
             "a feature of zeros where a matcher has none"
         )
     device, other_device = first.person_N.device, other.person_N.device
     if device != other_device:
-        raise EvaluationError(
+        raise WebbodyError(
             f"matcher 1 is on {device} and matcher {number} on {other_device}: move its features"
         )
     if not torch.equal(first.person_N, other.person_N):
-        raise EvaluationError(
+        raise WebbodyError(
             f"the {name} images of matcher {number} show other people than those of matcher 1: "
             "give all matchers the same images in the same order"
         )

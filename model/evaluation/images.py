@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
+from webbody.errors import WebbodyError
 
 Array = NDArray[Any] | Tensor
 
@@ -55,11 +55,11 @@ class Side(Labels):
 def checked(images: Images, name: str) -> Side:
     """The images as a side called `name` in errors; features are not copied.
 
-    Raises EvaluationError for misshapen arrays and for features that are NaN or infinite.
+    Raises WebbodyError for misshapen arrays and for features that are NaN or infinite.
     """
     features_ND = as_tensor(images.features)
     if features_ND.ndim != 2 or not features_ND.is_floating_point():
-        raise EvaluationError(
+        raise WebbodyError(
             f"the {name} features must be floating numbers of shape (images, width), not "
             f"{features_ND.dtype} of shape {tuple(features_ND.shape)}"
         )
@@ -68,7 +68,7 @@ def checked(images: Images, name: str) -> Side:
         for field in ("person", "camera", "clothes")
     }
     if labels["person"] is None:
-        raise EvaluationError(f"the {name} images have no person")
+        raise WebbodyError(f"the {name} images have no person")
     return Side(
         labels["person"],
         labels["camera"],
@@ -79,17 +79,17 @@ def checked(images: Images, name: str) -> Side:
 
 
 def checked_pair(q: Images, g: Images) -> tuple[Side, Side]:
-    """Query and gallery as sides that can be compared; raises EvaluationError where they cannot."""
+    """Query and gallery as sides that can be compared; raises WebbodyError where they cannot."""
     query, gallery = checked(q, "query"), checked(g, "gallery")
     width, other = query.features_ND.shape[1], gallery.features_ND.shape[1]
     if width != other:
-        raise EvaluationError(
+        raise WebbodyError(
             f"query features have {width} numbers and gallery features {other}: "
             "they come from different models"
         )
     device, other_device = query.features_ND.device, gallery.features_ND.device
     if device != other_device:
-        raise EvaluationError(
+        raise WebbodyError(
             f"query features are on {device} and gallery features on {other_device}: "
             "move them to one device"
         )
@@ -109,14 +109,14 @@ def as_tensor(array: Array) -> Tensor:
 def inverse_lengths(features_ND: Tensor, name: str) -> Tensor:
     """One over each feature's length, float32 (N,), zero for a feature of zeros.
 
-    Raises EvaluationError where a feature is NaN or infinite.
+    Raises WebbodyError where a feature is NaN or infinite.
     """
     wide = torch.promote_types(features_ND.dtype, torch.float32)
     length_N = torch.linalg.vector_norm(features_ND, dim=1, dtype=wide).float()
     bad_N = ~length_N.isfinite()
     if bad_N.any():
         rows = bad_N.nonzero()[:, 0]
-        raise EvaluationError(
+        raise WebbodyError(
             f"{len(rows)} of {len(bad_N)} {name} features are NaN or infinite, the first is "
             f"number {int(rows[0])}: leave these images out, or mend what made their features"
         )
@@ -128,10 +128,10 @@ def _label(values: Array | None, features_ND: Tensor, name: str) -> Tensor | Non
         return None
     label_N = as_tensor(values)
     if label_N.shape != features_ND.shape[:1]:
-        raise EvaluationError(
+        raise WebbodyError(
             f"there are {len(features_ND)} features, but {name} has shape {tuple(label_N.shape)}"
         )
     # An empty list is one of floating numbers.
     if label_N.is_floating_point() and len(label_N):
-        raise EvaluationError(f"{name} must be whole numbers, not {label_N.dtype}")
+        raise WebbodyError(f"{name} must be whole numbers, not {label_N.dtype}")
     return label_N.to(features_ND.device, torch.int64)

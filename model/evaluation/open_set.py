@@ -44,7 +44,7 @@ def identify(q: Images, g: Images, fpirs: Sequence[float] = FPIRS) -> OpenSet:
     their most similar template. This is what AdaFace's and PFE's code reports of IJB-S, whose
     galleries are evaluated one by one and their figures averaged.
 
-    Raises EvaluationError for NaN and misshapen arrays.
+    Raises WebbodyError for NaN and misshapen arrays.
     """
     query, gallery = checked_pair(q, g)
     # The most similar template of another person and that of the same person.

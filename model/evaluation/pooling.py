@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Array, Images, as_tensor, inverse_lengths
+from webbody.errors import WebbodyError
 
 
 def pool_tracks(frames: Images, track: Array) -> tuple[Images, Tensor]:
@@ -17,7 +17,7 @@ def pool_tracks(frames: Images, track: Array) -> tuple[Images, Tensor]:
     `track` (N,) int says which track each frame is of. A track's feature is the mean of its
     frames' unit features, of length 1 again; its labels are those of its frames, which must agree.
 
-    Raises EvaluationError for NaN, and where frames of a track have different labels.
+    Raises WebbodyError for NaN, and where frames of a track have different labels.
     """
     features_ND = as_tensor(frames.features).float()
     unit_ND = features_ND * inverse_lengths(features_ND, "frame")[:, None]
@@ -44,7 +44,7 @@ def pool_templates(
     over its media of the mean over that media's images (IJB-B and IJB-C); without `media` it is
     the mean over all its images (IJB-S, where an image without a face is a feature of zeros).
 
-    Raises EvaluationError for NaN.
+    Raises WebbodyError for NaN.
     """
     features_ND = as_tensor(features).float()
     inverse_lengths(features_ND, "template")
@@ -63,7 +63,7 @@ def _groups(number: Array, features_ND: Tensor) -> tuple[Tensor, Tensor]:
     """The numbers in use, ascending, and for each image the place of its number (N,)."""
     number_N = as_tensor(number).to(features_ND.device)
     if number_N.shape != features_ND.shape[:1]:
-        raise EvaluationError(
+        raise WebbodyError(
             f"{len(features_ND)} features cannot be pooled by {tuple(number_N.shape)} numbers"
         )
     found: tuple[Tensor, Tensor] = number_N.unique(return_inverse=True)
@@ -81,5 +81,5 @@ def _agreed(label_N: Tensor, track_N: Tensor, numbers_T: Tensor, name: str) -> T
     differs_N = label_T[track_N] != label_N
     if differs_N.any():
         number = int(numbers_T[track_N[differs_N][0]])
-        raise EvaluationError(f"the frames of track {number} differ in their {name}")
+        raise WebbodyError(f"the frames of track {number} differ in their {name}")
     return label_T

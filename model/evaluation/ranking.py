@@ -71,7 +71,7 @@ def evaluate(q: Images, g: Images, rule: Rule, *, memory: int = MEMORY) -> Ranki
         CMC, mAP and mINP over the queries that have a match.
 
     Raises:
-        EvaluationError: NaN, misshapen or missing arrays, or an unknown rule.
+        WebbodyError: NaN, misshapen or missing arrays, or an unknown rule.
     """
     query, gallery = checked_pair(q, g)
     # Scores and converted features are float32.
@@ -107,7 +107,7 @@ def evaluate_scores(
         CMC, mAP and mINP over the queries that have a match.
 
     Raises:
-        EvaluationError: An unknown rule, or missing labels.
+        WebbodyError: An unknown rule, or missing labels.
     """
     matches = Matches(rule, query, gallery)
     same = _SamePerson(query.person_N, gallery.person_N)

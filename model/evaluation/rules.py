@@ -12,8 +12,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Labels
+from webbody.errors import WebbodyError
 
 #: general: the camera differs; where all gallery cameras are -1, cameras are ignored.
 #: same_clothes: the camera differs and the clothes are equal.
@@ -25,14 +25,12 @@ Rule = Literal["general", "same_clothes", "cloth_changing", "ignore_cameras"]
 class Matches:
     """A rule on two sides; called with pairs, it says which of them are matches (N,).
 
-    Raises EvaluationError for an unknown rule and where the sides lack what it asks for.
+    Raises WebbodyError for an unknown rule and where the sides lack what it asks for.
     """
 
     def __init__(self, rule: Rule, query: Labels, gallery: Labels) -> None:
         if rule not in get_args(Rule):
-            raise EvaluationError(
-                f"there is no rule {rule!r}; there are {', '.join(get_args(Rule))}"
-            )
+            raise WebbodyError(f"there is no rule {rule!r}; there are {', '.join(get_args(Rule))}")
         sides = {"query": query, "gallery": gallery}
         self.cameras = self.clothes = None
         if rule != "ignore_cameras":
@@ -55,5 +53,5 @@ class Matches:
 
 def _given(values: Tensor | None, side: str, what: str, rule: str) -> Tensor:
     if values is None:
-        raise EvaluationError(f"the rule {rule!r} asks for {what}, and the {side} images have none")
+        raise WebbodyError(f"the rule {rule!r} asks for {what}, and the {side} images have none")
     return values

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Array, as_tensor
+from webbody.errors import WebbodyError
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 #: Pairs whose features are gathered at a time.
@@ -40,7 +40,7 @@ class TarAtFar:
 def pair_scores(features_TD: Tensor, numbers_T: Tensor, first: Array, second: Array) -> Tensor:
     """Dot products (P,) of the templates that a list of pairs names by number.
 
-    features_TD and numbers_T are what `pool_templates` returns. Raises EvaluationError where a
+    features_TD and numbers_T are what `pool_templates` returns. Raises WebbodyError where a
     pair names a template without images.
     """
     sides = []
@@ -49,7 +49,7 @@ def pair_scores(features_TD: Tensor, numbers_T: Tensor, first: Array, second: Ar
         place_P = torch.searchsorted(numbers_T, number_P).clamp(max=len(numbers_T) - 1)
         missing_P = numbers_T[place_P] != number_P
         if missing_P.any():
-            raise EvaluationError(
+            raise WebbodyError(
                 f"{int(missing_P.sum())} pairs name templates without images, the first of them "
                 f"template {int(number_P[missing_P][0])}"
             )
@@ -64,15 +64,15 @@ def tar_at_far(scores: Array, same: Array, fars: Sequence[float] = FARS) -> TarA
     Read at the vertex of the ROC whose false accept rate is nearest to the one wanted, which it
     may exceed; of equally near ones the higher (the authors' tools; no interpolation).
 
-    Raises EvaluationError for NaN, and without pairs of each kind.
+    Raises WebbodyError for NaN, and without pairs of each kind.
     """
     score_P = as_tensor(scores).double().cpu().numpy()
     same_P = as_tensor(same).cpu().numpy().astype(bool)
     if not np.isfinite(score_P).all():
-        raise EvaluationError("some scores of pairs are NaN: mend what made their features")
+        raise WebbodyError("some scores of pairs are NaN: mend what made their features")
     positives, negatives = int(same_P.sum()), int((~same_P).sum())
     if not positives or not negatives:
-        raise EvaluationError(
+        raise WebbodyError(
             f"a ROC takes pairs of both kinds, not {positives} of one person and {negatives} of two"
         )
     fpr_V, tpr_V, threshold_V = roc(score_P, same_P)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Array, as_tensor, inverse_lengths
+from webbody.errors import WebbodyError
 
 FOLDS = 10
 #: Squared distances of features of length 1.
@@ -40,7 +40,7 @@ def verify(features: Array, same: Array) -> Verification:
     the first P mod 10 of them longer by one; a pair is accepted where its distance is below the
     threshold; of equally good thresholds the lowest counts (insightface's protocol).
 
-    Raises EvaluationError for NaN, misshapen arrays, and fewer than ten pairs.
+    Raises WebbodyError for NaN, misshapen arrays, and fewer than ten pairs.
     """
     distance_P, same_P = _distances(features, same), as_tensor(same).cpu().numpy().astype(bool)
     fold_P = np.repeat(np.arange(FOLDS), [len(x) for x in np.array_split(same_P, FOLDS)])
@@ -72,7 +72,7 @@ def _distances(features: Array, same: Array) -> NDArray[np.float64]:
     features_ND = as_tensor(features).float()
     pairs = len(same)
     if pairs < FOLDS or features_ND.ndim != 2 or len(features_ND) != 2 * pairs:
-        raise EvaluationError(
+        raise WebbodyError(
             f"verification takes features (2 * pairs, width) of at least {FOLDS} pairs, not "
             f"features of shape {tuple(features_ND.shape)} and {pairs} pairs"
         )

@@ -7,7 +7,8 @@ import fsspec
 import numpy as np
 
 from model.shard_list import list_shards
-from model.shard_samples import BadShard, describe, read_samples
+from model.shard_samples import describe, read_samples
+from webbody.errors import WebbodyError
 from webbody.skeleton import COUNT, NAMES, clean
 
 
@@ -24,7 +25,7 @@ def keypoint_visibility(datasets: Sequence[str], split: str = "train") -> Visibi
 
     A point is visible where its visibility is not 0 and its coordinates are numbers: detectors'
     thresholds, and which points lie in the picture, were settled when the shards were written.
-    Samples are read one by one and no picture is decoded. Raises BadShard where there are no
+    Samples are read one by one and no picture is decoded. Raises WebbodyError where there are no
     shards or one is damaged.
     """
     images, seen_K = 0, np.zeros(COUNT, np.int64)
@@ -35,6 +36,6 @@ def keypoint_visibility(datasets: Sequence[str], split: str = "train") -> Visibi
                     seen_K += clean(describe(members).keypoints)[:, 2] > 0
                     images += 1
         except OSError as error:
-            raise BadShard(f"{shard.url} cannot be read: {error}") from error
+            raise WebbodyError(f"{shard.url} cannot be read: {error}") from error
     share_K = seen_K / images
     return Visibility(images, dict(zip(NAMES, share_K.tolist(), strict=True)))

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.features.extract import Features
+from webbody.errors import WebbodyError, telling
 
 _INFO = b"webbody.features"
 #: How features can be stored.
 DTYPES = {"float32": (np.float32, pa.float32()), "float16": (np.float16, pa.float16())}
 
 
-class BadFeatures(ValueError):
+class BadFeatures(WebbodyError):
     """Features that a file cannot hold, or a file that does not hold them."""
 
 
@@ -102,14 +103,13 @@ def read_feature(path: str, key: str) -> tuple[Row, dict[str, Any]]:
     """
     try:
         columns = pq.read_schema(path)
-        info = info_of(columns)
+        with telling(f"{path}: "):
+            info = info_of(columns)
         # Files of older versions do not say whether a person was found.
         wanted = [n for n in ("feature", "visible", "outcome", "whole") if n in columns.names]
         found = pq.read_table(path, columns=wanted, filters=[("key", "==", key)])
     except pa.ArrowInvalid as error:
         raise BadFeatures(f"{path} is no Parquet file") from error
-    except BadFeatures as error:
-        raise BadFeatures(f"{path}: {error}") from error
     if len(found) != 1:
         raise BadFeatures(f"{path} has {len(found) or 'no'} rows with the key {key}")
     row = found.to_pylist()[0]

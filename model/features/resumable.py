@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from model.features.extract import Features
 from model.features.feature_file import BadFeatures, info_of, schema, to_table, with_info
 from model.features.samples import Sample
+from webbody.errors import WebbodyError
 
 if TYPE_CHECKING:
     from webbody.storage import Folder
@@ -30,7 +31,7 @@ _INFO = "info.json"
 _COMPACT: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["source", "split", "outcome"]}
 
 
-class OtherFeatures(ValueError):
+class OtherFeatures(WebbodyError):
     """What is there was made in another way; `differs` names what differs, nothing if all does."""
 
     def __init__(self, differs: list[str]) -> None:

@@ -44,7 +44,7 @@ def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
 
     A sample is `<key>.jpg` (or another picture) and `<key>.json` with `keypoints`, 19 x [x, y,
     visibility] in pixels of the picture, and may have `<key>.cls`, the person's number, and a
-    `split` in the JSON. A damaged picture is a sample with an outcome. Raises BadShard for
+    `split` in the JSON. A damaged picture is a sample with an outcome. Raises WebbodyError for
     whatever else is wrong.
     """
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:

@@ -1,7 +1,8 @@
 """The parts of a run, made from its settings."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from model.errors import TrainingError, from_settings
 from model.losses import AdaFace, PartialFC
 from model.losses.collectives import rank_and_ranks
 from model.sapiensid.masking import KeptTokens
@@ -24,6 +24,7 @@ from model.training.steps.augment import Augment
 from model.training.steps.plan import Step, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
+from webbody.errors import WebbodyError
 
 Say = Callable[[str], None]
 #: Seconds between two sentences about shards that are read for the first time.
@@ -48,7 +49,7 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> Parts:
     """The parts of a run with `settings` (the mapping of webbody.train_config.TrainConfig).
 
     Every rank calls it. What is learned of the shards is kept in `out`/cache, if there is an `out`.
-    Raises TrainingError and BadShard.
+    Raises WebbodyError.
     """
     data, seed, resources = settings["data"], settings["seed"], settings["resources"]
     rank, ranks = rank_and_ranks(None)
@@ -60,13 +61,13 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> Parts:
         read_held = partial(read, split=validation["split"])
         held = held_out(validation["gallery"], validation["queries"], read_held)
     sets = int(table.dataset.max()) + 1
-    with from_settings("data"):
+    with _from_settings("data"):
         weights = data["weights"] or [1.0] * sets
         shown = repeats(table.dataset, table.visible, weights, data["oversampling"])
         order = Order(shown, seed)
     steps = _plan(settings, order, ranks)
     trainer = _trainer(settings, table, sets, device)
-    with from_settings("resources"):
+    with _from_settings("resources"):
         loader = Loader(
             table,
             order,
@@ -84,13 +85,13 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Ste
     optimization, law = settings["optimization"], settings["tokens"]
     multiple = optimization["batch_multiple"]
     if multiple % ranks:
-        raise TrainingError(
+        raise WebbodyError(
             f"{ranks} processes cannot share batches that are multiples of {multiple}: set "
             f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
         )
-    with from_settings("tokens"):
+    with _from_settings("tokens"):
         kept = KeptTokens(law["min"], law["max"], law["decay"])
-    with from_settings("optimization"):
+    with _from_settings("optimization"):
         batches = Batches(kept, optimization["batch"], optimization["batch_rule"], multiple)
         return plan(
             batches,
@@ -107,11 +108,11 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
     arguments = {"datasets": sets, **settings["model"]["arguments"]}
     # Every rank begins with the same weights.
     torch.manual_seed(seed)
-    with from_settings("model.arguments"):
+    with _from_settings("model.arguments"):
         model = SapiensID(**{**PRESETS[settings["model"]["preset"]], **arguments})
-    with from_settings("augmentation"):
+    with _from_settings("augmentation"):
         augment = Augment(**settings["augmentation"])
-    with from_settings("optimization"):
+    with _from_settings("optimization"):
         classifier = PartialFC(
             model.feature_dim,
             table.classes,
@@ -160,3 +161,12 @@ class _Scanning:
         if now - self._told >= _INTERVAL:
             self._told = now
             self._say(f"Reading the shards once: {shards:,} of {of:,}, {samples:,} samples.")
+
+
+@contextmanager
+def _from_settings(section: str) -> Iterator[None]:
+    """What is made of the settings of a section refuses wrong ones: told as the user's error."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise WebbodyError(f"{section}: {error}") from error

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
-from model.errors import TrainingError
 from model.folder_writing import put_in_place, written
 from model.losses import load_shard, save_shard
 from model.training.steps.trainer import Trainer
+from webbody.errors import WebbodyError
 
 PREFIX, PARTIAL = "step-", ".partial"
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"
@@ -44,7 +44,7 @@ def save(
     """Writes the state after `steps` steps and removes all but the newest `keep` checkpoints.
 
     Every rank calls it. `run` describes the run: whatever must be equal when it goes on. `notes`
-    are for whoever goes on, see `notes`. Raises TrainingError, on every rank, where it cannot be
+    are for whoever goes on, see `notes`. Raises WebbodyError, on every rank, where it cannot be
     written on one; then the checkpoints before stay as they are.
     """
     final = folder / f"{PREFIX}{steps:08d}"
@@ -91,14 +91,14 @@ def steps_done(checkpoint: Path) -> int:
 def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
     """Takes the state of a checkpoint; returns how many steps were done.
 
-    Raises TrainingError where it is of another run, naming what differs, damaged or not complete.
+    Raises WebbodyError where it is of another run, naming what differs, damaged or not complete.
     """
     steps, saved, _ = _state(checkpoint)
     saved = {_RENAMED.get(key, key): value for key, value in saved.items()}
     differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
         told = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
-        raise TrainingError(f"{checkpoint} is of another run ({told})")
+        raise WebbodyError(f"{checkpoint} is of another run ({told})")
     path = checkpoint / _MODEL / "model.safetensors"
     with _damage_told(checkpoint):
         weights = read_state_dict(path)
@@ -134,7 +134,7 @@ def _damage_told(checkpoint: Path) -> Iterator[None]:
         older = [path.name for path in checkpoints(checkpoint.parent) if path < checkpoint]
         remedy = f"go on from {older[-1]}" if older else "begin anew"
         told = " ".join(str(error).split())
-        raise TrainingError(f"{checkpoint} is damaged ({told}); remove it to {remedy}") from error
+        raise WebbodyError(f"{checkpoint} is damaged ({told}); remove it to {remedy}") from error
 
 
 def _moments(trainer: Trainer) -> dict[str, Tensor]:

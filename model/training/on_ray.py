@@ -12,11 +12,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from model.errors import TrainingError
 from model.training.builders import Say
 from model.training.monitoring.progress import Progress
 from model.training.start import start
 from model.training.stopping import asked_to_stop
+from webbody.errors import WebbodyError
 
 _POLL_SECONDS = 0.3
 _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "ended"
@@ -26,7 +26,7 @@ def start_on_ray(settings: Mapping[str, Any], say: Say, report: Callable[[Progre
     """`start` in `settings["ray"]["workers"]` processes of the Ray that this one has joined.
 
     A worker that dies takes the others along, and all go on from the newest checkpoint, up to
-    `restarts` times. SIGTERM here stops the run with a checkpoint. Raises TrainingError, also for
+    `restarts` times. SIGTERM here stops the run with a checkpoint. Raises WebbodyError, also for
     one of a worker, which is not tried again.
     """
     import ray
@@ -120,7 +120,7 @@ def _placed(settings: Mapping[str, Any], has: Mapping[str, float]) -> dict[str, 
     workers = cluster["workers"]
     cpus, gpus = workers * cluster["cpus"], workers if device == "cuda" else 0
     if cpus > has.get("CPU", 0) or gpus > has.get("GPU", 0):
-        raise TrainingError(
+        raise WebbodyError(
             f"{workers} workers need {cpus:g} CPUs and {gpus} GPUs, but Ray has "
             f"{has.get('CPU', 0):g} and {has.get('GPU', 0):g}: lower ray.workers or ray.cpus"
         )
@@ -185,7 +185,7 @@ def _work(given: dict[str, Any]) -> None:
             lambda progress: tell(_REPORT, progress),
             lambda: is_first and ray.get(board.asked_to_stop.remote()),
         )
-    except TrainingError as error:
+    except WebbodyError as error:
         tell(_FAILED, str(error))
         raise
     tell(_ENDED, ended)
@@ -207,12 +207,12 @@ def _in_background(call: Callable[[], Any]) -> Future[Any]:
 
 def _outcome(fit: Future[Any], news: _News, settings: Mapping[str, Any]) -> bool:
     if news.failure is not None:
-        raise TrainingError(news.failure)
+        raise WebbodyError(news.failure)
     error = fit.exception()
     found = getattr(error, "worker_failures", {}).values()
     # What a worker raised comes as it was; of one that is gone Ray tells in its own words.
     if any(type(one).__module__.startswith("ray.") for one in found):
-        raise TrainingError(
+        raise WebbodyError(
             f"a worker died (out of memory?), and Ray has started all again as often as "
             f"ray.restarts allows ({settings['ray']['restarts']}); run the same command again to "
             "go on from the newest checkpoint"

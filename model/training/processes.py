@@ -12,16 +12,15 @@ import torch
 import torch.distributed as dist
 from safetensors import SafetensorError
 
-from model.errors import TrainingError
-from model.shard_samples import BadShard
+from webbody.errors import WebbodyError
 
 
 @contextmanager
 def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
     """The device of this process, with torch.distributed if torchrun has started it.
 
-    Data that the user must mend leave it as TrainingError, and so do files that cannot be read or
-    written, like everything else that is the user's; mistakes of the program as they are.
+    Files that cannot be read or written leave it as WebbodyError, like all else that the user must
+    mend; mistakes of the program as they are.
     """
     device = _device(settings["resources"]["device"])
     if device.startswith("cuda"):
@@ -31,13 +30,11 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield device
-    except BadShard as error:
-        raise TrainingError(str(error)) from error
     except (OSError, SafetensorError) as error:
         # Writing to a full disk does not tell the file.
         where = getattr(error, "filename", None) or settings["out"]
         what = getattr(error, "strerror", None) or error
-        raise TrainingError(
+        raise WebbodyError(
             f"{where}: {what}; checkpoints are kept: mend it, make room if need be, and run the "
             "same command again"
         ) from error
@@ -65,5 +62,5 @@ def _device(wanted: str) -> str:
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("resources.device is cuda, but torch sees no GPU here")
+        raise WebbodyError("resources.device is cuda, but torch sees no GPU here")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if wanted == "cuda" else wanted

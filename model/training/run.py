@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from model.errors import TrainingError
 from model.training import checkpoint
 from model.training.monitoring.progress import Progress, Watch
 from model.training.monitoring.validator import Validator
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples, Trainer
 from model.training.stopping import agreed, asked_to_stop
+from webbody.errors import WebbodyError
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 CHECK = 20
 
 
-class Diverged(TrainingError):
+class Diverged(WebbodyError):
     """The loss, its gradient or the weights are not finite any more; says where to go on."""
 
 
@@ -51,7 +51,7 @@ def train(
     """Computes the steps that are missing; every rank calls it alike.
 
     `samples` gives this rank's share of each of the steps it is called with. `run` describes the
-    run: a checkpoint of another one is refused with a TrainingError. `validator` tries the model
+    run: a checkpoint of another one is refused with a WebbodyError. `validator` tries the model
     now and then. Returns False if it was asked to stop (SIGTERM, or as `elsewhere` tells) and left
     a checkpoint, True at the end. Raises Diverged.
     """

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from model.errors import TrainingError
 from model.folder_writing import put_in_place, written
 from model.losses.collectives import rank_and_ranks
 from model.training import checkpoint
@@ -16,8 +15,7 @@ from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score, Validator
 from model.training.processes import on_device
 from model.training.run import CheckpointPolicy, train
-
-__all__ = ["TrainingError", "start"]
+from webbody.errors import WebbodyError
 
 
 def start(
@@ -31,7 +29,7 @@ def start(
     Joins the processes of torchrun, where it was started by it. `say` gets a few sentences about
     the run, `report` its progress. Returns False if it was asked to stop, by SIGTERM or as
     `elsewhere` tells. Checkpoints, the journal
-    and, at the end, the model are left in `out`. Raises TrainingError.
+    and, at the end, the model are left in `out`. Raises WebbodyError.
     """
     with on_device(settings) as device:
         return _run(settings, device, say, report, elsewhere)
@@ -90,7 +88,7 @@ def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"{folder}: no folder for the run ({error.strerror})") from error
+        raise WebbodyError(f"{folder}: no folder for the run ({error.strerror})") from error
 
 
 def describe(parts: Parts) -> str:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.folders import LAYOUTS
 from model.features.resumable import Part
-from model.shard_samples import BadShard
 from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure
@@ -17,7 +15,7 @@ from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.tasks.surveillance import Surveillance
 from pipelines.evaluate.tasks.templates import Templates
 from pipelines.evaluate.tasks.verification import Verification
-from webbody.errors import WebbodyError
+from webbody.errors import WebbodyError, telling
 
 
 class Task(Protocol):
@@ -140,8 +138,7 @@ def named(name: str) -> str:
 def read(name: str, path: str) -> Task:
     """The data set of this name at a path; raises WebbodyError where it is not as it should be."""
     try:
-        return BENCHMARKS[name].read(name, path)
-    except (EvaluationError, BadShard) as error:
-        raise WebbodyError(f"{name}: {error}.") from error
+        with telling(f"{name}: "):
+            return BENCHMARKS[name].read(name, path)
     except OSError as error:
         raise WebbodyError(f"{name}: {path} cannot be read ({error.strerror or error}).") from error

@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from model.evaluation.errors import EvaluationError
-from model.features.feature_file import BadFeatures
-from model.shard_samples import BadShard
 from pipelines.detection.devices import choose_device
 from pipelines.detection.subject import whole_pictures
 from pipelines.evaluate import benchmarks
@@ -20,7 +17,7 @@ from pipelines.evaluate.requests import Wanted
 from pipelines.evaluate.tasks.figure import Figure
 from pipelines.inference.embed import lazy_finder
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError
+from webbody.errors import telling
 from webbody.storage import Folder
 
 #: As the counts of a figure call images without a keypoint.
@@ -64,7 +61,7 @@ def evaluate(
     found = []
     for one, task in zip(wanted, tasks, strict=True):
         begin = time.monotonic()
-        try:
+        with telling(f"{one.name}: "):
             if one.features is not None:
                 model, held = one.features, features.read(one.features, task.images, one.name)
             else:
@@ -75,8 +72,6 @@ def evaluate(
                 )
             held = replace(held, features_MF=held.features_MF.to(device))
             figures = [with_blind(figure, held) for figure in task.figures(held)]
-        except (EvaluationError, BadShard, BadFeatures) as error:
-            raise WebbodyError(f"{one.name}: {error}.") from error
         title = benchmarks.BENCHMARKS[one.name].title
         seconds = time.monotonic() - begin
         found.append(Evaluated(one.name, title, one.path, model, task, figures, seconds))

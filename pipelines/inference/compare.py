@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.extract import Extractor
-from model.features.feature_file import BadFeatures, read_feature
+from model.features.feature_file import read_feature
 from model.features.samples import Sample
 from pipelines.detection.devices import choose_device
 from pipelines.inference.checkpoint import Checkpoint
@@ -112,10 +112,7 @@ def _stored(text: str) -> tuple[Side, dict[str, Any]]:
     path += _ENDING[:-1]
     if not Path(path).is_file():
         raise WebbodyError(f"{path}: there is no such feature file; `webbody embed` makes one.")
-    try:
-        row, info = read_feature(path, key)
-    except BadFeatures as error:
-        raise WebbodyError(f"{error}.") from error
+    row, info = read_feature(path, key)
     return Side(text, row.feature, row.visible, row.whole), info
 
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from model.features.extract import Extractor
-from model.features.feature_file import BadFeatures
 from model.features.resumable import Made, OtherFeatures, Part, make_features
 from model.features.samples import Sample, read_shard
-from model.shard_samples import BadShard
 from pipelines.detection import families
 from pipelines.detection.devices import choose_device
 from pipelines.inference.checkpoint import Checkpoint
@@ -19,7 +17,7 @@ from pipelines.inference.pictures import read_pictures
 from pipelines.inference.sources import Found, find_sources
 from webbody import __version__, models
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError
+from webbody.errors import WebbodyError, telling
 from webbody.model_table import KEYPOINTS, PERSONS
 from webbody.storage import Folder
 
@@ -98,12 +96,6 @@ def embed(
             f"{out}: what is there was made with {what or 'something else'}; give --replace to "
             "start over, or another --out."
         ) from error
-    except BadShard as error:
-        raise WebbodyError(
-            f"{error}; what is committed is kept: mend the shard, or leave it out."
-        ) from error
-    except BadFeatures as error:
-        raise WebbodyError(f"{out}: {error}.") from error
 
 
 def lazy_finder(
@@ -174,11 +166,12 @@ def _parts(found: Found, size: int, config: BuildConfig, whole: bool) -> list[Pa
 
 def _shard(folder: Folder, path: str, size: int) -> Iterator[Sample]:
     source = f"{folder.url}/{path}"
-    try:
-        with folder.open(path) as file:
-            yield from read_shard(file, source, size)
-    except OSError as error:
-        raise BadShard(f"{source} cannot be read ({error.strerror or error})") from error
+    with telling(after="; what is committed is kept: mend the shard, or leave it out"):
+        try:
+            with folder.open(path) as file:
+                yield from read_shard(file, source, size)
+        except OSError as error:
+            raise WebbodyError(f"{source} cannot be read ({error.strerror or error})") from error
 
 
 def _name(*described: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from model.shard_index import folder_of_shards, read_index
-from model.shard_samples import BadShard
 from webbody.errors import WebbodyError
 from webbody.folder_walk import BROKEN, FolderWalk, state_of
 from webbody.images import SUFFIXES
@@ -101,10 +100,7 @@ def _indexed(folder: Folder, inside: str, shard: str = "") -> dict[str, str] | N
     Raises WebbodyError where they are of a build that is not finished, or not as it made them.
     """
     where = folder.path(inside)
-    try:
-        index = read_index(folder.fs, where, shard)
-    except BadShard as error:
-        raise WebbodyError(f"{error}.") from error
+    index = read_index(folder.fs, where, shard)
     if index is None:
         return None
     out = {}

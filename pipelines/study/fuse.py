@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.fusion import How, evaluate_fused
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
@@ -19,7 +18,7 @@ from pipelines.evaluate.tasks.figure import Figure
 from pipelines.evaluate.tasks.retrieval import Retrieval, figure_of
 from pipelines.study.figures import Point, points
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError
+from webbody.errors import WebbodyError, telling
 
 
 def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> list[Point]:
@@ -36,7 +35,7 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
             "Scores are fused of two files of features or more: give --features twice."
         )
     device = choose_device(config.resources.device)
-    try:
+    with telling(f"{name}: "):
         found = [features.read(file, task.images, name) for file in files]
         present_N = np.any([held.present_N for held in found], 0)
         filled = [_filled(held, present_N) for held in found]
@@ -49,8 +48,6 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
         for how in get_args(How):
             for figure in _fused(task, sets, how):
                 out += points("fusion", model, how, name, figure)
-    except EvaluationError as error:
-        raise WebbodyError(f"{name}: {error}.") from error
     return out
 
 

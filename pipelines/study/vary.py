@@ -7,10 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.studies.study import Study
-from model.features.feature_file import BadFeatures
-from model.shard_samples import BadShard
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models.embedder import Embedder
@@ -21,7 +18,7 @@ from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.study.figures import Point, averages, points
 from pipelines.study.variations import VARIATIONS, Variation
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError
+from webbody.errors import WebbodyError, telling
 
 
 def vary(
@@ -56,7 +53,7 @@ def vary(
         )
         found: list[Point] = []
         for one, task in zip(wanted, tasks, strict=True):
-            try:
+            with telling(f"{one.name}: "):
                 name = f"{one.name}-{study}"
                 held = features_of(
                     name, task, varied, config, cache, batch=batch, progress=progress
@@ -66,8 +63,6 @@ def vary(
                 for condition, own in _conditions(variation, model, task, held, config):
                     for figure in task.figures(own):
                         found += points(study, embedder.path, condition, one.name, figure)
-            except (EvaluationError, BadShard, BadFeatures) as error:
-                raise WebbodyError(f"{one.name}: {error}.") from error
             done(out + found)
         out += found + averages(found)
         done(out)

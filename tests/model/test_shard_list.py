@@ -7,8 +7,8 @@ import fsspec
 import pytest
 
 from model.shard_list import list_shards
-from model.shard_samples import BadShard
 from tests.model.training.small_shards import members, write_shards
+from webbody.errors import WebbodyError
 
 
 def names(datasets, split="train"):
@@ -31,7 +31,7 @@ def test_an_index_gives_the_shards_of_one_split(tmp_path):
     (tmp_path / "index.json").write_text(json.dumps({"splits": listed}))
     for split, numbers in splits.items():
         assert names([str(tmp_path)], split) == [(0, f"train-{i:03}.tar") for i in numbers]
-    with pytest.raises(BadShard, match="no shards of the split 'validation'"):
+    with pytest.raises(WebbodyError, match="no shards of the split 'validation'"):
         list_shards([str(tmp_path)], "validation")
 
 
@@ -130,5 +130,5 @@ def test_what_names_no_shards_is_told(tmp_path, dataset, told):
     (tmp_path / "broken/index.json").write_text("{}")
     shards = {"train": {"shards": [{"name": "train-7.tar"}]}}
     (tmp_path / "gone/index.json").write_text(json.dumps({"splits": shards}))
-    with pytest.raises(BadShard, match=told):
+    with pytest.raises(WebbodyError, match=told):
         list_shards([f"{tmp_path}/{dataset}"])

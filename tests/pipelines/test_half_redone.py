@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.shard_list import list_shards
-from model.shard_samples import BadShard
 from pipelines.build import Run, build
 from pipelines.diagnostics.ending import read_ending
 from pipelines.engine.build_files import BuildFiles
@@ -39,7 +38,7 @@ def crops(out, shards):
 
 def refused(out):
     for source in (out, out / "pack", out / "pack/train-*.tar"):
-        with pytest.raises(BadShard, match=f"run `webbody build --manifest .* --out {out}`"):
+        with pytest.raises(WebbodyError, match=f"run `webbody build --manifest .* --out {out}`"):
             list_shards([str(source)])
     with pytest.raises(WebbodyError, match="is not finished"):
         find_sources([str(out)])

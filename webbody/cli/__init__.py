@@ -72,7 +72,7 @@ def main() -> None:
     try:
         app()
     except WebbodyError as error:
-        typer.secho(f"webbody: {plain_text(error)}", err=True, fg="red")
+        typer.secho(f"webbody: {plain_text(error.sentence)}", err=True, fg="red")
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:  # typer turns Ctrl-C into this

@@ -172,7 +172,7 @@ def _list(wanted: "Sequence[Wanted]") -> None:
             try:
                 state = f"{paths[name]}: {len(read(name, paths[name]).images):,} images"
             except WebbodyError as error:
-                state = f"NO  {error}"
+                state = f"NO  {error.sentence}"
         typer.secho(f"{name}  ({benchmark.title})", bold=True)
         typer.echo(f"    from   {benchmark.source}")
         typer.echo(f"    files  {benchmark.layout}")

@@ -12,7 +12,7 @@ from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.inference import CheckpointOption, Demo, Whole
 from webbody.cli.people import demo_models
 from webbody.config import load
-from webbody.errors import WebbodyError
+from webbody.errors import WebbodyError, telling
 from webbody.images import RGB
 from webbody.storage import Folder
 
@@ -148,14 +148,11 @@ def _photo(path: Path, finder: "Callable[[], SubjectFinder]", max_pixels: int) -
 def _sample(shard: Path, key: str, size: int) -> _Person:
     """The sample `key` of a shard that a build packed."""
     from model.features.samples import read_shard
-    from model.shard_samples import BadShard
 
     try:
-        with shard.open("rb") as file:
+        with telling(after="; give another shard"), shard.open("rb") as file:
             samples = (s for s in read_shard(file, str(shard), size) if s.key == key)
             sample = next(samples, None)
-    except BadShard as error:
-        raise WebbodyError(f"{error}; give another shard.") from error
     except OSError as error:
         raise WebbodyError(f"{shard}: cannot be read ({error.strerror or error}).") from error
     if sample is None:

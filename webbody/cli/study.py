@@ -173,13 +173,9 @@ def visibility(
 ) -> None:
     """Tell in which share of a data set's images each keypoint is visible (Table 16)."""
     from model.evaluation.visibility import keypoint_visibility
-    from model.shard_samples import BadShard
     from pipelines.study.figures import printed
 
-    try:
-        found = keypoint_visibility(sources, split)
-    except BadShard as error:
-        raise WebbodyError(f"{error}.") from error
+    found = keypoint_visibility(sources, split)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("keypoint")
     table.add_column("visible", justify="right")

@@ -92,13 +92,9 @@ def train(
 
 
 def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
-    from model.errors import TrainingError
     from model.training.estimate.dry_run import dry_run
 
-    try:
-        say("\n".join(lines(dry_run(chosen.model_dump(), say))))
-    except TrainingError as error:
-        raise WebbodyError(str(error)) from error
+    say("\n".join(lines(dry_run(chosen.model_dump(), say))))
 
 
 def _started(

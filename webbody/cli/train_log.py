@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from webbody.errors import WebbodyError
 from webbody.logs import SHOWN, run_log
 from webbody.storage import Folder
 
@@ -26,12 +25,7 @@ def train_log(
 
     Yields:
         What says and logs a sentence.
-
-    Raises:
-        WebbodyError: For a TrainingError, which is for the user to mend.
     """
-    from model.errors import TrainingError
-
     with run_log(Folder(out), TRAIN_LOG, _LOG) as begin:
 
         def say_and_log(text: str) -> None:
@@ -40,7 +34,4 @@ def train_log(
                 _LOG.info("%s", text, extra=SHOWN)
                 say(text)
 
-        try:
-            yield say_and_log
-        except TrainingError as error:
-            raise WebbodyError(str(error)) from error
+        yield say_and_log

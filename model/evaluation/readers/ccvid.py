@@ -5,9 +5,9 @@ import re
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import find_root, images_below, list_lines, whole_number
 from model.evaluation.readers.image_table import Row, image_table
+from webbody.errors import WebbodyError
 
 _LISTS = {"query.txt": "query", "gallery.txt": "gallery"}
 #: The third session's cameras are others than those of the first two.
@@ -19,7 +19,7 @@ def read_ccvid(path: str | os.PathLike[str]) -> pa.Table:
 
     A line is `session1/054_02 <tab> 054 <tab> u0_l0_s0_c0_a0`: a folder of frames, whose second
     number is the camera, the person, and the clothes. Each frame is an image; `pooling` and `clips`
-    make tracks and clips of them. Raises EvaluationError for missing folders, tracks without
+    make tracks and clips of them. Raises WebbodyError for missing folders, tracks without
     frames, and lines that are different.
     """
     root = find_root(path, list(_LISTS), "CCVID")
@@ -29,9 +29,7 @@ def read_ccvid(path: str | os.PathLike[str]) -> pa.Table:
         for folder, person, clothes in (line[:3] for line in list_lines(root, name, 3)):
             match = re.fullmatch(r"(session\d+)/\d+_(\d+)", folder)
             if match is None:
-                raise EvaluationError(
-                    f"{root / name}: {folder} is no track such as session1/054_02"
-                )
+                raise WebbodyError(f"{root / name}: {folder} is no track such as session1/054_02")
             number = whole_number(person, str(root / name))
             camera = int(match[2]) + _OTHER_CAMERAS.get(match[1], 0)
             rows += [

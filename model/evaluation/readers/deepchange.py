@@ -5,9 +5,9 @@ import re
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
 from model.evaluation.readers.image_table import Row, image_table
+from webbody.errors import WebbodyError
 
 _PARTS = {"test-set-query": "query", "test-set-gallery": "gallery"}
 
@@ -17,7 +17,7 @@ def read_deepchange(path: str | os.PathLike[str]) -> pa.Table:
 
     A line is `P4_C1_20201121_1525_1_8631.jpg,4`: person, camera, day, hour, two more numbers, and
     the tracklet. As in the authors' scripts the tracklet serves as camera, so that another
-    tracklet of the same camera counts as a match, and the day as clothes. Raises EvaluationError
+    tracklet of the same camera counts as a match, and the day as clothes. Raises WebbodyError
     for missing files and lines that are different.
     """
     lists = [f"{part}-bbox.txt" for part in _PARTS]
@@ -27,7 +27,7 @@ def read_deepchange(path: str | os.PathLike[str]) -> pa.Table:
         for image, tracklet in (line[:2] for line in list_lines(root, name, 2, ",")):
             match = re.match(r"P(\d+)_C\d+_(\d+)_", image)
             if match is None:
-                raise EvaluationError(
+                raise WebbodyError(
                     f"{root / name}: {image} is not named as it should be, such as "
                     "P4_C1_20201121_1525_1_8631.jpg"
                 )

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from model.evaluation.errors import EvaluationError
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk
 from webbody.list_text import text_lines
@@ -14,11 +13,11 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
     """The folder that holds all the files and folders `needed`: `path`, or one below it.
 
     `inside` is what the data set unpacks to, such as `prcc/rgb/test`; `path` may be any folder
-    from the one around it down. Raises EvaluationError where nothing is found.
+    from the one around it down. Raises WebbodyError where nothing is found.
     """
     given = Path(path)
     if not given.is_dir():
-        raise EvaluationError(f"{given}: there is no such folder")
+        raise WebbodyError(f"{given}: there is no such folder")
     folders = PurePath(inside).parts
     for depth in range(len(folders) + 1):
         root = given.joinpath(*folders[depth:])
@@ -26,7 +25,7 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
             return root
     missing = [name for name in needed if not (given / name).exists()]
     also = f" (or in {inside} below it)" if inside else ""
-    raise EvaluationError(
+    raise WebbodyError(
         f"{given}: {', '.join(missing)} should be here{also}; give the folder as it was unpacked"
     )
 
@@ -34,63 +33,57 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
 def images_below(root: Path, folder: str, ending: str) -> list[str]:
     """Paths below root/folder of the files that end so, at any depth, sorted; no hidden ones.
 
-    Links are followed (`webbody.folder_walk`). Raises EvaluationError where there are none, or a
+    Links are followed (`webbody.folder_walk`). Raises WebbodyError where there are none, or a
     link to one leads nowhere.
     """
     top = root / folder
     walk = FolderWalk(top)
-    try:
-        files = [file.path for file in walk] if top.exists() else []
-    except WebbodyError as error:
-        raise EvaluationError(str(error).rstrip(".")) from error
+    files = [file.path for file in walk] if top.exists() else []
     found = [path for path in files if path.lower().endswith(ending)]
     broken = [path for path in walk.broken if path.lower().endswith(ending)]
     if broken:
-        raise EvaluationError(f"{top}: {broken[0]} is a link that leads nowhere")
+        raise WebbodyError(f"{top}: {broken[0]} is a link that leads nowhere")
     if not found:
-        raise EvaluationError(f"{top}: there are no {ending} images here")
+        raise WebbodyError(f"{top}: there are no {ending} images here")
     return sorted(found)
 
 
 def list_lines(root: Path, name: str, fields: int, separator: str | None = None) -> list[list[str]]:
     """The fields of the lines of a list, blank lines left out; without a separator, of white space.
 
-    Raises EvaluationError for an empty list, lines with fewer fields, and text that is no UTF-8.
+    Raises WebbodyError for an empty list, lines with fewer fields, and text that is no UTF-8.
     """
     lines = []
-    try:
-        text = text_lines((root / name).read_bytes(), str(root / name))
-    except WebbodyError as error:
-        raise EvaluationError(str(error).rstrip(".")) from error
+    text = text_lines((root / name).read_bytes(), str(root / name))
     for number, line in enumerate(text, 1):
         parts = [part.strip() for part in line.split(separator)]
         if not any(parts):
             continue
         if len(parts) < fields:
-            raise EvaluationError(
+            raise WebbodyError(
                 f"{root / name}: line {number} is {line.strip()!r}, which has not the {fields} "
                 "fields that it should have"
             )
         lines.append(parts)
     if not lines:
-        raise EvaluationError(f"{root / name}: the list is empty")
+        raise WebbodyError(f"{root / name}: the list is empty")
     return lines
 
 
 def check_there(root: Path, images: Iterable[str], named_in: str) -> None:
-    """Raises EvaluationError where images that a list names are not below the folder."""
+    """Raises WebbodyError where images that a list names are not below the folder."""
     images = list(images)
     missing = [image for image in images if not (root / image).is_file()]
     if missing:
-        raise EvaluationError(
+        raise WebbodyError(
             f"{root}: {len(missing)} of {len(images)} images that {named_in} names are missing, "
             f"the first is {missing[0]}"
         )
 
 
 def whole_number(text: str, where: str) -> int:
-    """The number that a field of a list is; raises EvaluationError where it is none."""
+    """The number that a field of a list is; raises WebbodyError where it is none."""
     try:
         return int(text)
     except ValueError:
-        raise EvaluationError(f"{where}: {text!r} should be a whole number") from None
+        raise WebbodyError(f"{where}: {text!r} should be a whole number") from None

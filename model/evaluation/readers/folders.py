@@ -12,9 +12,9 @@ from pathlib import PurePath
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import find_root, images_below
 from model.evaluation.readers.image_table import Row, image_table
+from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ _NOT_USED = -1
 def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
     """The images of a data set with this layout, part by part, sorted by name (`image_table`).
 
-    Raises EvaluationError for missing folders and for images that are not named as they should be.
+    Raises WebbodyError for missing folders and for images that are not named as they should be.
     """
     root = find_root(path, [part.folder for part in layout.parts], layout.inside)
     pattern, ending = re.compile(layout.pattern), PurePath(layout.example).suffix
@@ -116,7 +116,7 @@ def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
         for name in images_below(root, part.folder, ending):
             match = pattern.match(name)
             if match is None and part.person is None:
-                raise EvaluationError(
+                raise WebbodyError(
                     f"{root / part.folder}: {name} is not named as it should be, such as "
                     f"{layout.example}; is this another data set?"
                 )

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import find_root
 from model.evaluation.readers.ijb_search import read_search, search_lists
+from webbody.errors import WebbodyError
 
 _LANDMARKS = [f"{axis}{point}" for point in range(5) for axis in "xy"]
 
@@ -39,13 +39,13 @@ class Ijb:
 def read_ijb(path: str | os.PathLike[str]) -> Ijb:
     """IJB-B or IJB-C as insightface distributes it: folders `loose_crop` and `meta`.
 
-    Raises EvaluationError where a list is missing, is written in another way, disagrees with
+    Raises WebbodyError where a list is missing, is written in another way, disagrees with
     another, or names a template without images. The lists of one-against-many may be missing.
     """
     root = find_root(path, ["loose_crop", "meta"])
     name = next((n for n in ("ijbb", "ijbc") if list((root / "meta").glob(f"{n}_*"))), None)
     if name is None:
-        raise EvaluationError(f"{root / 'meta'}: there are no lists ijbb_*.txt or ijbc_*.txt here")
+        raise WebbodyError(f"{root / 'meta'}: there are no lists ijbb_*.txt or ijbc_*.txt here")
     faces = _read(
         root / "meta" / f"{name}_name_5pts_score.txt",
         {"image": pa.string(), **dict.fromkeys([*_LANDMARKS, "score"], pa.float32())},
@@ -55,7 +55,7 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
         {"image": pa.string(), "template": pa.int64(), "media": pa.int64()},
     )
     if faces["image"] != numbers["image"]:
-        raise EvaluationError(
+        raise WebbodyError(
             f"{root / 'meta'}: {name}_name_5pts_score.txt and {name}_face_tid_mid.txt name "
             "different images, or in another order"
         )
@@ -65,7 +65,7 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
     templates = numbers["template"].to_numpy()
     unknown = np.setdiff1d([first, second], templates)
     if len(unknown):
-        raise EvaluationError(f"{pair_path}: template {unknown[0]} has no images")
+        raise WebbodyError(f"{pair_path}: template {unknown[0]} has no images")
     points = np.stack([faces[column].to_numpy() for column in _LANDMARKS], 1)
     images = pa.table(
         {
@@ -85,7 +85,7 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
 def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
     """A list of fields separated by spaces."""
     if not path.is_file():
-        raise EvaluationError(f"{path}: there is no such file")
+        raise WebbodyError(f"{path}: there is no such file")
     try:
         table = pa.csv.read_csv(
             path,
@@ -95,7 +95,7 @@ def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         reason = str(error).splitlines()[0]
-        raise EvaluationError(
+        raise WebbodyError(
             f"{path}: its lines should be {' '.join(columns)}, separated by spaces ({reason})"
         ) from error
     return table.combine_chunks()

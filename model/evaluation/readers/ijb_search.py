@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from model.evaluation.errors import EvaluationError
+from webbody.errors import WebbodyError
 
 #: How the halves of the gallery are called in names of files.
 _HALVES = {"ijbb": ("S1", "S2"), "ijbc": ("G1", "G2")}
@@ -29,7 +29,7 @@ def read_search(lists: Mapping[str, Path], known: NDArray[np.int64]) -> pa.Table
     """Templates and roles (`SCHEMA`); known: the templates that have images.
 
     A list has a line of heading, then TEMPLATE,SUBJECT and any further fields. Raises
-    EvaluationError for another kind of list, a template without images, and one of two people.
+    WebbodyError for another kind of list, a template without images, and one of two people.
     """
     rows = [_read(path) for path in lists.values()]
     template_N, person_N = (
@@ -46,7 +46,7 @@ def read_search(lists: Mapping[str, Path], known: NDArray[np.int64]) -> pa.Table
         if wrong_N.any():
             row = int(wrong_N.argmax())
             wrong = told.format(template_N[row], person_N[row], other_N[row])
-            raise EvaluationError(f"{lists[str(role_N[row])]}: line {line_N[row]}: {wrong}")
+            raise WebbodyError(f"{lists[str(role_N[row])]}: line {line_N[row]}: {wrong}")
     table = pa.table([template_N, person_N, pa.array(role_N, pa.string())], schema=SCHEMA)
     return table.group_by(SCHEMA.names, use_threads=False).aggregate([]).select(SCHEMA.names)
 
@@ -56,7 +56,7 @@ def _read(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         fields = file.readline().split(",")[:2]
     if all(field.strip().isdigit() for field in fields):
-        raise EvaluationError(f"{path}: line 1 should be a heading, and it is {','.join(fields)}")
+        raise WebbodyError(f"{path}: line 1 should be a heading, and it is {','.join(fields)}")
     try:
         # With threads, errors do not say which row is wrong.
         table = pa.csv.read_csv(
@@ -72,7 +72,7 @@ def _read(path: Path) -> pa.Table:
         )
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EvaluationError(
+        raise WebbodyError(
             f"{path}: after a line of heading, its lines should be a template, a subject and any "
             f"further fields, separated by commas ({reason})"
         ) from error

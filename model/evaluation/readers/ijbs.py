@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import find_root, images_below, list_lines, whole_number
+from webbody.errors import WebbodyError
 
 _METADATA = "cs6_metadata.csv"
 #: Lists of videos and pictures whose people are probes.
@@ -41,7 +41,7 @@ def read_ijbs(path: str | os.PathLike[str]) -> pa.Table:
     without crops has one row without an image: its feature is zeros, and nobody finds it.
 
     The folder holds the protocols' `cs6_metadata.csv`, probe lists and `galleries`, and the crops
-    `crops/PERSON/videos_VIDEO_FRAME.jpg` and `crops/PERSON/img_NUMBER.jpg`. Raises EvaluationError
+    `crops/PERSON/videos_VIDEO_FRAME.jpg` and `crops/PERSON/img_NUMBER.jpg`. Raises WebbodyError
     for missing files and for lists that are written in another way.
     """
     root = find_root(path, [_METADATA, *_PROBES.values(), *_GALLERIES.values(), "crops"])
@@ -67,7 +67,7 @@ def _templates(root: Path) -> Iterator[tuple[int, list[str], str]]:
     for role, name in _PROBES.items():
         for (source,) in list_lines(root, name, 1)[1:]:
             if source not in people:
-                raise EvaluationError(f"{root / name}: {source} is not in {_METADATA}")
+                raise WebbodyError(f"{root / name}: {source} is not in {_METADATA}")
             # Of a still picture the official code takes the first person only.
             for person in people[source] if source.startswith("videos") else people[source][:1]:
                 yield person, [source], role

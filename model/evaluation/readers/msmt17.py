@@ -4,9 +4,9 @@ import os
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
 from model.evaluation.readers.image_table import Row, image_table
+from webbody.errors import WebbodyError
 
 _LISTS = {"list_query.txt": "query", "list_gallery.txt": "gallery"}
 
@@ -15,7 +15,7 @@ def read_msmt17(path: str | os.PathLike[str]) -> pa.Table:
     """The images in the order of the lists (`image_table`).
 
     A line is `0000/0000_069_10_0303morning_0039_5.jpg 0`: a path below `test`, whose base name's
-    third field is the camera, and the person. Raises EvaluationError for missing files and lines
+    third field is the camera, and the person. Raises WebbodyError for missing files and lines
     that are different.
     """
     root = find_root(path, ["test", *_LISTS], "MSMT17_V1")
@@ -24,7 +24,7 @@ def read_msmt17(path: str | os.PathLike[str]) -> pa.Table:
         for image, person in (line[:2] for line in list_lines(root, name, 2)):
             fields = image.rpartition("/")[2].split("_")
             if len(fields) < 4:
-                raise EvaluationError(
+                raise WebbodyError(
                     f"{root / name}: {image} is not named as it should be, such as "
                     "0000/0000_069_10_0303morning_0039_5.jpg"
                 )

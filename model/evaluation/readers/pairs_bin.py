@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.errors import EvaluationError
+from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,26 @@ def read_pairs(path: str | os.PathLike[str]) -> Pairs:
     """The pairs of a `.bin` file: a pickled tuple of encoded images and of booleans.
 
     Nothing but lists, tuples, bytes and numbers is unpickled, so that no code of the file's is run.
-    Raises EvaluationError where it is missing, damaged, or holds anything else.
+    Raises WebbodyError where it is missing, damaged, or holds anything else.
     """
     path = Path(path)
     if not path.is_file():
-        raise EvaluationError(f"{path}: there is no such file")
+        raise WebbodyError(f"{path}: there is no such file")
     try:
         with path.open("rb") as file:
             held = _PlainUnpickler(file, encoding="bytes").load()
     # A damaged pickle raises nearly anything.
     except Exception as error:
-        raise EvaluationError(f"{path} is no .bin file of pairs: {error}") from error
+        raise WebbodyError(f"{path} is no .bin file of pairs: {error}") from error
     is_two = isinstance(held, tuple | list) and len(held) == 2
     if not is_two or not all(isinstance(part, tuple | list) for part in held):
-        raise EvaluationError(f"{path} holds no list of images and list of booleans")
+        raise WebbodyError(f"{path} holds no list of images and list of booleans")
     images, same = held
     are_bytes = all(isinstance(image, bytes) for image in images)
     if not are_bytes or not all(isinstance(one, int) and one in (0, 1) for one in same):
-        raise EvaluationError(f"{path} holds something else than encoded images and booleans")
+        raise WebbodyError(f"{path} holds something else than encoded images and booleans")
     if not images or len(images) != 2 * len(same):
-        raise EvaluationError(f"{path} holds {len(images)} images for {len(same)} pairs")
+        raise WebbodyError(f"{path} holds {len(images)} images for {len(same)} pairs")
     return Pairs(list(images), np.array(same, bool))
 
 

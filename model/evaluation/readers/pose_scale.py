@@ -16,8 +16,8 @@ def read_pose_scale(path: str | os.PathLike[str]) -> pa.Table:
     """The samples of the shards `full-*.tar` (queries) and `close-*.tar` of a folder.
 
     `image_table` with images `SHARD/KEY`. `webbody.demo.pose_scale` writes such folders, of people
-    whom no training has seen. Raises BadShard where there are no such shards or one is damaged, and
-    EvaluationError for samples without a person.
+    whom no training has seen. Raises WebbodyError where there are no such shards, for a damaged
+    one, and for samples without a person.
     """
     rows = []
     for part, role in _PARTS.items():

@@ -24,8 +24,8 @@ def read_webbody_test(path: str | os.PathLike[str]) -> pa.Table:
     """The samples of the shards that a build's index lists as test (or of a folder of shards).
 
     `image_table` with images `SHARD/KEY`, shards as `list_shards` names them, sorted within a
-    person's role. Raises BadShard where there are no shards or one is damaged, and
-    EvaluationError for samples without a person.
+    person's role. Raises WebbodyError where there are no shards, for a damaged one, and
+    for samples without a person.
     """
     shards = list_shards([os.fspath(path)], "test")
     people = keys_of_people(shard.url for shard in shards)

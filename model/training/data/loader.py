@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from model.shard_samples import BadShard
 from model.training.data.decoding import Done, PictureReader, Wanted, decode_files, shared_buffers
 from model.training.data.order import Order, share
 from model.training.data.table import Table
 from model.training.steps.plan import Step
 from model.training.steps.trainer import Samples
+from webbody.errors import WebbodyError
 
 #: Batches that each process prepares ahead.
 _AHEAD = 2
@@ -37,7 +37,7 @@ class Loader:
     ranks together on their number; CUDA decodes to slightly other pixels.
 
     An unreadable picture is replaced by the next readable sample of the table and counted. Raises
-    BadShard where more than the share `unreadable` of what was read, and more than a few, are.
+    WebbodyError where more than the share `unreadable` of what was read, and more than a few, are.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Loader:
         count = self.unreadable.total()
         if count > max(_FEW, self._limit * self.read):
             shard, worst = self.unreadable.most_common(1)[0]
-            raise BadShard(
+            raise WebbodyError(
                 f"{count:,} of {self.read:,} pictures could not be read, more than "
                 f"{self._limit:.1%}; {worst:,} of them in {shard} (the last: {reason.strip()})"
             )

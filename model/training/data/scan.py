@@ -9,8 +9,9 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from model.shard_samples import BadShard, describe, on_square
+from model.shard_samples import describe, on_square
 from model.shard_samples import read_samples as read_members
+from webbody.errors import WebbodyError
 from webbody.images import MAX_PIXELS, ImageError, probe
 from webbody.skeleton import COUNT
 
@@ -32,16 +33,16 @@ _SHARDS_PER_PROCESS = 8
 
 
 def scan_shard(url: str) -> pa.Table:
-    """The samples of a shard in its order, as in SCHEMA; raises BadShard."""
+    """The samples of a shard in its order, as in SCHEMA; raises WebbodyError."""
     rows, points = [], []
     try:
         with fsspec.open(url, "rb") as file:
             for members in read_members(file, url):
                 found = describe(members)
                 if found.person is None or abs(found.person) >= 1 << 63:
-                    raise BadShard(f"{url}: {members.key} has no person's number in a .cls")
+                    raise WebbodyError(f"{url}: {members.key} has no person's number in a .cls")
                 if not np.isfinite(found.keypoints).all():
-                    raise BadShard(f"{url}: {members.key} has keypoints that are no numbers")
+                    raise WebbodyError(f"{url}: {members.key} has keypoints that are no numbers")
                 width, height, plain = _header(found.picture)
                 row = (found.offset, len(found.picture), width, height, int(plain), found.person)
                 rows.append(row)
@@ -49,7 +50,7 @@ def scan_shard(url: str) -> pa.Table:
                 shown = found.keypoints if width else np.zeros_like(found.keypoints)
                 points.append(on_square(shown, width or 1, height or 1))
     except OSError as error:
-        raise BadShard(f"{url} cannot be read: {error}") from error
+        raise WebbodyError(f"{url} cannot be read: {error}") from error
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, SCHEMA.types[i]) for i, column in enumerate(columns)]
     keypoints = pa.array(np.concatenate(points).ravel())

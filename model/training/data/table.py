@@ -92,7 +92,7 @@ def read_table(
     Every shard is read once. With a `cache` folder the result is kept in a file there and read
     from it as long as the shards have the same paths, sizes and times; it is mapped into memory,
     so that processes of a machine share it. `tell` is called after each shard that is read.
-    Raises BadShard, which names the shard and the key.
+    Raises WebbodyError, which names the shard and the key.
     """
     shards = list_shards(datasets, split)
     names = [shard.url for shard in shards]

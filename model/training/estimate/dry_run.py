@@ -60,7 +60,7 @@ def dry_run(settings: Mapping[str, Any], say: Say) -> Estimate:
     """Puts a run together, as `start` does, and tries a few steps on made-up images.
 
     Every rank calls it. Writes nothing but the cache in `out`, if there is one. Raises
-    TrainingError.
+    WebbodyError.
     """
     with on_device(settings) as device:
         return _estimate(assemble(settings, device, say), settings)

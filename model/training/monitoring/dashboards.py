@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from model.errors import TrainingError
 from model.training.monitoring.metric_log import Dashboard
+from webbody.errors import WebbodyError
 
 
 def open_dashboards(
@@ -15,7 +15,7 @@ def open_dashboards(
 ) -> list[Dashboard]:
     """TensorBoard, and Weights & Biases where there is a `project`: those that are installed.
 
-    begin: steps that were done before. Says what cannot be shown. Raises TrainingError where
+    begin: steps that were done before. Says what cannot be shown. Raises WebbodyError where
     Weights & Biases refuses.
     """
     missing, opened = [], list[Dashboard]()
@@ -72,7 +72,7 @@ class WeightsAndBiases:
                 config=dict(settings),
             )
         except wandb.errors.Error as error:
-            raise TrainingError(
+            raise WebbodyError(
                 f"Weights & Biases cannot be used ({error}): log in, or leave out resources.wandb"
             ) from error
 

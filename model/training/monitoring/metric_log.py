@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from model.errors import TrainingError
 from model.training.monitoring.curves import draw
 from model.training.monitoring.progress import Progress
 from model.training.monitoring.validator import Score
+from webbody.errors import WebbodyError
 
 LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
 #: Names of metrics in older logs.
@@ -127,7 +127,7 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TrainingError(
+        raise WebbodyError(
             f"{path}: the figures could not be written ({error}); make room and run the same "
             "command again to go on from the newest checkpoint"
         ) from error

@@ -14,7 +14,6 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.errors import TrainingError
 from model.evaluation.ranking import Images, evaluate
 from model.features.extract import Extractor
 from model.features.samples import Sample
@@ -24,6 +23,7 @@ from model.sapiensid.sapiensid import SapiensID
 from model.training.data.decoding import PictureReader, Wanted
 from model.training.data.order import share
 from model.training.data.table import Table
+from webbody.errors import WebbodyError
 
 #: Threads of a rank that decode; what they do holds no lock of Python's.
 _THREADS = min(4, os.cpu_count() or 1)
@@ -59,16 +59,16 @@ def held_out(
     """The images of sources (see `list_shards`), which `read` reads.
 
     A source of queries shows the people of the gallery's source at its place. Without any, every
-    image of the gallery is a query against all the others. Raises TrainingError where no query can
+    image of the gallery is a query against all the others. Raises WebbodyError where no query can
     find anything.
     """
     if queries and len(queries) != len(gallery):
-        raise TrainingError(
+        raise WebbodyError(
             f"validation.queries: {len(queries)} sources do not belong to the {len(gallery)} of "
             "validation.gallery; give one for each of them, or none"
         )
     if both := set(queries) & set(gallery):
-        raise TrainingError(
+        raise WebbodyError(
             f"validation.queries: {min(both)} is the gallery too; leave the queries away to search "
             "each image among the others"
         )
@@ -79,7 +79,7 @@ def held_out(
     _, person_N = np.unique(people, axis=0, return_inverse=True)
     images_of = np.bincount(person_N[gallery_N], minlength=int(person_N.max()) + 1)
     if not (images_of[person_N[query_N]] > (0 if queries else 1)).any():
-        raise TrainingError(
+        raise WebbodyError(
             f"validation.gallery: {', '.join(gallery)} holds no other image of any query's person"
         )
     return HeldOut(table, person_N.ravel(), query_N, gallery_N)

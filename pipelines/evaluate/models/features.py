@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures, info_of
 from model.features.resumable import Part, make_features
@@ -24,6 +23,7 @@ from pipelines.evaluate.models.embedder import Embedder
 from pipelines.inference.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 #: Says of a file that its model uses no keypoints.
@@ -100,7 +100,7 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
     """The features of images, from a Parquet file of a row for each.
 
     Columns `feature`, a list of numbers or null, and `key` or `image`, an image's path in the data
-    set. Rows of other images are passed over. Raises EvaluationError for another kind of file,
+    set. Rows of other images are passed over. Raises WebbodyError for another kind of file,
     images that have no row or several, and features of different sizes.
     """
     try:
@@ -109,25 +109,25 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
             names = columns.names
             key = next((name for name in ("key", "image") if name in names), "")
             if not key or "feature" not in names:
-                raise EvaluationError(
+                raise WebbodyError(
                     f"{path}: features are in the columns key and feature, and it has {names}"
                 )
             visible = _shows_visible(columns)
             table = pq.read_table(file, columns=[key, "feature", *["visible"] * visible])
     except (OSError, pa.ArrowInvalid) as error:
-        raise EvaluationError(f"{path}: cannot be read as Parquet ({error})") from error
+        raise WebbodyError(f"{path}: cannot be read as Parquet ({error})") from error
     wanted = pa.array(images, pa.string())
     keys = table[key].combine_chunks().cast(pa.string())
     row_N = pc.index_in(wanted, keys)
     if row_N.null_count:
         first = images[row_N.is_null().index(True).as_py()]
-        raise EvaluationError(
+        raise WebbodyError(
             f"{path}: {row_N.null_count:,} of {len(images):,} images of {data_set} have no row "
             f"here, the first is {first}; give features of this data set, with such keys"
         )
     row_N = row_N.to_numpy()
     if pc.sum(pc.is_in(keys, wanted)).as_py() > len(pc.unique(wanted)):
-        raise EvaluationError(f"{path}: some images of {data_set} have several rows here")
+        raise WebbodyError(f"{path}: some images of {data_set} have several rows here")
     column = table["feature"].combine_chunks()
     held = _rows(path, column, row_N)
     if not visible:
@@ -135,7 +135,7 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
     seen = table["visible"].combine_chunks().take(pa.array(row_N[held.present_N]))
     blind = pc.sum(pc.equal(seen, 0)).as_py() or 0
     if blind == len(seen):
-        raise EvaluationError(
+        raise WebbodyError(
             f"{path}: no keypoint is visible in any of {len(seen):,} images, so their features are "
             "all alike; look at keypoints.model, keypoints.beta and keypoints.min_score, "
             "and at some images with `webbody show`"
@@ -155,16 +155,16 @@ def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     present_N = valid[row_N]
     if not present_N.any():
-        raise EvaluationError(f"{path}: no image has a feature")
+        raise WebbodyError(f"{path}: no image has a feature")
     try:
         sizes = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
         # Nulls are not in the values.
         values = column.drop_null().flatten().to_numpy(zero_copy_only=False)
     # A column of no lists at all is one that Arrow has not implemented this for.
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise EvaluationError(f"{path}: its features are no lists of numbers") from error
+        raise WebbodyError(f"{path}: its features are no lists of numbers") from error
     if len(sizes) != 1 or values.dtype.kind != "f":
-        raise EvaluationError(
+        raise WebbodyError(
             f"{path}: features are lists of floating numbers of one size, not of {values.dtype} "
             f"in {len(sizes)} sizes"
         )

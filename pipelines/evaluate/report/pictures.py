@@ -7,8 +7,9 @@ from pathlib import Path
 
 import fsspec
 
-from model.shard_samples import PICTURES, BadShard, describe, read_samples
+from model.shard_samples import PICTURES, describe, read_samples
 from pipelines.evaluate.images.parts import shard_and_key
+from webbody.errors import WebbodyError
 
 
 def read_pictures(root: str, images: Iterable[str]) -> dict[str, bytes]:
@@ -24,7 +25,7 @@ def read_pictures(root: str, images: Iterable[str]) -> dict[str, bytes]:
         wanted[shard][key] = image
     out: dict[str, bytes] = {}
     for shard, keys in wanted.items():
-        with suppress(OSError, BadShard), fsspec.open(shard, "rb") as file:
+        with suppress(OSError, WebbodyError), fsspec.open(shard, "rb") as file:
             for members in read_samples(file, shard):
                 if members.key in keys and any(ending in members.data for ending in PICTURES):
                     out[keys[members.key]] = describe(members).picture

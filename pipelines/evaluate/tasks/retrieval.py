@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.ranking import Ranking, evaluate
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
@@ -17,6 +16,7 @@ from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Figure, cmc_curve
 from pipelines.evaluate.tasks.labelled import Labelled
 from pipelines.evaluate.tasks.ranked import chosen, rank
+from webbody.errors import WebbodyError
 
 RANKS = (1, 5, 10, 20)
 _NO_MATCH = "no query has a match in the gallery, so that there are no figures"
@@ -89,7 +89,7 @@ class Retrieval:
                 query, gallery = items.role(figure.query), items.role("gallery")
                 for side, kept in ((figure.query, query), ("gallery", gallery)):
                     if not len(kept.name):
-                        raise EvaluationError(f"{self.path}: no image of the {side} has a feature")
+                        raise WebbodyError(f"{self.path}: no image of the {side} has a feature")
                 yield Search(name + of, figure.rule, query, gallery, of_images=not of)
 
 

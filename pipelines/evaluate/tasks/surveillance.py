@@ -42,7 +42,7 @@ class Surveillance:
 
     @classmethod
     def read(cls, name: str, path: str) -> "Surveillance":
-        """The data set of a folder; raises EvaluationError."""
+        """The data set of a folder; raises WebbodyError."""
         return cls(name, path, read_ijbs(path))
 
     @property

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.images import Images, inverse_lengths
 from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijb import Ijb, read_ijb
@@ -26,6 +25,7 @@ from pipelines.evaluate.images.subject_cache import Finding
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Curve, Figure
 from pipelines.evaluate.tasks.identification import identification
+from webbody.errors import WebbodyError
 
 #: Points of a ROC that are kept to be drawn.
 _POINTS = 400
@@ -43,13 +43,13 @@ class Templates:
 
     @classmethod
     def read(cls, name: str, path: str, *, aligned: bool) -> "Templates":
-        """The data set of a folder, or of its folder IJBB or IJBC; raises EvaluationError."""
+        """The data set of a folder, or of its folder IJBB or IJBC; raises WebbodyError."""
         wanted = name.removesuffix("_aligned")
         inside = Path(path, wanted.upper())
         root = str(inside if inside.is_dir() else path)
         ijb = read_ijb(root)
         if ijb.name != wanted:
-            raise EvaluationError(f"{root}: the lists here are those of {ijb.name}, not {wanted}")
+            raise WebbodyError(f"{root}: the lists here are those of {ijb.name}, not {wanted}")
         return cls(name, root, ijb, aligned)
 
     @property
@@ -61,7 +61,7 @@ class Templates:
         images = list(dict.fromkeys(self.images))
         missing = [image for image in images if not Path(self.path, image).is_file()]
         if missing:
-            raise EvaluationError(
+            raise WebbodyError(
                 f"{self.path}: {len(missing):,} of {len(images):,} images that its lists name are "
                 f"missing, the first is {missing[0]}"
             )

@@ -26,7 +26,7 @@ class Verification:
 
     @classmethod
     def read(cls, name: str, path: str) -> "Verification":
-        """The pairs of `path`, or of `NAME.bin` in it; raises EvaluationError."""
+        """The pairs of `path`, or of `NAME.bin` in it; raises WebbodyError."""
         file = Path(path)
         return cls(name, path, read_pairs(file / f"{name}.bin" if file.is_dir() else file))
 

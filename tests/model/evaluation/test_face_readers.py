@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.ijb import read_ijb
 from model.evaluation.readers.ijbs import read_ijbs
 from model.evaluation.readers.pairs_bin import read_pairs
+from webbody.errors import WebbodyError
 
 IMAGES = [b"\xff\xd8one", b"\xff\xd8two", b"three", b"four"]
 
@@ -40,7 +40,7 @@ class Evil:
 def test_no_object_is_unpickled(tmp_path, monkeypatch, held, protocol):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.bin").write_bytes(pickle.dumps(held, protocol))
-    with pytest.raises(EvaluationError, match=r"it holds an object of .*, which is not read"):
+    with pytest.raises(WebbodyError, match=r"it holds an object of .*, which is not read"):
         read_pairs("bad.bin")
     assert not (tmp_path / "evil").exists()
 
@@ -48,11 +48,11 @@ def test_no_object_is_unpickled(tmp_path, monkeypatch, held, protocol):
 def test_the_one_function_that_is_called_writes_bytes_alone(tmp_path):
     path = tmp_path / "bad.bin"
     path.write_bytes(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00zip\x86R.")
-    with pytest.raises(EvaluationError, match="asks for the encoding 'zip'"):
+    with pytest.raises(WebbodyError, match="asks for the encoding 'zip'"):
         read_pairs(path)
     # Sets an attribute of the function.
     path.write_bytes(b"\x80\x02c_codecs\nencode\nN}X\x01\x00\x00\x00aK\x01s\x86b.")
-    with pytest.raises(EvaluationError, match="has no attribute 'a'"):
+    with pytest.raises(WebbodyError, match="has no attribute 'a'"):
         read_pairs(path)
 
 
@@ -77,7 +77,7 @@ def test_other_files_are_told(tmp_path, content, told):
     path = tmp_path / "lfw.bin"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         read_pairs(path)
 
 
@@ -170,7 +170,7 @@ def test_a_list_of_one_against_many_may_be_missing(tmp_path):
     ],
 )
 def test_damaged_lists_of_one_against_many_are_told(tmp_path, kind, text, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         read_ijb(search(tmp_path, "ijbb", **{kind: text}))
 
 
@@ -186,12 +186,12 @@ def test_damaged_lists_of_one_against_many_are_told(tmp_path, kind, text, told):
     ],
 )
 def test_other_lists_of_ijb_are_told(tmp_path, lists, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         read_ijb(ijb(tmp_path, "ijbb", **lists))
 
 
 def test_a_folder_without_lists_of_ijb_is_told(tmp_path):
-    with pytest.raises(EvaluationError, match="no lists ijbb"):
+    with pytest.raises(WebbodyError, match="no lists ijbb"):
         read_ijb(ijb(tmp_path, "ijbd"))
 
 
@@ -245,11 +245,11 @@ def test_ijbs(tmp_path):
     ],
 )
 def test_other_lists_of_ijbs_are_told(tmp_path, name, text, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         read_ijbs(ijbs(tmp_path, **{name: text}))
 
 
 def test_missing_lists_of_ijbs_are_told(tmp_path):
     (ijbs(tmp_path) / "galleries/cs6_surveillance_to_booking_g2.csv").unlink()
-    with pytest.raises(EvaluationError, match=r"booking_g2.csv should be here"):
+    with pytest.raises(WebbodyError, match=r"booking_g2.csv should be here"):
         read_ijbs(tmp_path)

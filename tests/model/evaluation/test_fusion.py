@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.fusion import evaluate_fused
 from model.evaluation.ranking import Images, evaluate
+from webbody.errors import WebbodyError
 
 HOWS = ("max", "min-max", "mean")
 
@@ -246,7 +246,7 @@ FEWER = Images(np.ones((2, 2), np.float32), np.arange(2))
     ],
 )  # fmt: skip
 def test_what_cannot_be_fused_is_told(queries, galleries, how, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         evaluate_fused(queries, galleries, "ignore_cameras", how)
 
 

@@ -6,10 +6,10 @@ import torch
 from evaluation_golden import TOLERANCE, fuse, golden
 
 from model.evaluation.clips import cut_clips
-from model.evaluation.errors import EvaluationError
 from model.evaluation.pooling import pool_templates, pool_tracks
 from model.evaluation.ranking import Images
 from model.evaluation.tar_at_far import pair_scores
+from webbody.errors import WebbodyError
 
 #: Whether features keep their lengths, and whether they are multiplied by the detector's score.
 IJB = {
@@ -55,7 +55,7 @@ def test_a_track_is_the_mean_of_unit_features():
 )
 def test_tracks_that_cannot_be_are_told(track, told):
     frames = Images(np.ones((3, 2), np.float32), np.array([7, 7, 8]))
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         pool_tracks(frames, np.array(track))
 
 
@@ -81,12 +81,12 @@ def test_templates_without_media_are_means_of_images():
     templates, numbers = pool_templates(features, np.array([5, 5, 9]))
     assert numbers.tolist() == [5, 9]
     np.testing.assert_allclose(templates, [[0.6, 0.8], [0, 0]], atol=1e-6)
-    with pytest.raises(EvaluationError, match="1 of 3 template features are NaN"):
+    with pytest.raises(WebbodyError, match="1 of 3 template features are NaN"):
         pool_templates(np.array([[1.0], [np.nan], [1.0]]), np.zeros(3, int))
 
 
 def test_pairs_of_unknown_templates_are_told():
     templates, numbers = torch.ones(2, 1), torch.tensor([5, 9])
     assert len(pair_scores(templates, numbers, np.zeros(0, int), np.zeros(0, int))) == 0
-    with pytest.raises(EvaluationError, match="2 pairs name templates without images"):
+    with pytest.raises(WebbodyError, match="2 pairs name templates without images"):
         pair_scores(templates, numbers, np.array([5, 7, 11]), np.array([9, 9, 9]))

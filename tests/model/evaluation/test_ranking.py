@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.ranking import Images, evaluate
 from model.evaluation.similarity import exact_products
+from webbody.errors import WebbodyError
 
 RULES = ("general", "same_clothes", "cloth_changing", "ignore_cameras")
 
@@ -169,7 +169,7 @@ GOOD = Images(np.ones((3, 2), np.float32), np.arange(3), np.arange(3), np.arange
     ],
 )
 def test_what_cannot_be_ranked_is_told(q, rule, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         evaluate(Images(**{**vars(GOOD), **q}), GOOD, rule)
 
 

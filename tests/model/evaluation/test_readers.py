@@ -8,10 +8,10 @@ import pytest
 from evaluation_golden import DATA
 
 from model.evaluation.clips import frames_of_clips
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import SCHEMA
 from model.evaluation.rules import Rule
+from webbody.errors import WebbodyError
 
 CASES = json.loads((DATA / "parse_seed0.json").read_text())
 #: A folder whose name would pass for a picture's of most data sets.
@@ -125,7 +125,7 @@ def test_linked_folders_are_read(tmp_path):
     (tmp_path / "elsewhere/loop").symlink_to(root)
     assert len(DATASETS["market1501"].read(str(root))) == len(case["rows"])
     (root / "query/0005_c5s5_999999_01.jpg").symlink_to("nowhere")
-    with pytest.raises(EvaluationError, match=r"_01\.jpg is a link that leads nowhere"):
+    with pytest.raises(WebbodyError, match=r"_01\.jpg is a link that leads nowhere"):
         DATASETS["market1501"].read(str(root))
 
 
@@ -138,15 +138,15 @@ def test_lists_are_read_however_they_are_encoded(tmp_path, encoding):
         (root / name).write_bytes(text.encode(encoding))
     assert DATASETS["msmt17"].read(str(root)).equals(before)
     (root / "list_query.txt").write_bytes(b"\xe9.jpg 0\n")
-    with pytest.raises(EvaluationError, match=r"list_query\.txt, line 1: is not UTF-8 text"):
+    with pytest.raises(WebbodyError, match=r"list_query\.txt, line 1: is not UTF-8 text"):
         DATASETS["msmt17"].read(str(root))
 
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"webbody_test", "pose_scale"}))
 def test_missing_folders_are_told(tmp_path, name):
-    with pytest.raises(EvaluationError, match=r"should be here .*give the folder as it was unpack"):
+    with pytest.raises(WebbodyError, match=r"should be here .*give the folder as it was unpack"):
         DATASETS[name].read(str(tmp_path))
-    with pytest.raises(EvaluationError, match=f"{tmp_path}/none: there is no such folder"):
+    with pytest.raises(WebbodyError, match=f"{tmp_path}/none: there is no such folder"):
         DATASETS[name].read(f"{tmp_path}/none")
 
 
@@ -173,14 +173,14 @@ def test_missing_folders_are_told(tmp_path, name):
 def test_other_names_and_lists_are_told(tmp_path, name, file, text, told):
     root, _ = tree(tmp_path, name)
     (root / file).write_text(text)
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         DATASETS[name.removesuffix("_image")].read(str(root))
 
 
 def test_an_empty_folder_is_told(tmp_path):
     for part in ("query", "bounding_box_test"):
         (tmp_path / part).mkdir()
-    with pytest.raises(EvaluationError, match=r"query: there are no \.jpg images here"):
+    with pytest.raises(WebbodyError, match=r"query: there are no \.jpg images here"):
         DATASETS["market1501"].read(str(tmp_path))
 
 

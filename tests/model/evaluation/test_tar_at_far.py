@@ -7,8 +7,8 @@ from evaluation_golden import TOLERANCE, golden
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.tar_at_far import roc, tar_at_far
+from webbody.errors import WebbodyError
 
 
 @pytest.mark.parametrize("name", ["normT_detT", "normT_detF", "normF_detT"])
@@ -50,5 +50,5 @@ def test_the_nearest_vertex_may_be_above_or_below():
     ],
 )
 def test_what_has_no_roc_is_told(score, same, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         tar_at_far(np.array(score), np.array(same))

@@ -5,8 +5,8 @@ import pytest
 import torch
 from evaluation_golden import TOLERANCE, fuse, golden
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.verification import THRESHOLDS, verify
+from webbody.errors import WebbodyError
 
 
 @pytest.mark.parametrize("tensors", [False, True], ids=["numpy", "torch"])
@@ -47,5 +47,5 @@ def test_a_fold_without_negatives_counts_none_of_them():
     ],
 )
 def test_what_cannot_be_verified_is_told(features, pairs, told):
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         verify(features, np.ones(pairs, bool))

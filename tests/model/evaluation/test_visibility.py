@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.evaluation.visibility import keypoint_visibility
-from model.shard_samples import BadShard
+from webbody.errors import WebbodyError
 from webbody.shards import TarWriter
 from webbody.skeleton import NAMES
 
@@ -65,12 +65,12 @@ def test_only_the_shards_of_the_split_count(tmp_path):
 
 
 def test_damaged_shards_are_told(tmp_path):
-    with pytest.raises(BadShard, match="no shards"):
+    with pytest.raises(WebbodyError, match="no shards"):
         keypoint_visibility([str(tmp_path)])
     whole = shard(some(0, 5))
     (tmp_path / "a.tar").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadShard, match=r"a\.tar is (damaged|cut off)"):
+    with pytest.raises(WebbodyError, match=r"a\.tar is (damaged|cut off)"):
         keypoint_visibility([str(tmp_path)])
     (tmp_path / "a.tar").write_bytes(shard(np.ones((1, 17, 3))))
-    with pytest.raises(BadShard, match="0 has keypoints of shape"):
+    with pytest.raises(WebbodyError, match="0 has keypoints of shape"):
         keypoint_visibility([str(tmp_path)])

@@ -5,10 +5,9 @@ from collections import Counter
 
 import pytest
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.webbody_test_set import read_webbody_test
-from model.shard_samples import BadShard
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 
 
 def sample(key, person):
@@ -60,8 +59,8 @@ def test_only_test_shards_of_a_build_are_read(tmp_path):
 
 
 def test_shards_that_are_none_are_told(tmp_path):
-    with pytest.raises(BadShard, match="no shards"):
+    with pytest.raises(WebbodyError, match="no shards"):
         read_webbody_test(tmp_path)
     write_shard(tmp_path / "test-0.tar", sample("a", None))
-    with pytest.raises(EvaluationError, match="a has no person"):
+    with pytest.raises(WebbodyError, match="a has no person"):
         read_webbody_test(tmp_path)

@@ -8,8 +8,8 @@ from made_samples import members
 from PIL import Image
 
 from model.features.samples import read_shard
-from model.shard_samples import BadShard
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 
 
 def read(path, size=384):
@@ -82,18 +82,18 @@ def test_a_damaged_picture_is_a_sample_with_an_outcome(tmp_path):
 def test_wrong_members_are_told(tmp_path, change, told):
     sample = {**members("a", 0), **change}
     path = write_shard(tmp_path / "s.tar", {k: v for k, v in sample.items() if v is not None})
-    with pytest.raises(BadShard, match=f"s.tar: a .*{told}"):
+    with pytest.raises(WebbodyError, match=f"s.tar: a .*{told}"):
         read(path)
 
 
 def test_shards_that_are_none_are_told(tmp_path):
-    with pytest.raises(BadShard, match="holds no samples"):
+    with pytest.raises(WebbodyError, match="holds no samples"):
         read(write_shard(tmp_path / "s.tar"))
     whole = write_shard(tmp_path / "t.tar", members("a", 0)).read_bytes()
     for content in (b"", b"no tar" * 200, whole[: len(whole) // 2]):
         path = tmp_path / "bad.tar"
         path.write_bytes(content)
-        with pytest.raises(BadShard, match="damaged or no tar"):
+        with pytest.raises(WebbodyError, match="damaged or no tar"):
             read(path)
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 
-from model.errors import TrainingError
 from model.training import checkpoint
 from model.training.start import start
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk
 from tests.model.training.small_runs import settings, write_people
+from webbody.errors import WebbodyError
 
 FILES = (
     "state.json",
@@ -51,7 +51,7 @@ def test_damage_is_told_with_the_checkpoint_before(
     other = runs.trainer()
     before = {name: value.clone() for name, value in other.model.state_dict().items()}
     told = r"^\S*step-00000004 is damaged \(.*\); remove it to go on from step-00000002$"
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(WebbodyError, match=told):
         checkpoint.load(path.parents[len(Path(file).parts) - 1], other, runs.RUN)
     assert all(torch.equal(value, before[name]) for name, value in other.model.state_dict().items())
     assert checkpoint.load(tmp_path / "step-00000002", other, runs.RUN) == 2
@@ -60,7 +60,7 @@ def test_damage_is_told_with_the_checkpoint_before(
 @pytest.mark.parametrize("content", ["[]", "{}", '{"steps": 2}', '{"steps": 2, "run": 3}', "\xff"])
 def test_a_state_that_is_none_is_told(trainer, tmp_path: Path, content: str) -> None:
     (save(tmp_path, trainer, 2) / "state.json").write_text(content, encoding="latin-1")
-    with pytest.raises(TrainingError, match=r"is damaged \(.*\); remove it to begin anew"):
+    with pytest.raises(WebbodyError, match=r"is damaged \(.*\); remove it to begin anew"):
         checkpoint.steps_done(checkpoint.checkpoints(tmp_path)[-1])
 
 
@@ -69,7 +69,7 @@ def test_weights_of_another_model_are_told(trainer, tmp_path: Path) -> None:
     saved = save(tmp_path, trainer, 2)
     other = runs.trainer()
     other.model.head.project[1] = torch.nn.Linear(3, 3)
-    with pytest.raises(TrainingError, match=r"head.project.1.weight is .*, expected \(3, 3\)"):
+    with pytest.raises(WebbodyError, match=r"head.project.1.weight is .*, expected \(3, 3\)"):
         checkpoint.load(saved, other, runs.RUN)
 
 
@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(trainer, tmp_path: Path, room
     before = content(tmp_path)
     assert room < max(len(data) for data in before.values())
     told = r"step-00000008 could not be written \(.*\); make room"
-    with full_disk(room), pytest.raises(TrainingError, match=told):
+    with full_disk(room), pytest.raises(WebbodyError, match=told):
         save(tmp_path, trainer, 8)
     assert content(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 3
@@ -112,7 +112,7 @@ def _process(rank: int, ranks: int, root: Path) -> None:
     with runs.joined(rank, ranks, root):
         one = runs.trainer()
         save(root / "run", one, 2)
-        with full_disk(0 if rank == 1 else 1 << 40), pytest.raises(TrainingError) as told:
+        with full_disk(0 if rank == 1 else 1 << 40), pytest.raises(WebbodyError) as told:
             save(root / "run", one, 4)
         (root / f"{rank}.txt").write_text(str(told.value))
 
@@ -133,7 +133,7 @@ def test_a_run_whose_disk_is_full_stops_and_goes_on_exactly(
     def report(progress) -> None:
         assert seen.setdefault(progress.done, progress.loss) == losses[progress.done].loss
 
-    with pytest.raises(TrainingError, match=told_of) as told, ExitStack() as disk:
+    with pytest.raises(WebbodyError, match=told_of) as told, ExitStack() as disk:
 
         def fill(progress) -> None:
             report(progress)

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from model import SapiensID
-from model.errors import TrainingError
 from model.training import checkpoint
 from model.training.monitoring.progress import Progress
 from model.training.on_ray import start_on_ray
@@ -19,6 +18,7 @@ from model.training.start import start
 from tests.command_line import run
 from tests.model.training.small_runs import settings, write_people
 from tests.model.training.steps.test_trainer import SHIFTS
+from webbody.errors import WebbodyError
 
 LONG = {"optimization": {"epochs": 12}}
 #: A softmax takes this shift away: there, too, AdamW makes steps of rounding errors.
@@ -86,7 +86,7 @@ def test_two_workers_train_like_one_process(ray_session, data: str, tmp_path: Pa
 
 
 def test_more_workers_than_ray_has_room_for_are_told(ray_session, data: str, tmp_path: Path):
-    with pytest.raises(TrainingError, match="9 workers need 9 CPUs and 0 GPUs, but Ray has 2 and"):
+    with pytest.raises(WebbodyError, match="9 workers need 9 CPUs and 0 GPUs, but Ray has 2 and"):
         on_ray(settings(data, tmp_path), Heard(), workers=9)
 
 
@@ -113,7 +113,7 @@ def test_a_killed_worker_takes_all_back_to_the_newest_checkpoint(
 @pytest.mark.slow
 def test_workers_that_die_too_often_are_told(ray_session, data: str, tmp_path: Path) -> None:
     heard = Heard(at=4, act=lambda: workers()[-1].kill())
-    with pytest.raises(TrainingError, match=r"a worker died .*restarts allows \(0\); run the same"):
+    with pytest.raises(WebbodyError, match=r"a worker died .*restarts allows \(0\); run the same"):
         on_ray(settings(data, tmp_path, **LONG), heard, restarts=0)
     assert checkpoint.checkpoints(tmp_path / "checkpoints")
 
@@ -134,5 +134,5 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
 
 @pytest.mark.slow
 def test_a_workers_error_is_told_as_in_one_process(ray_session, data: str, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="3 processes cannot share batches that are multiples"):
+    with pytest.raises(WebbodyError, match="3 processes cannot share batches that are multiples"):
         on_ray(settings(data, tmp_path), Heard(), workers=3, cpus=0.5)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from model import SapiensID
-from model.errors import TrainingError
 from model.training import builders as assembly
 from model.training.start import start
 from model.training.steps.trainer import Trainer
 from tests.model.training.small_runs import settings, write_people
+from webbody.errors import WebbodyError
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +65,13 @@ def test_a_run_with_validation_leaves_all_that_is_promised(people: str, tmp_path
 def test_errors_of_the_users_are_told_with_their_section(
     sections: dict[str, Any], told: str, people: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match=f"^{told}"):
+    with pytest.raises(WebbodyError, match=f"^{told}"):
         go(settings(people, tmp_path / "run", **sections))
 
 
 def test_a_folder_that_cannot_be_made_is_told(people: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match=r"file.run: no folder for the run"):
+    with pytest.raises(WebbodyError, match=r"file.run: no folder for the run"):
         go(settings(people, tmp_path / "file" / "run"))
 
 
@@ -91,7 +91,7 @@ def test_mistakes_of_the_program_show_themselves(
     monkeypatch.setattr(Trainer, "step", misshapen)
     with pytest.raises(ValueError, match="images must be") as raised:
         go(settings(people, tmp_path / "run"))
-    assert not isinstance(raised.value, TrainingError)
+    assert not isinstance(raised.value, WebbodyError)
 
 
 def test_reading_many_shards_is_told_now_and_then(

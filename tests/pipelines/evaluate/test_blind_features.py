@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from model import SapiensID
-from model.evaluation.errors import EvaluationError
 from model.features.extract import Features
 from model.features.feature_file import schema, to_table, with_info
 from model.features.samples import Sample
@@ -18,6 +17,7 @@ from pipelines.evaluate.run import BLIND, with_blind
 from pipelines.evaluate.tasks.figure import Figure
 from tests.command_line import one_sentence, run
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 
 SIZE, DIM = 384, 8
 
@@ -119,7 +119,7 @@ def test_an_evaluation_counts_them(feature_file):
     figure = with_blind(Figure("general", {"top1": 1.0}, {"queries": 3}), held)
     assert figure.counts == {"queries": 3, BLIND: 2}
     assert read(str(feature_file([0, 4, 0])), ["k1"], "lfw").blind == 0
-    with pytest.raises(EvaluationError, match="no keypoint is visible in any of 3 images"):
+    with pytest.raises(WebbodyError, match="no keypoint is visible in any of 3 images"):
         read(str(feature_file([0, 0, 0])), keys, "lfw")
 
 

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from evaluated_trees import market, one_hot, write_features, write_pairs
 
-from model.evaluation.errors import EvaluationError
 from model.evaluation.readers.datasets import DATASETS
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models.features import read
@@ -129,10 +128,10 @@ def test_other_features_are_told(tmp_path, change, told):
 
 def test_other_columns_and_other_files_are_told(tmp_path):
     pq.write_table(pa.table({"name": ["a"]}), tmp_path / "f.parquet")
-    with pytest.raises(EvaluationError, match="in the columns key and feature, and it has"):
+    with pytest.raises(WebbodyError, match="in the columns key and feature, and it has"):
         read(str(tmp_path / "f.parquet"), ["a"], "market1501")
     (tmp_path / "f.parquet").write_bytes(b"PAR")
-    with pytest.raises(EvaluationError, match=r"f\.parquet: cannot be read as Parquet"):
+    with pytest.raises(WebbodyError, match=r"f\.parquet: cannot be read as Parquet"):
         read(str(tmp_path / "f.parquet"), ["a"], "market1501")
 
 

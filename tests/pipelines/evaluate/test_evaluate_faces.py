@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from evaluated_trees import figures_of, write_ijb, write_texts
 
-from model.evaluation.errors import EvaluationError
 from pipelines.detection.subject import whole_pictures
 from pipelines.evaluate.benchmarks import read
 from pipelines.evaluate.images.subject_cache import Finding
@@ -89,7 +88,7 @@ def test_crops_that_are_missing_are_told(tmp_path, name):
         (tmp_path / "loose_crop" / face).unlink()
     task = read(name, str(tmp_path))
     with pytest.raises(
-        EvaluationError, match=r"3 of 4 images that its lists name are missing, .*2\.jpg"
+        WebbodyError, match=r"3 of 4 images that its lists name are missing, .*2\.jpg"
     ):
         task.parts(Finding(whole_pictures(384), 384, 10**6))
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from model.shard_samples import BadShard
 from model.training.data.decoding import PictureReader, Wanted, decode_files, shared_buffers
 from model.training.data.loader import Loader, _one_ahead
 from model.training.data.order import Order
@@ -24,6 +23,7 @@ from tests.model.training.small_shards import (
     write_shards,
 )
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 
 SIZES = (6, 12, 6, 18)
 
@@ -179,14 +179,14 @@ def test_an_unreadable_picture_is_replaced_by_the_next_readable_sample(tmp_path)
 def test_too_many_unreadable_pictures_stop_it_and_the_worst_shard_is_named(tmp_path):
     broken = {number: picture(number)[:300] for number in (1, 5, 6, 7, 8, 9)}
     table = damaged(tmp_path, broken)
-    with pytest.raises(BadShard, match=r"11 of .* could not be read, more than 1.0%.*s-05.tar"):
+    with pytest.raises(WebbodyError, match=r"11 of .* could not be read, more than 1.0%.*s-05.tar"):
         load(table, steps_of([12, 12, 12]))
     assert len(load(table, steps_of([12, 12, 12]), unreadable=0.8)) == 3
 
 
 def test_nothing_readable_ends_with_an_error(tmp_path):
     table = damaged(tmp_path, dict.fromkeys(range(12), b""))
-    with pytest.raises(BadShard, match="could not be read"):
+    with pytest.raises(WebbodyError, match="could not be read"):
         load(table, steps_of([1]), unreadable=0.99)
 
 
@@ -195,7 +195,7 @@ def test_shards_that_vanish_or_shrink_after_the_first_look_are_told(tmp_path, wo
     table = read_table([write_shards(tmp_path, 30, 10)])
     (tmp_path / "train-001.tar").unlink()
     (tmp_path / "train-002.tar").write_bytes(b"")
-    with pytest.raises(BadShard, match=r"train-00[12].tar .*(No such file|ends before)"):
+    with pytest.raises(WebbodyError, match=r"train-00[12].tar .*(No such file|ends before)"):
         load(table, steps_of([30, 30]), workers=workers)
 
 
@@ -231,11 +231,11 @@ def test_files_handed_over_are_decoded_like_those_that_are_not(table, broken):
 def test_samples_made_ahead_come_in_order_and_so_do_errors():
     def batches():
         yield from (1, 2)
-        raise BadShard("bad")
+        raise WebbodyError("bad")
 
     ahead = _one_ahead(batches())
     assert [next(ahead), next(ahead)] == [1, 2]
-    with pytest.raises(BadShard, match="bad"):
+    with pytest.raises(WebbodyError, match="bad"):
         next(ahead)
 
 

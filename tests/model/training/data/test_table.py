@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.shard_samples import BadShard
 from model.training.data import table as table_module
 from model.training.data.scan import scan_shards
 from model.training.data.table import read_table
 from tests.model.training.small_shards import members, picture, write_shards
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 
 
 def assert_equal(one, other):
@@ -88,7 +88,7 @@ def test_several_processes_give_the_same(tmp_path):
     for one, two in zip(scan_shards(urls, 1), scan_shards(urls, 2), strict=True):
         assert one.equals(two)
     write_shard(tmp_path / "train-001.tar", {**members(0), "k0.cls": b"Ann"})
-    with pytest.raises(BadShard, match=r"train-001.tar: k0"):
+    with pytest.raises(WebbodyError, match=r"train-001.tar: k0"):
         list(scan_shards(urls, 2))
 
 
@@ -140,7 +140,7 @@ def test_people_may_have_any_numbers(tmp_path):
 def test_wrong_samples_are_told_with_shard_and_key(tmp_path, change, told):
     sample = {k: v for k, v in {**members(3), **change}.items() if v is not None}
     write_shard(tmp_path / "a.tar", members(0), sample)
-    with pytest.raises(BadShard, match=f"a.tar: k3 .*{told}"):
+    with pytest.raises(WebbodyError, match=f"a.tar: k3 .*{told}"):
         read_table([str(tmp_path)], tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
@@ -149,15 +149,15 @@ def test_shards_that_are_none_are_told(tmp_path):
     whole = write_shard(tmp_path / "a.tar", members(0), members(1)).read_bytes()
     for content in (b"no tar" * 200, whole[:1000], whole[: len(picture(0)) + 100]):
         (tmp_path / "a.tar").write_bytes(content)
-        with pytest.raises(BadShard, match=r"a.tar is damaged or no tar"):
+        with pytest.raises(WebbodyError, match=r"a.tar is damaged or no tar"):
             read_table([str(tmp_path)])
     (tmp_path / "a.tar").write_bytes(whole)
     with tarfile.open(tmp_path / "a.tar") as tar:
         starts = [member.offset for member in tar]
     for cut in starts[1:]:  # between members tarfile misses nothing
         (tmp_path / "a.tar").write_bytes(whole[:cut])
-        with pytest.raises(BadShard, match=r"a.tar is cut off|a.tar: k. is no sample"):
+        with pytest.raises(WebbodyError, match=r"a.tar is cut off|a.tar: k. is no sample"):
             read_table([str(tmp_path)])
     write_shard(tmp_path / "a.tar")
-    with pytest.raises(BadShard, match=r"a.tar holds no samples"):
+    with pytest.raises(WebbodyError, match=r"a.tar holds no samples"):
         read_table([str(tmp_path)])

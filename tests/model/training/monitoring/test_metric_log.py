@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.errors import TrainingError
 from model.training.monitoring import dashboards
 from model.training.monitoring.curves import draw
 from model.training.monitoring.dashboards import open_dashboards
@@ -18,6 +17,7 @@ from model.training.monitoring.metric_log import CURVES, LOG, SCORES, Journal, r
 from model.training.monitoring.progress import Parts, Progress
 from model.training.monitoring.validator import Score
 from tests.model.training.full_disk import full_disk
+from webbody.errors import WebbodyError
 
 STEPS = 40
 
@@ -107,7 +107,7 @@ def test_a_run_that_begins_anew_takes_out_everything(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    with full_disk(1000), pytest.raises(TrainingError, match=r"could not be written .*make room"):
+    with full_disk(1000), pytest.raises(WebbodyError, match=r"could not be written .*make room"):
         kept(tmp_path, 0, STEPS)
 
 

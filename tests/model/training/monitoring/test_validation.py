@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from model import SapiensID
-from model.errors import TrainingError
 from model.shard_samples import on_square
 from model.training.data.table import read_table
 from model.training.monitoring.validation import Found, HeldOut, find, held_out
 from tests.model.training.small_shards import members, write_shards
 from tests.written_shards import write_shard
+from webbody.errors import WebbodyError
 from webbody.images import letterbox
 
 SIDE = 96
@@ -143,13 +143,13 @@ def test_training_is_not_disturbed(tmp_path: Path) -> None:
 
 def test_what_cannot_be_searched_is_told(tmp_path: Path) -> None:
     one, other = write_shards(tmp_path / "a", 4, 2), write_shards(tmp_path / "b", 4, 2)
-    with pytest.raises(TrainingError, match=r"2 sources do not belong to the 1 of"):
+    with pytest.raises(WebbodyError, match=r"2 sources do not belong to the 1 of"):
         held_out([one], [other, other], read_table)
-    with pytest.raises(TrainingError, match=r"a is the gallery too"):
+    with pytest.raises(WebbodyError, match=r"a is the gallery too"):
         held_out([one], [one], read_table)
     write_shard(tmp_path / "single" / "a.tar", members(0), members(2))
-    with pytest.raises(TrainingError, match=r"single holds no other image of any query's person"):
+    with pytest.raises(WebbodyError, match=r"single holds no other image of any query's person"):
         held_out([str(tmp_path / "single")], [], partial(read_table, processes=1))
     write_shard(tmp_path / "strangers" / "a.tar", members(10))
-    with pytest.raises(TrainingError, match=r"holds no other image"):
+    with pytest.raises(WebbodyError, match=r"holds no other image"):
         held_out([one], [str(tmp_path / "strangers")], read_table)

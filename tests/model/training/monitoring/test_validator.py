@@ -12,7 +12,6 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 from model import SapiensID
-from model.errors import TrainingError
 from model.training import run as run_module
 from model.training.data.table import read_table
 from model.training.monitoring.validation import find, held_out
@@ -23,6 +22,7 @@ from model.training.steps.trainer import Samples
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk
 from tests.model.training.small_shards import write_shards
+from webbody.errors import WebbodyError
 
 HABITS = CheckpointPolicy(checkpoint_steps=3, keep_checkpoints=2, log_seconds=0)
 EVERY = 2
@@ -156,7 +156,7 @@ def test_a_best_model_that_cannot_be_written_leaves_the_old_one(
     validate(2)
     with (
         full_disk(),
-        pytest.raises(TrainingError, match=r"best could not be written \(.*make room"),
+        pytest.raises(WebbodyError, match=r"best could not be written \(.*make room"),
     ):
         validate(4)
     assert json.loads((tmp_path / "best" / "score.json").read_text())["done"] == 2
