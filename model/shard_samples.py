@@ -110,14 +110,3 @@ def describe(members: Members) -> Described:
             f"{source}: {key} has keypoints of shape {points.shape}, not ({COUNT}, 3)"
         )
     return Described(data[ending], members.offset[ending], points, person, about)
-
-
-def on_square(keypoints: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Keypoints (19, 3) in pixels of a picture as fractions of its white square.
-
-    Absent points are zeros.
-    """
-    sides = np.array([width, height], np.float32)
-    points = (keypoints[:, :2] - sides / 2) / max(width, height) + 0.5
-    seen = keypoints[:, 2:]
-    return np.concatenate([np.where(seen > 0, points, 0), seen], 1, dtype=np.float32)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.prefetch import ahead
-from model.shard_samples import Members, describe, on_square, read_samples
+from model.shard_samples import Members, describe, read_samples
+from webbody.geometry import on_square
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
 #: Samples that wait decoded, 0.4 MB each, so that threads have work while a batch is computed.

@@ -126,8 +126,9 @@ class _Sampler:
 
 def _judged(truth: Photo, persons: Any, into: Scores) -> list[Any]:
     """The figure of each person, None for invented ones; scores with their truth go `into`."""
-    from webbody.demo.train_models.tally import matches, overlaps
+    from webbody.demo.train_models.tally import matches
     from webbody.demo.website.pictures import can_be_found
+    from webbody.geometry import overlaps
 
     boxes = np.array([figure.box for figure in truth.figures], float).reshape(-1, 4)
     due = np.array([can_be_found(figure) for figure in truth.figures], bool)
@@ -150,7 +151,7 @@ def _can_be_recognised(figure: Any) -> bool:
 
 
 def _iou(one: np.ndarray, two: np.ndarray) -> float:
-    from webbody.demo.train_models.tally import overlaps
+    from webbody.geometry import overlaps
 
     return float(overlaps(np.array([one], float), np.array([two], float))[0, 0])
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.detection.devices import choose_device, onnx_options, onnx_providers
 from webbody import models
 from webbody.errors import WebbodyError
+from webbody.geometry import similarities
 from webbody.library_environment import quiet_libraries
 from webbody.model_table import FACE_EMBEDDER
 
@@ -29,20 +30,11 @@ Features = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32
 
 
 def alignments(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The similarity transforms (N, 2, 3) that bring landmarks (N, 5, 2) closest to the template.
+    """The transforms (N, 2, 3) that bring landmarks (N, 5, 2) closest to the template.
 
-    Least squares (Umeyama 1991) in closed form; the transform of insightface's `norm_crop`. Points
-    that all coincide give a transform of zeros.
+    Those of insightface's `norm_crop`. Points that all coincide give a transform of zeros.
     """
-    source = landmarks[..., 0] + 1j * landmarks[..., 1].astype(np.float64)
-    target = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1].astype(np.float64)
-    centre, goal = source.mean(1), target.mean()
-    away = source - centre[:, None]
-    spread = (np.abs(away) ** 2).sum(1)
-    turn = (away.conj() * (target - goal)).sum(1) / np.where(spread == 0, np.inf, spread)
-    shift = goal - turn * centre
-    rows = [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]
-    return np.moveaxis(np.array(rows), 2, 0)
+    return similarities(landmarks, TEMPLATE)
 
 
 def align(picture: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from webbody.geometry import overlaps
+
 #: Overlap (intersection over union) from which two face boxes are one face.
 SAME = 0.5
 OUTCOME = "face:shared"
@@ -28,7 +30,7 @@ def settle(rows: Sequence[dict[str, Any]], persons: Mapping[str, Mapping[str, An
         for row in found:
             origin = np.array(persons[row["crop"]]["area"][:2], np.float32)
             box = (np.asarray(row["box"], np.float32).reshape(2, 2) + origin).reshape(-1)
-            owner = next((crop for crop, other in kept if _overlap(box, other) > SAME), None)
+            owner = next((crop for crop, other in kept if _same(box, other)), None)
             if owner is None:
                 kept.append((row["crop"], box))
             else:
@@ -40,9 +42,5 @@ def _size(area: Sequence[int]) -> int:
     return (right - left) * (bottom - top)
 
 
-def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Intersection over union of two boxes (4,) xyxy."""
-    sides = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
-    common = float(sides.prod())
-    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - common
-    return common / union if union > 0 else 0.0
+def _same(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    return bool(overlaps(a[None].astype(float), b[None].astype(float))[0, 0] > SAME)

@@ -14,6 +14,7 @@ from pipelines.detection.to_sapiensid19 import nineteen
 from pipelines.detection.upper_body import upper_body
 from webbody import skeleton
 from webbody.config import BuildConfig, WorkerResources
+from webbody.geometry import on_letterbox
 from webbody.images import RGB, letterbox
 
 #: The landmarks (5, 2) of a face and their score; None where the person has no face.
@@ -136,8 +137,8 @@ class SubjectFinder:
     ) -> Subject:
         image, scale, left, top = letterbox(crop, self._size)
         right = self._size - left - max(1, round(crop.shape[1] * scale))
-        for points, margin in ((keypoints, left), (mirrored, right)):
-            if points is not None:
-                points[:, :2] = (points[:, :2] * scale + (margin, top)) / self._size
-        cleaned = None if mirrored is None else skeleton.clean(mirrored)
-        return Subject(image, skeleton.clean(keypoints), box, cleaned)
+        own = skeleton.clean(on_letterbox(keypoints, scale, left, top, self._size))
+        if mirrored is None:
+            return Subject(image, own, box)
+        turned = on_letterbox(mirrored, scale, right, top, self._size)
+        return Subject(image, own, box, skeleton.clean(turned))

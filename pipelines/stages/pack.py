@@ -14,6 +14,7 @@ from model.prefetch import ahead
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.config import PackSettings
+from webbody.geometry import on_letterbox
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.storage import Folder
 
@@ -79,8 +80,8 @@ class Pack(Stage[PackSettings]):
         image = decode(data, row["crop_width"] * row["crop_height"])
         square, scale, left, top = letterbox(image, self.settings.size)
         points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
-        points[:, :2] = points[:, :2] * scale + (left, top)
-        return encode_jpeg(square, self.settings.quality), sample_json(row, skeleton.clean(points))
+        points = skeleton.clean(on_letterbox(points, scale, left, top))
+        return encode_jpeg(square, self.settings.quality), sample_json(row, points)
 
 
 def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:

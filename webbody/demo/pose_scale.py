@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import HIDDEN, Photo, photo, portrait
+from webbody.geometry import on_letterbox, padded
 from webbody.images import encode_jpeg, letterbox
 from webbody.shards import TarWriter
 
@@ -61,12 +62,9 @@ def picture(
     figure = taken.figures[0]
     # As the build crops: the person's box and 5 % around it.
     height, width = taken.image.shape[:2]
-    low, high = figure.box[:2], figure.box[2:]
-    margin = 0.05 * (high - low)
-    left, top = np.floor(np.clip(low - margin, 0, None)).astype(int)
-    right, bottom = np.ceil(np.clip(high + margin, None, [width, height])).astype(int)
+    left, top, right, bottom = padded(figure.box, 0.05, width, height)
     rgb, scale, across, down = letterbox(taken.image[top:bottom, left:right, ::-1], _SIDE)
-    points = (figure.keypoints[:, :2] - [left, top]) * scale + [across, down]
+    points = on_letterbox(figure.keypoints[:, :2] - [left, top], scale, across, down)
     inside = (figure.keypoints[:, 2:] >= HIDDEN) & (points >= 0).all(1, keepdims=True)
     inside &= (points < _SIDE).all(1, keepdims=True)
     keypoints: NDArray[np.float64] = np.where(inside, np.hstack([points, inside]), 0)

@@ -9,9 +9,10 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from model.shard_samples import describe, on_square
+from model.shard_samples import describe
 from model.shard_samples import read_samples as read_members
 from webbody.errors import WebbodyError
+from webbody.geometry import on_square
 from webbody.images import MAX_PIXELS, ImageError, probe
 from webbody.skeleton import COUNT
 

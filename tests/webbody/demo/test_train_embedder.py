@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from webbody.geometry import similarities, transformed
+
 pytest.importorskip("cv2")
 
 from model import FaceEmbedder
@@ -14,8 +16,6 @@ from webbody.demo.train_models.face_crops import (
     align,
     draw_faces,
     imperfect_crop,
-    similarity,
-    transform,
 )
 from webbody.demo.train_models.verification import verification_figures
 
@@ -50,13 +50,15 @@ def test_alignment_is_insightfaces() -> None:
     image = rng.integers(0, 256, (90, 120, 3), np.uint8)
     landmarks = TEMPLATE * 0.7 + (20, 5) + rng.normal(0, 3, (5, 2))
     np.testing.assert_allclose(
-        similarity(landmarks, TEMPLATE), face_align.estimate_norm(landmarks), atol=1e-3
+        similarities(landmarks[None], TEMPLATE)[0], face_align.estimate_norm(landmarks), atol=1e-3
     )
     crop, inside = align(image, landmarks)
     expected = face_align.norm_crop(image, landmarks).astype(int)
     assert np.abs(crop - expected).max() <= 1
     np.testing.assert_allclose(
-        inside * 112, transform(similarity(landmarks, TEMPLATE), landmarks), atol=1e-9
+        inside * 112,
+        transformed(landmarks[None], similarities(landmarks[None], TEMPLATE))[0],
+        atol=1e-9,
     )
 
 

@@ -19,7 +19,8 @@ from webbody.demo.train_models.face_network import export as export_faces
 from webbody.demo.train_models.face_scenes import View
 from webbody.demo.train_models.keypoint_network import KeypointNetwork
 from webbody.demo.train_models.keypoint_network import export as export_keypoints
-from webbody.demo.train_models.tally import Tally, overlaps
+from webbody.demo.train_models.tally import Tally
+from webbody.geometry import overlaps
 from webbody.skeleton import COCO17, WHOLEBODY133
 
 

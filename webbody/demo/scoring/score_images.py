@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from webbody.demo.scoring.built import Crop
-from webbody.demo.train_models.tally import matches, overlaps
+from webbody.demo.train_models.tally import matches
 from webbody.demo.website.pictures import FACE_SIDE, FACE_VISIBLE, FIGURE_SIDE, FIGURE_VISIBLE
+from webbody.geometry import overlaps
 
 _PCK = 0.1  # of the square root of the true box's area
 _NEAR_TRUTH = (

@@ -14,6 +14,7 @@ import numpy as np
 
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import Face, photo, portrait
+from webbody.geometry import similarities, transformed
 
 CROP = 112
 # ArcFace's alignment template, px: image-left eye, image-right eye, nose, mouth corners.
@@ -73,9 +74,9 @@ def draw_faces(identities: Sequence[int], pictures: int, seed: int) -> FaceCrops
         person, picture = divmod(index, pictures)
         rng = np.random.default_rng((seed, identities[person], picture))
         image, face = face_picture(rng, Identity.sample(identities[person]))
-        matrix = similarity(face.landmarks, TEMPLATE + _MARGIN)
+        (matrix,) = similarities(face.landmarks[None], TEMPLATE + _MARGIN)
         crops.images[index] = cv2.warpAffine(image, matrix, (_WIDE, _WIDE))
-        crops.landmarks[index] = transform(matrix, face.landmarks)
+        (crops.landmarks[index],) = transformed(face.landmarks[None], matrix[None])
         width, height = face.box[2:] - face.box[:2]
         crops.sides[index] = np.sqrt(width * height) * np.hypot(*matrix[:, 0])
     return crops
@@ -121,21 +122,6 @@ def align(image: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     The landmarks come as fractions of the crop.
     """
-    matrix = similarity(landmarks, TEMPLATE)
-    return cv2.warpAffine(image, matrix, (CROP, CROP)), transform(matrix, landmarks) / CROP
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity (2, 3) from points `source` (N, 2) to `target` (Umeyama 1991)."""
-    # In the complex plane, rotation and scale are one factor.
-    a, b = (points - points.mean(0) for points in (source, target))
-    z, w = a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]
-    factor = np.vdot(z, w) / np.vdot(z, z).real
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.concatenate([linear, (target.mean(0) - linear @ source.mean(0))[:, None]], 1)
-
-
-def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (N, 2) under an affine matrix (2, 3)."""
-    moved: np.ndarray = points @ matrix[:, :2].T + matrix[:, 2]
-    return moved
+    (matrix,) = similarities(landmarks[None], TEMPLATE)
+    (moved,) = transformed(landmarks[None], matrix[None])
+    return cv2.warpAffine(image, matrix, (CROP, CROP)), moved / CROP

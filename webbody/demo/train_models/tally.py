@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from webbody.geometry import overlaps
+
 _IOU = 0.5
 
 
@@ -50,15 +52,3 @@ def matches(truth: np.ndarray, boxes: np.ndarray) -> list[tuple[int, int]]:
         pairs.append((int(a), int(b)))
         overlap[a], overlap[:, b] = 0, 0
     return pairs
-
-
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU (A, B) of boxes (A, 4) and (B, 4)."""
-    if not len(first) or not len(second):
-        return np.zeros((len(first), len(second)))
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), 2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], 1) for boxes in (first, second)]
-    overlaps: np.ndarray = shared / (areas[0][:, None] + areas[1][None] - shared + 1e-9)
-    return overlaps

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from model import SapiensID
-from model.shard_samples import on_square
 from model.training.data.table import read_table
 from model.training.monitoring.validation import Found, HeldOut, find, held_out
 from tests.model.training.small_shards import members, write_shards
 from tests.written_shards import write_shard
 from webbody.errors import WebbodyError
+from webbody.geometry import on_square
 from webbody.images import letterbox
 
 SIDE = 96
