@@ -25,7 +25,7 @@ from pipelines.engine.graph import (
     is_done,
     tasks,
 )
-from pipelines.engine.settings_files import files_of, settled
+from pipelines.engine.settings_files import files_of, filters_of, settled
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
@@ -121,8 +121,9 @@ class Run:
         self.folder = Folder(config.out)
         self.manifest = Manifest(config.manifest)
         self.config = settled(config)
+        filters = filters_of(self.config)  # first, as it fetches nothing
         self.files = files_of(self.config)
-        self.tasks = tasks(self.config, self.files)
+        self.tasks = tasks(self.config, self.files, filters)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = Watch(self.config.model_dump(mode="json"), listener)

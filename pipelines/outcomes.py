@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The stages that drop rows, in the order in which a row passes them, and how their outcomes begin.
+#: The user's own filters, which run between the stages before and after, count as one.
 STAGES_OF = {
     "plan": ("manifest", "takedown"),
     "download": ("download", "image"),
     "persons": ("person",),
     "faces": ("face",),
+    "filters": ("custom",),
     "clusters": ("cluster",),
     "identities": ("identity",),
 }
@@ -62,6 +64,7 @@ _ADVICE = {
     "cluster:too-few": "where earlier stages dropped much, mend these first",
     "identity:too-few": "where earlier stages dropped much, mend these first",
     "identity:leak": "they are in identities.galleries",
+    "custom": "a filter of your own drops them: look at filters in the configuration",
 }
 
 

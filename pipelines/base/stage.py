@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.tally import Report, Tally
 from webbody import __version__
 from webbody.commit import ALL as ALL
@@ -146,16 +147,19 @@ class Stage(ABC, Generic[Settings]):
     Class attributes: `name` is the folder of its outputs; `needs` are the stages whose outputs it
     reads; `version` is raised when its behaviour changes, so that old shards are redone. The
     constructor takes the stage's section of the configuration, which decides its output and is
-    fingerprinted, and what a worker may use, which decides nothing but speed.
+    fingerprinted, and what a worker may use, which decides nothing but speed. The user's `filters`
+    are asked by the stages that have the images; for them `filters_need` are read besides.
     """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     version: ClassVar[int] = 1
+    filters_need: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Settings, resources: WorkerResources = WORKER) -> None:
         self.settings = settings
         self.resources = resources
+        self.filters = CustomFilters(())
 
     @abstractmethod
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

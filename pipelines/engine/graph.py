@@ -1,10 +1,12 @@
 """The stages of a build in order, what each reads, and the settings each is fingerprinted by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
+from pipelines.base.custom_filter import CustomFilters, FilterSource
 from pipelines.base.stage import Stage
 from webbody import commit
 from webbody.commit import Record, fingerprint, intact, read_record
@@ -78,17 +80,26 @@ class Task:
     settings: Section = field(default_factory=Section)
     resources: WorkerResources = WORKER
     whole_needs: frozenset[str] = field(default_factory=frozenset)
+    filters: tuple[FilterSource, ...] = ()
 
     def make(self) -> Stage[Any]:
-        """The stage, ready for shards; this loads its models."""
-        return self.node.stage()(self.settings, self.resources)
+        """The stage, ready for shards; this loads its models, and the user's filters."""
+        filters = CustomFilters(self.filters)  # first, as a mistake in them shows at once
+        stage = self.node.stage()(self.settings, self.resources)
+        stage.filters = filters
+        return stage
 
 
-def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, Task]:
+def tasks(
+    config: BuildConfig,
+    files: dict[str, tuple[Any, Any]],
+    filters: Mapping[str, tuple[FilterSource, ...]] = MappingProxyType({}),
+) -> dict[str, Task]:
     """Every stage's task by name.
 
     `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
     paths go into the settings, digests into the fingerprint, so that a moved file changes nothing.
+    `filters` are the user's own, by the stage that asks them.
     """
     whole = frozenset(node.name for node in STAGES if node.whole)
     out = {}
@@ -99,13 +110,18 @@ def tasks(config: BuildConfig, files: dict[str, tuple[Any, Any]]) -> dict[str, T
             if found := files.get(f"{node.name}.{name}"):
                 path, content[name] = found
                 settings = settings.model_copy(update={name: path})
+        own, needs = filters.get(node.name, ()), stage.needs
+        if own:
+            content["filters"] = [one.fingerprint for one in own]
+            needs += stage.filters_need
         out[node.name] = Task(
             node=node,
-            needs=stage.needs,
+            needs=needs,
             fingerprint=fingerprint(content, stage.version),
             settings=settings,
             resources=config.resources.worker(node.name),
             whole_needs=whole,
+            filters=own,
         )
     return out
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from pipelines.base.custom_filter import FilterSource, find_filter
 from pipelines.detection import families
 from webbody import models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+
+#: The stage that runs the filters after another: it reads the images anyway, or has few to read.
+RUN_BY = {"download": "persons", "persons": "faces", "faces": "clusters"}
 
 
 def settled(config: BuildConfig) -> BuildConfig:
@@ -44,4 +48,14 @@ def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
         config.identities.galleries,
         sorted(models.digest(Path(gallery)) for gallery in config.identities.galleries),
     )
+    return out
+
+
+def filters_of(config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
+    """The user's filters by the stage that runs them; WebbodyError where a module is missing."""
+    out: dict[str, tuple[FilterSource, ...]] = {}
+    for one in config.filters:
+        stage = RUN_BY[one.after]
+        found = find_filter(one.function, one.folder, one.settings)
+        out[stage] = (*out.get(stage, ()), found)
     return out

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import DOWNLOAD, STAGES
+from pipelines.engine.settings_files import filters_of
 from pipelines.stages.plan import Plan, no_usable_row
 from webbody.build_records import BuildRecords, read_build
 from webbody.config import BuildConfig
@@ -60,6 +61,7 @@ class Estimate:
     bytes: float
     workers: str
     source: str
+    filters: tuple[str, ...] = ()  # the user's own, in words
 
 
 def estimate(config: BuildConfig) -> Estimate:
@@ -69,6 +71,7 @@ def estimate(config: BuildConfig) -> Estimate:
     """
     if not config.manifest:
         raise WebbodyError("No manifest is given; pass --manifest.")
+    filters_of(config)  # says what is wrong with them
     with TemporaryDirectory(prefix="webbody-plan-") as scratch:
         folder = Folder(scratch)
         stage = Plan(config.plan, config.manifest)
@@ -116,6 +119,7 @@ def estimate(config: BuildConfig) -> Estimate:
         source=f"measured on {measured:,} rows in {config.out}"
         if measured
         else "measured on the demo on two CPU cores; build a part of your manifest to get your own",
+        filters=tuple(f"{one.function} after {one.after}" for one in config.filters),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.base.crops import decode_crop
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.density import NOISE, dbscan
 from pipelines.identity.features import Floats, centre, from_column, unit
@@ -32,16 +33,17 @@ class Clusters(Stage[ClustersSettings]):
     """DBSCAN for each name; the largest cluster is the person (paper, section 3.4).
 
     One row for each trusted face. `cluster` counts the clusters of a name, 0 being the person and
-    -1 noise; `links` is the number of other faces within eps; `similarity` the cosine to the
-    person's centre, null where a name has no person.
+    -1 noise, or what a filter of the user's drops; `links` is the number of other faces within eps;
+    `similarity` the cosine to the person's centre, null where a name has no person.
     """
 
     name = "clusters"
     needs = ("plan", "faces")
+    filters_need = ("persons",)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "name"])
-        faces = kept(inputs.table("faces", columns=["crop", "key", "outcome", "feature"]))
+        faces = kept(inputs.table("faces"))
         planned = rows_of(faces["key"], plan["key"])
         if (planned < 0).any():
             raise WebbodyError(
@@ -53,10 +55,12 @@ class Clusters(Stage[ClustersSettings]):
         features = from_column(faces["feature"])
 
         result = Found.empty(len(faces))
+        self._drop(inputs, faces, result)
+        dropped = np.array([outcome is not None for outcome in result.outcome], bool)
         for rows in by_name(names, crops):
-            found = self.person_of(features[rows], crops[rows], keys[rows])
-            result.put(rows, found)
-            for key, outcome in zip(keys[rows], found.outcome, strict=True):
+            left = rows[~dropped[rows]]
+            result.put(left, self.person_of(features[left], crops[left], keys[left]))
+            for key, outcome in zip(keys[rows], result.outcome[rows], strict=True):
                 outputs.tally.add(key, outcome)
         outputs.table(
             pa.table(
@@ -74,6 +78,20 @@ class Clusters(Stage[ClustersSettings]):
             )
         )
         return {"in": len(faces), "out": sum(value is None for value in result.outcome)}
+
+    def _drop(self, inputs: Inputs, faces: pa.Table, result: "Found") -> None:
+        """Ask the user's filters about the crop of each face; those that they drop are nobody's."""
+        if not self.filters or not len(faces):
+            return
+        persons = {row["crop"]: row for row in inputs.table("persons").to_pylist()}
+        with inputs.random_access("persons") as tar:
+            for number, face in enumerate(faces.to_pylist()):
+                crop = persons[face["crop"]]
+                image = decode_crop(crop, tar.read(crop["offset"], crop["length"]))
+                if verdict := self.filters(image, face):
+                    result.outcome[number] = verdict.outcome
+                    result.detail[number] = verdict.detail
+                    result.cluster[number] = NOISE
 
     def person_of(
         self, features: Floats, crops: NDArray[np.str_], keys: NDArray[np.str_]

@@ -1,6 +1,5 @@
 """The faces stage: the face of each person crop, aligned and embedded."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from model.prefetch import ahead
 from pipelines.base.batches import windows
+from pipelines.base.crops import decode_crop
+from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.embedding import align, alignments, moved
 from pipelines.detection.face_choice import choose
@@ -20,7 +21,7 @@ from pipelines.detection.from_settings import face_detector, face_embedder, trus
 from pipelines.detection.upper_body import upper_body
 from pipelines.identity.features import EMBEDDER, to_column
 from webbody.config import WORKER, FacesSettings, WorkerResources
-from webbody.images import ImageError, decode
+from webbody.images import ImageError
 
 COLUMNS = {
     "crop": pa.string(),
@@ -72,7 +73,7 @@ class Faces(Stage[FacesSettings]):
         features: list[NDArray[np.float32]] = []
         crops = _crops(inputs)
         with ThreadPoolExecutor(self.resources.threads) as pool:
-            heads = _heads(inputs, crops, pool, 2 * self.resources.threads)
+            heads = _heads(inputs, crops, self.filters, pool, 2 * self.resources.threads)
             for window in windows(heads, WINDOW, lambda head: head.pixels, PIXELS):
                 aligned, landmarks = self._aligned(window)
                 features.append(self.embedder(aligned, landmarks))
@@ -143,36 +144,45 @@ class Faces(Stage[FacesSettings]):
 
 def _crops(inputs: Inputs) -> list[dict[str, Any]]:
     """The rows of the persons that go on."""
-    names = ["crop", "key", "outcome", "area", "keypoints", "width", "height"]
-    table = inputs.table("persons", columns=[*names, "digest", "offset", "length"])
-    return [row for row in table.to_pylist() if row["outcome"] is None]
+    return [row for row in inputs.table("persons").to_pylist() if row["outcome"] is None]
 
 
 def _heads(
-    inputs: Inputs, crops: list[dict[str, Any]], pool: ThreadPoolExecutor, depth: int
+    inputs: Inputs,
+    crops: list[dict[str, Any]],
+    filters: CustomFilters,
+    pool: ThreadPoolExecutor,
+    depth: int,
 ) -> Iterator[_Head]:
-    """The upper body of each crop, in the order of the table, decoded a few ahead."""
+    """The upper body of each crop, in the order of the table; crops are decoded a few ahead."""
     if not crops:
         return
     with inputs.random_access("persons") as tar:
         sources = ((row, tar.read(row["offset"], row["length"])) for row in crops)
-        yield from ahead(pool, _decoded, sources, depth)
+        for crop, image in ahead(pool, _decoded, sources, depth):
+            if not isinstance(image, ImageError):
+                image = filters(image, crop) or image
+            yield _head(crop, image)
 
 
-def _decoded(source: tuple[dict[str, Any], bytes]) -> _Head:
+def _decoded(
+    source: tuple[dict[str, Any], bytes],
+) -> tuple[dict[str, Any], NDArray[np.uint8] | ImageError]:
     crop, data = source
-    row: dict[str, Any] = {"crop": crop["crop"], "key": crop["key"], "outcome": None}
-    width, height = crop["width"], crop["height"]
-    if hashlib.blake2b(data, digest_size=10).hexdigest() != crop["digest"]:
-        raise OSError(f"the tar of crops is damaged at {crop['crop']}; remove it to make it anew")
     try:
-        image = decode(data, width * height)
+        return crop, decode_crop(crop, data)
     except ImageError as error:
-        row |= {"outcome": error.outcome, "detail": error.detail}
-        return _Head(row, error)
+        return crop, error
+
+
+def _head(crop: dict[str, Any], image: NDArray[np.uint8] | ImageError) -> _Head:
+    row: dict[str, Any] = {"crop": crop["crop"], "key": crop["key"], "outcome": None}
+    if isinstance(image, ImageError):
+        row |= {"outcome": image.outcome, "detail": image.detail}
+        return _Head(row, image)
     points = np.array(crop["keypoints"], np.float32).reshape(17, 3)
     points[:, :2] -= np.array(crop["area"][:2], np.float32)
-    (left, top, right, bottom), located = upper_body(points, width, height)
+    (left, top, right, bottom), located = upper_body(points, crop["width"], crop["height"])
     points[:, :2] -= np.array([left, top], np.float32)
     # A copy, so that the rest of the crop can be forgotten.
     cut = np.ascontiguousarray(image[top:bottom, left:right])

@@ -50,8 +50,14 @@ PIXELS = 100_000_000
 
 @dataclass
 class _Photo:
-    key: str
+    """A downloaded photo: its row, and its pixels or why it does not go on."""
+
+    row: dict[str, Any]
     image: NDArray[np.uint8] | ImageError
+
+    @property
+    def key(self) -> str:
+        return str(self.row["key"])
 
     @property
     def pixels(self) -> int:
@@ -82,7 +88,7 @@ class Persons(Stage[PersonsSettings]):
         tar = outputs.tar()
         count = 0
         with ThreadPoolExecutor(self.resources.threads) as pool:
-            photos = _photos(inputs, pool, 2 * self.resources.threads)
+            photos = self._passing(_photos(inputs, pool, 2 * self.resources.threads))
             for window in windows(photos, self.resources.batch, lambda photo: photo.pixels, PIXELS):
                 count += len(window)
                 found = self._rows(window)
@@ -94,6 +100,13 @@ class Persons(Stage[PersonsSettings]):
                     outputs.tally.add(row["key"], row["outcome"])
         outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
         return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
+
+    def _passing(self, photos: Iterator[_Photo]) -> Iterator[_Photo]:
+        """The photos; those that a filter of the user's drops lose their pixels."""
+        for photo in photos:
+            if not isinstance(photo.image, ImageError):
+                photo.image = self.filters(photo.image, photo.row) or photo.image
+            yield photo
 
     def _rows(self, window: list[_Photo]) -> list[_Row]:
         """The rows of some photos, each with the pixels of its crop if there is one."""
@@ -134,8 +147,7 @@ class Persons(Stage[PersonsSettings]):
 
 def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:
     """The downloaded photos in the order of the table, decoded a few ahead."""
-    names = ["key", "outcome", "sha256", "width", "height", "offset", "length"]
-    table = inputs.table("download", columns=names)
+    table = inputs.table("download")
     good = [row for row in table.to_pylist() if row["outcome"] is None]
     if not good:
         return
@@ -153,9 +165,9 @@ def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
             f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
         )
     try:
-        return _Photo(row["key"], decode(data, _room(row["width"] * row["height"])))
+        return _Photo(row, decode(data, _room(row["width"] * row["height"])))
     except ImageError as error:
-        return _Photo(row["key"], error)
+        return _Photo(row, error)
 
 
 def _room(pixels: int) -> int:

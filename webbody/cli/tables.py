@@ -22,6 +22,7 @@ MEANINGS = {
     "image": "fetched, but no usable image",
     "person": "no person found, or too small",
     "face": "no face found to tell who it is",
+    "custom": "dropped by a filter of your own",
     "cluster": "not among the faces that agree for this name",
     "identity": "dropped when names were compared with each other",
     "takedown": "removed on request",
@@ -151,6 +152,11 @@ def print_estimate(estimate: "Estimate", console: Console) -> None:
         f"{estimate.bytes / 1e9:,.1f} GB of disk. Rates: {plain_text(estimate.source)}.",
         **_PLAIN,
     )
+    if estimate.filters:
+        console.print(
+            f"Filters of your own, whose time is not counted: {'; '.join(estimate.filters)}.",
+            **_PLAIN,
+        )
 
 
 def human_time(seconds: float) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from webbody.config.detection import FacesSettings, KeypointsSettings, PersonsSettings
 from webbody.config.fetching import DownloadSettings, PlanSettings
+from webbody.config.filters import FilterSettings
 from webbody.config.people import ClustersSettings, IdentitiesSettings
 from webbody.config.reading import PRESETS, load_as, merge, read_preset, read_yaml
 from webbody.config.resources import WORKER, Resources, StageResources, WorkerResources
@@ -27,6 +28,7 @@ __all__ = [
     "Count",
     "DownloadSettings",
     "FacesSettings",
+    "FilterSettings",
     "IdentitiesSettings",
     "KeypointsSettings",
     "PackSettings",
@@ -62,6 +64,11 @@ class BuildConfig(Section):
     keypoints: KeypointsSettings = KeypointsSettings()
     split: SplitSettings = SplitSettings()
     pack: PackSettings = PackSettings()
+    filters: tuple[FilterSettings, ...] = Field(
+        (),
+        description="your own: [{function: module:function, after: persons, settings: {}}], see "
+        "docs/filters.md",
+    )
     resources: Resources = Resources()
 
     def stage(self, name: str) -> Section:

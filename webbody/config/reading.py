@@ -26,7 +26,7 @@ def load_as(
 
     Args:
         kind: The class of the configuration.
-        file: YAML file with settings, read over `base`.
+        file: YAML file with settings, read over `base`; what they name may lie beside it.
         overrides: Single settings, `section.key=value`, over the file.
         base: Settings below the file, such as a preset's.
         listed_by: The command that lists the settings, for the text of an error.
@@ -56,7 +56,8 @@ def load_as(
             parsed = {part: parsed}
         values = merge(values, parsed)
     try:
-        return kind.model_validate(values)
+        folder = "" if file is None else str(Path(file).resolve().parent)
+        return kind.model_validate(values, context={"folder": folder})
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])

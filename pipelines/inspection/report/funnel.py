@@ -13,6 +13,7 @@ _STEPS = (
     ("Images", "fetched, and readable as a picture", ("download", "image")),
     ("Persons", "at least one person is in it", ("person",)),
     ("Faces", "one of them has a face to go by", ("face",)),
+    ("Your own filters", "let it pass", ("custom",)),
     ("Agreeing faces", "which looks like the other faces of the name", ("cluster",)),
     ("Clear identities", "and like nobody else in the build", ("identity",)),
 )
@@ -100,6 +101,8 @@ def funnel(build: BuildFiles) -> Funnel:
     left = rows
     for label, note, groups in _STEPS:
         lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
+        if groups == ("custom",) and not (lost or build.settings.get("filters")):
+            continue
         left -= sum(reason.count for reason in lost)
         steps.append(Step(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in _STEPS for group in groups}
@@ -120,6 +123,8 @@ def _meaning(outcome: str) -> str:
         return f"the server answered with HTTP status {rest[5:]}"
     if group == "identity" and rest.startswith("leak:"):
         return f"a person of the validation set {rest[5:]}"
+    if group == "custom":
+        return "a filter of your own dropped it"
     return _MEANINGS.get(outcome, "")
 
 

@@ -18,7 +18,7 @@ from webbody.config import BuildConfig
 
 OUTCOMES = (
     "kept", "incomplete", "manifest:duplicate", "download:dns", "image:too-small", "person:none",
-    "face:low-score", "face:none", "cluster:noise", "identity:leak:lfw",
+    "face:low-score", "face:none", "custom:blurred", "cluster:noise", "identity:leak:lfw",
 )  # fmt: skip
 
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
+from pipelines.base.custom_filter import FilterSource
 from pipelines.base.stage import ALL
 from pipelines.engine.graph import CHAINS, STAGES, input_digests, is_done, tasks
-from webbody.commit import Output, Record, record_name
+from webbody.commit import Output, Record, fingerprint, record_name
 from webbody.config import BuildConfig
 from webbody.storage import Folder
 
@@ -120,3 +123,25 @@ def test_a_lost_file_is_noticed(tmp_path, graph):
     commit_all(folder, graph)
     folder.remove("faces/aa.parquet")
     assert not is_done(folder, graph["faces"], "aa", SHARDS)
+
+
+def test_filters_of_the_users_own_are_of_the_stage_that_runs_them():
+    plain = tasks(BuildConfig(), {})
+    for name in ("persons", "faces", "clusters"):
+        stage = plain[name].node.stage()
+        settings = BuildConfig().stage(name).model_dump(mode="json")
+        assert plain[name].fingerprint == fingerprint(settings, stage.version)
+        assert plain[name].needs == stage.needs and not plain[name].filters
+        one = FilterSource("mine:check", "/a", {"least": 1}, "digest")
+        with_it = tasks(BuildConfig(), {}, {name: (one,)})
+        changed = {n for n in plain if plain[n].fingerprint != with_it[n].fingerprint}
+        assert changed == {name} and with_it[name].filters == (one,)
+        for other, same in (
+            (replace(one, folder="/b"), True),
+            (replace(one, digest="another"), False),
+            (replace(one, settings={"least": 2}), False),
+            (replace(one, function="mine:other"), False),
+        ):
+            found = tasks(BuildConfig(), {}, {name: (other,)})[name].fingerprint
+            assert (found == with_it[name].fingerprint) is same
+    assert with_it["clusters"].needs == ("plan", "faces", "persons")

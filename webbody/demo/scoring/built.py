@@ -83,7 +83,7 @@ def read_build(out: str) -> Built:
 
 def _read_shard(records: BuildRecords, shard: str, built: Built, by_name: dict[str, Crop]) -> None:
     for row in _rows(records, "persons", shard):
-        if not (row["outcome"] or "").startswith("image:"):
+        if not (row["outcome"] or "").startswith(("image:", "custom:")):
             built.seen.add(row["key"])
         if row["outcome"] is None:
             crop = Crop(row["crop"], np.array(row["box"], float), np.array(row["area"], float))

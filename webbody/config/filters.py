@@ -1,0 +1,31 @@
+"""Settings of the user's own filters."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from webbody.config.section import Section
+
+
+class FilterSettings(Section):
+    """A filter of one's own, run between two stages (docs/filters.md)."""
+
+    function: str = Field(
+        description="`module:function`: (image, row) -> True or (False, 'reason'); found like any "
+        "import, also in the folder of the configuration file"
+    )
+    after: Literal["download", "persons", "faces"] = Field(
+        description="it gets whole images (download), crops (persons), crops with a face (faces)"
+    )
+    settings: dict[str, Any] = Field({}, description="keyword arguments of the function")
+    folder: str = Field(
+        "", description="where its module may lie; that of the configuration file if not given"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_the_file(cls, values: Any, info: ValidationInfo) -> Any:
+        folder = (info.context or {}).get("folder")
+        given = isinstance(values, Mapping) and folder
+        return {"folder": folder, **values} if given else values
