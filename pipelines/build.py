@@ -120,8 +120,8 @@ class Run:
         self.listener = listener
         self.folder = Folder(config.out)
         self.manifest = Manifest(config.manifest)
+        filters = filters_of(config)  # first, as it fetches nothing
         self.config = settled(config)
-        filters = filters_of(self.config)  # first, as it fetches nothing
         self.files = files_of(self.config)
         self.tasks = tasks(self.config, self.files, filters)
         self._tried: set[Node] = {PLAN}

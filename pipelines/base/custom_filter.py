@@ -165,8 +165,8 @@ def _load(source: FilterSource) -> Callable[..., Any]:
         module = _module(name, file, code)
     except Exception as error:
         raise _not_imported(source.function, error) from error
-    function = getattr(module, wanted, None)
-    if not callable(function):
+    function: Callable[..., Any] | None = getattr(module, wanted, None)
+    if function is None or not callable(function):
         raise WebbodyError(
             f"filters: {file} has no function {wanted} (of {source.function}); check the name."
         )
