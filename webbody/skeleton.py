@@ -43,6 +43,9 @@ COCO17 = np.array([0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
 #: For each slot its index in COCO-WholeBody's 133 points (71 and 77 are the mouth corners).
 WHOLEBODY133 = np.array([0, 1, 2, 77, 71, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 
+#: For each slot its index in the 308 points of Sapiens.
+SAPIENS308 = np.array([0, 1, 2, 189, 188, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14])
+
 #: Slots of five face landmarks as aligners give them: image-left eye, image-right eye, nose,
 #: image-left mouth corner, image-right mouth corner. The image's left is the subject's right.
 FACE5 = np.array([2, 1, 0, 4, 3])
@@ -98,6 +101,11 @@ def from_wholebody133(points: ArrayLike) -> NDArray[np.float32]:
         (..., 19, 3) float32, with x = y = 0 where visibility is 0.
     """
     return clean(np.asarray(points, dtype=np.float32)[..., WHOLEBODY133, :])
+
+
+def from_sapiens308(points: ArrayLike) -> NDArray[np.float32]:
+    """The 308 points of Sapiens (..., 308, 3) as (..., 19, 3)."""
+    return clean(np.asarray(points, dtype=np.float32)[..., SAPIENS308, :])
 
 
 def with_face5(points: ArrayLike, landmarks: ArrayLike) -> NDArray[np.float32]:

@@ -63,6 +63,15 @@ def test_authors22_swaps_the_sides_of_eyes_and_mouth():
     assert out[0, :, 2].sum() == 3
 
 
+def test_sapiens308_takes_wrists_and_mouth_from_their_own_slots():
+    source = np.zeros((308, 3))
+    source[62], source[41] = (1, 1, 1), (2, 2, 1)  # left and right wrist
+    source[189], source[188] = (3, 3, 1), (4, 4, 1)  # left and right outer corner of the mouth
+    out = skeleton.from_sapiens308(source)
+    for name, x in (("left_wrist", 1), ("right_wrist", 2), ("left_mouth", 3), ("right_mouth", 4)):
+        assert out[skeleton.NAMES.index(name), 0] == x
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_points_that_are_not_finite_are_absent(bad):
     points = np.ones((19, 3))
