@@ -8,7 +8,8 @@ from typing import Any
 from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.watch import Watch
-from pipelines.engine import cluster, preflight
+from pipelines.engine import cluster, preflight, upkeep
+from pipelines.engine.backlog import Backlog
 from pipelines.engine.graph import (
     CHAINS,
     DOWNLOAD,
@@ -18,7 +19,6 @@ from pipelines.engine.graph import (
     PERSONS,
     PLAN,
     SPLIT,
-    STAGES,
     Node,
     Records,
     downstream,
@@ -39,7 +39,7 @@ from webbody.build_records import (
     read_build,
     write_build,
 )
-from webbody.commit import Record, read_record, record_name
+from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -124,6 +124,7 @@ class Run:
         self.config = settled(config)
         self.files = files_of(self.config)
         self.tasks = tasks(self.config, self.files, filters)
+        self.backlog = Backlog(self.folder, self.tasks)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = Watch(self.config.model_dump(mode="json"), listener)
@@ -140,19 +141,19 @@ class Run:
         packs: tuple[str, ...] = ()
         told: tuple[str, ...] = ()  # shards whose rows all have their outcome
         if shards and self.whole(IDENTITIES, shards):
-            self.restore(self._undone(KEYPOINTS, shards))
+            self.restore(self.backlog.undone(KEYPOINTS, shards))
             complete = self.chain(keypoints, shards)
             # The split reads the keypoints of every shard that the identities looked at.
             if complete == shards and self.whole(SPLIT, shards):
                 packs = output_shards(committed(self.folder, SPLIT.name, ALL))
-                if self._undone(PACK, packs):
+                if self.backlog.undone(PACK, packs):
                     self.restore(complete)
                 packs = self.chain(pack, packs)
             told = self.chain(ledger, complete)
         if not self.failures:
             if self.config.resources.let_go:
-                self.let_go(told)
-            self._forget_stale(told, packs)
+                upkeep.let_go(self.folder, told)
+            upkeep.forget_stale(self.folder, told, packs)
             self._write_state()
             pack_stage.write_index(self.folder)
         return self.result(told)
@@ -224,10 +225,12 @@ class Run:
     def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
         """Run a chain of per-shard stages over the shards that need it; the complete ones."""
         cache: Records = {}
-        rows = [row for shard in shards if (row := self._todo(nodes, shard, cache)) is not None]
+        rows = [
+            row for shard in shards if (row := self.backlog.row(nodes, shard, cache)) is not None
+        ]
         if not rows:
             return shards
-        self.preflight(node for node in nodes if self._runs(node, rows, cache))
+        self.preflight(node for node in nodes if self.backlog.runs(node, rows, cache))
         self._queue(nodes, rows)
         failed = self._send(nodes, rows)
         return tuple(shard for shard in shards if shard not in failed)
@@ -286,7 +289,7 @@ class Run:
         for row in rows:
             end = ended.get(row["shard"])
             if end is None:  # the row itself was lost with its worker
-                stage = self._first_undone(nodes, row["shard"])
+                stage = self.backlog.first_undone(nodes, row["shard"])
                 message = "it was lost with the machine that worked on it"
                 failed[row["shard"]] = Failure(stage, row["shard"], message)
             elif end["failed"]:
@@ -308,46 +311,9 @@ class Run:
             self._queue(nodes, rows)
             self._send(nodes, rows)
 
-    def _undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
-        cache: Records = {}
-        task = self.tasks[node.name]
-        return tuple(s for s in shards if not is_done(self.folder, task, s, (), cache))
-
     def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
         for node in nodes:
             self._hear(Event(node.name, "", "queued", {"shards": len(rows)}))
-
-    def _first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
-        undone = (n.name for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, ()))
-        return next(undone, nodes[-1].name)
-
-    def _todo(self, nodes: tuple[Node, ...], shard: str, cache: Records) -> dict[str, Any] | None:
-        """The row that sends a shard through a chain, or None where everything is committed.
-
-        A stage that will run needs its inputs' bulky files: where they were let go, the stages
-        that make them run again too.
-        """
-        undone = [
-            n for n in nodes if not is_done(self.folder, self.tasks[n.name], shard, (), cache)
-        ]
-        if not undone:
-            return None
-        force: set[str] = set()
-        for node in reversed(nodes):
-            record = cache.get((node.name, shard))
-            consumers = [n for n in nodes if node.name in self.tasks[n.name].needs]
-            rerun = any(n in undone or n.name in force for n in consumers)
-            if rerun and record is not None and record.let_go:
-                force.add(node.name)
-        return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
-
-    def _runs(self, node: Node, rows: list[dict[str, Any]], cache: Records) -> bool:
-        """Whether a stage has something to do for any of the rows."""
-        task = self.tasks[node.name]
-        return any(
-            node.name in row["force"] or not is_done(self.folder, task, row["shard"], (), cache)
-            for row in rows
-        )
 
     def whole(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
@@ -362,33 +328,6 @@ class Run:
         if end["failed"]:
             self.failures.append(Failure(node.name, ALL, end["message"]))
         return not end["failed"]
-
-    def let_go(self, shards: Iterable[str]) -> None:
-        """Remove the tars of downloads and crops; their records say that this was on purpose."""
-        for node in STAGES:
-            for shard in shards if node.bulky else ():
-                record = committed(self.folder, node.name, shard)
-                gone = tuple(name for name in record.outputs if name.endswith(".tar"))
-                if gone == record.let_go:
-                    continue
-                record = Record(**{**record.__dict__, "let_go": gone})
-                self.folder.write_bytes(record_name(node.name, shard), record.to_json())
-                for name in gone:
-                    self.folder.remove(f"{node.name}/{name}")
-
-    def _forget_stale(self, shards: tuple[str, ...], packs: tuple[str, ...]) -> None:
-        """Remove what an older plan or setting left: files of shards that are no more."""
-        for node in STAGES:
-            if node.whole:
-                current = set(committed(self.folder, node.name, ALL).outputs) | {f"{ALL}.json"}
-            else:
-                names = packs if node is PACK else shards
-                current = {"index.json"} if node is PACK else set()
-                for shard in names:
-                    current |= {f"{shard}.json", *committed(self.folder, node.name, shard).outputs}
-            for name in self.folder.names(node.name):
-                if name not in current:
-                    self.folder.remove(f"{node.name}/{name}")
 
     def result(self, told: tuple[str, ...]) -> BuildResult:
         """`told` are the shards whose ledger counts; other ledgers are of an older run."""

@@ -1,0 +1,55 @@
+"""What is still to be done for a build: which shard goes through which stages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.engine.graph import Node, Records, Task, is_done
+from webbody.storage import Folder
+
+
+class Backlog:
+    """Compares what a build's folder holds with what its tasks ask for."""
+
+    def __init__(self, folder: Folder, tasks: Mapping[str, Task]) -> None:
+        self._folder, self._tasks = folder, tasks
+
+    def undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
+        """The shards that a stage has not committed as it is asked to now."""
+        cache: Records = {}
+        task = self._tasks[node.name]
+        return tuple(s for s in shards if not is_done(self._folder, task, s, (), cache))
+
+    def first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
+        """The first of these stages that has not; the last where all have."""
+        undone = (
+            n.name for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, ())
+        )
+        return next(undone, nodes[-1].name)
+
+    def row(self, nodes: tuple[Node, ...], shard: str, cache: Records) -> dict[str, Any] | None:
+        """The row that sends a shard through a chain, or None where everything is committed.
+
+        A stage that will run needs its inputs' bulky files: where they were let go, the stages
+        that make them run again too.
+        """
+        undone = [
+            n for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, (), cache)
+        ]
+        if not undone:
+            return None
+        force: set[str] = set()
+        for node in reversed(nodes):
+            record = cache.get((node.name, shard))
+            consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
+            rerun = any(n in undone or n.name in force for n in consumers)
+            if rerun and record is not None and record.let_go:
+                force.add(node.name)
+        return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
+
+    def runs(self, node: Node, rows: list[dict[str, Any]], cache: Records) -> bool:
+        """Whether a stage has something to do for any of the rows."""
+        task = self._tasks[node.name]
+        return any(
+            node.name in row["force"] or not is_done(self._folder, task, row["shard"], (), cache)
+            for row in rows
+        )

@@ -1,0 +1,37 @@
+"""What a build that came to its end removes from its folder."""
+
+from collections.abc import Iterable
+
+from pipelines.base.stage import committed
+from pipelines.engine.graph import PACK, STAGES
+from webbody.commit import ALL, Record, record_name
+from webbody.storage import Folder
+
+
+def let_go(folder: Folder, shards: Iterable[str]) -> None:
+    """Remove the tars of downloads and crops; their records say that this was on purpose."""
+    for node in STAGES:
+        for shard in shards if node.bulky else ():
+            record = committed(folder, node.name, shard)
+            gone = tuple(name for name in record.outputs if name.endswith(".tar"))
+            if gone == record.let_go:
+                continue
+            record = Record(**{**record.__dict__, "let_go": gone})
+            folder.write_bytes(record_name(node.name, shard), record.to_json())
+            for name in gone:
+                folder.remove(f"{node.name}/{name}")
+
+
+def forget_stale(folder: Folder, shards: tuple[str, ...], packs: tuple[str, ...]) -> None:
+    """Remove what an older plan or setting left: files of shards that are no more."""
+    for node in STAGES:
+        if node.whole:
+            current = set(committed(folder, node.name, ALL).outputs) | {f"{ALL}.json"}
+        else:
+            names = packs if node is PACK else shards
+            current = {"index.json"} if node is PACK else set()
+            for shard in names:
+                current |= {f"{shard}.json", *committed(folder, node.name, shard).outputs}
+        for name in folder.names(node.name):
+            if name not in current:
+                folder.remove(f"{node.name}/{name}")
