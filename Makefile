@@ -5,8 +5,9 @@ PYTHON ?= python3
 DEMO_OUT ?= demo-out
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
-# Two processes at a time, those that share a Ray and a build in one of them. PARALLEL= turns it off.
-PARALLEL ?= -n 2 --dist loadgroup
+# `make test PARALLEL='-n 2 --dist loadgroup'` runs two tests at a time, those that share a Ray and a build in
+# one process. Where other programs share the cores it was not faster: each process imports torch anew.
+PARALLEL ?=
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test test-slow lint bench floors docs install clean
