@@ -34,16 +34,20 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 def _serve(bodies: list[bytes], port: "multiprocessing.Queue[int]") -> None:
-    """Answer `/<number>` with a body, from a process of its own."""
+    """Answer `/<number>` with a body, from a process of its own; connections stay where asked."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            request = self.request.recv(65536)
-            while b"\r\n\r\n" not in request:
-                request += self.request.recv(65536)
-            body = bodies[int(request.split(b" ")[1].strip(b"/")) % len(bodies)]
-            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            self.request.sendall(head.encode() + body)
+            while request := self.request.recv(65536):
+                while b"\r\n\r\n" not in request:
+                    request += self.request.recv(65536)
+                body = bodies[int(request.split(b" ")[1].strip(b"/")) % len(bodies)]
+                stays = b"connection: close" not in request.lower()
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
+                head += "\r\n" if stays else "Connection: close\r\n\r\n"
+                self.request.sendall(head.encode() + body)
+                if not stays:
+                    break
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         port.put(server.server_address[1])

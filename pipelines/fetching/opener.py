@@ -6,7 +6,6 @@ host, retries of what can pass, opt-outs.
 """
 
 import random
-import ssl
 import threading
 import time
 import urllib.request
@@ -16,12 +15,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
 from pipelines.fetching.addresses import FetchError, Resolver, normalise, readable
+from pipelines.fetching.body import read_body
+from pipelines.fetching.connections import Connections, port_of
 from pipelines.fetching.opt_out import opted_out
-from pipelines.fetching.transport import Clock, Exchange, explain, read_body
+from pipelines.fetching.transport import Clock, explain
 from webbody.config import DownloadSettings
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -55,6 +55,7 @@ class Opener:
         self._settings, self._backoff = settings, backoff
         self._opt_out = {directive.strip().lower() for directive in settings.opt_out}
         self._resolver = Resolver(settings.allow_private, threads)
+        self._connections = Connections(idle=threads)
         self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(settings.per_domain)
         )
@@ -62,11 +63,6 @@ class Opener:
         self._stopped = False
         #: Where a redirected URL ended, by the URL that was asked for.
         self.moved: dict[str, str] = {}
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Checks certificates and names. Made on demand: reading all roots takes a while."""
-        return ssl.create_default_context()
 
     @contextmanager
     def installed(self) -> Iterator["Opener"]:
@@ -78,6 +74,7 @@ class Opener:
         finally:
             urllib.request.install_opener(before)
             self._resolver.close()
+            self._connections.close()
 
     def stop(self) -> None:
         """Fetch nothing more: every further URL fails at once."""
@@ -123,12 +120,9 @@ class Opener:
     def _get(self, url: str, headers: dict[str, str], clock: Clock) -> Answer | str:
         """One request: the answer, or the URL it redirects to."""
         parts = urlsplit(url)
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        addresses = self._resolver.addresses(host, port, clock.patience())
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        with Exchange(addresses, host, self._tls if secure else None, clock) as exchange:
-            response = exchange.get(parts.netloc, target, headers)
+        # Also for a connection that is there already: a host that may not be asked, is not.
+        addresses = self._resolver.addresses(parts.hostname or "", port_of(parts), clock.patience())
+        with self._connections.get(parts, addresses, headers, clock) as response:
             status = response.status
             if 200 <= status < 400 and (
                 why := opted_out(response.headers, self._opt_out, self._settings.user_agent)
