@@ -27,7 +27,7 @@ from benchmarks.figures import Figures, add_option
 from model.training.data.loader import Loader
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
-from model.training.steps.plan import Step
+from model.training.steps.plan import TrainingStep
 from webbody.shards import TarWriter
 
 
@@ -81,7 +81,7 @@ def _loaded(table: Table, side: int, workers: int, batches: list[int]) -> float:
     """Images per second while all workers run and every buffer has been filled once."""
     loader = Loader(table, Order(np.ones(len(table)), 0), side, workers=workers)
     starts = np.cumsum([0, *batches])
-    steps = [Step(i, int(starts[i]), size, 146, 0.1) for i, size in enumerate(batches)]
+    steps = [TrainingStep(i, int(starts[i]), size, 146, 0.1) for i, size in enumerate(batches)]
     arrived = [time.perf_counter() for _ in loader(steps)]
     # In between are as many batches begun before as are finished after.
     first, last = len(steps) // 4, len(steps) - len(steps) // 8

@@ -55,7 +55,7 @@ def resume(out: str, count: int) -> tuple[float, float]:
     shards = [f"{i:08x}" for i in range(count)]
     cache: dict = {}
     for node in STAGES:
-        if node.whole:
+        if node.is_global:
             outputs = {f"{shard}.parquet": Output("0", 1) for shard in shards}
             for shard in shards:
                 folder.write_bytes(f"{node.name}/{shard}.parquet", b"1")
@@ -72,7 +72,7 @@ def resume(out: str, count: int) -> tuple[float, float]:
         (node.name, shard)
         for node in STAGES
         if node.name != "plan"
-        for shard in ((ALL,) if node.whole else shards)
+        for shard in ((ALL,) if node.is_global else shards)
         if not is_done(folder, graph[node.name], shard, shards, cache)
     ]
     seconds = time.perf_counter() - started

@@ -37,9 +37,9 @@ from model.training.data.loader import Loader
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
 from model.training.steps.augment import Augment
-from model.training.steps.plan import Step, plan
+from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
-from model.training.steps.trainer import Samples, Trainer
+from model.training.steps.trainer import StepSamples, Trainer
 
 RATE = 0.1  # of the classes in use, as PartialFC's in the paper's preset
 
@@ -80,7 +80,7 @@ class Bench:
         self.steps = self.law_steps()
         # A step's samples are the first of these.
         sizes = [step.size for step in self.steps] + [*map(self.batches.size, arguments.tokens)]
-        largest = Step(0, 0, max(sizes), arguments.tokens[0], 0.0)
+        largest = TrainingStep(0, 0, max(sizes), arguments.tokens[0], 0.0)
         self.samples = moved(next(iter(self.loader("cpu", 0)([largest]))), self.device)
         self.figures = Figures("train", arguments)
         machine = {
@@ -102,13 +102,13 @@ class Bench:
             self.table, order, side, workers=workers, device=self.device, decode_on_device=on_device
         )
 
-    def synthetic(self, steps: Sequence[Step]) -> Iterator[Samples]:
+    def synthetic(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         for step in steps:
             s, size = self.samples, step.size
-            yield Samples(s.images_BCHW[:size], s.keypoints_BK3[:size], s.labels_B[:size],
+            yield StepSamples(s.images_BCHW[:size], s.keypoints_BK3[:size], s.labels_B[:size],
                           s.datasets_B[:size])  # fmt: skip
 
-    def law_steps(self) -> Sequence[Step]:
+    def law_steps(self) -> Sequence[TrainingStep]:
         """A run's first steps."""
         count = self.arguments.warm + self.arguments.law_steps
         enough = 2 * count * self.arguments.batch
@@ -116,7 +116,7 @@ class Bench:
         return steps[:count]
 
     def tried(
-        self, steps: Sequence[Step], samples: Iterable[Samples], train: bool = True
+        self, steps: Sequence[TrainingStep], samples: Iterable[StepSamples], train: bool = True
     ) -> Speed | None:
         """As `run`; None where it fails, which must not cost the other rows."""
         try:
@@ -125,7 +125,9 @@ class Bench:
             print(f"{type(error).__name__}: {str(error)[:500].strip()}", flush=True)
             return None
 
-    def run(self, steps: Sequence[Step], samples: Iterable[Samples], train: bool = True) -> Speed:
+    def run(
+        self, steps: Sequence[TrainingStep], samples: Iterable[StepSamples], train: bool = True
+    ) -> Speed:
         """The speed of the steps after the first `warm` of them."""
         skip, width = self.arguments.warm, self.trainer.model.feature_dim
         classes = classifier_flops(width, RATE * self.arguments.people)
@@ -182,7 +184,7 @@ class Bench:
         count = self.arguments.warm + self.arguments.steps
         for tokens in self.arguments.tokens:
             size = self.batches.size(tokens)
-            steps = [Step(number, 0, size, tokens, 1e-5) for number in range(count)]
+            steps = [TrainingStep(number, 0, size, tokens, 1e-5) for number in range(count)]
             speed = self.tried(steps, self.synthetic(steps))
             self.tell(f"{tokens:6} {size:6}", speed, table="by tokens", kept=tokens, batch=size)
 
@@ -211,7 +213,7 @@ class Bench:
     def profile(self) -> None:
         """The kernels of one step of middling size."""
         tokens = self.arguments.tokens[len(self.arguments.tokens) // 2]
-        step = Step(0, 0, self.batches.size(tokens), tokens, 1e-5)
+        step = TrainingStep(0, 0, self.batches.size(tokens), tokens, 1e-5)
         samples = next(self.synthetic([step]))
         self.trainer.step(step, samples)
         wait(self.device)
@@ -223,9 +225,9 @@ class Bench:
         print(f"\nOne step of {step.size} images, {tokens} tokens\n{table}")
 
 
-def moved(samples: Samples, device: str) -> Samples:
+def moved(samples: StepSamples, device: str) -> StepSamples:
     """The samples on the device, for good: the loader's buffers are filled again."""
-    return Samples(*(tensor.to(device, copy=True) for tensor in vars(samples).values()))
+    return StepSamples(*(tensor.to(device, copy=True) for tensor in vars(samples).values()))
 
 
 def main() -> None:

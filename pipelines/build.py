@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
-from pipelines.diagnostics.watch import Watch
+from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
 from pipelines.engine.graph import (
@@ -127,7 +127,7 @@ class Run:
         self.backlog = Backlog(self.folder, self.tasks)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
-        self.watch = Watch(self.config.model_dump(mode="json"), listener)
+        self.watch = DropMonitor(self.config.model_dump(mode="json"), listener)
         self.ran = 0
         self._source: dict[str, Any] = {}
         self._begun = False
@@ -140,19 +140,19 @@ class Run:
         shards = self.chain(first, planned)
         packs: tuple[str, ...] = ()
         told: tuple[str, ...] = ()  # shards whose rows all have their outcome
-        if shards and self.whole(IDENTITIES, shards):
+        if shards and self.run_global(IDENTITIES, shards):
             self.restore(self.backlog.undone(KEYPOINTS, shards))
             complete = self.chain(keypoints, shards)
             # The split reads the keypoints of every shard that the identities looked at.
-            if complete == shards and self.whole(SPLIT, shards):
+            if complete == shards and self.run_global(SPLIT, shards):
                 packs = output_shards(committed(self.folder, SPLIT.name, ALL))
                 if self.backlog.undone(PACK, packs):
                     self.restore(complete)
                 packs = self.chain(pack, packs)
             told = self.chain(ledger, complete)
         if not self.failures:
-            if self.config.resources.let_go:
-                upkeep.let_go(self.folder, told)
+            if self.config.resources.evict:
+                upkeep.evict(self.folder, told)
             upkeep.forget_stale(self.folder, told, packs)
             self._write_state()
             pack_stage.write_index(self.folder)
@@ -197,7 +197,7 @@ class Run:
     def _write_state(self) -> None:
         values = {**self._source, "config": self.config.model_dump(mode="json")}
         stages = {
-            name: Requested(task.fingerprint, task.needs, task.node.whole)
+            name: Requested(task.fingerprint, task.needs, task.node.is_global)
             for name, task in self.tasks.items()
         }
         write_build(self.folder, values, stages)
@@ -262,7 +262,7 @@ class Run:
         """Whether one of the first shards was committed with the present settings."""
         if self.config.resources.device == "cuda":
             return False
-        if node.whole:
+        if node.is_global:
             first: tuple[str, ...] = (ALL,)
         elif node is PACK:
             split = read_record(self.folder, SPLIT.name, ALL)
@@ -304,7 +304,7 @@ class Run:
         rows = [
             {"shard": shard, "force": force, "failed": "", "message": ""}
             for shard in shards
-            if committed(self.folder, PERSONS.name, shard).let_go
+            if committed(self.folder, PERSONS.name, shard).evicted
         ]
         if rows:
             self.preflight(nodes)
@@ -315,7 +315,7 @@ class Run:
         for node in nodes:
             self._hear(Event(node.name, "", "queued", {"shards": len(rows)}))
 
-    def whole(self, node: Node, shards: tuple[str, ...]) -> bool:
+    def run_global(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
         task = self.tasks[node.name]
         if is_done(self.folder, task, ALL, shards):

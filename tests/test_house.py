@@ -82,3 +82,22 @@ def test_model_imports_without_the_build_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_two_classes_bear_the_same_name():
+    where: dict[str, list[str]] = {}
+    for path in (
+        path for package in ("webbody", "pipelines", "model") for path in sources(package)
+    ):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert len(where) > 200
+    assert {name: files for name, files in where.items() if len(files) > 1} == {}
+
+
+def test_every_folder_says_what_happens_there():
+    for package in ("webbody", "pipelines", "model"):
+        for folder in {path.parent for path in sources(package)}:
+            text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
+            assert text, folder

@@ -25,7 +25,7 @@ class Requested:
 
     fingerprint: str
     needs: tuple[str, ...]
-    whole: bool
+    is_global: bool
 
 
 def read_build(folder: Folder) -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ class BuildRecords:
         self._stages: dict[str, Requested] | None = None
         if "stages" in build:
             self._stages = {
-                name: Requested(asked["fingerprint"], tuple(asked["needs"]), asked["whole"])
+                name: Requested(asked["fingerprint"], tuple(asked["needs"]), asked["is_global"])
                 for name, asked in build["stages"].items()
             }
         self._records: dict[tuple[str, str], Record | None] = {}
@@ -86,7 +86,7 @@ class BuildRecords:
 
     def get(self, stage: str, shard: str = ALL) -> Record | None:
         """The record that vouches for a shard, which is a stage's only one where it runs once."""
-        if self._stages and stage in self._stages and self._stages[stage].whole:
+        if self._stages and stage in self._stages and self._stages[stage].is_global:
             shard = ALL
         if (stage, shard) not in self._records:
             self._records[stage, shard] = self._matching(stage, shard)
@@ -113,7 +113,7 @@ class BuildRecords:
         if stage == _PLAN:
             inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
         else:
-            whole = {name for name, other in self._stages.items() if other.whole}
+            whole = {name for name, other in self._stages.items() if other.is_global}
             each = [need for need in asked.needs if need not in whole]
             came = [
                 one

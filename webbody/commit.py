@@ -17,6 +17,10 @@ from webbody.storage import Folder
 ALL = "all"
 
 
+#: What a record's file calls the outputs that are gone; kept, so that builds of any age are read.
+_EVICTED = "let_go"
+
+
 @dataclass(frozen=True)
 class Output:
     """One committed file: its sha256 (hex) and size in bytes."""
@@ -31,7 +35,7 @@ class Record:
 
     `inputs` maps each file that was read (`stage/file`) to its sha256; `fingerprint` covers the
     stage's settings, model files and version; `outputs` maps file names inside the stage's folder;
-    `let_go` names outputs that were removed on purpose once every consumer had committed.
+    `evicted` names outputs that were removed on purpose once every consumer had committed.
     """
 
     stage: str
@@ -42,17 +46,19 @@ class Record:
     counts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     code: str = ""
-    let_go: tuple[str, ...] = ()
+    evicted: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
+        values = asdict(self)
+        values[_EVICTED] = values.pop("evicted")
+        return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "Record":
         """Parse a record; ValueError or KeyError or TypeError if it is none."""
         raw = json.loads(data)
         raw["outputs"] = {name: Output(**value) for name, value in raw["outputs"].items()}
-        raw["let_go"] = tuple(raw.get("let_go", ()))
+        raw["evicted"] = tuple(raw.pop(_EVICTED, ()))
         return cls(**raw)
 
     def matches(self, fingerprint: str, inputs: Mapping[str, str]) -> bool:
@@ -75,7 +81,7 @@ def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
 def intact(folder: Folder, record: Record) -> bool:
     """Whether every output that was not let go is still there with its size."""
     return all(
-        name in record.let_go or folder.size(f"{record.stage}/{name}") == output.bytes
+        name in record.evicted or folder.size(f"{record.stage}/{name}") == output.bytes
         for name, output in record.outputs.items()
     )
 

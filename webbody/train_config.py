@@ -11,7 +11,7 @@ from pydantic import Field
 from webbody.config import Count, Section, Unit
 
 
-class Data(Section):
+class DataSettings(Section):
     """What is trained on, and how its samples are shown."""
 
     sources: tuple[str, ...] = Field(
@@ -25,7 +25,7 @@ class Data(Section):
     )
 
 
-class Model(Section):
+class ModelSettings(Section):
     """The network."""
 
     preset: Literal["base", "small", "tiny"] = Field("base", description="its size")
@@ -34,7 +34,7 @@ class Model(Section):
     )
 
 
-class Augmentation(Section):
+class AugmentationSettings(Section):
     """Changes of images in training; ranges of factors and shares of images."""
 
     zoom: tuple[float, float] = Field((0.9, 1.1), description="range of the size")
@@ -56,7 +56,7 @@ class Augmentation(Section):
     )
 
 
-class Tokens(Section):
+class TokenSettings(Section):
     """How many tokens a step keeps of each image: mostly few, sometimes many."""
 
     renamed: ClassVar[Mapping[str, str]] = {"least": "min", "most": "max"}
@@ -67,7 +67,7 @@ class Tokens(Section):
     multiple: Count = Field(8, description="tokens, with CLS and mask token, are a multiple of it")
 
 
-class Optimization(Section):
+class OptimizationSettings(Section):
     """Batches, learning rate, loss."""
 
     renamed: ClassVar[Mapping[str, str]] = {
@@ -95,7 +95,7 @@ class Optimization(Section):
     )
 
 
-class Validation(Section):
+class ValidationSettings(Section):
     """People never trained on, whom the model is made to find now and then; the best is kept."""
 
     gallery: tuple[str, ...] = Field(
@@ -153,11 +153,11 @@ class TrainConfig(Section):
 
     out: str = Field("", description="folder for checkpoints, logs and the model")
     seed: int = Field(0, ge=0, lt=1 << 31, description="another seed is another run")
-    data: Data = Data()
-    model: Model = Model()
-    augmentation: Augmentation = Augmentation()
-    tokens: Tokens = Tokens()
-    optimization: Optimization = Optimization()
-    validation: Validation = Validation()
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    tokens: TokenSettings = TokenSettings()
+    optimization: OptimizationSettings = OptimizationSettings()
+    validation: ValidationSettings = ValidationSettings()
     resources: TrainResources = TrainResources()
     ray: RayWorkers = RayWorkers()

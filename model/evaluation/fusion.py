@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from model.evaluation.images import Images, Side, checked_pair
+from model.evaluation.images import Images, ImageSet, checked_pair
 from model.evaluation.ranking import Ranking, evaluate_scores
 from model.evaluation.rules import Rule
 from model.evaluation.similarity import MEMORY, TIE, blocks, cosines, exact_products
@@ -73,8 +73,8 @@ def evaluate_fused(
 class _Matcher:
     """What a model says of both sides; its scores are (cosine - low) * scale."""
 
-    query: Side
-    gallery: Side
+    query: ImageSet
+    gallery: ImageSet
     low: float = 0.0
     scale: float = 1.0
 
@@ -140,7 +140,7 @@ def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_M
     return matchers
 
 
-def _check_same(first: Side, other: Side, name: str, number: int) -> None:
+def _check_same(first: ImageSet, other: ImageSet, name: str, number: int) -> None:
     if len(first) != len(other):
         raise WebbodyError(
             f"matcher 1 has {len(first)} {name} images and matcher {number} has {len(other)}: give "

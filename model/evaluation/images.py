@@ -45,14 +45,14 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Side(Labels):
+class ImageSet(Labels):
     """Checked images as tensors on one device; inverse_N is one over each feature's length."""
 
     features_ND: Tensor
     inverse_N: Tensor
 
 
-def checked(images: Images, name: str) -> Side:
+def checked(images: Images, name: str) -> ImageSet:
     """The images as a side called `name` in errors; features are not copied.
 
     Raises WebbodyError for misshapen arrays and for features that are NaN or infinite.
@@ -69,7 +69,7 @@ def checked(images: Images, name: str) -> Side:
     }
     if labels["person"] is None:
         raise WebbodyError(f"the {name} images have no person")
-    return Side(
+    return ImageSet(
         labels["person"],
         labels["camera"],
         labels["clothes"],
@@ -78,7 +78,7 @@ def checked(images: Images, name: str) -> Side:
     )
 
 
-def checked_pair(q: Images, g: Images) -> tuple[Side, Side]:
+def checked_pair(q: Images, g: Images) -> tuple[ImageSet, ImageSet]:
     """Query and gallery as sides that can be compared; raises WebbodyError where they cannot."""
     query, gallery = checked(q, "query"), checked(g, "gallery")
     width, other = query.features_ND.shape[1], gallery.features_ND.shape[1]

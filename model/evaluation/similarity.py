@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.evaluation.images import Side
+from model.evaluation.images import ImageSet
 
 #: Cosines that differ by less are tied: a product of float32 is no more exact.
 TIE = 2.0**-22
@@ -20,7 +20,7 @@ MEMORY = 1 << 30
 _CONVERTED = 4096
 
 
-def cosines(query: Side, rows: slice, gallery: Side) -> Tensor:
+def cosines(query: ImageSet, rows: slice, gallery: ImageSet) -> Tensor:
     """The cosines (B, G), float32, of some queries with the gallery; 0 for a feature of zeros."""
     query_BD, gallery_GD = query.features_ND[rows], gallery.features_ND
     halves = (torch.float16, torch.bfloat16)

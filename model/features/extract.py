@@ -31,7 +31,7 @@ class Features:
     visible_B: NDArray[np.int32]
 
 
-class Model(Protocol):
+class FeatureModel(Protocol):
     """A module that gives features: a SapiensID, or one of the same kind.
 
     Called with images_BCHW, squares of `image_size` pixels in [-1, 1], and keypoints_BK3, it
@@ -55,9 +55,9 @@ class Extractor:
     """
 
     def __init__(
-        self, model: Model, *, device: str = "cpu", batch: int = 32, flip: bool = False
+        self, model: FeatureModel, *, device: str = "cpu", batch: int = 32, flip: bool = False
     ) -> None:
-        self.model: Model = model.to(device).eval()
+        self.model: FeatureModel = model.to(device).eval()
         self.device, self.batch, self.flip = device, batch, flip
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Features]:

@@ -87,7 +87,7 @@ def info_of(columns: pa.Schema) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Row:
+class FeatureRow:
     """A feature (F,), the number of visible keypoints, and whether no person was found."""
 
     feature: NDArray[np.float32]
@@ -95,7 +95,7 @@ class Row:
     whole: bool
 
 
-def read_feature(path: str, key: str) -> tuple[Row, dict[str, Any]]:
+def read_feature(path: str, key: str) -> tuple[FeatureRow, dict[str, Any]]:
     """The row with a key, and how its feature was made.
 
     Raises BadFeatures for another kind of file, a key that is not there or several times, and a row
@@ -116,4 +116,4 @@ def read_feature(path: str, key: str) -> tuple[Row, dict[str, Any]]:
     if row["outcome"] is not None:
         raise BadFeatures(f"{path}: {key} has no feature ({row['outcome']})")
     feature = np.array(row["feature"], np.float32)
-    return Row(feature, row["visible"], bool(row.get("whole"))), info
+    return FeatureRow(feature, row["visible"], bool(row.get("whole"))), info

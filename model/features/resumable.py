@@ -40,7 +40,7 @@ class OtherFeatures(WebbodyError):
 
 
 @dataclass(frozen=True)
-class Part:
+class ExtractionUnit:
     """What is committed at once: a shard, or some pictures.
 
     name: a file name that changes with the content. samples: reads them when it is the part's turn.
@@ -51,7 +51,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Made:
+class ExtractionSummary:
     """What a file holds: features, pictures without one by outcome; parts made now, and before.
 
     blind: features of pictures without a visible keypoint, which a SapiensID cannot tell from each
@@ -67,7 +67,7 @@ class Made:
 
 
 def make_features(
-    parts: Sequence[Part],
+    parts: Sequence[ExtractionUnit],
     extract: Callable[[Iterable[Sample]], Iterator[Features]],
     folder: "Folder",
     out: str,
@@ -77,7 +77,7 @@ def make_features(
     dtype: str = "float32",
     replace: bool = False,
     progress: Callable[[int, int], None] = lambda rows, parts: None,
-) -> Made:
+) -> ExtractionSummary:
     """Make the file `out` of a folder from parts, those excepted that are there already.
 
     info: how features are made (JSON); all but `checkpoint`, the place of the weights, must be that
@@ -93,7 +93,7 @@ def make_features(
     old = _file_info(folder, out)
     if _same(old, settings, replace) and old is not None and old.get("content") == content:
         _remove(folder, kept)
-        return Made(*_counted(folder, out), made=0, before=len(parts))
+        return ExtractionSummary(*_counted(folder, out), made=0, before=len(parts))
     if not _same(_parts_info(folder, kept), settings, replace):
         _remove(folder, kept)
         text = json.dumps(settings, indent=1) + "\n"
@@ -115,7 +115,7 @@ def make_features(
         progress(rows, len(there))
     _join(folder, out, names, with_info(columns, {**settings, "content": content}))
     _remove(folder, kept)
-    return Made(*_counted(folder, out), made=len(there) - before, before=before)
+    return ExtractionSummary(*_counted(folder, out), made=len(there) - before, before=before)
 
 
 def _same(old: Mapping[str, Any] | None, settings: Mapping[str, Any], replace: bool) -> bool:

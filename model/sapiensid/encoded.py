@@ -12,15 +12,15 @@ class Encoded(NamedTuple):
     """The tokens of a batch after the last block, and where each of them comes from.
 
     tokens_BND, and positions_BND, their position embeddings; ids_BN: which candidate patch each of
-    them is, counted region by region and row by row; real_BN: which of them are no padding.
-    boxes_BR4: the regions, as fractions of the image. places_BKD: the keypoints' position
-    embeddings; seen_BK: which keypoints count as visible.
+    them is, counted region by region and row by row; mask_BN: which of them are no padding.
+    boxes_BR4: the regions, as fractions of the image. keypoint_positions_BKD: the keypoints'
+    position embeddings; visible_BK: which keypoints count as visible.
     """
 
     tokens_BND: Tensor
     positions_BND: Tensor
     ids_BN: Tensor
-    real_BN: Tensor
+    mask_BN: Tensor
     boxes_BR4: Tensor
-    places_BKD: Tensor
-    seen_BK: Tensor
+    keypoint_positions_BKD: Tensor
+    visible_BK: Tensor

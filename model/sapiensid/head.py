@@ -28,12 +28,12 @@ class DifferentialAttention(nn.Module):
             nn.Parameter(torch.empty(width // 2).normal_(std=0.1)) for _ in range(4)
         )
 
-    def maps(self, queries_BPD: Tensor, keys_BND: Tensor, real_BN: Tensor) -> Tensor:
+    def maps(self, queries_BPD: Tensor, keys_BND: Tensor, mask_BN: Tensor) -> Tensor:
         """The attention of every part to every token: (B, P, N), with negative entries."""
         q_B2PE = self.q(queries_BPD).unflatten(-1, (2, -1)).transpose(1, 2)
         k_B2NE = self.k(keys_BND).unflatten(-1, (2, -1)).transpose(1, 2)
         logits_B2PN = q_B2PE @ k_B2NE.transpose(-1, -2) * q_B2PE.shape[-1] ** -0.5
-        logits_B2PN = logits_B2PN.masked_fill(~real_BN[:, None, None], -torch.inf)
+        logits_B2PN = logits_B2PN.masked_fill(~mask_BN[:, None, None], -torch.inf)
         first_BPN, second_BPN = logits_B2PN.softmax(-1, dtype=torch.float32).unbind(1)
         share = (self.lambda_q1 * self.lambda_k1).sum().exp() + LAMBDA
         share = share - (self.lambda_q2 * self.lambda_k2).sum().exp()
@@ -41,9 +41,9 @@ class DifferentialAttention(nn.Module):
         return weights_BPN
 
     def forward(
-        self, queries_BPD: Tensor, keys_BND: Tensor, values_BND: Tensor, real_BN: Tensor
+        self, queries_BPD: Tensor, keys_BND: Tensor, values_BND: Tensor, mask_BN: Tensor
     ) -> Tensor:
-        maps_BPN = self.maps(queries_BPD, keys_BND, real_BN)
+        maps_BPN = self.maps(queries_BPD, keys_BND, mask_BN)
         pooled_BPD = maps_BPN.to(values_BND.dtype) @ self.v(values_BND)
         pooled_BPD = F.rms_norm(pooled_BPD.float(), pooled_BPD.shape[-1:], eps=1e-5)
         parts_BPD: Tensor = self.out((pooled_BPD * (1 - LAMBDA)).to(pooled_BPD.dtype))
@@ -80,18 +80,18 @@ class SemanticHead(nn.Module):
         self.attention = DifferentialAttention(width)
         self.project = projection(2 * keypoints * offsets * width, feature_dim)
 
-    def queries(self, places_BKD: Tensor) -> Tensor:
+    def queries(self, keypoint_positions_BKD: Tensor) -> Tensor:
         """Position of each part (B, P, D) from its keypoint's position embedding (Eq. 7)."""
-        return places_BKD.repeat_interleave(self.repeats, 1) + self.offsets_PD
+        return keypoint_positions_BKD.repeat_interleave(self.repeats, 1) + self.offsets_PD
 
     def parts(self, encoded: Encoded) -> Tensor:
         """Part features (B, 2 P, D): those of the attention, then those of the peaks."""
-        queries_BPD = self.queries(encoded.places_BKD)
-        tokens_BND, keys_BND, real_BN = encoded.tokens_BND, encoded.positions_BND, encoded.real_BN
-        pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, real_BN)
-        peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, real_BN)
+        queries_BPD = self.queries(encoded.keypoint_positions_BKD)
+        tokens_BND, keys_BND, mask_BN = encoded.tokens_BND, encoded.positions_BND, encoded.mask_BN
+        pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, mask_BN)
+        peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, mask_BN)
         parts_BPD = torch.cat([pooled_BPD, peak_BPD.to(pooled_BPD.dtype)], 1)
-        seen_BP = encoded.seen_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
+        seen_BP = encoded.visible_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
         return parts_BPD * seen_BP[..., None]
 
     def scaled_parts(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
@@ -109,17 +109,17 @@ class SemanticHead(nn.Module):
         return feature_BF
 
     def _peak(
-        self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, real_BN: Tensor
+        self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, mask_BN: Tensor
     ) -> Tensor:
         # In full precision: neighbouring positions are so alike that rounding changes the choice.
         with torch.autocast(queries_BPD.device.type, enabled=False):
             queries_BPD, keys_BND = queries_BPD.float(), keys_BND.float()
             if self.peak == "top1":
                 cosine_BPN = F.normalize(queries_BPD, dim=-1) @ F.normalize(keys_BND, dim=-1).mT
-                best_BP = cosine_BPN.masked_fill(~real_BN[:, None], -torch.inf).argmax(-1)
+                best_BP = cosine_BPN.masked_fill(~mask_BN[:, None], -torch.inf).argmax(-1)
                 return tokens_BND.gather(1, best_BP[..., None].expand(-1, -1, tokens_BND.shape[-1]))
             logits_BPN = queries_BPD @ keys_BND.mT * queries_BPD.shape[-1] ** -0.5
-            weights_BPN = logits_BPN.masked_fill(~real_BN[:, None], -torch.inf).softmax(-1)
+            weights_BPN = logits_BPN.masked_fill(~mask_BN[:, None], -torch.inf).softmax(-1)
         pooled_BPD: Tensor = weights_BPN.to(tokens_BND.dtype) @ tokens_BND
         return pooled_BPD
 
@@ -133,7 +133,7 @@ class PooledHead(nn.Module):
 
     def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
         """The feature (B, F); data sets make no difference."""
-        tokens_BND, real_BN1 = encoded.tokens_BND, encoded.real_BN[..., None]
+        tokens_BND, real_BN1 = encoded.tokens_BND, encoded.mask_BN[..., None]
         mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
         most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
         feature_BF: Tensor = self.project(torch.cat([mean_BD, most_BD], -1))

@@ -53,11 +53,11 @@ class KeypointBias(nn.Module):
         self.register_buffer("buckets_CC", buckets_CC, persistent=False)
 
     def context(
-        self, tokens_BND: Tensor, real_BN: Tensor, keypoints_BLD: Tensor, seen_BL: Tensor
+        self, tokens_BND: Tensor, mask_BN: Tensor, keypoints_BLD: Tensor, seen_BL: Tensor
     ) -> Tensor:
         """Context (B, N, C) from the position embeddings of tokens and keypoints.
 
-        `real_BN` and `seen_BL` tell which of them have a place.
+        `mask_BN` and `seen_BL` tell which of them have a place.
         """
         # The map of a difference is the difference of the maps, without its B x N x L x D memory.
         # In full precision, since near a keypoint the two almost cancel out.
@@ -67,7 +67,7 @@ class KeypointBias(nn.Module):
             keypoint_BLS = F.linear(keypoints_BLD.float(), weight_SD)
             nowhere_S = self.no_place * weight_SD.sum(1) + self.shrink.bias.float()
             shrunk_BNLS = token_BNS[:, :, None] - keypoint_BLS[:, None]
-            known_BNL1 = real_BN[:, :, None, None] & seen_BL[:, None, :, None]
+            known_BNL1 = mask_BN[:, :, None, None] & seen_BL[:, None, :, None]
             shrunk_BNLS = shrunk_BNLS.where(known_BNL1, nowhere_S)
         return F.relu(self.mix(shrunk_BNLS.flatten(2).to(self.mix.weight.dtype)))
 

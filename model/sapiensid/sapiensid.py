@@ -174,19 +174,23 @@ class SapiensID(nn.Module):
         """
         self._check(images_BCHW, keypoints_BK3)
         keypoints_BK3 = visible_inside(keypoints_BK3.float())
-        seen_BK = keypoints_BK3[..., 2] > 0
+        visible_BK = keypoints_BK3[..., 2] > 0
         boxes_BR4 = region_boxes(keypoints_BK3, self.regions, self.grid)
         kept_BT = self._candidates(images_BCHW, boxes_BR4)
         if choose is not None:
-            ids_BN, real_BN = choose(kept_BT)
+            ids_BN, mask_BN = choose(kept_BT)
         else:
-            ids_BN, real_BN = self._choose(kept_BT, seen_BK, tokens, seeds_B)
+            ids_BN, mask_BN = self._choose(kept_BT, visible_BK, tokens, seeds_B)
         positions_BND = self.patch_embed.positions(self.positions, boxes_BR4, ids_BN)
-        places_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
+        keypoint_positions_BKD = self.positions.at_keypoints(keypoints_BK3[..., :2])
         x_BND = self.patch_embed(images_BCHW, boxes_BR4, ids_BN) + positions_BND
-        biases = self._biases(positions_BND, ids_BN, real_BN, kept_BT, places_BKD, seen_BK)
+        biases = self._biases(
+            positions_BND, ids_BN, mask_BN, kept_BT, keypoint_positions_BKD, visible_BK
+        )
         x_BND = self._transform(x_BND, biases, seeds_B)
-        return Encoded(x_BND, positions_BND, ids_BN, real_BN, boxes_BR4, places_BKD, seen_BK)
+        return Encoded(
+            x_BND, positions_BND, ids_BN, mask_BN, boxes_BR4, keypoint_positions_BKD, visible_BK
+        )
 
     def _candidates(self, images_BCHW: Tensor, boxes_BR4: Tensor) -> Tensor:
         kept_BT = cover(boxes_BR4, self.grid)
@@ -208,13 +212,13 @@ class SapiensID(nn.Module):
             raise ValueError(f"keypoints must be ({batch}, {self.keypoints}, 3), not {shape}")
 
     def _choose(
-        self, kept_BT: Tensor, seen_BK: Tensor, tokens: int | None, seeds_B: Tensor | None
+        self, kept_BT: Tensor, visible_BK: Tensor, tokens: int | None, seeds_B: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         if not self.training:
             return first_tokens(kept_BT, int(kept_BT.sum(1).max()) if tokens is None else tokens)
         noise_BX = chances(kept_BT, self.slots + 1, seeds_B, stream=0)
         # Two thirds of the keypoints: 13 of 19.
-        eligible_B = seen_BK.float().mean(1) > 2 / 3
+        eligible_B = visible_BK.float().mean(1) > 2 / 3
         coarse_first_B = eligible_B & (noise_BX[:, -1] < self.coarse_first)
         levels = 1 + len(self.regions)
         return random_tokens(
@@ -225,26 +229,29 @@ class SapiensID(nn.Module):
         self,
         positions_BND: Tensor,
         ids_BN: Tensor,
-        real_BN: Tensor,
+        mask_BN: Tensor,
         kept_BT: Tensor,
-        places_BKD: Tensor,
-        seen_BK: Tensor,
+        keypoint_positions_BKD: Tensor,
+        visible_BK: Tensor,
     ) -> Iterator[RelativeBias | Tensor]:
         """Every block's attention bias, for CLS, the N tokens and the mask token (if there is one).
 
         One after the other: those of all blocks at once would dominate the memory.
         """
         extra = (1, 0 if self.mask_token_D is None else 1)
-        keys_BM = F.pad(torch.zeros_like(real_BN, dtype=torch.float32), extra)
-        keys_BM = keys_BM.masked_fill(~F.pad(real_BN, extra, value=True), -torch.inf)
+        keys_BM = F.pad(torch.zeros_like(mask_BN, dtype=torch.float32), extra)
+        keys_BM = keys_BM.masked_fill(~F.pad(mask_BN, extra, value=True), -torch.inf)
         if self.mask_token_D is not None:
             total_B = kept_BT.sum(1) if self.mask_counts == "patches" else self.slots
-            keys_BM[:, -1] = mask_bias(total_B - real_BN.sum(1))
+            keys_BM[:, -1] = mask_bias(total_B - mask_BN.sum(1))
         if self.keypoint_bias is None:
             yield from repeat(keys_BM[:, None, None], len(self.blocks))
             return
         context_BMC = self.keypoint_bias.context(
-            F.pad(positions_BND, (0, 0, *extra)), F.pad(real_BN, extra), places_BKD, seen_BK
+            F.pad(positions_BND, (0, 0, *extra)),
+            F.pad(mask_BN, extra),
+            keypoint_positions_BKD,
+            visible_BK,
         )
         cells_BM = F.pad(ids_BN % self.grid**2, extra, value=self.keypoint_bias.cells)
         yield from self.keypoint_bias.biases(context_BMC, cells_BM, keys_BM)

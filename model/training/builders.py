@@ -21,7 +21,7 @@ from model.training.data.order import Order, repeats
 from model.training.data.table import Table, read_table
 from model.training.monitoring.validation import HeldOut, held_out
 from model.training.steps.augment import Augment
-from model.training.steps.plan import Step, plan
+from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
 from webbody.errors import WebbodyError
@@ -34,18 +34,18 @@ _PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainState:
     """What `train` needs, for this rank; held is None where nothing validates the run."""
 
     table: Table
     order: Order
-    steps: Sequence[Step]
+    steps: Sequence[TrainingStep]
     trainer: Trainer
     loader: Loader
     held: HeldOut | None
 
 
-def assemble(settings: Mapping[str, Any], device: str, say: Say) -> Parts:
+def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     """The parts of a run with `settings` (the mapping of webbody.train_config.TrainConfig).
 
     Every rank calls it. What is learned of the shards is kept in `out`/cache, if there is an `out`.
@@ -78,10 +78,10 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> Parts:
             device=device,
             decode_on_device=resources["decode"] == "cuda",
         )
-    return Parts(table, order, steps, trainer, loader, held)
+    return TrainState(table, order, steps, trainer, loader, held)
 
 
-def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Step]:
+def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[TrainingStep]:
     optimization, law = settings["optimization"], settings["tokens"]
     multiple = optimization["batch_multiple"]
     if multiple % ranks:

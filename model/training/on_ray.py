@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.training.builders import Say
-from model.training.monitoring.progress import Progress
+from model.training.monitoring.progress import TrainingProgress
 from model.training.start import start
 from model.training.stopping import asked_to_stop
 from webbody.errors import WebbodyError
@@ -22,7 +22,9 @@ _POLL_SECONDS = 0.3
 _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "ended"
 
 
-def start_on_ray(settings: Mapping[str, Any], say: Say, report: Callable[[Progress], None]) -> bool:
+def start_on_ray(
+    settings: Mapping[str, Any], say: Say, report: Callable[[TrainingProgress], None]
+) -> bool:
     """`start` in `settings["ray"]["workers"]` processes of the Ray that this one has joined.
 
     A worker that dies takes the others along, and all go on from the newest checkpoint, up to
@@ -34,7 +36,7 @@ def start_on_ray(settings: Mapping[str, Any], say: Say, report: Callable[[Progre
 
     settings = _placed(settings, ray.cluster_resources())
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(Board)
+    actor: Any = ray.remote(WorkerMessages)
     board = actor.options(num_cpus=0, scheduling_strategy=here).remote()
     news = _News(say, report)
     # Ray leaves a folder with a marker there, for checkpoints of its own.
@@ -57,7 +59,7 @@ def start_on_ray(settings: Mapping[str, Any], say: Say, report: Callable[[Progre
     return _outcome(fit, news, settings)
 
 
-class Board:
+class WorkerMessages:
     """What the workers and the process that started them tell one another: a Ray actor."""
 
     def __init__(self) -> None:
@@ -90,7 +92,7 @@ class Board:
 class _News:
     """Passes on what workers tell."""
 
-    def __init__(self, say: Say, report: Callable[[Progress], None]) -> None:
+    def __init__(self, say: Say, report: Callable[[TrainingProgress], None]) -> None:
         self._say, self._report = say, report
         self._begun = 0
         self.failure: str | None = None

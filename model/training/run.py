@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from model.training import checkpoint
-from model.training.monitoring.progress import Progress, Watch
+from model.training.monitoring.progress import ThroughputMeter, TrainingProgress
 from model.training.monitoring.validator import Validator
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples, Trainer
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples, Trainer
 from model.training.stopping import agreed, asked_to_stop
 from webbody.errors import WebbodyError
 
@@ -39,12 +39,12 @@ class CheckpointPolicy:
 
 def train(
     trainer: Trainer,
-    steps: Sequence[Step],
-    samples: Callable[[Sequence[Step]], Iterable[Samples]],
+    steps: Sequence[TrainingStep],
+    samples: Callable[[Sequence[TrainingStep]], Iterable[StepSamples]],
     folder: Path,
     run: dict[str, Any],
     policy: CheckpointPolicy,
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     validator: Validator | None = None,
     elsewhere: Callable[[], bool] | None = None,
 ) -> bool:
@@ -62,7 +62,7 @@ def train(
     with asked_to_stop(elsewhere) as asked:
         if validator is not None and validator.owes(begin, steps):
             validator(trainer, begin, steps)
-        watch = Watch(steps, begin, trainer)
+        watch = ThroughputMeter(steps, begin, trainer)
         for step, batch in _fetched(watch, steps[begin:], samples(steps[begin:])):
             watch.add(step, trainer.step(step, batch))
             done, last = step.number + 1, step.number + 1 == len(steps)
@@ -88,8 +88,8 @@ def train(
 
 
 def _fetched(
-    watch: Watch, steps: Sequence[Step], samples: Iterable[Samples]
-) -> Iterator[tuple[Step, Samples]]:
+    watch: ThroughputMeter, steps: Sequence[TrainingStep], samples: Iterable[StepSamples]
+) -> Iterator[tuple[TrainingStep, StepSamples]]:
     """Steps with their samples, the wait for each of them timed."""
     iterator = iter(samples)
     for step in steps:
@@ -98,7 +98,7 @@ def _fetched(
         yield step, batch
 
 
-def _check(watch: Watch, done: int, folder: Path, model: nn.Module) -> None:
+def _check(watch: ThroughputMeter, done: int, folder: Path, model: nn.Module) -> None:
     # All are the same on every rank, the gradient's norm being that of its mean: all stop or none.
     recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.grad_norm)]
     # What the last step has made of the weights, the next one's loss would tell.

@@ -1,4 +1,4 @@
-"""A run from its settings: processes, parts, journal, and the model at the end."""
+"""A run from its settings: processes, parts, metrics, and the model at the end."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,10 +8,10 @@ from typing import Any
 from model.folder_writing import put_in_place, written
 from model.losses.collectives import rank_and_ranks
 from model.training import checkpoint
-from model.training.builders import Parts, Say, assemble
+from model.training.builders import Say, TrainState, assemble
 from model.training.monitoring.dashboards import open_dashboards
-from model.training.monitoring.metric_log import Journal
-from model.training.monitoring.progress import Progress
+from model.training.monitoring.metric_log import MetricLogger
+from model.training.monitoring.progress import TrainingProgress
 from model.training.monitoring.validator import Score, Validator
 from model.training.processes import on_device
 from model.training.run import CheckpointPolicy, train
@@ -21,15 +21,14 @@ from webbody.errors import WebbodyError
 def start(
     settings: Mapping[str, Any],
     say: Say,
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     elsewhere: Callable[[], bool] | None = None,
 ) -> bool:
     """Trains as `settings` (the mapping of webbody.train_config.TrainConfig) tell.
 
     Joins the processes of torchrun, where it was started by it. `say` gets a few sentences about
     the run, `report` its progress. Returns False if it was asked to stop, by SIGTERM or as
-    `elsewhere` tells. Checkpoints, the journal
-    and, at the end, the model are left in `out`. Raises WebbodyError.
+    `elsewhere` tells. Checkpoints, the metrics and, at the end, the model are left in `out`. Raises WebbodyError.
     """
     with on_device(settings) as device:
         return _run(settings, device, say, report, elsewhere)
@@ -39,7 +38,7 @@ def _run(
     settings: Mapping[str, Any],
     device: str,
     say: Say,
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     elsewhere: Callable[[], bool] | None,
 ) -> bool:
     folder, resources = Path(settings["out"]), settings["resources"]
@@ -50,11 +49,11 @@ def _run(
     found = checkpoint.checkpoints(folder / "checkpoints")
     begin = checkpoint.steps_done(found[-1]) if found else 0
     dashboards = partial(open_dashboards, folder, begin, resources["wandb"], settings, say)
-    journal = Journal(folder, begin, dashboards)
+    metrics = MetricLogger(folder, begin, dashboards)
 
-    def told(progress: Progress) -> None:
+    def told(progress: TrainingProgress) -> None:
         if is_first:
-            journal.progress(progress)
+            metrics.progress(progress)
         report(progress)
 
     try:
@@ -70,11 +69,11 @@ def _run(
                 resources["log_seconds"],
             ),
             told,
-            _validator(settings, parts, journal, say),
+            _validator(settings, parts, metrics, say),
             elsewhere,
         )
     finally:
-        journal.close()
+        metrics.close()
     if ended:
         final, unfinished = folder / "model", folder / "model.partial"
         with written(final, unfinished, parts.trainer.classifier.group):
@@ -91,7 +90,7 @@ def _check_writable(folder: Path) -> None:
         raise WebbodyError(f"{folder}: no folder for the run ({error.strerror})") from error
 
 
-def describe(parts: Parts) -> str:
+def describe(parts: TrainState) -> str:
     """A sentence about what a run does with what."""
     table = parts.table
     return (
@@ -101,14 +100,14 @@ def describe(parts: Parts) -> str:
 
 
 def _validator(
-    settings: Mapping[str, Any], parts: Parts, journal: Journal, say: Say
+    settings: Mapping[str, Any], parts: TrainState, metrics: MetricLogger, say: Say
 ) -> Validator | None:
     if parts.held is None:
         return None
     validation = settings["validation"]
 
     def tell(score: Score, is_best: bool) -> None:
-        journal.score(score)
+        metrics.score(score)
         best = ", the best so far" if is_best else ""
         say(
             f"Validation at step {score.done:,}: rank-1 {score.rank1:.1%}, mAP {score.mAP:.1%} "
@@ -124,7 +123,7 @@ def _validator(
     )
 
 
-def _identity(settings: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
+def _identity(settings: Mapping[str, Any], parts: TrainState) -> dict[str, Any]:
     """What must be equal for a run to go on: all that changes its result."""
     model = {k: v for k, v in parts.trainer.model.config.items() if k != "regions"}
     sections = {k: settings[k] for k in ("augmentation", "tokens", "optimization", "seed")}

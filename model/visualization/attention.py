@@ -31,7 +31,7 @@ def attention_picture(
     is not semantic.
     """
     maps_PN = attention_maps(model, encoded)
-    seen_K = encoded.seen_BK[0].numpy()
+    seen_K = encoded.visible_BK[0].numpy()
     ids_N = encoded.ids_BN[0].numpy()
     maps_KON = maps_PN.reshape(len(seen_K), -1, len(ids_N))
     photo = _dim(grey(enlarged(image, _SIDE), light=0.0))
@@ -59,8 +59,8 @@ def attention_maps(model: SapiensID, encoded: Encoded) -> NDArray[np.float32]:
     """The attention (P, N) of every part to every token of the first image."""
     if not isinstance(model.head, SemanticHead):
         raise ValueError("a model with a pooled head has no attention maps")
-    queries_BPD = model.head.queries(encoded.places_BKD)
-    maps_BPN = model.head.attention.maps(queries_BPD, encoded.positions_BND, encoded.real_BN)
+    queries_BPD = model.head.queries(encoded.keypoint_positions_BKD)
+    maps_BPN = model.head.attention.maps(queries_BPD, encoded.positions_BND, encoded.mask_BN)
     return maps_BPN[0].float().numpy()
 
 

@@ -76,11 +76,11 @@ def part_similarity(model: SapiensID, encoded: Encoded) -> NDArray[np.float32]:
     if not isinstance(model.head, SemanticHead):
         raise ValueError("a model with a pooled head has no part features")
     parts_BPD = model.head.parts(encoded)
-    keypoints = encoded.seen_BK.shape[1]
+    keypoints = encoded.visible_BK.shape[1]
     first_P, second_P = F.normalize(parts_BPD.float(), dim=-1)
     cosine_P = (first_P * second_P).sum(-1)
     alike_K = cosine_P.reshape(2, keypoints, -1).mean((0, 2))
-    alike: NDArray[np.float32] = alike_K.where(encoded.seen_BK.all(0), torch.nan).numpy()
+    alike: NDArray[np.float32] = alike_K.where(encoded.visible_BK.all(0), torch.nan).numpy()
     return alike
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.base.custom_filter import CustomFilters
-from pipelines.base.tally import Report, Tally
+from pipelines.base.tally import PhotoTally, Report
 from webbody import __version__
 from webbody.commit import ALL as ALL
 from webbody.commit import Output, Record, read_record, record_name
@@ -60,7 +60,7 @@ class Outputs:
     ) -> None:
         self._folder, self._stage, self._shard = folder, stage, shard
         #: Where the stage notes what became of each photo while it works.
-        self.tally = Tally(report)
+        self.tally = PhotoTally(report)
         self._files: dict[str, _Digesting] = {}
         self._tars: list[TarWriter] = []
 

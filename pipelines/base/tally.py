@@ -11,7 +11,7 @@ Report = Callable[[Mapping[str, int]], None]
 INTERVAL = 1.0
 
 
-class Tally:
+class PhotoTally:
     """Counts of photos since the last report, which is made at most once in INTERVAL seconds.
 
     Stages add what they have decided, in the order of their rows; what is counted here changes

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.base.batches import windows
-from pipelines.calibration.scores import Scores
+from pipelines.calibration.scores import ScoreSample
 from pipelines.detection.detections import select
 from pipelines.detection.face_choice import choose
 from pipelines.detection.from_settings import (
@@ -33,7 +33,7 @@ WINDOW = 16
 
 def score_pictures(
     pictures: Iterable[tuple[RGB, Photo | None]], settings: BuildConfig
-) -> list[Scores]:
+) -> list[ScoreSample]:
     """Scores of the persons, faces and keypoints in pictures (H, W, 3), drawn ones with truth.
 
     Faces and keypoints are looked for in the persons that the configuration trusts, as a build
@@ -52,11 +52,13 @@ class _Sampler:
         self._faces = face_detector(settings.faces, use("faces"), FACE_FLOOR)
         self._keypoints = keypoint_detector(settings.keypoints, use("keypoints"))
         trusted = trusted_person(settings.persons)
-        self.persons = Scores("persons", "persons.confidence", trusted)
-        self.faces = Scores("faces", "faces.min_score", trusted_face(settings.faces))
-        self.keypoints = Scores("keypoints", "keypoints.min_score", settings.keypoints.min_score)
+        self.persons = ScoreSample("persons", "persons.confidence", trusted)
+        self.faces = ScoreSample("faces", "faces.min_score", trusted_face(settings.faces))
+        self.keypoints = ScoreSample(
+            "keypoints", "keypoints.min_score", settings.keypoints.min_score
+        )
 
-    def __call__(self, pictures: Iterable[tuple[RGB, Photo | None]]) -> list[Scores]:
+    def __call__(self, pictures: Iterable[tuple[RGB, Photo | None]]) -> list[ScoreSample]:
         for window in windows(pictures, WINDOW, lambda _: 0, 0):
             found = self._detector([picture for picture, _ in window])
             for (picture, truth), persons in zip(window, found, strict=True):
@@ -124,7 +126,7 @@ class _Sampler:
         self.keypoints.wanted += int(visible.sum())
 
 
-def _judged(truth: Photo, persons: Any, into: Scores) -> list[Any]:
+def _judged(truth: Photo, persons: Any, into: ScoreSample) -> list[Any]:
     """The figure of each person, None for invented ones; scores with their truth go `into`."""
     from webbody.demo.train_models.tally import matches
     from webbody.demo.website.pictures import can_be_found

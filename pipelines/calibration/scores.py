@@ -19,7 +19,7 @@ _FEW = 30
 
 
 @dataclass
-class Scores:
+class ScoreSample:
     """Scores in 0..1 of one kind of finding.
 
     setting: its threshold in a build's configuration, `section.field`, and now, its value. right:
@@ -93,7 +93,7 @@ class Scores:
             yield f"Only {len(self.scores)} {self.kind} were found: take more pictures."
 
 
-def picture(found: Iterable[Scores], out: str) -> None:
+def picture(found: Iterable[ScoreSample], out: str) -> None:
     """Draw the histograms, with what each threshold would keep, as a PNG."""
     from pathlib import Path
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.detection.face_detection import Faces
+from pipelines.detection.face_detection import DetectedFaces
 from pipelines.detection.upper_body import SEEN
 
 #: Faces below this are not even reported as `face:low-score`; never above the setting itself.
@@ -13,7 +13,7 @@ FAR = 1.5
 
 
 def choose(
-    faces: Faces, keypoints: NDArray[np.float32] | None, width: int, height: int
+    faces: DetectedFaces, keypoints: NDArray[np.float32] | None, width: int, height: int
 ) -> int | None:
     """Which face is the person's: the one at the keypoints of the head, else the large and central.
 

@@ -30,7 +30,7 @@ _NMS = 0.4  # overlap above which the weaker of two boxes is dropped; insightfac
 
 
 @dataclass
-class Faces:
+class DetectedFaces:
     """The faces of one picture, in its pixels: boxes (N, 4) xyxy, scores (N,), landmarks (N, 5, 2).
 
     Landmarks in the order image-left eye, image-right eye, nose, mouth corners likewise.
@@ -70,7 +70,7 @@ class FaceDetector:
 
     def __call__(
         self, pictures: Sequence[NDArray[np.uint8]], large: Sequence[bool] | None = None
-    ) -> list[Faces]:
+    ) -> list[DetectedFaces]:
         """Detect in pictures (H, W, 3) uint8 RGB of any size.
 
         large: for each picture whether its faces may be small in it, so that it needs more pixels
@@ -80,7 +80,7 @@ class FaceDetector:
         queues: dict[int, list[int]] = defaultdict(list)
         for index, picture in enumerate(pictures):
             queues[self.divisions(picture.shape[1], picture.shape[0], roomy[index])].append(index)
-        found: dict[int, Faces] = {}
+        found: dict[int, DetectedFaces] = {}
         for divisions, indices in queues.items():
             for start in range(0, len(indices), divisions**2):
                 part = indices[start : start + divisions**2]
@@ -101,7 +101,7 @@ class FaceDetector:
                 return divisions
         return 1
 
-    def _canvas(self, pictures: Sequence[NDArray[np.uint8]], divisions: int) -> list[Faces]:
+    def _canvas(self, pictures: Sequence[NDArray[np.uint8]], divisions: int) -> list[DetectedFaces]:
         """One run of the network over a grid of tiles."""
         width, height = self.canvas[0] // divisions, self.canvas[1] // divisions
         # A single tile has no neighbour to keep away from.
@@ -124,7 +124,7 @@ class FaceDetector:
             scale = np.array([x_scale, y_scale], np.float32)
             corners = (boxes[mine, :4].reshape(-1, 2, 2) - origin) / scale
             out.append(
-                Faces(
+                DetectedFaces(
                     corners.reshape(-1, 4),
                     boxes[mine, 4],
                     ((landmarks[mine] - origin) / scale).astype(np.float32),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.diagnostics.scores import Scores, scores_of
+from pipelines.diagnostics.scores import ScoreSummary, scores_of
 from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import SPLIT
 from pipelines.engine.state import outcome_counts
@@ -35,7 +35,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Reason:
+class DropReason:
     """The outcome that a stage gave most, and what to look at.
 
     `setting` is the `section.name` that decided, or ""; `value` its present value; `advice` a word
@@ -46,7 +46,7 @@ class Reason:
     setting: str
     value: Any
     advice: str
-    scores: Scores | None
+    scores: ScoreSummary | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Ending:
     test_samples: int = 0
     people: int = 0
     undecided: int = 0  # rows of a build that is not finished
-    losses: list[tuple[Loss, Reason]] = field(default_factory=list)
+    losses: list[tuple[Loss, DropReason]] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -131,8 +131,8 @@ def losses(outcomes: Mapping[str, int]) -> list[Loss]:
     return out
 
 
-def _reason(loss: Loss, build: BuildFiles) -> Reason:
+def _reason(loss: Loss, build: BuildFiles) -> DropReason:
     outcome = next(iter(loss.outcomes))
     setting = setting_of(outcome)
     value = value_of(setting, build.settings)
-    return Reason(outcome, setting, value, advice_of(outcome), scores_of(outcome, build, value))
+    return DropReason(outcome, setting, value, advice_of(outcome), scores_of(outcome, build, value))

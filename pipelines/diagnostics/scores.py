@@ -23,7 +23,7 @@ _MOST_FACES = 2000
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreSummary:
     """What was measured: quartiles, and the share that passes now and at other values.
 
     what: of what and by what, such as "face detection scores of photos". passing: values of the
@@ -57,7 +57,7 @@ class _Measure:
     back: Callable[[float], float] = float
 
 
-def scores_of(outcome: str, build: BuildFiles, value: Any) -> Scores | None:
+def scores_of(outcome: str, build: BuildFiles, value: Any) -> ScoreSummary | None:
     """The numbers behind an outcome of a build whose setting has `value`; None where none is."""
     measure = _MEASURES.get(":".join(outcome.split(":")[:2]))
     if measure is None:
@@ -70,7 +70,7 @@ def scores_of(outcome: str, build: BuildFiles, value: Any) -> Scores | None:
         return None
     low, middle, high = (float(q) for q in np.quantile(found, (0.25, 0.5, 0.75)))
     suggest = measure.larger_pass and value is not None
-    return Scores(
+    return ScoreSummary(
         what=measure.what,
         count=len(found),
         quartiles=(low, middle, high),

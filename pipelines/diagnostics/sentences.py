@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipelines.diagnostics.ending import Ending, Loss, Reason
-from pipelines.diagnostics.scores import Scores
+from pipelines.diagnostics.ending import DropReason, Ending, Loss
+from pipelines.diagnostics.scores import ScoreSummary
 
 #: Outcomes of a stage that are named one by one.
 _MOST = 4
@@ -46,7 +46,7 @@ def _lost(loss: Loss) -> str:
     )
 
 
-def _measured(scores: Scores | None) -> str:
+def _measured(scores: ScoreSummary | None) -> str:
     if scores is None:
         return ""
     quartiles = ", ".join(_number(value) for value in scores.quartiles)
@@ -56,7 +56,7 @@ def _measured(scores: Scores | None) -> str:
     return f"{scores.what}: quartiles {quartiles}, {end} ({scores.count:,} measured{where})."
 
 
-def _advice(reason: Reason) -> str:
+def _advice(reason: DropReason) -> str:
     if not reason.setting:
         return f"{reason.advice or '`webbody explain` tells the story of a single URL'}."
     text = f"look at {reason.setting}: now {_value(reason.value)}"

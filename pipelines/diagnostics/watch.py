@@ -13,7 +13,7 @@ from pipelines.outcomes import look_at
 FIRST = 500
 
 
-class Watch:
+class DropMonitor:
     """Hears the events of a build; `tell` gets an event of the kind `warning`, once per stage.
 
     A stage is judged once it has seen FIRST rows; where it ends before, at its end, if it has seen

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.engine.graph import Node, Records, Task, is_done
+from pipelines.engine.graph import Node, Records, StageTask, is_done
 from webbody.storage import Folder
 
 
 class Backlog:
     """Compares what a build's folder holds with what its tasks ask for."""
 
-    def __init__(self, folder: Folder, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, folder: Folder, tasks: Mapping[str, StageTask]) -> None:
         self._folder, self._tasks = folder, tasks
 
     def undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class Backlog:
             record = cache.get((node.name, shard))
             consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
             rerun = any(n in undone or n.name in force for n in consumers)
-            if rerun and record is not None and record.let_go:
+            if rerun and record is not None and record.evicted:
                 force.add(node.name)
         return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
 

@@ -77,7 +77,7 @@ class BuildFiles:
         if key not in self._tars:
             record = self.record(stage, shard)
             listed = record is not None and f"{shard}.tar" in set(record.outputs) - set(
-                record.let_go
+                record.evicted
             )
             try:
                 reader = Inputs(self.folder, shard).random_access(stage) if listed else None

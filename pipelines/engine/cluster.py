@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipelines.engine import preflight
-from pipelines.engine.graph import Task
-from pipelines.engine.worker import Board, Event, Worker
+from pipelines.engine.graph import StageTask
+from pipelines.engine.worker import Event, EventSink, Worker
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
@@ -72,7 +72,7 @@ class Cluster:
 
     def run_chain(
         self,
-        stages: list[tuple[Task, StageResources]],
+        stages: list[tuple[StageTask, StageResources]],
         rows: list[dict[str, Any]],
         out: str,
         hear: Callable[[Event], None],
@@ -93,7 +93,7 @@ class Cluster:
                 )
             return list(data.iter_rows())
 
-    def problems(self, stages: list[tuple[Task, StageResources]]) -> dict[str, str]:
+    def problems(self, stages: list[tuple[StageTask, StageResources]]) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
         running = [
             # A process of its own, which ends with its models and its GPU memory.
@@ -113,7 +113,7 @@ class Cluster:
 
     def run_once(
         self,
-        task: Task,
+        task: StageTask,
         resources: StageResources,
         row: dict[str, Any],
         out: str,
@@ -129,7 +129,7 @@ class Cluster:
     @contextlib.contextmanager
     def _board(self, hear: Callable[[Event], None]) -> Iterator[Any]:
         """A board whose events reach `hear` while the block runs."""
-        board = self._ray.remote(num_cpus=0)(Board).remote()
+        board = self._ray.remote(num_cpus=0)(EventSink).remote()
         stop = threading.Event()
 
         def poll() -> None:
@@ -159,7 +159,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _once(
-    task: Task, out: str, shards: tuple[str, ...], board: Any, row: dict[str, Any]
+    task: StageTask, out: str, shards: tuple[str, ...], board: Any, row: dict[str, Any]
 ) -> dict[str, Any]:
     return Worker(task, out, shards, board)(row)
 

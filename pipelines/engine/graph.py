@@ -21,17 +21,17 @@ Records = dict[tuple[str, str], Record | None]
 class Node:
     """A stage in the graph.
 
-    `code` names its class as `module:Class`, imported only where it runs; `whole` marks a stage
-    that runs once for the build; `bulky` one whose tars may be let go; the threads of one that
-    `waits` wait for the network instead of computing. The constructor of one that `loads` takes
-    seconds, and may need what only its workers have, such as a GPU.
+    `code` names its class as `module:Class`, imported only where it runs; `is_global` marks a stage
+    that runs once for the build; `evictable` one whose tars may be removed; the threads of one that
+    is `io_bound` wait for the network instead of computing. The constructor of one that `loads`
+    takes seconds, and may need what only its workers have, such as a GPU.
     """
 
     name: str
     code: str
-    whole: bool = False
-    bulky: bool = False
-    waits: bool = False
+    is_global: bool = False
+    evictable: bool = False
+    io_bound: bool = False
     loads: bool = False
 
     def stage(self) -> type[Stage[Any]]:
@@ -40,16 +40,18 @@ class Node:
         return stage
 
 
-PLAN = Node("plan", "pipelines.stages.plan:Plan", whole=True)
+PLAN = Node("plan", "pipelines.stages.plan:Plan", is_global=True)
 DOWNLOAD = Node(
-    "download", "pipelines.stages.download:Download", bulky=True, waits=True, loads=True
+    "download", "pipelines.stages.download:Download", evictable=True, io_bound=True, loads=True
 )
-PERSONS = Node("persons", "pipelines.stages.persons:Persons", bulky=True, loads=True)
+PERSONS = Node("persons", "pipelines.stages.persons:Persons", evictable=True, loads=True)
 FACES = Node("faces", "pipelines.stages.faces:Faces", loads=True)
 CLUSTERS = Node("clusters", "pipelines.stages.clusters:Clusters")
-IDENTITIES = Node("identities", "pipelines.stages.identities:Identities", whole=True, loads=True)
+IDENTITIES = Node(
+    "identities", "pipelines.stages.identities:Identities", is_global=True, loads=True
+)
 KEYPOINTS = Node("keypoints", "pipelines.stages.keypoints:Keypoints", loads=True)
-SPLIT = Node("split", "pipelines.stages.split:Split", whole=True)
+SPLIT = Node("split", "pipelines.stages.split:Split", is_global=True)
 PACK = Node("pack", "pipelines.stages.pack:Pack")
 LEDGER = Node("ledger", "pipelines.stages.ledger:Ledger")
 
@@ -71,7 +73,7 @@ def downstream(nodes: Iterable[Node]) -> list[Node]:
 
 
 @dataclass(frozen=True)
-class Task:
+class StageTask:
     """A stage with everything a worker needs to run it: settings, resources and fingerprint."""
 
     node: Node
@@ -79,7 +81,7 @@ class Task:
     fingerprint: str
     settings: Section = field(default_factory=Section)
     resources: WorkerResources = WORKER
-    whole_needs: frozenset[str] = field(default_factory=frozenset)
+    global_needs: frozenset[str] = field(default_factory=frozenset)
     filters: tuple[FilterSource, ...] = ()
 
     def make(self) -> Stage[Any]:
@@ -94,14 +96,14 @@ def tasks(
     config: BuildConfig,
     files: dict[str, tuple[Any, Any]],
     filters: Mapping[str, tuple[FilterSource, ...]] = MappingProxyType({}),
-) -> dict[str, Task]:
+) -> dict[str, StageTask]:
     """Every stage's task by name.
 
     `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
     paths go into the settings, digests into the fingerprint, so that a moved file changes nothing.
     `filters` are the user's own, by the stage that asks them.
     """
-    whole = frozenset(node.name for node in STAGES if node.whole)
+    whole = frozenset(node.name for node in STAGES if node.is_global)
     out = {}
     for node in STAGES:
         settings, stage = config.stage(node.name), node.stage()
@@ -114,13 +116,13 @@ def tasks(
         if own:
             content["filters"] = [one.fingerprint for one in own]
             needs += stage.filters_need
-        out[node.name] = Task(
+        out[node.name] = StageTask(
             node=node,
             needs=needs,
             fingerprint=fingerprint(content, stage.version),
             settings=settings,
             resources=config.resources.worker(node.name),
-            whole_needs=whole,
+            global_needs=whole,
             filters=own,
         )
     return out
@@ -128,7 +130,7 @@ def tasks(
 
 def input_digests(
     folder: Folder,
-    task: Task,
+    task: StageTask,
     shard: str,
     shards: Iterable[str],
     cache: Records | None = None,
@@ -144,12 +146,12 @@ def input_digests(
             cache[stage, name] = read_record(folder, stage, name)
         return cache[stage, name]
 
-    return commit.input_digests(task.needs, task.whole_needs, shard, shards, record)
+    return commit.input_digests(task.needs, task.global_needs, shard, shards, record)
 
 
 def is_done(
     folder: Folder,
-    task: Task,
+    task: StageTask,
     shard: str,
     shards: Iterable[str],
     cache: Records | None = None,

@@ -6,13 +6,15 @@ be after all stages before it, once per shard.
 
 from collections.abc import Sequence
 
-from pipelines.engine.graph import Task
+from pipelines.engine.graph import StageTask
 from pipelines.engine.worker import limit_threads
 from webbody.config import StageResources
 from webbody.errors import WebbodyError
 
 
-def groups(stages: Sequence[tuple[Task, StageResources]]) -> list[tuple[list[Task], float, float]]:
+def groups(
+    stages: Sequence[tuple[StageTask, StageResources]],
+) -> list[tuple[list[StageTask], float, float]]:
     """Tasks that are tried in one process, with its CPUs and GPUs.
 
     Those on the CPU share one, as they import the same libraries; each with a GPU has its own.
@@ -24,11 +26,11 @@ def groups(stages: Sequence[tuple[Task, StageResources]]) -> list[tuple[list[Tas
     return out
 
 
-def problems(tasks: Sequence[Task]) -> dict[str, str]:
+def problems(tasks: Sequence[StageTask]) -> dict[str, str]:
     """What is wrong with the stages that cannot be constructed here: name -> a sentence."""
     found: dict[str, str] = {}
     for task in tasks:
-        limit_threads(1 if task.node.waits else task.resources.threads)
+        limit_threads(1 if task.node.io_bound else task.resources.threads)
         try:
             task.make()
         except WebbodyError as error:

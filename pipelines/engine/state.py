@@ -36,7 +36,9 @@ def stage_totals(records: BuildRecords) -> dict[str, StageTotals]:
     """Sums over the commit records of each stage."""
     out = {}
     for node in STAGES:
-        names = (ALL,) if node.whole else (records.packs or ()) if node is PACK else records.shards
+        names = (
+            (ALL,) if node.is_global else (records.packs or ()) if node is PACK else records.shards
+        )
         totals = out[node.name] = StageTotals()
         for shard in names:
             record = records.get(node.name, shard)

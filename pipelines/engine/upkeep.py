@@ -8,15 +8,15 @@ from webbody.commit import ALL, Record, record_name
 from webbody.storage import Folder
 
 
-def let_go(folder: Folder, shards: Iterable[str]) -> None:
+def evict(folder: Folder, shards: Iterable[str]) -> None:
     """Remove the tars of downloads and crops; their records say that this was on purpose."""
     for node in STAGES:
-        for shard in shards if node.bulky else ():
+        for shard in shards if node.evictable else ():
             record = committed(folder, node.name, shard)
             gone = tuple(name for name in record.outputs if name.endswith(".tar"))
-            if gone == record.let_go:
+            if gone == record.evicted:
                 continue
-            record = Record(**{**record.__dict__, "let_go": gone})
+            record = Record(**{**record.__dict__, "evicted": gone})
             folder.write_bytes(record_name(node.name, shard), record.to_json())
             for name in gone:
                 folder.remove(f"{node.name}/{name}")
@@ -25,7 +25,7 @@ def let_go(folder: Folder, shards: Iterable[str]) -> None:
 def forget_stale(folder: Folder, shards: tuple[str, ...], packs: tuple[str, ...]) -> None:
     """Remove what an older plan or setting left: files of shards that are no more."""
     for node in STAGES:
-        if node.whole:
+        if node.is_global:
             current = set(committed(folder, node.name, ALL).outputs) | {f"{ALL}.json"}
         else:
             names = packs if node is PACK else shards

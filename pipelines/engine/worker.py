@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.base.stage import ALL, Stage, run_shard
-from pipelines.engine.graph import Records, Task, input_digests, is_done
+from pipelines.engine.graph import Records, StageTask, input_digests, is_done
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -54,7 +54,12 @@ class Worker:
     """
 
     def __init__(
-        self, task: Task, folder: str, shards: tuple[str, ...], board: Any = None, retries: int = 0
+        self,
+        task: StageTask,
+        folder: str,
+        shards: tuple[str, ...],
+        board: Any = None,
+        retries: int = 0,
     ) -> None:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._board, self._retries = board, retries
@@ -101,7 +106,7 @@ class Worker:
         if self._stage is None:
             refuse_unsafe()  # another machine of the cluster may have other libraries
             node = self._task.node
-            limit_threads(1 if node.waits else self._task.resources.threads)
+            limit_threads(1 if node.io_bound else self._task.resources.threads)
             self._stage = self._task.make()
         name = self._task.node.name
 
@@ -116,7 +121,7 @@ class Worker:
     def _records(self) -> Records:
         """A fresh cache of records that starts with those of stages that run once."""
         if not self._whole:
-            for need in self._task.whole_needs & set(self._task.needs):
+            for need in self._task.global_needs & set(self._task.needs):
                 self._whole[need, ALL] = read_record(self._folder, need, ALL)
         return dict(self._whole)
 
@@ -134,7 +139,7 @@ class Worker:
             self._board.tell.remote(event)
 
 
-class Board:
+class EventSink:
     """Collects the events of all workers (a Ray actor); the driver takes them in batches."""
 
     def __init__(self) -> None:

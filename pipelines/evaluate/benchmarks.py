@@ -7,18 +7,18 @@ from typing import Protocol
 
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.folders import LAYOUTS
-from model.features.resumable import Part
-from pipelines.evaluate.images.subject_cache import Finding
+from model.features.resumable import ExtractionUnit
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.tasks.surveillance import Surveillance
 from pipelines.evaluate.tasks.templates import Templates
-from pipelines.evaluate.tasks.verification import Verification
+from pipelines.evaluate.tasks.verification import VerificationTask
 from webbody.errors import WebbodyError, telling
 
 
-class Task(Protocol):
+class BenchmarkTask(Protocol):
     """A data set that was read: the images that need features, and what is made of these.
 
     name: as users give it. finds: whether keypoints must be found in its images. images: their keys
@@ -33,8 +33,8 @@ class Task(Protocol):
     def finds(self) -> bool: ...
     @property
     def images(self) -> list[str]: ...
-    def parts(self, finding: Finding) -> list[Part]: ...
-    def figures(self, held: Held) -> Iterator[Figure]: ...
+    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]: ...
+    def figures(self, held: Held) -> Iterator[TaskResult]: ...
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Benchmark:
     title: str
     source: str
     layout: str
-    read: Callable[[str, str], Task]
+    read: Callable[[str, str], BenchmarkTask]
 
 
-def _read_images(name: str, path: str) -> Task:
+def _read_images(name: str, path: str) -> BenchmarkTask:
     return Retrieval(name, path, DATASETS[name].read(path))
 
 
@@ -98,7 +98,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             title,
             "github.com/deepinsight/insightface, recognition/_datasets_",
             f"{name}.bin, or the folder that holds it",
-            Verification.read,
+            VerificationTask.read,
         )
         for name, title in _FACES.items()
     },
@@ -135,7 +135,7 @@ def named(name: str) -> str:
     return found
 
 
-def read(name: str, path: str) -> Task:
+def read(name: str, path: str) -> BenchmarkTask:
     """The data set of this name at a path; raises WebbodyError where it is not as it should be."""
     try:
         with telling(f"{name}: "):

@@ -13,7 +13,7 @@ _ENDING = ".parquet"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DatasetRequest:
     """A data set and its path; features: a Parquet file that takes the place of a model."""
 
     name: str
@@ -23,7 +23,7 @@ class Wanted:
 
 def read_wanted(
     data: Path | None, datasets: Sequence[str], features: Sequence[str]
-) -> list[Wanted]:
+) -> list[DatasetRequest]:
     """Data sets of a YAML file and of `NAME=PATH` options; features are `[NAME=]FILE.parquet`.
 
     In the YAML a name has a path, or `path` and `features`; paths start at its folder. An option
@@ -32,7 +32,7 @@ def read_wanted(
     """
     found = {one.name: one for one in _of_file(data)} if data else {}
     for name, path in _pairs("--dataset", datasets):
-        found[named(name)] = Wanted(named(name), path)
+        found[named(name)] = DatasetRequest(named(name), path)
     for text in features:
         name, equals, file = text.partition("=")
         if not equals:
@@ -45,7 +45,7 @@ def read_wanted(
             raise WebbodyError(f"--features {text}: {name} is not evaluated; give --dataset too.")
         if not file.endswith(_ENDING) or not Path(file).is_file():
             raise WebbodyError(f"--features {text}: there is no such file {file} ({_ENDING}).")
-        found[named(name)] = Wanted(named(name), found[named(name)].path, file)
+        found[named(name)] = DatasetRequest(named(name), found[named(name)].path, file)
     return list(found.values())
 
 
@@ -59,7 +59,7 @@ def _pairs(option: str, texts: Iterable[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _of_file(data: Path) -> list[Wanted]:
+def _of_file(data: Path) -> list[DatasetRequest]:
     out = []
     for name, value in read_yaml(data).items():
         entry: dict[str, Any] = value if isinstance(value, dict) else {"path": value}
@@ -73,5 +73,5 @@ def _of_file(data: Path) -> list[Wanted]:
             key: path if "://" in path else str(data.parent / Path(path).expanduser())
             for key, path in paths.items()
         }
-        out.append(Wanted(named(str(name)), **below))
+        out.append(DatasetRequest(named(str(name)), **below))
     return out

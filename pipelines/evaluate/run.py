@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pipelines.detection.devices import choose_device
 from pipelines.detection.subject import whole_pictures
 from pipelines.evaluate import benchmarks
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models import features
-from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.models.embedder import InferenceModel
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.requests import Wanted
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.requests import DatasetRequest
+from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.inference.embed import lazy_finder
 from webbody.config import BuildConfig
 from webbody.errors import telling
@@ -32,14 +32,14 @@ class Evaluated:
     title: str
     path: str
     model: str
-    task: benchmarks.Task
-    figures: list[Figure]
+    task: benchmarks.BenchmarkTask
+    figures: list[TaskResult]
     seconds: float
 
 
 def evaluate(
-    wanted: Sequence[Wanted],
-    open_model: Callable[[], Embedder],
+    wanted: Sequence[DatasetRequest],
+    open_model: Callable[[], InferenceModel],
     config: BuildConfig,
     cache: str,
     *,
@@ -79,7 +79,7 @@ def evaluate(
     return found
 
 
-def with_blind(figure: Figure, held: Held) -> Figure:
+def with_blind(figure: TaskResult, held: Held) -> TaskResult:
     """The figure, with the number of images whose features are all alike, if there are any."""
     if not held.blind:
         return figure
@@ -88,8 +88,8 @@ def with_blind(figure: Figure, held: Held) -> Figure:
 
 def features_of(
     name: str,
-    task: benchmarks.Task,
-    embedder: Embedder,
+    task: benchmarks.BenchmarkTask,
+    embedder: InferenceModel,
     config: BuildConfig,
     cache: str,
     *,
@@ -107,12 +107,12 @@ def features_of(
     return features.read(path, task.images, name)
 
 
-def _finding(config: BuildConfig, size: int, cache: str | None) -> Finding:
+def _finding(config: BuildConfig, size: int, cache: str | None) -> SubjectCache:
     """Keypoints are found, and kept in the folder `cache`; None finds none."""
     most = config.download.max_pixels
     if cache is None:
-        return Finding(whole_pictures(size), size, most)
+        return SubjectCache(whole_pictures(size), size, most)
     settings = json.dumps([size, features.found_with(config)], sort_keys=True)
     digest = hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
     kept = Folder(f"{cache}/keypoints-{digest}")
-    return Finding(lazy_finder(config, True, size, mirrored=True), size, most, kept)
+    return SubjectCache(lazy_finder(config, True, size, mirrored=True), size, most, kept)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipelines.fetching.addresses import FetchError, normalise
 from pipelines.fetching.opener import Opener
-from pipelines.fetching.reorder_buffer import InOrder
+from pipelines.fetching.reorder_buffer import ReorderBuffer
 from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
 
@@ -55,7 +55,7 @@ class BulkFetch:
 
         `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised.
         """
-        results = InOrder(sink, spool)
+        results = ReorderBuffer(sink, spool)
         wanted: list[tuple[int, str]] = []
         for number, url in enumerate(urls):
             try:
@@ -68,7 +68,7 @@ class BulkFetch:
             results.put(number, Fetched("download:error", "img2dataset lost this row"))
 
     def _download(
-        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], folder: Path
+        self, wanted: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], folder: Path
     ) -> None:
         """Let img2dataset work on a list of numbered URLs."""
         listing = folder / "urls.arrow"
@@ -127,7 +127,7 @@ class _Writer:
     """
 
     def __init__(
-        self, wanted: Sequence[tuple[int, str]], results: InOrder[Fetched], opener: Opener
+        self, wanted: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], opener: Opener
     ) -> None:
         self._wanted, self._results, self._opener = wanted, results, opener
         self.failure: Exception | None = None

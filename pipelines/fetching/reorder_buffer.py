@@ -8,7 +8,7 @@ from webbody.errors import WebbodyError
 Result = TypeVar("Result")
 
 
-class InOrder(Generic[Result]):
+class ReorderBuffer(Generic[Result]):
     """Calls `sink(number, result, body)` for 0, 1, 2 ... as soon as each one's turn has come.
 
     Bodies that wait for their turn take up to `in_memory` bytes of memory, the others lie in

@@ -16,7 +16,7 @@ from webbody.plain_text import plain_text
 
 
 @dataclass(frozen=True)
-class Made:
+class GallerySummary:
     """What a gallery was made of: identities, faces used, pictures without a trusted face.
 
     sources: what was found in them and left out. lost: people of whom no picture was used.
@@ -46,7 +46,7 @@ def make_gallery(
     resources: WorkerResources = WORKER,
     *,
     layout: str = "auto",
-) -> Made:
+) -> GallerySummary:
     """Embed the faces of labelled pictures and write one row for each identity to `out` (Parquet).
 
     Sources and layout as in `read_sources`; pictures that cannot be read are skipped and counted.
@@ -81,4 +81,4 @@ def make_gallery(
     write_gallery(out, name, faces.digest, sums, images)
     used = sum(images.values())
     lost = sorted({picture.identity for picture in found.pictures} - people)
-    return Made(len(sums), used, decoded - used, found, lost)
+    return GallerySummary(len(sums), used, decoded - used, found, lost)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.galleries.identity_lists import ENDINGS, read_identity_list
-from pipelines.galleries.labelled import Labelled, Source, Sources, content
+from pipelines.galleries.labelled import LabelledPicture, Source, Sources, content
 from pipelines.galleries.layouts import CELEBA_LIST, NAMES, Placed, place
 from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk, WalkedFile
@@ -37,7 +37,7 @@ def read_sources(sources: Sequence[str | os.PathLike[str]], layout: str = "auto"
     """
     if layout not in NAMES:
         raise WebbodyError(f"--layout {layout}: there is no such layout; take {', '.join(NAMES)}.")
-    found: list[tuple[Labelled, Source]] = []
+    found: list[tuple[LabelledPicture, Source]] = []
     read: list[Source] = []
     taken: dict[str, str] = {}
     home: dict[str, str] = {}
@@ -78,7 +78,7 @@ def read_sources(sources: Sequence[str | os.PathLike[str]], layout: str = "auto"
     return Sources([one for one, _ in found], [source for _, source in found], read, warnings)
 
 
-def _read(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
+def _read(given: str, layout: str) -> tuple[list[tuple[str, LabelledPicture]], Source]:
     """Real path, path and person of each picture of a source."""
     if given.lower().endswith(ENDINGS) and os.path.isfile(given):
         listed = read_identity_list(Path(given))
@@ -87,7 +87,7 @@ def _read(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
                 f"{plain_text(given)}: names no pictures; write lines `path identity`."
             )
         pictures = [
-            (os.path.realpath(one.path), Labelled(one.path, one.identity)) for one in listed
+            (os.path.realpath(one.path), LabelledPicture(one.path, one.identity)) for one in listed
         ]
         return pictures, Source(given, LIST)
     if "://" not in given and not os.path.isdir(given):
@@ -99,7 +99,7 @@ def _read(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
     return _folder(given, layout)
 
 
-def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source]:
+def _folder(given: str, layout: str) -> tuple[list[tuple[str, LabelledPicture]], Source]:
     walk = FolderWalk(given)
     files: list[WalkedFile] = []
     celeba: WalkedFile | None = None
@@ -144,7 +144,7 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, Labelled]], Source
             "taken from them."
         )
     labelled = [
-        (file.real, Labelled(f"{walk.url.rstrip('/')}/{file.path}", person))
+        (file.real, LabelledPicture(f"{walk.url.rstrip('/')}/{file.path}", person))
         for file, person in zip(files, placed.people, strict=True)
         if person is not None
     ]

@@ -12,7 +12,7 @@ from webbody.plain_text import plain_text
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledPicture:
     """A picture (a path or an fsspec URL), and who it shows."""
 
     path: str
@@ -58,7 +58,7 @@ class Sources:
     of: the source of each picture. warnings: of the sources together.
     """
 
-    pictures: list[Labelled]
+    pictures: list[LabelledPicture]
     of: list[Source]
     sources: list[Source]
     warnings: list[str]

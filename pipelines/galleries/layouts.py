@@ -14,7 +14,7 @@ from webbody.plain_text import plain_text
 
 
 @dataclass(frozen=True)
-class Layout:
+class PeopleLayout:
     """pattern: what the end of a picture's path matches, less its ending; person: the group of that
     name. sure: a narrower pattern, by which the layout is recognised where it is not named."""
 
@@ -27,24 +27,26 @@ class Layout:
 #: Ordered by how telling the patterns are.
 LAYOUTS = {
     # Data/Images/001/{frontal,profile}: 10 and 4 pictures (cfpw.io).
-    "cfp": Layout(
+    "cfp": PeopleLayout(
         "CFP",
         r"(?P<person>\d{3,})/(?:frontal|profile)/\d+",
         "001/frontal/01.jpg",
     ),
     # All in one folder: number of the *picture*, name, age, gender (the annotations are in the
     # names alone; ibug.doc.ic.ac.uk/resources/agedb).
-    "agedb": Layout("AgeDB", r"\d+_(?P<person>[^/]+)_\d+_[mfMF]", "0_MariaCallas_35_f.jpg"),
+    "agedb": PeopleLayout("AgeDB", r"\d+_(?P<person>[^/]+)_\d+_[mfMF]", "0_MariaCallas_35_f.jpg"),
     # README of LFW: name/name_xxxx.jpg, four digits (vis-www.cs.umass.edu/lfw).
-    "lfw": Layout(
+    "lfw": PeopleLayout(
         "LFW", r"(?P<person>[^/]+)/(?P=person)_\d{4}", "Aaron_Eckhart/Aaron_Eckhart_0001.jpg"
     ),
     # Its train_list.txt: class, image and face (www.robots.ox.ac.uk/~vgg/data/vgg_face2).
-    "vggface2": Layout("VGGFace2", r"(?P<person>n\d{6})/\d{4}_\d{2}", "train/n000002/0001_01.jpg"),
+    "vggface2": PeopleLayout(
+        "VGGFace2", r"(?P<person>n\d{6})/\d{4}_\d{2}", "train/n000002/0001_01.jpg"
+    ),
     # CASIA-maxpy-clean and the original: seven digits, three digits.
-    "casia": Layout("CASIA-WebFace", r"(?P<person>\d{7})/\d{3,}", "0000045/001.jpg"),
+    "casia": PeopleLayout("CASIA-WebFace", r"(?P<person>\d{7})/\d{3,}", "0000045/001.jpg"),
     # Freebase's id in the aligned release; numbers where insightface's records were unpacked.
-    "ms1m": Layout(
+    "ms1m": PeopleLayout(
         "MS1M",
         r"(?P<person>m\.[0-9a-z_]+|\d+)/[^/]+",
         "m.0107_f/100-FaceId-0.jpg",

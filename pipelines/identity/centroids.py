@@ -14,7 +14,7 @@ from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
-class Faces:
+class ClusteredFaces:
     """The faces of a shard that its clusters kept; `features` (N, D) raw float32."""
 
     crops: NDArray[np.str_]
@@ -24,7 +24,7 @@ class Faces:
     embedder: str
 
     @classmethod
-    def read(cls, inputs: Inputs, shard: str) -> "Faces":
+    def read(cls, inputs: Inputs, shard: str) -> "ClusteredFaces":
         clusters = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
         faces = kept(inputs.table("faces", shard, ["crop", "outcome", "feature"]))
         rows = rows_of(clusters["crop"], faces["crop"])
@@ -49,7 +49,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class Centres:
+class Centroids:
     """All names of a build, sorted by their smallest crop key.
 
     names: (N,). images: (N,) int64. shards: (N,) the shard each name lives in, by its position in
@@ -63,7 +63,7 @@ class Centres:
     embedder: str
 
     @classmethod
-    def read(cls, inputs: Inputs) -> "Centres":
+    def read(cls, inputs: Inputs) -> "Centroids":
         """Sum up the features of each name; of the features only one shard is held at a time."""
         names: list[str] = []
         first: list[str] = []
@@ -72,7 +72,7 @@ class Centres:
         vectors: list[Floats] = []
         embedders: dict[tuple[str, int], str] = {}
         for number, shard in enumerate(inputs.shards):
-            faces = Faces.read(inputs, shard)
+            faces = ClusteredFaces.read(inputs, shard)
             embedders[faces.embedder, faces.features.shape[1]] = shard
             for name, rows in faces.by_name():
                 names.append(name)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.identity.features import Floats, unit
-from pipelines.identity.similarity import Pairs
+from pipelines.identity.similarity import SimilarPairs
 
 UNMERGED = -1
 
@@ -25,7 +25,7 @@ class People:
     centres: Floats
 
 
-def merge(centres: Floats, pairs: Pairs, similar: float) -> People:
+def merge(centres: Floats, pairs: SimilarPairs, similar: float) -> People:
     """Group names by their centres (N, D), sums of raw features; `pairs` holds cosines >= similar.
 
     Names joined by pairs above `similar` form a component. Two are merged. Of more, the most
@@ -46,8 +46,8 @@ def merge(centres: Floats, pairs: Pairs, similar: float) -> People:
 
 
 def _components(
-    count: int, pairs: Pairs, similar: float
-) -> Iterator[tuple[NDArray[np.int64], Pairs]]:
+    count: int, pairs: SimilarPairs, similar: float
+) -> Iterator[tuple[NDArray[np.int64], SimilarPairs]]:
     """Members of each component of two or more, and the pairs inside it by position."""
     from scipy.sparse import coo_array  # slow to import, and only workers need it
     from scipy.sparse.csgraph import connected_components
@@ -67,11 +67,13 @@ def _components(
         own = pairs_by_component[first_pair[number] : first_pair[number + 1]]
         yield (
             members,
-            Pairs(np.searchsorted(members, a[own]), np.searchsorted(members, b[own]), cosine[own]),
+            SimilarPairs(
+                np.searchsorted(members, a[own]), np.searchsorted(members, b[own]), cosine[own]
+            ),
         )
 
 
-def _agglomerate(centres: Floats, edges: Pairs, similar: float) -> NDArray[np.int64]:
+def _agglomerate(centres: Floats, edges: SimilarPairs, similar: float) -> NDArray[np.int64]:
     """For each member of a component the first member of its group, or UNMERGED.
 
     A heap holds the candidate pairs; an entry is stale once one of its groups has changed.

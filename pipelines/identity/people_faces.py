@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs
-from pipelines.identity.centroids import Faces
+from pipelines.identity.centroids import ClusteredFaces
 from pipelines.identity.tables import rows_of, strings
 
 
@@ -74,7 +74,7 @@ def faces_of_people(
 
 
 def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    faces = Faces.read(inputs, shard)
+    faces = ClusteredFaces.read(inputs, shard)
     download = inputs.table("download", shard, ["key", "sha256"])
     found = rows_of(faces.keys, download["key"])
     images = download["sha256"].take(pa.array(found, mask=found < 0))

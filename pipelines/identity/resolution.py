@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.identity.centroids import Centres
+from pipelines.identity.centroids import Centroids
 from pipelines.identity.features import Floats, unit
 from pipelines.identity.gallery_file import Gallery
 from pipelines.identity.merging import UNMERGED, merge
-from pipelines.identity.similarity import Pairs, pairs_above
+from pipelines.identity.similarity import SimilarPairs, pairs_above
 
 UNMERGED_OUTCOME, AMBIGUOUS, LEAK = "identity:unmerged", "identity:ambiguous", "identity:leak"
 
@@ -30,7 +30,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ResolvedPeople:
     """Names as people, with the people's verdicts.
 
     person: (N,) of each name; a name that was dropped as unmerged is a person of its own.
@@ -44,15 +44,15 @@ class Judged:
     decisions: list[Decision]
 
 
-def judge(
-    centres: Centres,
+def resolve(
+    centres: Centroids,
     galleries: Sequence[Gallery],
     *,
     similar: float,
     ambiguous: float,
     leak: float,
     device: str = "cpu",
-) -> Judged:
+) -> ResolvedPeople:
     """Merge names, then drop doubtful and leaked people, in this order (facts of the pipeline).
 
     Ambiguity is judged after merging, among the people that remain: of two whose centres have a
@@ -97,7 +97,7 @@ def judge(
 
 
 def _of_names(
-    centres: Centres, pairs: Pairs, person: NDArray[np.int64], similar: float
+    centres: Centroids, pairs: SimilarPairs, person: NDArray[np.int64], similar: float
 ) -> list[Decision]:
     """What became of each pair of names above `similar`."""
     out = []
@@ -116,9 +116,9 @@ def _with_unmerged(
     person: NDArray[np.int64],
     outcome: NDArray[np.object_],
     similarity: Floats,
-    pairs: Pairs,
+    pairs: SimilarPairs,
     decisions: list[Decision],
-) -> Judged:
+) -> ResolvedPeople:
     """Number the people anew, a person for each unmerged name among them."""
     dropped = np.flatnonzero(person == UNMERGED)
     closest = np.full(len(person), np.nan, np.float32)
@@ -131,4 +131,4 @@ def _with_unmerged(
     order = np.argsort(first)
     all_outcomes = np.concatenate([outcome, np.full(len(dropped), UNMERGED_OUTCOME, object)])
     all_similarities = np.concatenate([similarity, closest[dropped]])
-    return Judged(rank[renumbered], all_outcomes[order], all_similarities[order], decisions)
+    return ResolvedPeople(rank[renumbered], all_outcomes[order], all_similarities[order], decisions)

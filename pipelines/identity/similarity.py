@@ -16,7 +16,7 @@ MAX_PAIRS = 20_000_000
 
 
 @dataclass(frozen=True)
-class Pairs:
+class SimilarPairs:
     """Rows `a` and `b` (P,) int64 and their cosine (P,) float32, sorted by (a, b)."""
 
     a: NDArray[np.int64]
@@ -30,7 +30,7 @@ def pairs_above(
     threshold: float,
     device: str = "cpu",
     block: int = BLOCK,
-) -> Pairs:
+) -> SimilarPairs:
     """All pairs of unit features (N, D) and (M, D) with a cosine of at least `threshold`.
 
     Without `right`: each pair of different rows of `left` once, a < b. Products are float32 and
@@ -62,7 +62,7 @@ def pairs_above(
             values = cosines[x, y].cpu().numpy()
             found.append((x.cpu().numpy() + top, y.cpu().numpy() + start, values))
     if not found:
-        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        return SimilarPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
     a, b, cosine = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((b, a))
-    return Pairs(a[order], b[order], cosine[order])
+    return SimilarPairs(a[order], b[order], cosine[order])

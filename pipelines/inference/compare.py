@@ -26,7 +26,7 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedImage:
     """One of the two: its raw feature (F,), and how many of its 19 keypoints are visible.
 
     whole: no person was found in the picture, so that all of it was taken.
@@ -46,8 +46,8 @@ class Side:
 class Comparison:
     """Two people and the cosine of their features."""
 
-    a: Side
-    b: Side
+    a: ComparedImage
+    b: ComparedImage
 
     @property
     def cosine(self) -> float:
@@ -107,18 +107,18 @@ def compare(
     return Comparison(sides[a], sides[b])
 
 
-def _stored(text: str) -> tuple[Side, dict[str, Any]]:
+def _stored(text: str) -> tuple[ComparedImage, dict[str, Any]]:
     path, _, key = text.partition(_ENDING)
     path += _ENDING[:-1]
     if not Path(path).is_file():
         raise WebbodyError(f"{path}: there is no such feature file; `webbody embed` makes one.")
     row, info = read_feature(path, key)
-    return Side(text, row.feature, row.visible, row.whole), info
+    return ComparedImage(text, row.feature, row.visible, row.whole), info
 
 
 def _computed(
     pictures: list[str], checkpoint: Checkpoint, config: BuildConfig, whole: bool, flip: bool
-) -> list[Side]:
+) -> list[ComparedImage]:
     """The sides that are pictures, in one batch."""
     device = choose_device(config.resources.device)
     for text in pictures:
@@ -134,7 +134,7 @@ def _computed(
     extract = Extractor(checkpoint.model, device=device, batch=len(samples), flip=flip)
     (block,) = extract(samples)
     return [
-        Side(text, feature, int(visible), sample.whole)
+        ComparedImage(text, feature, int(visible), sample.whole)
         for text, feature, visible, sample in zip(
             pictures, block.features_BF, block.visible_B, samples, strict=True
         )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from model.features.extract import Extractor
-from model.features.resumable import Made, OtherFeatures, Part, make_features
+from model.features.resumable import ExtractionSummary, ExtractionUnit, OtherFeatures, make_features
 from model.features.samples import Sample, read_shard
 from pipelines.detection import families
 from pipelines.detection.devices import choose_device
 from pipelines.inference.checkpoint import Checkpoint
 from pipelines.inference.pictures import read_pictures
-from pipelines.inference.sources import Found, find_sources
+from pipelines.inference.sources import SourceFiles, find_sources
 from webbody import __version__, models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError, telling
@@ -53,7 +53,7 @@ def embed(
     dtype: str = "float32",
     replace: bool = False,
     progress: Callable[[int, int, int], None] = lambda rows, parts, of: None,
-) -> Made:
+) -> ExtractionSummary:
     """Write the features of the people of sources (see `find_sources`) to `out` (Parquet).
 
     Parts are committed beside `out`, so that the same call goes on where a killed one stopped.
@@ -146,11 +146,11 @@ def _place(out: str) -> tuple[Folder, str]:
     return folder, name
 
 
-def _parts(found: Found, size: int, config: BuildConfig, whole: bool) -> list[Part]:
+def _parts(found: SourceFiles, size: int, config: BuildConfig, whole: bool) -> list[ExtractionUnit]:
     """A part for each shard and for every PICTURES pictures."""
     finder = lazy_finder(config, whole, size)
     parts = [
-        Part(_name(url, path, state), partial(_shard, Folder(url), path, size))
+        ExtractionUnit(_name(url, path, state), partial(_shard, Folder(url), path, size))
         for url, shards in found.shards.items()
         for path, state in shards.items()
     ]
@@ -160,7 +160,7 @@ def _parts(found: Found, size: int, config: BuildConfig, whole: bool) -> list[Pa
             some = paths[start : start + PICTURES]
             name = _name(url, *(f"{path} {pictures[path]}" for path in some))
             read = partial(read_pictures, Folder(url), some, finder, config.download.max_pixels)
-            parts.append(Part(name, read))
+            parts.append(ExtractionUnit(name, read))
     return parts
 
 

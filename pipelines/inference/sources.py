@@ -15,7 +15,7 @@ _ENDINGS = ", ".join(sorted(SUFFIXES))
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceFiles:
     """Files by folder (path or fsspec URL), each with a text that changes when the file changes.
 
     Paths are those inside the folder.
@@ -25,7 +25,7 @@ class Found:
     pictures: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def find_sources(sources: Sequence[str]) -> Found:
+def find_sources(sources: Sequence[str]) -> SourceFiles:
     """The shards and pictures of sources (paths or fsspec URLs), in their order.
 
     A source is a build's folder (its committed samples), a .tar with samples, a folder of such
@@ -33,7 +33,7 @@ def find_sources(sources: Sequence[str]) -> Found:
     followed (`webbody.folder_walk`). What an earlier source has is not taken again. Raises
     WebbodyError for others.
     """
-    found = Found()
+    found = SourceFiles()
     taken: set[str] = set()
     for source in sources:
         folder, name = Folder(source), ""

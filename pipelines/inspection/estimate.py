@@ -16,7 +16,7 @@ from webbody.storage import Folder
 
 
 @dataclass(frozen=True)
-class Rate:
+class StageCost:
     """Worker seconds and output bytes per accepted manifest row."""
 
     seconds: float
@@ -26,15 +26,15 @@ class Rate:
 #: Per accepted row: two CPU cores, demo models, 640 px photos of 1 to 3 people. A GPU, other
 #: models or images change these much; committed shards of the same folder are measured instead.
 DEFAULT_RATES = {
-    "download": Rate(0.036, 67_000),
-    "persons": Rate(0.027, 67_000),
-    "faces": Rate(0.028, 1_200),
-    "clusters": Rate(0.006, 50),
-    "identities": Rate(0.0005, 45),
-    "keypoints": Rate(0.003, 130),
-    "split": Rate(0.0003, 150),
-    "pack": Rate(0.003, 12_000),
-    "ledger": Rate(0.0005, 50),
+    "download": StageCost(0.036, 67_000),
+    "persons": StageCost(0.027, 67_000),
+    "faces": StageCost(0.028, 1_200),
+    "clusters": StageCost(0.006, 50),
+    "identities": StageCost(0.0005, 45),
+    "keypoints": StageCost(0.003, 130),
+    "split": StageCost(0.0003, 150),
+    "pack": StageCost(0.003, 12_000),
+    "ledger": StageCost(0.0005, 50),
 }
 
 
@@ -48,7 +48,7 @@ class StageEstimate:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BuildEstimate:
     """What `webbody build --plan` prints."""
 
     rows: int
@@ -64,7 +64,7 @@ class Estimate:
     filters: tuple[str, ...] = ()  # the user's own, in words
 
 
-def estimate(config: BuildConfig) -> Estimate:
+def estimate(config: BuildConfig) -> BuildEstimate:
     """Plan into a temporary folder and extrapolate; writes nothing to `config.out`.
 
     Rates come from the shards already committed in `config.out`, else from DEFAULT_RATES.
@@ -95,10 +95,10 @@ def estimate(config: BuildConfig) -> Estimate:
     for node in STAGES[1:]:
         todo = [
             s
-            for s in ((ALL,) if node.whole else shards)
+            for s in ((ALL,) if node.is_global else shards)
             if records is None or records.get(node.name, s) is None
         ]
-        share = len(todo) / max(1, 1 if node.whole else len(shards))
+        share = len(todo) / max(1, 1 if node.is_global else len(shards))
         rate, rows = rates[node.name], counts["out"] * share
         stages[node.name] = StageEstimate(len(todo), rate.seconds * rows, rate.bytes * rows)
     cpus = config.resources.cpus
@@ -106,7 +106,7 @@ def estimate(config: BuildConfig) -> Estimate:
         import os
 
         cpus = os.cpu_count() or 1
-    return Estimate(
+    return BuildEstimate(
         rows=counts["in"],
         accepted=counts["out"],
         rejected={key: value for key, value in counts.items() if key.startswith("manifest:")},
@@ -123,7 +123,9 @@ def estimate(config: BuildConfig) -> Estimate:
     )
 
 
-def measured_rates(records: BuildRecords | None, shards: list[str]) -> tuple[dict[str, Rate], int]:
+def measured_rates(
+    records: BuildRecords | None, shards: list[str]
+) -> tuple[dict[str, StageCost], int]:
     """Rates of the committed shards of a build, and on how many rows they rest (0: defaults)."""
     rates = dict(DEFAULT_RATES)
     if records is None:
@@ -134,11 +136,11 @@ def measured_rates(records: BuildRecords | None, shards: list[str]) -> tuple[dic
         if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
     for node in STAGES[1:]:
-        if node.whole:
+        if node.is_global:
             continue
         done = [r for s in rows if (r := records.get(node.name, s)) is not None]
         base = sum(rows[record.shard] for record in done)
         if base:
             size = sum(o.bytes for record in done for o in record.outputs.values())
-            rates[node.name] = Rate(sum(r.seconds for r in done) / base, size / base)
+            rates[node.name] = StageCost(sum(r.seconds for r in done) / base, size / base)
     return rates, sum(rows.values())

@@ -26,7 +26,7 @@ _FIGURES = {
 
 
 @dataclass
-class Step:
+class StageVerdict:
     """A stage's word on an image or on one crop of it."""
 
     stage: str
@@ -45,7 +45,7 @@ class Story:
     key: str
     shard: str
     outcome: str
-    steps: list[Step] = field(default_factory=list)
+    steps: list[StageVerdict] = field(default_factory=list)
 
 
 def explain(out: str, wanted: str) -> list[Story]:
@@ -76,7 +76,7 @@ def explain(out: str, wanted: str) -> list[Story]:
 def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
     table = pq.read_table(folder.open("plan/rejected.parquet"))
     for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
-        step = Step("plan", f"row {row['row']}", row["outcome"], {"detail": row["detail"]})
+        step = StageVerdict("plan", f"row {row['row']}", row["outcome"], {"detail": row["detail"]})
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
 
 
@@ -93,7 +93,7 @@ def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
             outcome = found["outcome"] or "passed"
             item = found.get("crop") or found["key"]
             setting = "" if stage == "ledger" else _setting(outcome, settings)
-            story.steps.append(Step(stage, item, outcome, figures, setting))
+            story.steps.append(StageVerdict(stage, item, outcome, figures, setting))
             if stage == "ledger":
                 story.outcome = outcome
     return story

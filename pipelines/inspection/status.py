@@ -44,7 +44,7 @@ def status(out: str) -> Status:
     planned = records.shards if records.get(PLAN.name) else None
     stages = {}
     for node in STAGES:
-        names = (ALL,) if node.whole else records.packs if node is PACK else planned
+        names = (ALL,) if node.is_global else records.packs if node is PACK else planned
         found = [r for shard in names or () if (r := records.get(node.name, shard)) is not None]
         stages[node.name] = StageStatus(
             committed=len(found),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 GROUPS = 64
 
 
-class Scatter:
+class ExternalShuffle:
     """Takes tables with the target file and place of each row; gives back each file's rows.
 
     files: number of target files. Rows wait in a temporary folder. Use it in a `with`.
@@ -57,7 +57,7 @@ class Scatter:
                 yield int(numbers[start]), part.combine_chunks()
             path.unlink()
 
-    def __enter__(self) -> "Scatter":
+    def __enter__(self) -> "ExternalShuffle":
         return self
 
     def __exit__(

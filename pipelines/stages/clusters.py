@@ -54,7 +54,7 @@ class Clusters(Stage[ClustersSettings]):
         crops, keys = strings(faces["crop"]), strings(faces["key"])
         features = from_column(faces["feature"])
 
-        result = Found.empty(len(faces))
+        result = ClusterColumns.empty(len(faces))
         self._drop(inputs, faces, result)
         dropped = np.array([outcome is not None for outcome in result.outcome], bool)
         for rows in by_name(names, crops):
@@ -79,7 +79,7 @@ class Clusters(Stage[ClustersSettings]):
         )
         return {"in": len(faces), "out": sum(value is None for value in result.outcome)}
 
-    def _drop(self, inputs: Inputs, faces: pa.Table, result: "Found") -> None:
+    def _drop(self, inputs: Inputs, faces: pa.Table, result: "ClusterColumns") -> None:
         """Ask the user's filters about the crop of each face; those that they drop are nobody's."""
         if not self.filters or not len(faces):
             return
@@ -95,14 +95,14 @@ class Clusters(Stage[ClustersSettings]):
 
     def person_of(
         self, features: Floats, crops: NDArray[np.str_], keys: NDArray[np.str_]
-    ) -> "Found":
+    ) -> "ClusterColumns":
         """Find the person among the faces of a name: raw features (N, D), sorted by crop.
 
         The largest cluster is the one with most images; of equal ones that with the smallest crop
         key. Two faces of one image cannot both be the person: the one closer to the cluster's
         centre stays, the other is `cluster:minor`.
         """
-        found = Found.empty(len(features))
+        found = ClusterColumns.empty(len(features))
         if len(np.unique(keys)) < self.settings.min_images:
             found.outcome[:] = "cluster:too-few"
             found.cluster[:] = NOISE
@@ -131,7 +131,7 @@ class Clusters(Stage[ClustersSettings]):
 
 
 @dataclass
-class Found:
+class ClusterColumns:
     """Columns of the table for the faces of a name or of a shard."""
 
     outcome: NDArray[np.object_]
@@ -141,7 +141,7 @@ class Found:
     similarity: Floats  # NaN: none
 
     @classmethod
-    def empty(cls, count: int) -> "Found":
+    def empty(cls, count: int) -> "ClusterColumns":
         return cls(
             np.full(count, None, object),
             np.full(count, None, object),
@@ -150,7 +150,7 @@ class Found:
             np.full(count, np.nan, np.float32),
         )
 
-    def put(self, rows: NDArray[np.int64], other: "Found") -> None:
+    def put(self, rows: NDArray[np.int64], other: "ClusterColumns") -> None:
         """Fill these rows from the columns of a name."""
         for column, value in vars(other).items():
             getattr(self, column)[rows] = value

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.devices import choose_device
 from pipelines.identity import duplicates
-from pipelines.identity.centroids import Centres
+from pipelines.identity.centroids import Centroids
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.people_faces import faces_of_people
-from pipelines.identity.resolution import Decision, Judged, judge
+from pipelines.identity.resolution import Decision, ResolvedPeople, resolve
 from pipelines.identity.tables import kept
 from webbody.config import WORKER, IdentitiesSettings, WorkerResources
 
@@ -66,10 +66,10 @@ class Identities(Stage[IdentitiesSettings]):
         self.device = choose_device(resources.device)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        centres = Centres.read(inputs)
+        centres = Centroids.read(inputs)
         for gallery in self.galleries:
             gallery.check(centres.embedder, centres.vectors.shape[1] if centres.names else None)
-        judged = judge(
+        judged = resolve(
             centres,
             self.galleries,
             similar=self.settings.similar,
@@ -100,7 +100,7 @@ class Identities(Stage[IdentitiesSettings]):
         }
 
     def _repeats(
-        self, inputs: Inputs, centres: Centres, judged: Judged, images: NDArray[np.int64]
+        self, inputs: Inputs, centres: Centroids, judged: ResolvedPeople, images: NDArray[np.int64]
     ) -> dict[str, tuple[str, float]]:
         """Crop -> the crop it repeats and their cosine; takes them off the people's `images`."""
         stays = _stays(judged)
@@ -131,7 +131,7 @@ class Identities(Stage[IdentitiesSettings]):
         return repeats
 
 
-def _stays(judged: Judged) -> NDArray[np.bool_]:
+def _stays(judged: ResolvedPeople) -> NDArray[np.bool_]:
     return np.array([outcome is None for outcome in judged.outcome], bool)
 
 
@@ -139,7 +139,7 @@ def label_table(
     inputs: Inputs,
     shard: str,
     person_of: Mapping[str, int],
-    judged: Judged,
+    judged: ResolvedPeople,
     label: NDArray[np.int64],
     repeats: Mapping[str, tuple[str, float]],
 ) -> pa.Table:
@@ -171,7 +171,7 @@ def label_table(
 
 
 def people_table(
-    centres: Centres, judged: Judged, label: NDArray[np.int64], images: NDArray[np.int64]
+    centres: Centroids, judged: ResolvedPeople, label: NDArray[np.int64], images: NDArray[np.int64]
 ) -> pa.Table:
     """Everybody, with the names they bear; images are those left of a kept person."""
     names: list[list[str]] = [[] for _ in judged.outcome]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.tables import kept, rows_of
-from pipelines.sampling.external_shuffle import Scatter
+from pipelines.sampling.external_shuffle import ExternalShuffle
 from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
 from webbody.config import SplitSettings
@@ -55,7 +55,7 @@ class Split(Stage[SplitSettings]):
     needs = ("download", "persons", "keypoints")
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        samples = Samples.read(inputs, self.settings.seed)
+        samples = SplitSamples.read(inputs, self.settings.seed)
         images = np.bincount(samples.person)
         body = np.bincount(samples.person[samples.body], minlength=len(images))
         people = eligible(images, body, self.settings.test_images, self.settings.test_body_images)
@@ -63,7 +63,7 @@ class Split(Stage[SplitSettings]):
         is_test[draw(people, self.settings.test_people, self.settings.seed)] = True
 
         file, place, names = self._places(samples.order, is_test[samples.person])
-        with Scatter(SCHEMA, len(names)) as scatter:
+        with ExternalShuffle(SCHEMA, len(names)) as scatter:
             for shard, rows in zip(inputs.shards, samples.shards, strict=True):
                 table = sample_table(inputs, shard, is_test)
                 scatter.add(table, file[rows], place[rows])
@@ -111,7 +111,7 @@ class Split(Stage[SplitSettings]):
 
 
 @dataclass(frozen=True)
-class Samples:
+class SplitSamples:
     """What the split needs to know of all samples (N,) at once.
 
     person: label. body: shows limbs or lower body while the face is not fully visible. order: a
@@ -124,7 +124,7 @@ class Samples:
     shards: list[slice]
 
     @classmethod
-    def read(cls, inputs: Inputs, seed: int) -> "Samples":
+    def read(cls, inputs: Inputs, seed: int) -> "SplitSamples":
         person, body, order = [], [], []
         shards: list[slice] = []
         start = 0

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from pipelines.evaluate.report.paper import AVERAGES
 from pipelines.evaluate.report.tables import SHOWN, in_percent
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.figure import TaskResult
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Point:
         return printed(self.study, self.condition, self.dataset, self.figure, self.metric)
 
 
-def points(study: str, model: str, condition: str, dataset: str, figure: Figure) -> list[Point]:
+def points(study: str, model: str, condition: str, dataset: str, figure: TaskResult) -> list[Point]:
     """The shown metrics of a figure."""
     return [
         Point(study, model, condition, dataset, figure.name, metric, in_percent(value))

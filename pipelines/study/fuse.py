@@ -14,7 +14,7 @@ from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models import features
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval, figure_of
 from pipelines.study.figures import Point, points
 from webbody.config import BuildConfig
@@ -51,7 +51,7 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
     return out
 
 
-def _fused(task: Retrieval, sets: Sequence[Held], how: How) -> Iterator[Figure]:
+def _fused(task: Retrieval, sets: Sequence[Held], how: How) -> Iterator[TaskResult]:
     for searches in zip(*map(task.searches, sets), strict=True):
         first = searches[0]
         found = evaluate_fused(

@@ -10,9 +10,9 @@ import torch
 from model.evaluation.studies.study import Study
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
-from pipelines.evaluate.models.embedder import Embedder
+from pipelines.evaluate.models.embedder import InferenceModel
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.requests import Wanted
+from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import BLIND, features_of
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.study.figures import Point, averages, points
@@ -23,8 +23,8 @@ from webbody.errors import WebbodyError, telling
 
 def vary(
     study: str,
-    wanted: Sequence[Wanted],
-    embedders: Sequence[Embedder],
+    wanted: Sequence[DatasetRequest],
+    embedders: Sequence[InferenceModel],
     config: BuildConfig,
     cache: str,
     *,
@@ -69,7 +69,7 @@ def vary(
     return out
 
 
-def _varied(variation: Variation, embedder: Embedder) -> Study:
+def _varied(variation: Variation, embedder: InferenceModel) -> Study:
     if not isinstance(embedder.model, variation.takes):
         raise WebbodyError(f"{embedder.path}: this study is of SapiensID; give such a checkpoint.")
     try:
@@ -79,7 +79,11 @@ def _varied(variation: Variation, embedder: Embedder) -> Study:
 
 
 def _conditions(
-    variation: Variation, model: Study, task: benchmarks.Task, held: Held, config: BuildConfig
+    variation: Variation,
+    model: Study,
+    task: benchmarks.BenchmarkTask,
+    held: Held,
+    config: BuildConfig,
 ) -> Iterator[tuple[str, Held]]:
     """The features of each condition, by its name, on the device that computes."""
     width = held.features_MF.shape[1] // len(model.variants)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.evaluate.requests import Wanted
+from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import Evaluated, evaluate
 from webbody.config import BuildConfig
 
@@ -53,7 +53,7 @@ def figures_of(
     def no_model() -> NoReturn:
         raise AssertionError("features are given")
 
-    wanted = [Wanted(name, str(tmp_path / name), str(file))]
+    wanted = [DatasetRequest(name, str(tmp_path / name), str(file))]
     return evaluate(wanted, no_model, BuildConfig(), str(tmp_path / "cache"))
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.engine import preflight
-from pipelines.engine.graph import Task
+from pipelines.engine.graph import StageTask
 from pipelines.engine.worker import Event, Worker
 from webbody.config import Resources, StageResources
 
 Hear = Callable[[Event], None]
-Stages = list[tuple[Task, StageResources]]
+Stages = list[tuple[StageTask, StageResources]]
 
 
 class InProcess:
@@ -26,7 +26,7 @@ class InProcess:
 
     def run_once(
         self,
-        task: Task,
+        task: StageTask,
         resources: StageResources,
         row: dict[str, Any],
         out: str,

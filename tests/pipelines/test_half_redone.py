@@ -86,7 +86,7 @@ def test_a_build_that_was_killed_between_stages_is_refused(demo, out):
 
     run = Run(demo.settings(out, "identities.duplicate=-1"), lambda event: None)
     run.plan(replace=False)
-    assert run.whole(IDENTITIES, planned)
+    assert run.run_global(IDENTITIES, planned)
     run.close()  # as if it had been killed here
     refused(out)
     state = status(str(out))

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from webbody.commit import Output, Record, fingerprint, intact, read_record, record_name
@@ -35,7 +37,7 @@ def test_it_matches_only_the_same_settings_and_inputs():
     assert not RECORD.matches("f", {"download/ab.tar": "1", "more": "2"})
 
 
-def test_lost_files_are_told_from_those_let_go(tmp_path):
+def test_lost_files_are_told_from_evicted_ones(tmp_path):
     folder = Folder(tmp_path)
     assert not intact(folder, RECORD)
     folder.write_bytes("persons/ab.tar", b"1234")
@@ -43,10 +45,16 @@ def test_lost_files_are_told_from_those_let_go(tmp_path):
     folder.write_bytes("persons/ab.tar", b"123")
     assert not intact(folder, RECORD)
     folder.remove("persons/ab.tar")
-    assert intact(folder, Record(**{**RECORD.__dict__, "let_go": ("ab.tar",)}))
+    assert intact(folder, Record(**{**RECORD.__dict__, "evicted": ("ab.tar",)}))
 
 
 def test_a_fingerprint_depends_on_settings_and_version_not_on_order():
     assert fingerprint({"a": 1, "b": 2}, 1) == fingerprint({"b": 2, "a": 1}, 1)
     assert fingerprint({"a": 1}, 1) != fingerprint({"a": 2}, 1)
     assert fingerprint({"a": 1}, 1) != fingerprint({"a": 1}, 2)
+
+
+def test_evicted_files_stand_in_the_record_as_they_always_did():
+    record = Record(**{**RECORD.__dict__, "evicted": ("ab.tar",)})
+    assert json.loads(record.to_json())["let_go"] == ["ab.tar"]
+    assert Record.from_json(record.to_json()) == record

@@ -55,6 +55,7 @@ def test_every_setting_is_documented():
     ("override", "message"),
     [
         ("persons.confidnce=0.5", "persons.confidnce: there is no such setting"),
+        ("resources.let_go=true", "resources.let_go: is now called resources.evict;"),
         ("persons.confidence=high", "persons.confidence"),
         ("persons.confidence=1.5", "persons.confidence"),
         ("nonsense", "section.key=value"),

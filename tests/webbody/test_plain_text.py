@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from pipelines.inspection.estimate import Estimate
+from pipelines.inspection.estimate import BuildEstimate
 from webbody.cli.tables import print_estimate
 from webbody.plain_text import plain_text
 
@@ -38,7 +38,7 @@ def test_a_terminal_gets_one_line_and_no_command(text):
 
 
 def test_a_folder_with_brackets_in_its_name_is_told_as_it_is():
-    estimate = Estimate(
+    estimate = BuildEstimate(
         rows=1,
         accepted=1,
         rejected={},

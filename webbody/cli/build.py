@@ -79,10 +79,10 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
     """Build with progress and a closing table; the exit code."""
     from pipelines.build import build as run_build
     from pipelines.diagnostics.ending import read_ending
-    from webbody.cli.progress import Progress
+    from webbody.cli.progress import BuildProgress
     from webbody.cli.tables import print_result
 
-    with Progress(console) as progress:
+    with BuildProgress(console) as progress:
         result = run_build(settings, progress, replace)
     ending = read_ending(result.out, (result.outcomes, result.rows)) if result.complete else None
     print_result(result, ending, console)

@@ -62,11 +62,11 @@ def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
     """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
     from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.evaluate.report.output import write
-    from pipelines.evaluate.requests import Wanted
+    from pipelines.evaluate.requests import DatasetRequest
     from pipelines.evaluate.run import evaluate
     from webbody.cli.evaluate import table
 
-    wanted = [Wanted("pose_scale", str(held_out))]
+    wanted = [DatasetRequest("pose_scale", str(held_out))]
     found = evaluate(wanted, lambda: open_embedder(model), BuildConfig(), str(out / "features"))
     write(str(out), found)
     console.print(table(found))

@@ -18,7 +18,7 @@ from webbody.errors import Incomplete, WebbodyError
 from webbody.plain_text import plain_text
 
 if TYPE_CHECKING:
-    from pipelines.evaluate.requests import Wanted
+    from pipelines.evaluate.requests import DatasetRequest
     from pipelines.evaluate.run import Evaluated
 
 
@@ -161,7 +161,7 @@ def table(found: "Sequence[Evaluated]") -> Table:
     return out
 
 
-def _list(wanted: "Sequence[Wanted]") -> None:
+def _list(wanted: "Sequence[DatasetRequest]") -> None:
     """A paragraph for each data set; those that were given a path are read."""
     from pipelines.evaluate.benchmarks import BENCHMARKS, read
 

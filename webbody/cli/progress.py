@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PLAIN_INTERVAL = 5.0
 
 
-class Progress:
+class BuildProgress:
     """A listener for the events of a build; use it in a `with`."""
 
     def __init__(self, console: Console) -> None:
@@ -40,7 +40,7 @@ class Progress:
         self._told: dict[str, float] = {}
         self._warned: set[str] = set()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "BuildProgress":
         if self._live:
             self._bars.start()
         return self

@@ -12,7 +12,7 @@ from webbody.plain_text import plain_text
 if TYPE_CHECKING:
     from pipelines.build import BuildResult
     from pipelines.diagnostics.ending import Ending
-    from pipelines.inspection.estimate import Estimate
+    from pipelines.inspection.estimate import BuildEstimate
 
 #: What the first part of an outcome means to somebody who sees it for the first time.
 MEANINGS = {
@@ -132,14 +132,14 @@ def outcome_table(outcomes: Mapping[str, int], rows: int) -> Table:
     return table
 
 
-def print_estimate(estimate: "Estimate", console: Console) -> None:
+def print_estimate(estimate: "BuildEstimate", console: Console) -> None:
     """The dry run of `webbody build --plan`."""
     console.print(outcome_table(estimate.rejected | {"accepted": estimate.accepted}, estimate.rows))
     console.print(
         f"{estimate.names:,} names in {estimate.shards:,} shards of "
         f"{estimate.accepted / max(estimate.shards, 1):,.0f} rows on average."
     )
-    table = Table(title="Estimate", title_justify="left")
+    table = Table(title="BuildEstimate", title_justify="left")
     for column in ("stage", "shards to do", "worker hours", "disk GB"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for name, stage in estimate.stages.items():

@@ -17,7 +17,7 @@ from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from model.training.monitoring.progress import Progress
+    from model.training.monitoring.progress import TrainingProgress
 
 
 def train(
@@ -98,7 +98,7 @@ def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
 
 
 def _started(
-    chosen: TrainConfig, say: Callable[[str], None], report: Callable[["Progress"], None]
+    chosen: TrainConfig, say: Callable[[str], None], report: Callable[["TrainingProgress"], None]
 ) -> bool:
     """Trains here, or in the workers of a Ray that is started or joined."""
     wanted = chosen.ray
@@ -125,7 +125,7 @@ def _started(
         cluster.close()
 
 
-def line(progress: "Progress") -> str:
+def line(progress: "TrainingProgress") -> str:
     """One line of progress; what is unknown is left out."""
     found = [
         f"{progress.done}/{progress.steps}",

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.training.estimate.dry_run import Estimate
+    from model.training.estimate.dry_run import TrainingEstimate
 
 
-def lines(found: "Estimate") -> list[str]:
+def lines(found: "TrainingEstimate") -> list[str]:
     """The lines, a topic each."""
     model = sum(found.parameters.values())
     parts = ", ".join(f"{name} {_short(count)}" for name, count in found.parameters.items())
@@ -23,7 +23,7 @@ def lines(found: "Estimate") -> list[str]:
     ]
 
 
-def _memory(found: "Estimate") -> list[str]:
+def _memory(found: "TrainingEstimate") -> list[str]:
     memory = found.memory
     parts = [
         f"weights {_size(memory.weights)}",
@@ -40,7 +40,7 @@ def _memory(found: "Estimate") -> list[str]:
     ]
 
 
-def _time(found: "Estimate") -> str:
+def _time(found: "TrainingEstimate") -> str:
     speed = found.speed
     if speed is None:
         return "Time          not measured: a step does not fit into the memory that is free"

@@ -1,7 +1,8 @@
 """How the work is spread over machines; nothing here changes the output."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,13 +39,15 @@ class StageResources(Section):
 class Resources(Section):
     """How the work is spread; none of it changes the output."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"let_go": "evict"}
+
     ray_address: str | None = Field(
         None, description="address of a Ray cluster; none starts a local Ray"
     )
     cpus: int | None = Field(None, ge=1, description="CPUs of the local Ray (default: all)")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     retries: int = Field(2, ge=0, description="further tries for a shard whose worker process died")
-    let_go: bool = Field(
+    evict: bool = Field(
         False, description="remove downloaded images and crops once all their consumers committed"
     )
     download: StageResources = StageResources(threads=32, cpus=0.25)

@@ -25,7 +25,7 @@ def room(out: str, rows: int = 0, free: float | None = None) -> Iterator[Diagnos
     text = f"{free / _GB:.1f} GB free" + (
         f", about {rows * _PER_ROW / _GB:.1f} GB for {rows:,} URLs" if rows else ""
     )
-    advice = "Choose another --out, or set resources.let_go=true, which removes what is used up."
+    advice = "Choose another --out, or set resources.evict=true, which removes what is used up."
     fits = free >= needed
     state = OK if fits else WARNING if free >= _LEAST else PROBLEM
     yield Diagnosis(state, "disk", text, "" if fits else advice)

@@ -11,7 +11,7 @@ from webbody.picture_files.cicp import coded_profile
 from webbody.picture_files.coded_size import av1_sizes, hevc_sizes
 from webbody.picture_files.errors import ImageError, check_pixels
 from webbody.picture_files.icc import MAX_PROFILE
-from webbody.picture_files.items import Item, Items
+from webbody.picture_files.items import HeifItem, Items
 from webbody.picture_files.parsed import Parsed
 
 _CODED = {b"av01", b"hvc1", b"hev1"}
@@ -48,7 +48,7 @@ def _checked(items: Items, max_pixels: int | None) -> Parsed:
     if item is None:
         raise ImageError("image:unreadable", "there is no primary picture")
     grid = item.kind == b"grid"
-    pictures = [items.all.get(tile, Item()) for tile in item.tiles] if grid else [item]
+    pictures = [items.all.get(tile, HeifItem()) for tile in item.tiles] if grid else [item]
     kinds = {picture.kind for picture in pictures}
     if not kinds <= _CODED:
         names = ", ".join(kind.decode("latin-1").strip() for kind in sorted(kinds))
@@ -61,7 +61,7 @@ def _checked(items: Items, max_pixels: int | None) -> Parsed:
     return Parsed(profile=_profile(items, [item, *pictures[:1]]))
 
 
-def _check_grid(items: Items, item: Item, max_pixels: int | None) -> None:
+def _check_grid(items: Items, item: HeifItem, max_pixels: int | None) -> None:
     """The canvas of a grid (section 6.6.2.3), and as many tiles as it wants."""
     body = items.content(item)
     wide = 4 if body[1] & 1 else 2
@@ -71,7 +71,7 @@ def _check_grid(items: Items, item: Item, max_pixels: int | None) -> None:
         raise ImageError("image:unreadable", f"{len(item.tiles)} tiles in a grid for others")
 
 
-def _pixels(items: Items, item: Item, max_pixels: int | None) -> int:
+def _pixels(items: Items, item: HeifItem, max_pixels: int | None) -> int:
     """How many a decoder makes room for, if it is a coded picture."""
     shape = items.shape(item)
     if shape is not None:
@@ -88,7 +88,7 @@ def _pixels(items: Items, item: Item, max_pixels: int | None) -> int:
     return shape[0] * shape[1]
 
 
-def _coded_sizes(items: Items, item: Item) -> Iterator[tuple[int, int]]:
+def _coded_sizes(items: Items, item: HeifItem) -> Iterator[tuple[int, int]]:
     """All sizes that the coded picture declares, in its configuration and in its own bytes."""
     data, content = items.data, items.content(item)
     if item.kind == b"av01":
@@ -100,7 +100,7 @@ def _coded_sizes(items: Items, item: Item) -> Iterator[tuple[int, int]]:
             yield from hevc_sizes(data[box.start : box.end], content)
 
 
-def _profile(items: Items, of: list[Item]) -> bytes | None:
+def _profile(items: Items, of: list[HeifItem]) -> bytes | None:
     """The ICC profile, else that of the code points (14496-12, section 12.1.5)."""
     data = items.data
     colours = [box for item in of for box in items.properties(item, b"colr")]

@@ -8,7 +8,7 @@ from webbody.picture_files.errors import ImageError
 
 
 @dataclass
-class Item:
+class HeifItem:
     """kind: four letters. properties: numbers from 1. extents: start and length of its parts, in
     the `idat` box where `inside`. tiles: items that it is made of."""
 
@@ -24,7 +24,7 @@ class Items:
 
     def __init__(self, data: bytes, meta: Box) -> None:
         self.data, self.primary = data, -1
-        self.all: dict[int, Item] = {}
+        self.all: dict[int, HeifItem] = {}
         self._properties: list[Box] = []
         self._idat = 0
         for box in boxes(data, meta.start + 4, meta.end):
@@ -45,18 +45,18 @@ class Items:
                     elif part.name == b"ipma":
                         self._read_properties(part.start)
 
-    def properties(self, item: Item, name: bytes) -> list[Box]:
+    def properties(self, item: HeifItem, name: bytes) -> list[Box]:
         """Those of an item that have a name."""
         own = (self._properties[i - 1] for i in item.properties if 0 < i <= len(self._properties))
         return [box for box in own if box.name == name]
 
-    def shape(self, item: Item) -> tuple[int, int] | None:
+    def shape(self, item: HeifItem) -> tuple[int, int] | None:
         """Width and height that its `ispe` declares."""
         for box in self.properties(item, b"ispe"):
             return number(self.data, box.start + 4, 4), number(self.data, box.start + 8, 4)
         return None
 
-    def content(self, item: Item) -> bytes:
+    def content(self, item: HeifItem) -> bytes:
         """Its bytes; raises ImageError `image:truncated` where the file ends before them."""
         parts, shift = [], self._idat if item.inside else 0
         for at, size in item.extents:
@@ -65,10 +65,10 @@ class Items:
             parts.append(self.data[shift + at : shift + at + size if size else None])
         return b"".join(parts)
 
-    def _item(self, key: int) -> Item:
+    def _item(self, key: int) -> HeifItem:
         if len(self.all) > MAX_BOXES:
             raise ImageError("image:unreadable", f"more than {MAX_BOXES:,} items")
-        return self.all.setdefault(key, Item())
+        return self.all.setdefault(key, HeifItem())
 
     def _read_kinds(self, box: Box) -> None:
         data = self.data

@@ -6,7 +6,7 @@ import re
 import pyarrow as pa
 
 from model.evaluation.readers.disk import find_root, images_below, list_lines, whole_number
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
 _LISTS = {"query.txt": "query", "gallery.txt": "gallery"}
@@ -33,7 +33,7 @@ def read_ccvid(path: str | os.PathLike[str]) -> pa.Table:
             number = whole_number(person, str(root / name))
             camera = int(match[2]) + _OTHER_CAMERAS.get(match[1], 0)
             rows += [
-                Row(f"{folder}/{frame}", number, role, camera, f"{person}_{clothes}", track)
+                ImageRow(f"{folder}/{frame}", number, role, camera, f"{person}_{clothes}", track)
                 for frame in images_below(root, folder, ".jpg")
             ]
             track += 1

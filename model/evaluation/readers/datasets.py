@@ -16,7 +16,7 @@ from model.evaluation.rules import Rule
 
 
 @dataclass(frozen=True)
-class Figure:
+class RankingProtocol:
     """What is ranked: images of the role `query` against the gallery, judged by `rule`."""
 
     rule: Rule
@@ -29,18 +29,18 @@ class Dataset:
 
     title: str
     read: Callable[[str], pa.Table]
-    figures: dict[str, Figure]
+    figures: dict[str, RankingProtocol]
 
 
-_GENERAL = {"general": Figure("general")}
+_GENERAL = {"general": RankingProtocol("general")}
 _CLOTHES = {
     **_GENERAL,
-    "same clothes": Figure("same_clothes"),
-    "cloth-changing": Figure("cloth_changing"),
+    "same clothes": RankingProtocol("same_clothes"),
+    "cloth-changing": RankingProtocol("cloth_changing"),
 }
 
 
-def _of_folders(name: str, title: str, figures: dict[str, Figure]) -> Dataset:
+def _of_folders(name: str, title: str, figures: dict[str, RankingProtocol]) -> Dataset:
     return Dataset(title, partial(read_folders, layout=LAYOUTS[name]), figures)
 
 
@@ -50,20 +50,22 @@ DATASETS = {
         "prcc",
         "PRCC",
         {
-            "same clothes": Figure("general", "query_same"),
-            "cloth-changing": Figure("general", "query_diff"),
+            "same clothes": RankingProtocol("general", "query_same"),
+            "cloth-changing": RankingProtocol("general", "query_diff"),
         },
     ),
     "ccvid": Dataset("CCVID", read_ccvid, _CLOTHES),
     "market1501": _of_folders("market1501", "Market-1501", _GENERAL),
     "msmt17": Dataset("MSMT17", read_msmt17, _GENERAL),
     "ccda": _of_folders("ccda", "CCDA", _GENERAL),
-    "celebreid": _of_folders("celebreid", "Celeb-reID", {"general": Figure("ignore_cameras")}),
+    "celebreid": _of_folders(
+        "celebreid", "Celeb-reID", {"general": RankingProtocol("ignore_cameras")}
+    ),
     "deepchange": Dataset("DeepChange", read_deepchange, _CLOTHES),
     "occluded_reid": _of_folders("occluded_reid", "Occluded-REID", _GENERAL),
     "occluded_duke": _of_folders("occluded_duke", "Occluded-Duke", _GENERAL),
     "partial_reid": _of_folders("partial_reid", "Partial-REID", _GENERAL),
     "webbody_test": Dataset("WebBody-Test", read_webbody_test, _GENERAL),
     "pose_scale": Dataset("Drawn people", read_pose_scale, _GENERAL),
-    "tinyface": _of_folders("tinyface", "TinyFace", {"general": Figure("ignore_cameras")}),
+    "tinyface": _of_folders("tinyface", "TinyFace", {"general": RankingProtocol("ignore_cameras")}),
 }

@@ -6,7 +6,7 @@ import re
 import pyarrow as pa
 
 from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
 _PARTS = {"test-set-query": "query", "test-set-gallery": "gallery"}
@@ -33,6 +33,6 @@ def read_deepchange(path: str | os.PathLike[str]) -> pa.Table:
                 )
             camera = whole_number(tracklet, str(root / name))
             outfit = f"P{match[1]}{match[2]}"
-            rows.append(Row(f"{part}/{image}", int(match[1]), role, camera, outfit, camera))
+            rows.append(ImageRow(f"{part}/{image}", int(match[1]), role, camera, outfit, camera))
     check_there(root, (row.image for row in rows), "a list")
     return image_table(rows, root)

@@ -13,12 +13,12 @@ from pathlib import PurePath
 import pyarrow as pa
 
 from model.evaluation.readers.disk import find_root, images_below
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
-class Part:
+class DatasetFolder:
     """A folder of a data set: its role, and what it says of all its images."""
 
     folder: str
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Layout:
+class DatasetLayout:
     """The folders of a data set and how its images are named.
 
     pattern: matches the start of an image's path below its folder. Its groups are person, camera,
@@ -38,62 +38,68 @@ class Layout:
     that the data set unpacks to.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[DatasetFolder, ...]
     pattern: str
     example: str
     inside: str = ""
 
 
-_QUERY_GALLERY = (Part("query", "query"), Part("gallery", "gallery"))
-_QUERY_TEST = (Part("query", "query"), Part("bounding_box_test", "gallery"))
+_QUERY_GALLERY = (DatasetFolder("query", "query"), DatasetFolder("gallery", "gallery"))
+_QUERY_TEST = (DatasetFolder("query", "query"), DatasetFolder("bounding_box_test", "gallery"))
 _OCCLUDED_WHOLE = (
-    Part("occluded_body_images", "query", camera=0),
-    Part("whole_body_images", "gallery", camera=1),
+    DatasetFolder("occluded_body_images", "query", camera=0),
+    DatasetFolder("whole_body_images", "gallery", camera=1),
 )
 
 LAYOUTS = {
-    "ltcc": Layout(
-        (Part("query", "query"), Part("test", "gallery")),
+    "ltcc": DatasetLayout(
+        (DatasetFolder("query", "query"), DatasetFolder("test", "gallery")),
         r"(?P<person>\d+)_(?P<wear>\d+)_c(?P<camera>\d+)_",
         "001_1_c11_015833.png",
         "LTCC_ReID",
     ),
     # The same people wear the same under cameras A and B, something else under C.
-    "prcc": Layout(
+    "prcc": DatasetLayout(
         (
-            Part("B", "query_same", camera=1, wear="A"),
-            Part("C", "query_diff", camera=2, wear="C"),
-            Part("A", "gallery", camera=0, wear="A"),
+            DatasetFolder("B", "query_same", camera=1, wear="A"),
+            DatasetFolder("C", "query_diff", camera=2, wear="C"),
+            DatasetFolder("A", "gallery", camera=0, wear="A"),
         ),
         r"(?P<person>\d+)/",
         "012/cropped_rgb093.jpg",
         "prcc/rgb/test",
     ),
-    "market1501": Layout(
+    "market1501": DatasetLayout(
         _QUERY_TEST,
         r"(?P<person>-?\d+)_c(?P<camera>\d)",
         "0001_c1s1_001051_00.jpg",
         "Market-1501-v15.09.15",
     ),
     # The first digit of the picture's number serves as its camera.
-    "ccda": Layout(_QUERY_GALLERY, r"(?P<person>-?\d+)_(?P<camera>\d)", "119_15_0.jpg", "CCDA"),
-    "celebreid": Layout(_QUERY_GALLERY, r"(?P<person>\d+)_\d+_\d+", "119_25_0.jpg", "Celeb-reID"),
-    "occluded_reid": Layout(
+    "ccda": DatasetLayout(
+        _QUERY_GALLERY, r"(?P<person>-?\d+)_(?P<camera>\d)", "119_15_0.jpg", "CCDA"
+    ),
+    "celebreid": DatasetLayout(
+        _QUERY_GALLERY, r"(?P<person>\d+)_\d+_\d+", "119_25_0.jpg", "Celeb-reID"
+    ),
+    "occluded_reid": DatasetLayout(
         _OCCLUDED_WHOLE, r"(?:[^/]+/)?(?P<person>\d+)_", "004/004_01.tif", "Occluded_REID"
     ),
-    "occluded_duke": Layout(
+    "occluded_duke": DatasetLayout(
         _QUERY_TEST,
         r"(?P<person>-?\d+)_c(?P<camera>\d)",
         "0314_c6_f0130866.jpg",
         "Occluded_Duke",
     ),
-    "partial_reid": Layout(_OCCLUDED_WHOLE, r"(?P<person>\d+)_", "009_001.jpg", "Partial_REID"),
+    "partial_reid": DatasetLayout(
+        _OCCLUDED_WHOLE, r"(?P<person>\d+)_", "009_001.jpg", "Partial_REID"
+    ),
     # A distractor's person is nobody's.
-    "tinyface": Layout(
+    "tinyface": DatasetLayout(
         (
-            Part("Probe", "query"),
-            Part("Gallery_Match", "gallery"),
-            Part("Gallery_Distractor", "gallery", person=-100),
+            DatasetFolder("Probe", "query"),
+            DatasetFolder("Gallery_Match", "gallery"),
+            DatasetFolder("Gallery_Distractor", "gallery", person=-100),
         ),
         r"(?P<person>\d+)_",
         "37_1.jpg",
@@ -104,7 +110,7 @@ LAYOUTS = {
 _NOT_USED = -1
 
 
-def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
+def read_folders(path: str | os.PathLike[str], layout: DatasetLayout) -> pa.Table:
     """The images of a data set with this layout, part by part, sorted by name (`image_table`).
 
     Raises WebbodyError for missing folders and for images that are not named as they should be.
@@ -127,5 +133,5 @@ def read_folders(path: str | os.PathLike[str], layout: Layout) -> pa.Table:
             camera = int(found["camera"]) - 1 if "camera" in found else part.camera
             wear = found.get("wear", part.wear)
             outfit = None if wear is None else f"{found['person']}_{wear}"
-            rows.append(Row(f"{part.folder}/{name}", person, part.role, camera, outfit))
+            rows.append(ImageRow(f"{part.folder}/{name}", person, part.role, camera, outfit))
     return image_table(rows, root)

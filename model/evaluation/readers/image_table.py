@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
 _ROOT = b"webbody.root"
 
 
-class Row(NamedTuple):
+class ImageRow(NamedTuple):
     """An image; `outfit` names what the person wears, in any words, None where unknown."""
 
     image: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     track: int = -1
 
 
-def image_table(rows: Iterable[Row], root: str | os.PathLike[str] = "") -> pa.Table:
+def image_table(rows: Iterable[ImageRow], root: str | os.PathLike[str] = "") -> pa.Table:
     """The rows as a table; outfits are numbered in the order of their names, over all roles.
 
     root: the folder that the images' paths start at; `root_of` tells it.

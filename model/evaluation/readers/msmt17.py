@@ -5,7 +5,7 @@ import os
 import pyarrow as pa
 
 from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
 _LISTS = {"list_query.txt": "query", "list_gallery.txt": "gallery"}
@@ -30,6 +30,6 @@ def read_msmt17(path: str | os.PathLike[str]) -> pa.Table:
                 )
             where = str(root / name)
             camera = whole_number(fields[2], where)
-            rows.append(Row(f"test/{image}", whole_number(person, where), role, camera))
+            rows.append(ImageRow(f"test/{image}", whole_number(person, where), role, camera))
     check_there(root, (row.image for row in rows), "a list")
     return image_table(rows, root)

@@ -13,7 +13,7 @@ from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
-class Pairs:
+class VerificationPairs:
     """Encoded images (2P), of which 2k and 2k + 1 are pair k, and which pairs show one person (P,).
 
     Decode them as RGB.
@@ -23,7 +23,7 @@ class Pairs:
     same: NDArray[np.bool_]
 
 
-def read_pairs(path: str | os.PathLike[str]) -> Pairs:
+def read_pairs(path: str | os.PathLike[str]) -> VerificationPairs:
     """The pairs of a `.bin` file: a pickled tuple of encoded images and of booleans.
 
     Nothing but lists, tuples, bytes and numbers is unpickled, so that no code of the file's is run.
@@ -47,7 +47,7 @@ def read_pairs(path: str | os.PathLike[str]) -> Pairs:
         raise WebbodyError(f"{path} holds something else than encoded images and booleans")
     if not images or len(images) != 2 * len(same):
         raise WebbodyError(f"{path} holds {len(images)} images for {len(same)} pairs")
-    return Pairs(list(images), np.array(same, bool))
+    return VerificationPairs(list(images), np.array(same, bool))
 
 
 class _Latin1:

@@ -4,7 +4,7 @@ import os
 
 import pyarrow as pa
 
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from model.evaluation.readers.shard_people import keys_of_people
 from model.shard_list import list_shards
 
@@ -23,5 +23,5 @@ def read_pose_scale(path: str | os.PathLike[str]) -> pa.Table:
     for part, role in _PARTS.items():
         shards = list_shards([f"{os.fspath(path)}/{part}-*.tar"])
         for person, samples in sorted(keys_of_people(shard.url for shard in shards).items()):
-            rows += [Row(f"{url}/{key}", person, role) for url, key in samples]
+            rows += [ImageRow(f"{url}/{key}", person, role) for url, key in samples]
     return image_table(rows)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import pyarrow as pa
 
-from model.evaluation.readers.image_table import Row, image_table
+from model.evaluation.readers.image_table import ImageRow, image_table
 from model.evaluation.readers.shard_people import keys_of_people
 from model.shard_list import list_shards
 
@@ -33,8 +33,8 @@ def read_webbody_test(path: str | os.PathLike[str]) -> pa.Table:
     for person, samples in sorted(people.items()):
         kept = [f"{url}/{key}" for url, key in sorted(samples, key=_drawn)[:PER_PERSON]]
         queries = len(kept) // SHARE
-        rows += [Row(image, person, "query") for image in sorted(kept[:queries])]
-        rows += [Row(image, person, "gallery") for image in sorted(kept[queries:])]
+        rows += [ImageRow(image, person, "query") for image in sorted(kept[:queries])]
+        rows += [ImageRow(image, person, "gallery") for image in sorted(kept[queries:])]
     return image_table(rows)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.evaluation.studies.seeds import image_seeds
 from model.evaluation.studies.study import Study
-from model.features.extract import Model
+from model.features.extract import FeatureModel
 from model.random_numbers import uniform
 from model.sapiensid.sapiensid import visible_inside
 
@@ -24,7 +24,7 @@ class KeypointNoise(Study):
     keypoints had been detected anew.
     """
 
-    def __init__(self, model: Model, sigma: float = 0.01) -> None:
+    def __init__(self, model: FeatureModel, sigma: float = 0.01) -> None:
         super().__init__(model, ("detected", "noisy"))
         self.sigma = sigma
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from model.evaluation.studies.study import Study
-from model.features.extract import Model
+from model.features.extract import FeatureModel
 from model.sapiensid.retina_patch import content
 
 STRIPS = 8
@@ -24,7 +24,7 @@ class StripErasing(Study):
     drops padding in evaluation too (`padding="always"`). "none" is a white image.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: FeatureModel) -> None:
         self.counts = range(1, STRIPS)
         top, bottom = ([f"{end} {count}" for count in self.counts] for end in ("top", "bottom"))
         super().__init__(model, ("none", *top, "full", *bottom))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from model.features.extract import Model
+from model.features.extract import FeatureModel
 
 
 class Study(nn.Module, ABC):
@@ -19,9 +19,9 @@ class Study(nn.Module, ABC):
     once. It is for evaluation: the feature of an image depends on nothing else in its batch.
     """
 
-    model: Model
+    model: FeatureModel
 
-    def __init__(self, model: Model, variants: Sequence[str]) -> None:
+    def __init__(self, model: FeatureModel, variants: Sequence[str]) -> None:
         super().__init__()
         self.model, self.variants = model, tuple(variants)
         self.image_size = model.image_size

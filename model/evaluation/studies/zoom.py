@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from model.evaluation.studies.study import Study
-from model.features.extract import Model
+from model.features.extract import FeatureModel
 from model.sapiensid.sapiensid import visible_inside
 from model.warp import move, warp
 
@@ -22,7 +22,7 @@ class Zoom(Study):
     neither which of them its zoom of 5 % is nor whether it is of queries or of the gallery.
     """
 
-    def __init__(self, model: Model, share: float = 0.05) -> None:
+    def __init__(self, model: FeatureModel, share: float = 0.05) -> None:
         super().__init__(model, ("original", "closer", "farther"))
         self.factor = 1 + share
 

@@ -25,7 +25,7 @@ _GREY = (127, 128)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DecodeRequests:
     """Pictures to put into a buffer: shard, offset, length, and 1 where the picture is known to be
     a plain JPEG (see webbody.images.Header) that is a square of the right size already."""
 
@@ -66,7 +66,7 @@ class PictureReader(Dataset[Done]):
         self._buffers_NBSSC, self._files = buffers_NBSSC, files
         self._ranges = Ranges(shards)
 
-    def __getitem__(self, wanted: Wanted) -> Done:
+    def __getitem__(self, wanted: DecodeRequests) -> Done:
         places = wanted.places_BP.tolist()
         parts = self._ranges.read([(shard, offset, length) for shard, offset, length, _ in places])
         fits = [place[3] == 1 for place in places]

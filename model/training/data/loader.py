@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from model.training.data.decoding import Done, PictureReader, Wanted, decode_files, shared_buffers
+from model.training.data.decoding import (
+    DecodeRequests,
+    Done,
+    PictureReader,
+    decode_files,
+    shared_buffers,
+)
 from model.training.data.order import Order, share
 from model.training.data.table import Table
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples
 from webbody.errors import WebbodyError
 
 #: Batches that each process prepares ahead.
@@ -66,7 +72,7 @@ class Loader:
         self._spare_SSC = torch.empty(side, side, 3, dtype=torch.uint8)
         self._spare = PictureReader(table.shards, self._spare_SSC[None, None])
 
-    def __call__(self, steps: Sequence[Step]) -> Iterator[Samples]:
+    def __call__(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         """The samples of each step; images (B, C, S, S) lie in memory as (B, S, S, C).
 
         On the CPU they lie in a buffer: they stay as they are until the next are asked for.
@@ -77,18 +83,18 @@ class Loader:
         batches = self._batches(steps)
         return _one_ahead(batches) if self._device.startswith("cuda") else batches
 
-    def _batches(self, steps: Sequence[Step]) -> Iterator[Samples]:
+    def _batches(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         largest = max((step.size for step in steps), default=self._ranks) // self._ranks
         # One for each batch that is being prepared or waits, and the one that is in use.
         buffers_NBSSC = shared_buffers(max(1, self._workers * _AHEAD) + 1, largest, self._side)
         free = deque(range(len(buffers_NBSSC)))
         asked: deque[NDArray[np.int64]] = deque()
 
-        def wanted() -> Iterator[Wanted]:
+        def wanted() -> Iterator[DecodeRequests]:
             for step in steps:
                 ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
                 asked.append(ids)
-                yield Wanted(free.popleft(), self._table.places(ids, self._side))
+                yield DecodeRequests(free.popleft(), self._table.places(ids, self._side))
 
         for done in self._workers_on(wanted(), buffers_NBSSC):
             ids = asked.popleft()
@@ -101,7 +107,9 @@ class Loader:
             yield self._samples(ids, images_BSSC, unreadable)
             free.append(done.buffer)
 
-    def _workers_on(self, wanted: Iterator[Wanted], buffers_NBSSC: Tensor) -> Iterable[Done]:
+    def _workers_on(
+        self, wanted: Iterator[DecodeRequests], buffers_NBSSC: Tensor
+    ) -> Iterable[Done]:
         return DataLoader(
             PictureReader(self._table.shards, buffers_NBSSC, self._on_device),
             batch_size=None,  # an index is a whole batch
@@ -117,12 +125,12 @@ class Loader:
 
     def _samples(
         self, ids: NDArray[np.int64], images_BSSC: Tensor, unreadable: dict[int, str]
-    ) -> Samples:
+    ) -> StepSamples:
         self.read += len(ids)
         for i, reason in unreadable.items():
             ids[i] = self._replacement(int(ids[i]), reason)
             images_BSSC[i] = self._spare_SSC
-        return Samples(
+        return StepSamples(
             images_BSSC.permute(0, 3, 1, 2),
             torch.from_numpy(self._table.keypoints[ids]),
             torch.from_numpy(self._table.label[ids]),
@@ -137,7 +145,7 @@ class Loader:
         while True:
             self._count(id, reason)
             id = (id + 1) % len(self._table)
-            done = self._spare[Wanted(0, self._table.places(np.array([id]), self._side))]
+            done = self._spare[DecodeRequests(0, self._table.places(np.array([id]), self._side))]
             self.read += 1
             if not done.unreadable:
                 return id
@@ -162,7 +170,7 @@ def _as_it_is(pictures: Any) -> Any:
     return pictures
 
 
-def _one_ahead(batches: Iterator[Samples]) -> Iterator[Samples]:
+def _one_ahead(batches: Iterator[StepSamples]) -> Iterator[StepSamples]:
     """The same, each made in a thread while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from model.training.builders import Parts, Say, assemble
+from model.training.builders import Say, TrainState, assemble
 from model.training.data.loader import Loader
 from model.training.estimate.footprint import Memory, memory
 from model.training.estimate.trial import tried
 from model.training.processes import on_device
-from model.training.steps.plan import Step
+from model.training.steps.plan import TrainingStep
 
 #: Pictures that are read and decoded to learn how fast that is.
 _PICTURES = 64
@@ -33,7 +33,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TrainingEstimate:
     """What is known before a run.
 
     parameters: of the model, by part. classifier: parameters of this process's share, of `people`
@@ -56,7 +56,7 @@ class Estimate:
     speed: Speed | None
 
 
-def dry_run(settings: Mapping[str, Any], say: Say) -> Estimate:
+def dry_run(settings: Mapping[str, Any], say: Say) -> TrainingEstimate:
     """Puts a run together, as `start` does, and tries a few steps on made-up images.
 
     Every rank calls it. Writes nothing but the cache in `out`, if there is one. Raises
@@ -66,7 +66,7 @@ def dry_run(settings: Mapping[str, Any], say: Say) -> Estimate:
         return _estimate(assemble(settings, device, say), settings)
 
 
-def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
+def _estimate(parts: TrainState, settings: Mapping[str, Any]) -> TrainingEstimate:
     trainer, steps = parts.trainer, parts.steps
     classifier = trainer.classifier
     ranks = classifier.ranks
@@ -83,7 +83,7 @@ def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
     model_bytes = sum(t.numel() * t.element_size() for t in trainer.model.state_dict().values())
     weights = sum(p.numel() for p in trainer.model.parameters())
     all_rows = classifier.classes * classifier.width
-    return Estimate(
+    return TrainingEstimate(
         parameters=_by_part(trainer.model),
         classifier=classifier.weight.numel(),
         people=classifier.classes,
@@ -100,12 +100,12 @@ def _estimate(parts: Parts, settings: Mapping[str, Any]) -> Estimate:
     )
 
 
-def _loading(parts: Parts, workers: int) -> float:
+def _loading(parts: TrainState, workers: int) -> float:
     """Images per second, from what one process can do; cores are shared by a machine's ranks."""
     count = min(_PICTURES, len(parts.table))
     loader = Loader(parts.table, parts.order, parts.trainer.model.image_size)
     begin = time.monotonic()
-    next(iter(loader([Step(0, 0, count, 1, 0.0)])))
+    next(iter(loader([TrainingStep(0, 0, count, 1, 0.0)])))
     alone = count / (time.monotonic() - begin)
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     cores = max(1.0, (os.cpu_count() or 1) / beside)

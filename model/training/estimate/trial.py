@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from model.training.estimate.footprint import memory, saved_bytes
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples, Trainer
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples, Trainer
 from model.training.stopping import agreed
 
 #: Token counts that are tried; between them time is taken to grow evenly.
@@ -32,7 +32,7 @@ class Trial:
     seconds: NDArray[np.float64] | None
 
 
-def tried(trainer: Trainer, steps: Sequence[Step]) -> Trial:
+def tried(trainer: Trainer, steps: Sequence[TrainingStep]) -> Trial:
     """Tries the smallest and the largest token counts of a run's steps and some between them.
 
     Every rank calls it. The weights stay as they are, the batch norms' statistics do not.
@@ -100,17 +100,17 @@ def _seconds(trainer: Trainer, tokens: int, size: int, times: int) -> float:
 
 
 def _step(trainer: Trainer, tokens: int, size: int) -> None:
-    step = Step(0, 0, size * trainer.classifier.ranks, tokens, rate=0.0)
+    step = TrainingStep(0, 0, size * trainer.classifier.ranks, tokens, rate=0.0)
     trainer.step(step, _made_up(trainer, size))
 
 
-def _made_up(trainer: Trainer, size: int) -> Samples:
+def _made_up(trainer: Trainer, size: int) -> StepSamples:
     """Noise with keypoints all over it, as the loader gives samples."""
     side, random = trainer.model.image_size, torch.Generator().manual_seed(0)
     images_BSSC = torch.randint(256, (size, side, side, 3), generator=random, dtype=torch.uint8)
     points_BK3 = torch.rand(size, trainer.model.keypoints, 3, generator=random)
     points_BK3[..., 2] = 1
     labels_B = torch.arange(size) % trainer.classifier.classes
-    return Samples(
+    return StepSamples(
         images_BSSC.permute(0, 3, 1, 2), points_BK3, labels_B, torch.zeros_like(labels_B)
     )

@@ -21,7 +21,7 @@ Lines = Sequence[dict[str, Any]]
 def draw(log: Lines, scores: Lines, path: Path) -> None:
     """Loss, validation (if there is any), speed and learning rate over the images seen, as PNG.
 
-    log and scores: the lines of the journal's two files.
+    log and scores: the lines of the two log files.
     """
     if not log:
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model.training.monitoring.curves import draw
-from model.training.monitoring.progress import Progress
+from model.training.monitoring.progress import TrainingProgress
 from model.training.monitoring.validator import Score
 from webbody.errors import WebbodyError
 
@@ -37,7 +37,7 @@ class Dashboard(Protocol):
     def close(self) -> None: ...
 
 
-class Journal:
+class MetricLogger:
     """Writes a run's figures as they come; `close` draws the curves.
 
     A run that goes on after `begin` steps takes out what was written of later ones, when the first
@@ -52,7 +52,7 @@ class Journal:
         self._open = open_dashboards
         self._dashboards: list[Dashboard] | None = None
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: TrainingProgress) -> None:
         """Figures of the last steps."""
         self._write(LOG, asdict(progress))
         names = (

@@ -14,13 +14,13 @@ import torch
 from model.flops import classifier_flops, peak_flops, training_flops
 from model.sapiensid.head import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
-from model.training.steps.plan import Step
+from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import Outcome, Trainer
 from webbody.skeleton import NAMES
 
 
 @dataclass(frozen=True)
-class Parts:
+class PartWeights:
     """The semantic head's learned weights of body parts, from 0 to 1 (Eq. 10).
 
     mean and spread (standard deviation): of all of them, of all data sets. keypoints: the mean of
@@ -38,7 +38,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How a run is doing, over the steps since the last report.
 
     done: steps, of `steps`. seen: images since the run began. loss, grad_norm (before clipping),
@@ -62,13 +62,13 @@ class Progress:
     seconds_per_step: float
     eta: float
     mfu: float | None
-    parts: Parts | None
+    parts: PartWeights | None
 
 
-class Watch:
+class ThroughputMeter:
     """Sums of a few steps; what lies on the device is fetched for a report only."""
 
-    def __init__(self, steps: Sequence[Step], begin: int, trainer: Trainer) -> None:
+    def __init__(self, steps: Sequence[TrainingStep], begin: int, trainer: Trainer) -> None:
         self._steps, self._trainer = steps, trainer
         self._ideal = ideal_seconds(trainer)
         self._left = float(sum(_cost(step) for step in steps[begin:]))
@@ -82,7 +82,7 @@ class Watch:
         self._waited = self._busy = 0.0
         self._since = time.monotonic()
 
-    def add(self, step: Step, outcome: Outcome) -> None:
+    def add(self, step: TrainingStep, outcome: Outcome) -> None:
         """A step was done."""
         self.outcomes.append(outcome)
         self._images += step.size
@@ -108,14 +108,14 @@ class Watch:
         """Time of training since the last report."""
         return time.monotonic() - self._since
 
-    def progress(self, step: Step) -> Progress:
+    def progress(self, step: TrainingStep) -> TrainingProgress:
         """The report after a step; the next one begins here."""
         loss, grad_norm, feature_norm = (
             float(torch.stack([getattr(one, name) for one in self.outcomes]).mean())
             for name in ("loss", "grad_norm", "feature_norm")
         )
         seconds, count = max(self.seconds(), 1e-9), len(self.outcomes)
-        progress = Progress(
+        progress = TrainingProgress(
             done=step.number + 1,
             steps=len(self._steps),
             seen=step.start + step.size,
@@ -164,7 +164,7 @@ def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
     return seconds
 
 
-def part_weights(model: SapiensID) -> Parts | None:
+def part_weights(model: SapiensID) -> PartWeights | None:
     """The weights that the semantic head has learned; None for another head."""
     if not isinstance(model.head, SemanticHead):
         return None
@@ -172,8 +172,8 @@ def part_weights(model: SapiensID) -> Parts | None:
     # Attention's parts, then those of peaks; each keypoint's offsets lie side by side.
     keypoints_K = weights.unflatten(1, (2, len(NAMES), -1)).mean((0, 1, 3))
     named = dict(zip(NAMES, keypoints_K.tolist(), strict=True))
-    return Parts(float(weights.mean()), float(weights.std(correction=0)), named)
+    return PartWeights(float(weights.mean()), float(weights.std(correction=0)), named)
 
 
-def _cost(step: Step) -> int:
+def _cost(step: TrainingStep) -> int:
     return step.size * step.tokens

@@ -20,7 +20,7 @@ from model.features.samples import Sample
 from model.losses.collectives import gather_batch, rank_and_ranks, sum_over_ranks_
 from model.prefetch import ahead
 from model.sapiensid.sapiensid import SapiensID
-from model.training.data.decoding import PictureReader, Wanted
+from model.training.data.decoding import DecodeRequests, PictureReader
 from model.training.data.order import share
 from model.training.data.table import Table
 from webbody.errors import WebbodyError
@@ -40,7 +40,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Found:
+class ValidationResult:
     """How well queries find their people: rank1 and mAP as fractions, over `queries` of them.
 
     left_out: images of the gallery without a usable feature, and queries without one or without
@@ -92,7 +92,7 @@ def find(
     batch: int,
     device: torch.device,
     group: dist.ProcessGroup | None = None,
-) -> Found:
+) -> ValidationResult:
     """Ranks the gallery for each query by the model's features; every rank calls it alike.
 
     Ranks share the images and the queries, so that none waits long. The model's mode is put back
@@ -123,7 +123,9 @@ def find(
     without_match = np.count_nonzero(held.query_N) - count
     unusable = np.count_nonzero(held.gallery_N) - np.count_nonzero(gallery_N)
     asked = max(count, 1)
-    return Found(hits / asked, precision / asked, int(count), int(without_match + unusable))
+    return ValidationResult(
+        hits / asked, precision / asked, int(count), int(without_match + unusable)
+    )
 
 
 def _features(
@@ -149,7 +151,7 @@ def _samples(table: Table, ids_M: NDArray[np.int64], batch: int, side: int) -> I
 
 def _decoded(table: Table, ids_B: NDArray[np.int64], side: int) -> list[Sample]:
     buffer = torch.empty(1, len(ids_B), side, side, 3, dtype=torch.uint8)
-    done = PictureReader(table.shards, buffer)[Wanted(0, table.places(ids_B, side))]
+    done = PictureReader(table.shards, buffer)[DecodeRequests(0, table.places(ids_B, side))]
     images = buffer[0].numpy()
     return [
         Sample(

@@ -9,7 +9,7 @@ from typing import Any
 
 from model.folder_writing import put_in_place, written
 from model.training.monitoring.validation import HeldOut, find
-from model.training.steps.plan import Step
+from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import Trainer
 
 _SCORE = "score.json"
@@ -53,17 +53,17 @@ class Validator:
         self._tell = tell
         self._scores: dict[str, Score | None] = {"newest": None, "best": None}
 
-    def due(self, done: int, steps: Sequence[Step]) -> bool:
+    def due(self, done: int, steps: Sequence[TrainingStep]) -> bool:
         """Whether the model is to be tried after `done` steps."""
         return done in (0, len(steps)) or (self._every > 0 and done % self._every == 0)
 
-    def owes(self, begin: int, steps: Sequence[Step]) -> bool:
+    def owes(self, begin: int, steps: Sequence[TrainingStep]) -> bool:
         """Whether going on after `begin` steps begins with what there was no time for."""
         newest = self._scores["newest"]
         known = newest is not None and newest.done == begin
         return self.due(begin, steps) and begin < len(steps) and not known
 
-    def __call__(self, trainer: Trainer, done: int, steps: Sequence[Step]) -> None:
+    def __call__(self, trainer: Trainer, done: int, steps: Sequence[TrainingStep]) -> None:
         """Every rank calls it."""
         begin = time.monotonic()
         group, device = trainer.classifier.group, trainer.device

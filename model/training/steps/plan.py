@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from model.random_numbers import uniform
-from model.training.steps.schedule import Batches, Rate
+from model.training.steps.schedule import Batches, LearningRate
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """One training step of all ranks together.
 
     number: from 0. start, size: its samples' positions in the order. tokens: how many each of them
@@ -35,7 +35,7 @@ def plan(
     rate: float,
     seed: int,
     token_multiple: int = 1,
-) -> Sequence[Step]:
+) -> Sequence[TrainingStep]:
     """The steps of a run over `samples` samples, `warmup` of them with a rising learning rate.
 
     `rate` is the highest learning rate, of the largest batches; smaller ones get their share. Kept
@@ -58,9 +58,9 @@ def plan(
         warm_steps += position <= warmup
     if not steps:
         raise ValueError(f"{samples} samples make no batch of a multiple of {batches.multiple}")
-    schedule = Rate(rate, min(warm_steps, len(steps) - 1), len(steps))
+    schedule = LearningRate(rate, min(warm_steps, len(steps) - 1), len(steps))
     return [
-        Step(number, start, size, tokens, schedule.at(number) * size / batches.largest)
+        TrainingStep(number, start, size, tokens, schedule.at(number) * size / batches.largest)
         for number, (start, size, tokens) in enumerate(steps)
     ]
 

@@ -7,7 +7,7 @@ from model.sapiensid.masking import KeptTokens
 
 
 @dataclass(frozen=True)
-class Rate:
+class LearningRate:
     """The learning rate of a step: linear warm-up, then a cosine to zero (A.1).
 
     `peak` belongs to the reference batch size; see `Batches.size`.

@@ -20,11 +20,11 @@ from model.sapiensid.sapiensid import SapiensID
 from model.training.steps.augment import Augment
 from model.training.steps.batch_norm import share_statistics
 from model.training.steps.optimizer import adamw
-from model.training.steps.plan import Step
+from model.training.steps.plan import TrainingStep
 
 
 @dataclass(frozen=True)
-class Samples:
+class StepSamples:
     """This rank's samples of a step: every `ranks`-th of the step's, beginning with its own rank.
 
     images_BCHW: uint8 RGB; keypoints_BK3: fractions of the image and visibility; labels_B: class
@@ -84,7 +84,7 @@ class Trainer:
         if dist.is_available() and dist.is_initialized():
             self._parallel = DistributedDataParallel(self.model, process_group=classifier.group)
 
-    def step(self, step: Step, samples: Samples) -> Outcome:
+    def step(self, step: TrainingStep, samples: StepSamples) -> Outcome:
         """Learns from this rank's samples of a step, together with the other ranks."""
         for group in self.optimizer.param_groups:
             group["lr"] = step.rate

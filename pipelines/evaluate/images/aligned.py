@@ -5,17 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from pipelines.evaluate.images.parts import file_state, of_pictures
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from webbody.errors import WebbodyError
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
 
 
 def of_aligned(
-    root: str, landmarks: Mapping[str, NDArray[np.float32]], finding: Finding
-) -> list[Part]:
+    root: str, landmarks: Mapping[str, NDArray[np.float32]], finding: SubjectCache
+) -> list[ExtractionUnit]:
     """Aligned faces of images below a folder; landmarks: (5, 2) of each image, in its pixels."""
     folder = Folder(root)
 

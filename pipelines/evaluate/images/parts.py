@@ -8,16 +8,16 @@ from functools import partial
 
 import fsspec
 
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from model.features.samples import Sample, read_shard
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.inference.embed import PICTURES
 from webbody.folder_walk import state_of
 from webbody.images import RGB, decode
 from webbody.storage import Folder
 
 
-def of_folder(root: str, images: Sequence[str], finding: Finding) -> list[Part]:
+def of_folder(root: str, images: Sequence[str], finding: SubjectCache) -> list[ExtractionUnit]:
     """Images below a folder; each shows one person, whose keypoints are found."""
     folder = Folder(root)
 
@@ -27,7 +27,7 @@ def of_folder(root: str, images: Sequence[str], finding: Finding) -> list[Part]:
     return of_pictures(root, images, partial(file_state, folder), picture, finding)
 
 
-def of_pairs(path: str, images: Sequence[bytes], finding: Finding) -> list[Part]:
+def of_pairs(path: str, images: Sequence[bytes], finding: SubjectCache) -> list[ExtractionUnit]:
     """Encoded images of a file; an image's key is its number."""
     keys = [str(number) for number in range(len(images))]
 
@@ -45,13 +45,13 @@ def of_pictures(
     keys: Sequence[str],
     state: Callable[[str], str],
     picture: Callable[[str], RGB],
-    finding: Finding,
-) -> list[Part]:
+    finding: SubjectCache,
+) -> list[ExtractionUnit]:
     """Pictures of people by key; `state` tells what a key's picture is made of."""
     parts = []
     for some in _runs(keys):
         name = _name(*map(state, some))
-        parts.append(Part(name, partial(finding.samples, name, source, some, picture)))
+        parts.append(ExtractionUnit(name, partial(finding.samples, name, source, some, picture)))
     return parts
 
 
@@ -60,7 +60,7 @@ def file_state(folder: Folder, image: str) -> str:
     return f"{folder.url}/{image} {state_of(folder.fs.info(folder.path(image)))}"
 
 
-def of_shards(images: Sequence[str], size: int) -> list[Part]:
+def of_shards(images: Sequence[str], size: int) -> list[ExtractionUnit]:
     """Samples `SHARD/KEY`, which bring their keypoints; other samples of the shards are left out.
 
     size: side of the model's images in pixels.
@@ -73,7 +73,7 @@ def of_shards(images: Sequence[str], size: int) -> list[Part]:
     for shard, wanted in keys.items():
         fs, place = fsspec.core.url_to_fs(shard)
         name = _name(shard, state_of(fs.info(place)), *wanted)
-        parts.append(Part(name, partial(_of_shard, shard, frozenset(wanted), size)))
+        parts.append(ExtractionUnit(name, partial(_of_shard, shard, frozenset(wanted), size)))
     return parts
 
 

@@ -17,7 +17,7 @@ from webbody.storage import Folder
 
 
 @dataclass(frozen=True)
-class Finding:
+class SubjectCache:
     """finder: finds them, where they are not known yet. size: side of a sample's image in pixels.
 
     max_pixels: of a picture. kept: folder for keypoints that were found in whole pictures, which

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.features.extract import Model
+from model.features.extract import FeatureModel
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate.models.fitted import Fitted, input_of
 from pipelines.evaluate.models.onnx_model import open_onnx
@@ -15,21 +15,21 @@ from pipelines.inference.checkpoint import open_checkpoint
 
 
 @dataclass(frozen=True)
-class Embedder:
+class InferenceModel:
     """A model for inference, where it lies, and the sha256 of its weights.
 
     info: what a file of its features says of how they were made. keypoints: whether the model uses
     any, so that they must be found in pictures.
     """
 
-    model: Model
+    model: FeatureModel
     path: str
     sha256: str
     info: Mapping[str, Any]
     keypoints: bool = True
 
 
-def open_embedder(name: str | Path | None, device: str = "auto") -> Embedder:
+def open_embedder(name: str | Path | None, device: str = "auto") -> InferenceModel:
     """The model that a user names: a checkpoint of SapiensID, or another one (see `read_spec`).
 
     device: where an ONNX file will run, the setting `resources.device`. Raises WebbodyError where
@@ -39,10 +39,10 @@ def open_embedder(name: str | Path | None, device: str = "auto") -> Embedder:
     if spec is not None:
         return _open(str(name), spec, choose_device(device))
     found = open_checkpoint(Path(name) if name else None)
-    return Embedder(found.model, found.path, found.sha256, found.info())
+    return InferenceModel(found.model, found.path, found.sha256, found.info())
 
 
-def _open(name: str, spec: Spec, device: str) -> Embedder:
+def _open(name: str, spec: Spec, device: str) -> InferenceModel:
     if spec.onnx:
         network = open_onnx(spec.onnx, spec.size, device)
         # Whatever the device, a session does not know of autocast.
@@ -58,4 +58,4 @@ def _open(name: str, spec: Spec, device: str) -> Embedder:
         "arguments": {**network.about, **asdict(takes)},
     }
     model = Fitted(network, takes, name)
-    return Embedder(model, name, network.sha256, info, keypoints=False)
+    return InferenceModel(model, name, network.sha256, info, keypoints=False)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures, info_of
-from model.features.resumable import Part, make_features
-from pipelines.evaluate.models.embedder import Embedder
+from model.features.resumable import ExtractionUnit, make_features
+from pipelines.evaluate.models.embedder import InferenceModel
 from pipelines.inference.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig
@@ -51,9 +51,9 @@ class Held:
 
 def make(
     name: str,
-    parts: Sequence[Part],
+    parts: Sequence[ExtractionUnit],
     finds: bool,
-    embedder: Embedder,
+    embedder: InferenceModel,
     config: BuildConfig,
     cache: Folder,
     *,

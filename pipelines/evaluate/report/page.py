@@ -6,9 +6,9 @@ from pathlib import PurePath
 
 from pipelines.evaluate.report.pictures import read_pictures
 from pipelines.evaluate.report.plot import Plot, plot
-from pipelines.evaluate.report.tables import Row, percent, rows
+from pipelines.evaluate.report.tables import MetricRow, percent, rows
 from pipelines.evaluate.run import Evaluated
-from pipelines.evaluate.tasks.figure import Curve, Figure, RankedQuery
+from pipelines.evaluate.tasks.figure import Curve, RankedQuery, TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.inspection.report.drawing import Album, Drawing, decoded
 from pipelines.inspection.report.template import load_template
@@ -18,7 +18,7 @@ _SIDE, _SHARE = 160, 700_000
 
 
 @dataclass(frozen=True)
-class Thumb:
+class RankedThumbnail:
     """An image: its name, its picture as a data URI (None: unreadable, or no room), its cosine."""
 
     name: str
@@ -28,23 +28,23 @@ class Thumb:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankingExample:
     """A query and the first images of its ranking."""
 
-    query: Thumb
+    query: RankedThumbnail
     precision: float
-    found: list[Thumb]
+    found: list[RankedThumbnail]
 
 
 @dataclass(frozen=True)
-class Section:
+class ResultSection:
     """A figure of a data set."""
 
     id: str
     title: str
-    figure: Figure
+    figure: TaskResult
     plot: Plot | None
-    groups: list[tuple[str, list[Ranking]]]
+    groups: list[tuple[str, list[RankingExample]]]
 
 
 def page(found: Sequence[Evaluated]) -> str:
@@ -54,12 +54,12 @@ def page(found: Sequence[Evaluated]) -> str:
         for one in found
         for number, figure in enumerate(one.figures)
     ]
-    table: list[Row] = rows(found)
+    table: list[MetricRow] = rows(found)
     template = load_template("evaluation.html", percent=percent)
     return template.render(found=found, rows=table, sections=sections)
 
 
-def _section(name: str, one: Evaluated, figure: Figure) -> Section:
+def _section(name: str, one: Evaluated, figure: TaskResult) -> ResultSection:
     album = Album(_SHARE)
     shown = {"Queries from the best to the worst": figure.ranked, "The worst": figure.failures}
     root = one.task.root if isinstance(one.task, Retrieval) else ""
@@ -74,18 +74,20 @@ def _section(name: str, one: Evaluated, figure: Figure) -> Section:
         for title, rankings in shown.items()
         if rankings
     ]
-    return Section(name, f"{one.title}, {figure.name}", figure, _plotted(figure.curve), groups)
+    return ResultSection(
+        name, f"{one.title}, {figure.name}", figure, _plotted(figure.curve), groups
+    )
 
 
 def _plotted(curve: Curve | None) -> Plot | None:
     return None if curve is None else plot(curve)
 
 
-def _ranking(ranking: RankedQuery, pictures: dict[str, bytes], album: Album) -> Ranking:
-    def thumb(image: str, cosine: float | None = None, match: bool = False) -> Thumb:
+def _ranking(ranking: RankedQuery, pictures: dict[str, bytes], album: Album) -> RankingExample:
+    def thumb(image: str, cosine: float | None = None, match: bool = False) -> RankedThumbnail:
         rgb = decoded(pictures.get(image))
         picture = None if rgb is None else album.add(Drawing(rgb, _SIDE))
-        return Thumb(PurePath(image).name, picture, cosine, match)
+        return RankedThumbnail(PurePath(image).name, picture, cosine, match)
 
     found = [thumb(one.image, one.cosine, one.match) for one in ranking.found]
-    return Ranking(thumb(ranking.image), ranking.precision, found)
+    return RankingExample(thumb(ranking.image), ranking.precision, found)

@@ -19,7 +19,7 @@ _PRINTED = ("top5",)
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """A metric in percent: ours, SapiensID's in the paper, and the best other method's.
 
     None where it is not defined or not printed; difference: ours less SapiensID's.
@@ -40,7 +40,7 @@ class Row:
         return self.ours - self.sapiensid
 
 
-def rows(found: Sequence[Evaluated]) -> list[Row]:
+def rows(found: Sequence[Evaluated]) -> list[MetricRow]:
     """A row for each metric that is shown, and the paper's averages of sets that are all there."""
     out = []
     cells = {}
@@ -121,9 +121,9 @@ def percent(value: float | None, sign: str = "") -> str:
     return "" if value is None else f"{value:{sign}.2f}"
 
 
-def _row(dataset: str, figure: str, metric: str, value: float, printed: Paper) -> Row:
+def _row(dataset: str, figure: str, metric: str, value: float, printed: Paper) -> MetricRow:
     own, other = printed.sapiensid, printed.best_other
-    return Row(
+    return MetricRow(
         dataset, figure, metric,
         in_percent(value),
         own.percent if own else None,

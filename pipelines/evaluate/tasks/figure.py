@@ -21,7 +21,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Found:
+class RankedImage:
     """A gallery image of a query's ranking: its cosine, and whether it is a match."""
 
     image: str
@@ -35,11 +35,11 @@ class RankedQuery:
 
     image: str
     precision: float
-    found: list[Found]
+    found: list[RankedImage]
 
 
 @dataclass(frozen=True)
-class Figure:
+class TaskResult:
     """A protocol on a data set: `metrics` are fractions, NaN where they are not defined.
 
     counts: how much was judged, and how much was left out. notes: what a reader must know.

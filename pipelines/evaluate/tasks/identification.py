@@ -7,12 +7,12 @@ import numpy as np
 from model.evaluation.images import Images
 from model.evaluation.open_set import OpenSet, identify
 from model.evaluation.ranking import evaluate
-from pipelines.evaluate.tasks.figure import Figure, cmc_curve
+from pipelines.evaluate.tasks.figure import TaskResult, cmc_curve
 
 
 def identification(
     name: str, probes: Images, halves: Sequence[Images], gallery: Images, missing: int
-) -> Figure:
+) -> TaskResult:
     """Ranks in the whole `gallery` (closed set), and open-set rates, their means over its halves.
 
     Of a half the strangers are the probes whose person is in the other alone, or in none.
@@ -27,7 +27,7 @@ def identification(
         "in the gallery": len(gallery.person),
         "images without a feature": missing,
     }
-    return Figure(name, metrics | _rates(opened), counts, _notes(opened), cmc_curve(closed))
+    return TaskResult(name, metrics | _rates(opened), counts, _notes(opened), cmc_curve(closed))
 
 
 def _rates(opened: Sequence[OpenSet]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.evaluation.images import Images, checked_pair
 from model.evaluation.rules import Matches, Rule
 from model.evaluation.similarity import cosines, exact_products
-from pipelines.evaluate.tasks.figure import Found, RankedQuery
+from pipelines.evaluate.tasks.figure import RankedImage, RankedQuery
 
 TOP = 10
 #: Queries that are shown of each figure, and of these how many failures.
@@ -45,7 +45,7 @@ def rank(
         cosine_G = cosine_G.masked_fill(same_G & ~match_G, -torch.inf)
         best_T = cosine_G.topk(min(TOP, len(gallery)))
         found = [
-            Found(names[1][place], cosine, bool(match_G[place]))
+            RankedImage(names[1][place], cosine, bool(match_G[place]))
             for cosine, place in zip(best_T.values.tolist(), best_T.indices.tolist(), strict=True)
             if cosine > -np.inf
         ]

@@ -9,12 +9,12 @@ from model.evaluation.ranking import Ranking, evaluate
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
 from model.evaluation.rules import Rule
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from pipelines.evaluate.images.parts import of_folder, of_shards
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Figure, cmc_curve
-from pipelines.evaluate.tasks.labelled import Labelled
+from pipelines.evaluate.tasks.figure import TaskResult, cmc_curve
+from pipelines.evaluate.tasks.labelled import LabelledFeatures
 from pipelines.evaluate.tasks.ranked import chosen, rank
 from webbody.errors import WebbodyError
 
@@ -33,8 +33,8 @@ class Search:
 
     name: str
     rule: Rule
-    query: Labelled
-    gallery: Labelled
+    query: LabelledFeatures
+    gallery: LabelledFeatures
     of_images: bool
 
 
@@ -59,13 +59,13 @@ class Retrieval:
         """Whether keypoints must be found: samples of shards bring theirs."""
         return bool(self.root)
 
-    def parts(self, finding: Finding) -> list[Part]:
+    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
         images = list(dict.fromkeys(self.images))
         if self.finds:
             return of_folder(self.root, images, finding)
         return of_shards(images, finding.size)
 
-    def figures(self, held: Held) -> Iterator[Figure]:
+    def figures(self, held: Held) -> Iterator[TaskResult]:
         """The figures by which the data set is reported, of the images that have a feature."""
         for one in self.searches(held):
             q, g = one.query.as_images(), one.gallery.as_images()
@@ -80,7 +80,7 @@ class Retrieval:
 
     def searches(self, held: Held) -> Iterator[Search]:
         """What is searched where, for each figure of the data set."""
-        whole = Labelled.of(self.table.filter(pa.array(held.present_N)), held.features_MF)
+        whole = LabelledFeatures.of(self.table.filter(pa.array(held.present_N)), held.features_MF)
         sides = {"": whole}
         if self.name in _OF_TRACKS:
             sides |= {", tracks": whole.tracks(), ", clips": whole.clips()}
@@ -93,7 +93,7 @@ class Retrieval:
                 yield Search(name + of, figure.rule, query, gallery, of_images=not of)
 
 
-def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> Figure:
+def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> TaskResult:
     """A ranking's figure; gallery: its size. missing: images without a feature."""
     counts = {
         "queries": found.queries,
@@ -103,4 +103,4 @@ def figure_of(name: str, found: Ranking, gallery: int, missing: int) -> Figure:
     }
     metrics = {f"top{k}": found.rank(k) for k in RANKS} | {"mAP": found.mAP, "mINP": found.mINP}
     notes = [] if found.queries else [_NO_MATCH]
-    return Figure(name, metrics, counts, notes, cmc_curve(found))
+    return TaskResult(name, metrics, counts, notes, cmc_curve(found))

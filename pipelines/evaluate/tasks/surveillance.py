@@ -16,11 +16,11 @@ from torch import Tensor
 from model.evaluation.images import Images
 from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijbs import read_ijbs
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from pipelines.evaluate.images.parts import of_folder
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.identification import identification
 
 #: Probes and galleries of the figures; each gallery has two halves.
@@ -50,10 +50,10 @@ class Surveillance:
         images: list[str] = pc.unique(self.table["image"].drop_null()).to_pylist()
         return images
 
-    def parts(self, finding: Finding) -> list[Part]:
+    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
         return of_folder(str(Path(self.path, "crops")), self.images, finding)
 
-    def figures(self, held: Held) -> Iterator[Figure]:
+    def figures(self, held: Held) -> Iterator[TaskResult]:
         """Ranks in both halves of the galleries together, and open-set rates, their mean."""
         for name, (probe, gallery) in _FIGURES.items():
             halves = [self._templates(held, [f"{gallery}_g{half}"]) for half in (1, 2)]

@@ -18,12 +18,12 @@ from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijb import Ijb, read_ijb
 from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from pipelines.evaluate.images.aligned import of_aligned
 from pipelines.evaluate.images.parts import of_folder
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Curve, Figure
+from pipelines.evaluate.tasks.figure import Curve, TaskResult
 from pipelines.evaluate.tasks.identification import identification
 from webbody.errors import WebbodyError
 
@@ -57,7 +57,7 @@ class Templates:
         images: list[str] = self.ijb.images["image"].to_pylist()
         return images
 
-    def parts(self, finding: Finding) -> list[Part]:
+    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
         images = list(dict.fromkeys(self.images))
         missing = [image for image in images if not Path(self.path, image).is_file()]
         if missing:
@@ -71,7 +71,7 @@ class Templates:
         landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
         return of_aligned(self.path, landmarks, finding)
 
-    def figures(self, held: Held) -> Iterator[Figure]:
+    def figures(self, held: Held) -> Iterator[TaskResult]:
         """TAR at small FAR of the pairs, and the probes searched in the gallery."""
         pooled_TF, numbers_T = self._pooled(held)
         yield self._verified(held, pooled_TF, numbers_T)
@@ -97,7 +97,7 @@ class Templates:
         features_NF[present_N] = held.features_MF * weight_M[:, None]
         return pool_templates(features_NF, table["template"].to_numpy(), table["media"].to_numpy())
 
-    def _verified(self, held: Held, pooled_TF: Tensor, numbers_T: Tensor) -> Figure:
+    def _verified(self, held: Held, pooled_TF: Tensor, numbers_T: Tensor) -> TaskResult:
         scores_P = pair_scores(pooled_TF, numbers_T, self.ijb.first, self.ijb.second)
         found = tar_at_far(scores_P, self.ijb.same)
         metrics = {f"TAR@FAR={far:.0e}": tar for far, tar in zip(found.far, found.tar, strict=True)}
@@ -117,7 +117,7 @@ class Templates:
         fpr, tpr, _ = roc(scores_P.double().cpu().numpy(), self.ijb.same)
         kept = np.unique(np.linspace(0, len(fpr) - 1, min(_POINTS, len(fpr))).astype(int))
         name = "aligned" if self.aligned else "loose crops"
-        return Figure(name, metrics, counts, notes, Curve("ROC", fpr[kept], tpr[kept]))
+        return TaskResult(name, metrics, counts, notes, Curve("ROC", fpr[kept], tpr[kept]))
 
 
 def _enrolled(

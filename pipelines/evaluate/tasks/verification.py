@@ -6,26 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from model.evaluation.readers.pairs_bin import Pairs, read_pairs
+from model.evaluation.readers.pairs_bin import VerificationPairs, read_pairs
 from model.evaluation.verification import verify
-from model.features.resumable import Part
+from model.features.resumable import ExtractionUnit
 from pipelines.evaluate.images.parts import of_pairs
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.features import Held
-from pipelines.evaluate.tasks.figure import Curve, Figure
+from pipelines.evaluate.tasks.figure import Curve, TaskResult
 
 
 @dataclass(frozen=True)
-class Verification:
+class VerificationTask:
     """Pairs that were read; an image's key is its number."""
 
     name: str
     path: str
-    pairs: Pairs
+    pairs: VerificationPairs
     finds = True
 
     @classmethod
-    def read(cls, name: str, path: str) -> "Verification":
+    def read(cls, name: str, path: str) -> "VerificationTask":
         """The pairs of `path`, or of `NAME.bin` in it; raises WebbodyError."""
         file = Path(path)
         return cls(name, path, read_pairs(file / f"{name}.bin" if file.is_dir() else file))
@@ -34,10 +34,10 @@ class Verification:
     def images(self) -> list[str]:
         return [str(number) for number in range(len(self.pairs.images))]
 
-    def parts(self, finding: Finding) -> list[Part]:
+    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
         return of_pairs(self.path, self.pairs.images, finding)
 
-    def figures(self, held: Held) -> Iterator[Figure]:
+    def figures(self, held: Held) -> Iterator[TaskResult]:
         """Accuracy over ten folds, of the pairs both of whose images have a feature."""
         whole = held.present_N.reshape(-1, 2).all(1)
         kept = np.repeat(whole, 2)[held.present_N]
@@ -45,4 +45,4 @@ class Verification:
         found = verify(features_MF, self.pairs.same[whole])
         counts = {"pairs": found.pairs, "pairs without features": int((~whole).sum())}
         metrics = {"accuracy": found.accuracy, "std": found.std}
-        yield Figure("verification", metrics, counts, curve=Curve("ROC", found.fpr, found.tpr))
+        yield TaskResult("verification", metrics, counts, curve=Curve("ROC", found.fpr, found.tpr))

@@ -62,7 +62,7 @@ _MEANINGS = {
 
 
 @dataclass
-class Reason:
+class OutcomeCount:
     """An outcome: its rows, and what it means."""
 
     outcome: str
@@ -72,14 +72,14 @@ class Reason:
 
 
 @dataclass
-class Step:
+class FunnelStep:
     """Rows that are left, and the outcomes of those that went just before."""
 
     label: str
     note: str
     count: int
     share: float
-    lost: list[Reason]
+    lost: list[OutcomeCount]
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Funnel:
     rows: int
     kept: int
     undecided: int
-    steps: list[Step]
+    steps: list[FunnelStep]
 
 
 def funnel(build: BuildFiles) -> Funnel:
@@ -97,24 +97,26 @@ def funnel(build: BuildFiles) -> Funnel:
     outcomes, rows = outcome_counts(build.records, build.planned)
     kept = outcomes.pop(KEPT, 0)
     undecided = rows - kept - sum(outcomes.values())
-    steps = [Step("Rows", "all lines of the manifest", rows, 1.0, [])]
+    steps = [FunnelStep("Rows", "all lines of the manifest", rows, 1.0, [])]
     left = rows
     for label, note, groups in _STEPS:
         lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
         if groups == ("custom",) and not (lost or build.settings.get("filters")):
             continue
         left -= sum(reason.count for reason in lost)
-        steps.append(Step(label, note, left, left / max(rows, 1), lost))
+        steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in _STEPS for group in groups}
     rest = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] not in known}, rows)
-    steps.append(Step("Kept", "labelled samples in the shards", kept, kept / max(rows, 1), rest))
+    steps.append(
+        FunnelStep("Kept", "labelled samples in the shards", kept, kept / max(rows, 1), rest)
+    )
     return Funnel(rows, kept, undecided, steps)
 
 
-def _reasons(outcomes: dict[str, int], rows: int) -> list[Reason]:
+def _reasons(outcomes: dict[str, int], rows: int) -> list[OutcomeCount]:
     """Most frequent first."""
     order = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
-    return [Reason(name, n, n / max(rows, 1), _meaning(name)) for name, n in order]
+    return [OutcomeCount(name, n, n / max(rows, 1), _meaning(name)) for name, n in order]
 
 
 def _meaning(outcome: str) -> str:
@@ -135,7 +137,7 @@ def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
         (
             node.name,
             totals[node.name],
-            1 if node.whole else len(build.packs if node is PACK else build.planned),
+            1 if node.is_global else len(build.packs if node is PACK else build.planned),
         )
         for node in STAGES
     ]

@@ -24,7 +24,7 @@ _SIDE = 136
 
 
 @dataclass
-class Thumb:
+class FaceThumbnail:
     """A face; `reason` is set where it was rejected, in a word or two, `outcome` in full."""
 
     picture: str | None
@@ -34,12 +34,12 @@ class Thumb:
 
 
 @dataclass
-class Row:
+class FaceStrip:
     """Faces of a name, `more_kept` and `more_rejected` of which there was no room for."""
 
     name: str
-    kept: list[Thumb]
-    rejected: list[Thumb] = field(default_factory=list)
+    kept: list[FaceThumbnail]
+    rejected: list[FaceThumbnail] = field(default_factory=list)
     more_kept: int = 0
     more_rejected: int = 0
     people: list[int] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Merge:
     """Names that became one person, with the similarities that decided."""
 
     person: int
-    rows: list[Row]
+    rows: list[FaceStrip]
     similar: list[str]
 
 
@@ -63,7 +63,7 @@ class Names:
     lead: str
     shape: str = "names"
     gap: str | None = None
-    rows: list[Row] = field(default_factory=list)
+    rows: list[FaceStrip] = field(default_factory=list)
     merges: list[Merge] = field(default_factory=list)
     merges_gap: str | None = None
 
@@ -139,7 +139,7 @@ class _Thumbs:
         self._build, self._album = build, album
         self._crops: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def __call__(self, row: dict[str, Any]) -> Thumb:
+    def __call__(self, row: dict[str, Any]) -> FaceThumbnail:
         shard = row["shard"]
         if shard not in self._crops:
             columns = ("crop", "offset", "length")
@@ -151,16 +151,16 @@ class _Thumbs:
             picture = self._album.add(Drawing(rgb, _SIDE, around(row["box"], 0.25)))
         outcome = row["outcome"]
         cosine = row["similarity"] if row["decided"] is None else row["decided"]
-        return Thumb(picture, outcome and _short(outcome), outcome, cosine)
+        return FaceThumbnail(picture, outcome and _short(outcome), outcome, cosine)
 
 
-def _row(name: str, rows: Sequence[dict[str, Any]], thumbs: _Thumbs) -> Row:
+def _row(name: str, rows: Sequence[dict[str, Any]], thumbs: _Thumbs) -> FaceStrip:
     """The name's most and least similar faces among a random few; every kind of rejection."""
     kept = [row for row in rows if row["outcome"] is None]
     rejected = [row for row in rows if row["outcome"] is not None]
     shown = shuffled(kept, _crop)[:_MOST_KEPT]
     refused = in_turns(rejected, _MOST_REJECTED, lambda row: kind(row["outcome"]), _crop)
-    return Row(
+    return FaceStrip(
         name=plain_text(name, 80),
         kept=[thumbs(row) for row in sorted(shown, key=_closest)],
         rejected=[
@@ -196,7 +196,7 @@ def _merges(
             faces = [face for face in of_name.get(name, ()) if face["person"] == row["person"]]
             some = shuffled(faces, _crop)[:_MOST_MERGED]
             rows.append(
-                Row(
+                FaceStrip(
                     plain_text(name, 80),
                     [thumbs(f) for f in some],
                     more_kept=len(faces) - len(some),

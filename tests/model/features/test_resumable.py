@@ -7,7 +7,7 @@ from made_samples import members, tiny_model
 
 from model.features.extract import Extractor
 from model.features.feature_file import BadFeatures, info_of, read_feature
-from model.features.resumable import OtherFeatures, Part, make_features
+from model.features.resumable import ExtractionUnit, OtherFeatures, make_features
 from model.features.samples import Sample, read_shard
 from tests.written_shards import write_shard
 from webbody.storage import Folder
@@ -47,7 +47,7 @@ def parts(shards):
                         raise Killed
                     yield sample
 
-        return Part(f"part-{path.stem}", samples)
+        return ExtractionUnit(f"part-{path.stem}", samples)
 
     class Parts(list):
         pass
@@ -123,7 +123,7 @@ def test_the_same_call_again_does_nothing(parts, extract, tmp_path):
 
 def test_a_part_of_other_content_is_made(parts, extract, tmp_path):
     make(parts, extract, tmp_path)
-    changed = [*parts[:2], Part("changed", parts[2].samples)]
+    changed = [*parts[:2], ExtractionUnit("changed", parts[2].samples)]
     parts.deadly.add("2k0")
     with pytest.raises(Killed):
         make(changed, extract, tmp_path)
@@ -165,7 +165,7 @@ def test_another_file_is_not_overwritten(parts, extract, tmp_path):
 
 
 def test_pictures_without_features_are_rows(extract, parts, tmp_path):
-    bad = Part("bad", lambda: [Sample("s", "cut", outcome="image:truncated")])
+    bad = ExtractionUnit("bad", lambda: [Sample("s", "cut", outcome="image:truncated")])
     made = make([*parts[:1], bad], extract, tmp_path)
     assert (made.features, made.outcomes) == (3, {"image:truncated": 1})
     row = pq.read_table(tmp_path / "f.parquet").to_pylist()[-1]

@@ -18,10 +18,10 @@ def batch(count: int = 3, seed: int = 0) -> Encoded:
         tokens_BND=torch.randn(count, TOKENS, WIDTH, generator=random),
         positions_BND=torch.randn(count, TOKENS, WIDTH, generator=random),
         ids_BN=torch.arange(TOKENS).expand(count, -1),
-        real_BN=real,
+        mask_BN=real,
         boxes_BR4=torch.zeros(count, 3, 4),
-        places_BKD=torch.randn(count, POINTS, WIDTH, generator=random),
-        seen_BK=seen,
+        keypoint_positions_BKD=torch.randn(count, POINTS, WIDTH, generator=random),
+        visible_BK=seen,
     )
 
 
@@ -33,8 +33,8 @@ def head(**arguments: object) -> SemanticHead:
 def test_differential_attention_is_the_difference_of_two_maps() -> None:
     torch.manual_seed(0)
     attention, given = DifferentialAttention(WIDTH), batch()
-    queries, keys, values = given.places_BKD, given.positions_BND, given.tokens_BND
-    real = torch.ones_like(given.real_BN)
+    queries, keys, values = given.keypoint_positions_BKD, given.positions_BND, given.tokens_BND
+    real = torch.ones_like(given.mask_BN)
     q1, q2 = attention.q(queries).chunk(2, -1)
     k1, k2 = attention.k(keys).chunk(2, -1)
     share = torch.exp(attention.lambda_q1 @ attention.lambda_k1)
@@ -67,8 +67,8 @@ def test_missing_keypoints_have_no_parts(peak: str) -> None:
     parts = model.parts(given)
     assert parts.shape == (3, 2 * POINTS * 4, WIDTH)
     per_point = parts.view(3, 2, POINTS, 4, WIDTH).abs().amax((1, 3, 4))
-    assert torch.equal(per_point > 0, given.seen_BK)
-    given = given._replace(seen_BK=torch.zeros_like(given.seen_BK))
+    assert torch.equal(per_point > 0, given.visible_BK)
+    given = given._replace(visible_BK=torch.zeros_like(given.visible_BK))
     features = model(given)
     assert torch.isfinite(features).all()
     torch.testing.assert_close(features[0], features[1])
@@ -76,20 +76,20 @@ def test_missing_keypoints_have_no_parts(peak: str) -> None:
 
 def test_peak_is_the_token_nearest_by_position() -> None:
     model, given = head(), batch()
-    queries = model.queries(given.places_BKD)
+    queries = model.queries(given.keypoint_positions_BKD)
     cosine = F.cosine_similarity(queries[:, :, None], given.positions_BND[:, None], dim=-1)
     cosine[1:, :, -3:] = -2
     best = cosine.argmax(-1)
     expected = torch.stack([t[i] for t, i in zip(given.tokens_BND, best, strict=True)])
     peaks = model.parts(given)[:, POINTS * 4 :]
-    seen = given.seen_BK.repeat_interleave(4, 1)
+    seen = given.visible_BK.repeat_interleave(4, 1)
     torch.testing.assert_close(peaks[seen], expected[seen])
 
 
 def test_softmax_peak_is_attention_without_weights() -> None:
     model, given = head(peak="softmax"), batch(count=1)
-    given.seen_BK[:] = True
-    logits = model.queries(given.places_BKD) @ given.positions_BND.mT / WIDTH**0.5
+    given.visible_BK[:] = True
+    logits = model.queries(given.keypoint_positions_BKD) @ given.positions_BND.mT / WIDTH**0.5
     peaks = model.parts(given)[:, POINTS * 4 :]
     torch.testing.assert_close(peaks, logits.softmax(-1) @ given.tokens_BND)
 

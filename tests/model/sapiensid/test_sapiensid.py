@@ -80,10 +80,10 @@ def test_training_keeps_the_number_of_tokens_it_is_told(model: SapiensID) -> Non
     torch.manual_seed(0)
     encoded = model.encode(images(3), standing(3), tokens=100)
     assert encoded.tokens_BND.shape == (3, 100, 128)
-    assert encoded.real_BN.all()
+    assert encoded.mask_BN.all()
     few = model.encode(images(3), torch.zeros(3, 19, 3), tokens=200)
     # Without regions there are 144 patches; the other places stay empty.
-    assert few.real_BN.sum(1).tolist() == [144] * 3
+    assert few.mask_BN.sum(1).tolist() == [144] * 3
     model.eval()
 
 
@@ -104,7 +104,7 @@ def test_empty_places_of_a_training_batch_change_nothing() -> None:
     pictures, points = images(2), torch.zeros(2, 19, 3)
     padded = model.encode(pictures, points, tokens=300)
     exact = model.eval().encode(pictures, points)
-    order = padded.ids_BN.where(padded.real_BN, 999).argsort(1)[:, :144, None]
+    order = padded.ids_BN.where(padded.mask_BN, 999).argsort(1)[:, :144, None]
     tokens = padded.tokens_BND.gather(1, order.expand(-1, -1, 128))
     torch.testing.assert_close(tokens, exact.tokens_BND, atol=1e-5, rtol=0)
 
@@ -166,8 +166,8 @@ def test_the_mask_token_counts_slots_or_the_images_own_patches() -> None:
         kept[:, 144:] = False
         bias = next(
             model._biases(
-                encoded.positions_BND, encoded.ids_BN, encoded.real_BN, kept,
-                encoded.places_BKD, encoded.seen_BK,
+                encoded.positions_BND, encoded.ids_BN, encoded.mask_BN, kept,
+                encoded.keypoint_positions_BKD, encoded.visible_BK,
             )
         )  # fmt: skip
         keys[counts] = bias.keys_BN[0, -1].exp().item()

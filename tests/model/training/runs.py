@@ -17,21 +17,21 @@ from model.sapiensid.masking import KeptTokens
 from model.training import checkpoint
 from model.training.processes import leave_processes
 from model.training.steps.augment import Augment
-from model.training.steps.plan import Step, plan
+from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
-from model.training.steps.trainer import Samples, Trainer
+from model.training.steps.trainer import StepSamples, Trainer
 from tests.model.sapiensid.people import standing
 
 SIZE, CLASSES, MANY = 96, 6, 401
 RUN = {"seed": 7}
 
 
-def steps() -> list[Step]:
+def steps() -> list[TrainingStep]:
     law = KeptTokens(min=40, max=110)
     return list(plan(Batches(law, 8, multiple=4), samples=48, warmup=12, rate=1e-4, seed=7))
 
 
-def samples(step: Step, rank: int, ranks: int) -> Samples:
+def samples(step: TrainingStep, rank: int, ranks: int) -> StepSamples:
     """A rank's share of a step, the same people whatever the number of ranks."""
     places = range(step.start + rank, step.start + step.size, ranks)
     images, points = [], []
@@ -40,7 +40,7 @@ def samples(step: Step, rank: int, ranks: int) -> Samples:
         images.append(torch.randint(256, (3, SIZE, SIZE), generator=random, dtype=torch.uint8))
         points.append(standing(1, seed=place)[0])
     labels = torch.tensor([place % CLASSES for place in places])
-    return Samples(torch.stack(images), torch.stack(points), labels, labels % 2)
+    return StepSamples(torch.stack(images), torch.stack(points), labels, labels % 2)
 
 
 def trainer(rate: float = 1.0) -> Trainer:

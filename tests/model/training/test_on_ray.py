@@ -12,7 +12,7 @@ import pytest
 
 from model import SapiensID
 from model.training import checkpoint
-from model.training.monitoring.progress import Progress
+from model.training.monitoring.progress import TrainingProgress
 from model.training.on_ray import start_on_ray
 from model.training.start import start
 from tests.command_line import run
@@ -38,7 +38,7 @@ class Heard:
         self.losses: dict[int, float] = {}
         self._at, self._act = at, act
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: TrainingProgress) -> None:
         self.losses[progress.done] = progress.loss
         if progress.done == self._at:
             self._act()

@@ -14,18 +14,18 @@ import pytest
 
 from model.training import checkpoint, run
 from model.training.run import CheckpointPolicy, Diverged, Progress, train
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples
 from tests.model.training import runs
 
 OFTEN = CheckpointPolicy(checkpoint_steps=2, keep_checkpoints=2, log_seconds=0)
 
 
-def share(steps: Sequence[Step]) -> Iterable[Samples]:
+def share(steps: Sequence[TrainingStep]) -> Iterable[StepSamples]:
     return (runs.samples(step, 0, 1) for step in steps)
 
 
-def go(folder: Path, samples=share, steps: Sequence[Step] | None = None) -> list[Progress]:
+def go(folder: Path, samples=share, steps: Sequence[TrainingStep] | None = None) -> list[Progress]:
     """A run that reports every step; ends with the program's last word about it."""
     seen: list[Progress] = []
     train(runs.trainer(), steps or runs.steps(), samples, folder, runs.RUN, OFTEN, seen.append)
@@ -58,7 +58,7 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
 ) -> None:
     monkeypatch.setattr(run, "CHECK", 1)
 
-    def preempted(steps: Sequence[Step]) -> Iterator[Samples]:
+    def preempted(steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         for step in steps:
             if step.number == 3:
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -41,7 +41,7 @@ def test_patches_are_those_of_the_model(model, seed):
         encoded = model.encode(torch.zeros(1, 3, 384, 384), torch.from_numpy(keypoints)[None])
     np.testing.assert_array_equal(patches.ids_N, encoded.ids_BN[0].numpy())
     np.testing.assert_array_equal(patches.boxes_R4, encoded.boxes_BR4[0].numpy())
-    assert patches.counts_R.sum() == encoded.real_BN.sum()
+    assert patches.counts_R.sum() == encoded.mask_BN.sum()
 
 
 @pytest.mark.parametrize("seed", SEEDS[::4])

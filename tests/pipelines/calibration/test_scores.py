@@ -6,18 +6,18 @@ import yaml
 from PIL import Image
 
 from pipelines.calibration.sampled import drawn_scenes, pictures_of, score_pictures
-from pipelines.calibration.scores import Scores, picture
+from pipelines.calibration.scores import ScoreSample, picture
 from tests.command_line import one_sentence, run
 from webbody.cli.people import demo_models
 from webbody.config import load
 from webbody.errors import WebbodyError
 
 
-def known(now: float) -> Scores:
+def known(now: float) -> ScoreSample:
     """True findings above 0.4, false ones below 0.6."""
     high, low = np.linspace(0.41, 0.99, 59).tolist(), np.linspace(0.01, 0.59, 30).tolist()
     right = [True] * len(high) + [False] * len(low)
-    return Scores("faces", "faces.min_score", now, high + low, right, wanted=len(high))
+    return ScoreSample("faces", "faces.min_score", now, high + low, right, wanted=len(high))
 
 
 def test_shares_precision_and_recall():
@@ -30,7 +30,7 @@ def test_shares_precision_and_recall():
     assert f1 == pytest.approx(2 * recall / (1 + recall))
     low, high = scores.best()
     assert 0.35 <= low <= high <= 0.6
-    assert Scores("faces", "a.b", 0.2).told().__next__().startswith("faces: none found")
+    assert ScoreSample("faces", "a.b", 0.2).told().__next__().startswith("faces: none found")
 
 
 def test_what_is_set_stays_where_nothing_is_better():
@@ -43,11 +43,11 @@ def test_a_threshold_of_another_model_is_told():
     scores = known(0.995)
     assert any("keeps 0.0% of the faces" in warning for warning in scores.warnings())
     assert list(known(0.5).warnings()) == []
-    assert any("No faces" in warning for warning in Scores("faces", "a.b", 0.5).warnings())
+    assert any("No faces" in warning for warning in ScoreSample("faces", "a.b", 0.5).warnings())
 
 
 def test_the_table_shows_quartiles_and_every_threshold():
-    lines = list(Scores("faces", "faces.min_score", 0.5, [0.2, 0.4, 0.6, 0.8]).told())
+    lines = list(ScoreSample("faces", "faces.min_score", 0.5, [0.2, 0.4, 0.6, 0.8]).told())
     assert "scores 0.20 0.35 0.50 0.65 0.80" in lines[0]
     assert "which keeps 50.0%" in lines[0]
     assert "from 0.3:  75.0% kept" in lines[3]
@@ -56,7 +56,7 @@ def test_the_table_shows_quartiles_and_every_threshold():
 
 def test_the_picture(tmp_path):
     out = tmp_path / "new" / "scores.png"
-    picture([known(0.5), Scores("persons", "persons.confidence", 0.7, [0.5, 0.9])], str(out))
+    picture([known(0.5), ScoreSample("persons", "persons.confidence", 0.7, [0.5, 0.9])], str(out))
     with Image.open(out) as drawn:
         assert drawn.size[0] > 2 * drawn.size[1] > 200
     with pytest.raises(WebbodyError, match=r"name a \.png file"):

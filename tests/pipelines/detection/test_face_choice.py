@@ -3,15 +3,15 @@
 import numpy as np
 
 from pipelines.detection.face_choice import choose
-from pipelines.detection.face_detection import Faces
+from pipelines.detection.face_detection import DetectedFaces
 
 
-def faces(*centres: tuple[float, float], side: float = 40, scores=None) -> Faces:
+def faces(*centres: tuple[float, float], side: float = 40, scores=None) -> DetectedFaces:
     at = np.array(centres, np.float32).reshape(-1, 2)
     boxes = np.concatenate([at - side / 2, at + side / 2], 1)
     offsets = np.array([[-8, -8], [8, -8], [0, 0], [-6, 10], [6, 10]], np.float32)
     values = np.array(scores or [0.9] * len(at), np.float32)
-    return Faces(boxes, values, at[:, None] + offsets)
+    return DetectedFaces(boxes, values, at[:, None] + offsets)
 
 
 def head(x: float, y: float) -> np.ndarray:

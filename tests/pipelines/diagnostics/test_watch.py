@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipelines.base import tally as tallying
-from pipelines.base.tally import Tally
-from pipelines.diagnostics.watch import Watch
+from pipelines.base.tally import PhotoTally
+from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine.worker import Event
-from webbody.cli.progress import Progress
+from webbody.cli.progress import BuildProgress
 from webbody.config import BuildConfig
 
 SETTINGS = BuildConfig().model_dump(mode="json")
@@ -31,7 +31,7 @@ def interval(seconds):
 def test_a_photo_counts_once_and_every_photo_counts(photos, seconds):
     reports = []
     with interval(seconds):
-        tally = Tally(reports.append)
+        tally = PhotoTally(reports.append)
         for number, persons in enumerate(photos):
             for outcome in persons:
                 tally.add(f"{number}", outcome)
@@ -46,7 +46,7 @@ def test_a_photo_counts_once_and_every_photo_counts(photos, seconds):
 def test_two_shards_with_one_tally_each_do_not_share_a_photo():
     reports = []
     for _ in range(2):
-        tally = Tally(reports.append)
+        tally = PhotoTally(reports.append)
         tally.add("a", None)
         tally.finish()
     assert reports == [{"in": 1, "out": 1}] * 2
@@ -54,7 +54,7 @@ def test_two_shards_with_one_tally_each_do_not_share_a_photo():
 
 def watched(*events):
     told = []
-    watch = Watch(SETTINGS, told.append)
+    watch = DropMonitor(SETTINGS, told.append)
     for event in events:
         watch.hear(event)
     return told, watch
@@ -123,7 +123,7 @@ def test_strangers_text_reaches_the_terminal_as_text(terminal):
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=300, color_system=None)
     hostile = "server said [/red] [link=http://x]\x1b[2J \x9b31m"
-    with Progress(console) as shown:
+    with BuildProgress(console) as shown:
         shown(queued("faces", 1))
         shown(Event("faces", "", "warning", {}, message=hostile))
         shown(Event("faces", "ab", "failed", message=f"{hostile}\nTraceback {hostile}"))

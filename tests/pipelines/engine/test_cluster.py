@@ -1,10 +1,10 @@
 from pipelines.engine.cluster import Cluster
-from pipelines.engine.graph import Node, Task, is_done
+from pipelines.engine.graph import Node, StageTask, is_done
 from webbody.config import Resources, StageResources
 from webbody.storage import Folder
 
-SOURCE = Task(Node("source", "toy_stages:Source"), (), "f")
-FRAGILE = Task(Node("fragile", "toy_stages:Fragile"), ("source",), "f")
+SOURCE = StageTask(Node("source", "toy_stages:Source"), (), "f")
+FRAGILE = StageTask(Node("fragile", "toy_stages:Fragile"), ("source",), "f")
 SMALL = StageResources(workers=(1, 1), cpus=0.25)
 
 

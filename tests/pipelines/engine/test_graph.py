@@ -34,7 +34,7 @@ def commit_all(folder, graph):
     for node in STAGES:
         if node.name in ("split", "pack"):
             continue
-        for shard in (ALL,) if node.whole else SHARDS:
+        for shard in (ALL,) if node.is_global else SHARDS:
             commit(folder, graph, node.name, shard)
 
 
@@ -42,7 +42,7 @@ def done(folder, graph):
     return {
         f"{node.name}/{shard}"
         for node in STAGES
-        for shard in ((ALL,) if node.whole else SHARDS)
+        for shard in ((ALL,) if node.is_global else SHARDS)
         if is_done(folder, graph[node.name], shard, SHARDS)
     }
 
@@ -51,7 +51,7 @@ def test_stages_need_only_what_comes_before_them(graph):
     order = [node.name for node in STAGES]
     for task in graph.values():
         assert all(order.index(need) < order.index(task.node.name) for need in task.needs)
-    assert {node for chain in CHAINS for node in chain} == {n for n in STAGES if not n.whole}
+    assert {node for chain in CHAINS for node in chain} == {n for n in STAGES if not n.is_global}
 
 
 def test_a_stage_is_given_the_settings_that_it_is_written_for(graph):
@@ -69,7 +69,7 @@ def test_everything_committed_is_done(tmp_path, graph):
         f"{node.name}/{shard}"
         for node in STAGES
         if node.name not in ("split", "pack", "plan")
-        for shard in ((ALL,) if node.whole else SHARDS)
+        for shard in ((ALL,) if node.is_global else SHARDS)
     }
     assert expected <= done(folder, graph)
 

@@ -6,14 +6,23 @@ from toy_stages import Fragile
 from pipelines.base.stage import ALL
 from pipelines.build import Run, build
 from pipelines.engine import preflight
-from pipelines.engine.graph import CLUSTERS, DOWNLOAD, FACES, PACK, SPLIT, Node, Task, downstream
+from pipelines.engine.graph import (
+    CLUSTERS,
+    DOWNLOAD,
+    FACES,
+    PACK,
+    SPLIT,
+    Node,
+    StageTask,
+    downstream,
+)
 from webbody.commit import read_record
 from webbody.config import StageResources
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
-GOOD = Task(Node("fragile", "toy_stages:Fragile"), (), "f")
-SURPRISED = Task(Node("picky", "toy_stages:Surprised"), (), "f")
+GOOD = StageTask(Node("fragile", "toy_stages:Fragile"), (), "f")
+SURPRISED = StageTask(Node("picky", "toy_stages:Surprised"), (), "f")
 
 
 def test_what_cannot_be_constructed_is_told_in_a_sentence():

@@ -14,7 +14,7 @@ from model.features.samples import Sample
 from model.sapiensid.sapiensid import PRESETS
 from pipelines.evaluate.models.features import read
 from pipelines.evaluate.run import BLIND, with_blind
-from pipelines.evaluate.tasks.figure import Figure
+from pipelines.evaluate.tasks.figure import TaskResult
 from tests.command_line import one_sentence, run
 from tests.written_shards import write_shard
 from webbody.errors import WebbodyError
@@ -116,7 +116,7 @@ def test_an_evaluation_counts_them(feature_file):
     keys = ["k0", "k1", "k2"]
     held = read(str(feature_file([0, 4, 0])), keys, "lfw")
     assert held.blind == 2 and len(held.features_MF) == 3
-    figure = with_blind(Figure("general", {"top1": 1.0}, {"queries": 3}), held)
+    figure = with_blind(TaskResult("general", {"top1": 1.0}, {"queries": 3}), held)
     assert figure.counts == {"queries": 3, BLIND: 2}
     assert read(str(feature_file([0, 4, 0])), ["k1"], "lfw").blind == 0
     with pytest.raises(WebbodyError, match="no keypoint is visible in any of 3 images"):

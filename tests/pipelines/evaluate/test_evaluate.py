@@ -17,7 +17,7 @@ from pipelines.evaluate.models.features import read
 from pipelines.evaluate.report.paper import AVERAGES, paper, paper_average
 from pipelines.evaluate.report.plot import plot
 from pipelines.evaluate.report.tables import rows, to_csv, to_json, to_latex
-from pipelines.evaluate.requests import Wanted, read_wanted
+from pipelines.evaluate.requests import DatasetRequest, read_wanted
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.tasks.figure import Curve
 from webbody.config import BuildConfig
@@ -37,7 +37,7 @@ def perfect(tmp_path):
     """A tiny Market-1501, evaluated with features that tell all people apart."""
     images = market(tmp_path / "market")
     file = write_features(tmp_path / "f.parquet", images[::-1], list(one_hot(images[::-1])))
-    return found_of(tmp_path, Wanted("market1501", str(tmp_path / "market"), str(file)))
+    return found_of(tmp_path, DatasetRequest("market1501", str(tmp_path / "market"), str(file)))
 
 
 def test_perfect_features_find_everybody(perfect):
@@ -80,7 +80,7 @@ def test_images_without_a_feature_are_counted(tmp_path):
     images = market(tmp_path / "market")
     features = [None if "0003_c2" in x else f for x, f in zip(images, one_hot(images), strict=True)]
     file = write_features(tmp_path / "f.parquet", images, features)
-    (found,) = found_of(tmp_path, Wanted("market1501", str(tmp_path / "market"), str(file)))
+    (found,) = found_of(tmp_path, DatasetRequest("market1501", str(tmp_path / "market"), str(file)))
     counts = found.figures[0].counts
     assert counts["images without a feature"] == 1
     assert counts["queries"] == 2 and counts["queries without a match"] == 2
@@ -94,7 +94,7 @@ def test_without_matches_there_are_no_figures(tmp_path):
         for x, f in zip(images, one_hot(images), strict=True)
     ]
     file = write_features(tmp_path / "f.parquet", images, features)
-    found = found_of(tmp_path, Wanted("market1501", str(tmp_path / "market"), str(file)))
+    found = found_of(tmp_path, DatasetRequest("market1501", str(tmp_path / "market"), str(file)))
     (figure,) = found[0].figures
     assert math.isnan(figure.metrics["mAP"]) and "no query has a match" in figure.notes[0]
     assert rows(found)[0].ours is None and rows(found)[0].difference is None
@@ -123,7 +123,7 @@ def test_other_features_are_told(tmp_path, change, told):
     keys, features = change(images, list(one_hot(images)))
     file = write_features(tmp_path / "f.parquet", keys, features)
     with pytest.raises(WebbodyError, match=told):
-        found_of(tmp_path, Wanted("market1501", str(tmp_path / "market"), str(file)))
+        found_of(tmp_path, DatasetRequest("market1501", str(tmp_path / "market"), str(file)))
 
 
 def test_other_columns_and_other_files_are_told(tmp_path):
@@ -153,7 +153,7 @@ def test_pairs_of_faces(tmp_path):
     features[-1] = None
     file = write_features(tmp_path / "f.parquet", [str(n) for n in range(80)], features)
     for path in (tmp_path, tmp_path / "lfw.bin"):
-        (found,) = found_of(tmp_path, Wanted("lfw", str(path), str(file)))
+        (found,) = found_of(tmp_path, DatasetRequest("lfw", str(path), str(file)))
         (figure,) = found.figures
         assert figure.metrics["accuracy"] == 1
         assert figure.counts == {"pairs": 39, "pairs without features": 1}
@@ -174,7 +174,7 @@ def test_ccvid_is_judged_by_frames_tracks_and_clips(tmp_path):
         (tmp_path / "ccvid" / f"{name}.txt").write_text(text)
     features = [np.eye(2, dtype=np.float32)[int(key[11]) - 1] for key in keys]
     file = write_features(tmp_path / "f.parquet", keys, features)
-    (found,) = found_of(tmp_path, Wanted("ccvid", str(tmp_path / "ccvid"), str(file)))
+    (found,) = found_of(tmp_path, DatasetRequest("ccvid", str(tmp_path / "ccvid"), str(file)))
     by_name = {figure.name: figure for figure in found.figures}
     assert by_name["general"].counts["queries"] == 40
     assert by_name["general, tracks"].counts["queries"] == 2
@@ -216,9 +216,9 @@ def test_names_are_taken_as_people_write_them(tmp_path):
     )
     wanted = read_wanted(tmp_path / "sets.yaml", ["pose-scale=people", "celebreid=other"], [])
     assert wanted == [
-        Wanted("celebreid", "other"),
-        Wanted("cfp_fp", "/faces", f"{tmp_path}/made/f.parquet"),
-        Wanted("pose_scale", "people"),
+        DatasetRequest("celebreid", "other"),
+        DatasetRequest("cfp_fp", "/faces", f"{tmp_path}/made/f.parquet"),
+        DatasetRequest("pose_scale", "people"),
     ]
 
 

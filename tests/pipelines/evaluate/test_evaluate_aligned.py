@@ -13,9 +13,9 @@ from model.sapiensid.sapiensid import PRESETS
 from pipelines.detection.embedding import SIZE, TEMPLATE
 from pipelines.detection.subject import Subject
 from pipelines.evaluate.benchmarks import read
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models.embedder import open_embedder
-from pipelines.evaluate.requests import Wanted
+from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import evaluate
 from webbody.cli.people import demo_models
 from webbody.config import load
@@ -69,7 +69,7 @@ def untouched():
 def samples_of(name, tree):
     return [
         sample
-        for part in read(name, str(tree)).parts(Finding(untouched, 384, 10**6))
+        for part in read(name, str(tree)).parts(SubjectCache(untouched, 384, 10**6))
         for sample in part.samples()
     ]
 
@@ -107,7 +107,9 @@ def test_loose_crops_stay_as_they_are(tree):
 
 def test_other_landmarks_are_other_parts(tree):
     def names(name):
-        return [part.name for part in read(name, str(tree)).parts(Finding(untouched, 384, 10**6))]
+        return [
+            part.name for part in read(name, str(tree)).parts(SubjectCache(untouched, 384, 10**6))
+        ]
 
     before = {name: names(name) for name in ("ijbb", "ijbb_aligned")}
     assert before == {name: names(name) for name in before}
@@ -120,7 +122,7 @@ def test_aligned_crops_are_evaluated_beside_loose_ones(tree, tmp_path):
     torch.manual_seed(0)
     SapiensID(**PRESETS["tiny"]).save_pretrained(tmp_path / "tiny")
     config = load(None, ("resources.device=cpu",), base=demo_models())
-    wanted = [Wanted(name, str(tree)) for name in ("ijbb", "ijbb_aligned")]
+    wanted = [DatasetRequest(name, str(tree)) for name in ("ijbb", "ijbb_aligned")]
     cache = tmp_path / "features"
     found = evaluate(wanted, lambda: open_embedder(tmp_path / "tiny"), config, str(cache))
     assert [one.figures[0].name for one in found] == ["loose crops", "aligned"]

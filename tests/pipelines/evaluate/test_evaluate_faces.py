@@ -6,7 +6,7 @@ from evaluated_trees import figures_of, write_ijb, write_texts
 
 from pipelines.detection.subject import whole_pictures
 from pipelines.evaluate.benchmarks import read
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.report.tables import rows
 from webbody.errors import WebbodyError
 
@@ -90,7 +90,7 @@ def test_crops_that_are_missing_are_told(tmp_path, name):
     with pytest.raises(
         WebbodyError, match=r"3 of 4 images that its lists name are missing, .*2\.jpg"
     ):
-        task.parts(Finding(whole_pictures(384), 384, 10**6))
+        task.parts(SubjectCache(whole_pictures(384), 384, 10**6))
 
 
 @pytest.mark.parametrize("name", ["ijbc", "ijbc_aligned"])

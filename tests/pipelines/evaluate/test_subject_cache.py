@@ -5,7 +5,7 @@ import pytest
 
 from model.features.samples import Sample
 from pipelines.detection.subject import Subject
-from pipelines.evaluate.images.subject_cache import Finding
+from pipelines.evaluate.images.subject_cache import SubjectCache
 from webbody.images import RGB, ImageError, letterbox
 from webbody.storage import Folder
 
@@ -37,7 +37,7 @@ def picture(key: str) -> RGB:
     return np.full((20, 10, 3), int(key), np.uint8)
 
 
-def samples(finding: Finding, part: str, keys: list[str]) -> list[Sample]:
+def samples(finding: SubjectCache, part: str, keys: list[str]) -> list[Sample]:
     return list(finding.samples(part, "here", keys, picture))
 
 
@@ -51,7 +51,7 @@ def assert_equal(one: list[Sample], other: list[Sample]) -> None:
 def test_what_was_found_is_not_searched_again(tmp_path):
     keys = [*map(str, range(40)), "bad", "50"]
     finder = Finder()
-    finding = Finding(finder, SIZE, 10**6, Folder(str(tmp_path)))
+    finding = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
     first = samples(finding, "part", keys)
     assert finder.seen == 41 and first[7].mirrored is not None
     assert_equal(samples(finding, "part", keys), first)
@@ -63,7 +63,7 @@ def test_what_was_found_is_not_searched_again(tmp_path):
 
 def test_an_interrupted_search_leaves_nothing(tmp_path):
     finder = Finder()
-    finding = Finding(finder, SIZE, 10**6, Folder(str(tmp_path)))
+    finding = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
     stream = finding.samples("part", "here", ["1", "2"], picture)
     next(stream)
     stream.close()
@@ -72,14 +72,14 @@ def test_an_interrupted_search_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("keys", [[], ["bad"]])
 def test_nothing_to_find(tmp_path, keys):
-    finding = Finding(Finder(), SIZE, 10**6, Folder(str(tmp_path)))
+    finding = SubjectCache(Finder(), SIZE, 10**6, Folder(str(tmp_path)))
     for _ in range(2):
         assert len(samples(finding, "part", keys)) == len(keys)
 
 
 def test_nothing_is_kept_where_there_is_no_place():
     finder = Finder()
-    finding = Finding(finder, SIZE, 10**6)
+    finding = SubjectCache(finder, SIZE, 10**6)
     for _ in range(2):
         samples(finding, "part", ["1"])
     assert finder.seen == 2

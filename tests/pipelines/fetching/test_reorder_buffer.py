@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.fetching.reorder_buffer import InOrder
+from pipelines.fetching.reorder_buffer import ReorderBuffer
 from webbody.errors import WebbodyError
 
 
@@ -18,7 +18,7 @@ from webbody.errors import WebbodyError
 )
 def test_any_order_in_the_right_order_out(bodies, in_memory, seed):
     came = []
-    queue = InOrder(lambda *item: came.append(item), io.BytesIO(), in_memory)
+    queue = ReorderBuffer(lambda *item: came.append(item), io.BytesIO(), in_memory)
     order = list(enumerate(bodies))
     random.Random(seed).shuffle(order)
     for done, (number, body) in enumerate(order):
@@ -29,7 +29,7 @@ def test_any_order_in_the_right_order_out(bodies, in_memory, seed):
 
 def test_a_long_wait_is_kept_in_the_file():
     spool = io.BytesIO()
-    queue = InOrder(lambda *_: None, spool, in_memory=1000)
+    queue = ReorderBuffer(lambda *_: None, spool, in_memory=1000)
     for number in range(1, 101):
         queue.put(number, None, bytes(100))
     assert len(spool.getvalue()) == 90 * 100
@@ -43,6 +43,6 @@ def test_a_full_temporary_folder_is_told():
         def write(self, data):
             raise OSError(28, "No space left on device")
 
-    queue = InOrder(lambda *_: None, Full(), in_memory=0)
+    queue = ReorderBuffer(lambda *_: None, Full(), in_memory=0)
     with pytest.raises(WebbodyError, match="TMPDIR"):
         queue.put(1, None, b"x")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.identity.features import unit
 from pipelines.identity.merging import UNMERGED, merge
-from pipelines.identity.similarity import Pairs, pairs_above
+from pipelines.identity.similarity import SimilarPairs, pairs_above
 
 
 def plain_rule(centres, similar):
@@ -105,7 +105,7 @@ def test_a_component_can_hold_two_people():
 
 
 def test_nothing_to_do():
-    empty = Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    empty = SimilarPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
     assert len(merge(np.zeros((0, 4), np.float32), empty, 0.7).person) == 0
 
 

@@ -9,7 +9,7 @@ from made_build import make_build
 from made_stages import with_settings
 from made_tables import run, table
 
-from pipelines.sampling.external_shuffle import Scatter
+from pipelines.sampling.external_shuffle import ExternalShuffle
 from pipelines.stages.split import Split
 
 SHARDS = ["00000000", "00000001", "00000002"]
@@ -102,7 +102,7 @@ def test_scatter_sorts_rows_into_files(data, files, rows):
     file = np.array(data.draw(st.lists(st.integers(0, files - 1), min_size=rows, max_size=rows)))
     place = np.array(data.draw(st.permutations(range(rows))))
     file, place = file.astype(np.int64), place.astype(np.int64)
-    with Scatter(pa.schema([("value", pa.int64())]), files) as scatter:
+    with ExternalShuffle(pa.schema([("value", pa.int64())]), files) as scatter:
         for start in range(0, rows, 7):
             part = slice(start, start + 7)
             scatter.add(pa.table({"value": place[part]}), file[part], place[part])

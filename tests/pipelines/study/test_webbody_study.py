@@ -12,7 +12,7 @@ from tiny_onnx import write_region_means
 from model import SapiensID
 from model.evaluation.visibility import keypoint_visibility
 from pipelines.evaluate.models.embedder import open_embedder
-from pipelines.evaluate.requests import Wanted
+from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import evaluate
 from pipelines.study.figures import Point, averages, printed
 from pipelines.study.fuse import fuse
@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def varied(study: str, drawn: Path, checkpoint: Path, cache: Path) -> dict[str, dict[str, float]]:
     """Metrics by condition."""
-    wanted = [Wanted("pose_scale", str(drawn))]
+    wanted = [DatasetRequest("pose_scale", str(drawn))]
     found = vary(study, wanted, [open_embedder(checkpoint)], BuildConfig(), str(cache))
     out: dict[str, dict[str, float]] = {}
     for point in found:
@@ -66,7 +66,7 @@ def varied(study: str, drawn: Path, checkpoint: Path, cache: Path) -> dict[str, 
 def test_without_a_change_the_figures_are_those_of_an_evaluation(
     study: str, unchanged: str, drawn: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    wanted = [Wanted("pose_scale", str(drawn))]
+    wanted = [DatasetRequest("pose_scale", str(drawn))]
     (whole,) = evaluate(wanted, lambda: open_embedder(checkpoint), BuildConfig(), str(tmp_path))
     metrics = whole.figures[0].metrics
     found = varied(study, drawn, checkpoint, tmp_path)
@@ -114,7 +114,7 @@ def test_all_models_are_looked_at_before_the_first_is_studied(
     models = [open_embedder(path) for path in (checkpoint, pooled)]
     cache = tmp_path / "cache"
     with pytest.raises(WebbodyError, match="pooled: parts can be erased only"):
-        vary("parts", [Wanted("pose_scale", str(drawn))], models, BuildConfig(), str(cache))
+        vary("parts", [DatasetRequest("pose_scale", str(drawn))], models, BuildConfig(), str(cache))
     assert not cache.exists()
 
 

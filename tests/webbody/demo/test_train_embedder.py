@@ -22,7 +22,7 @@ from webbody.demo.train_models.verification import verification_figures
 
 def test_training_learns_and_writes_what_the_model_reads(tmp_path: Path) -> None:
     crops = draw_faces(range(8), pictures=4, seed=0)
-    plan = embedder.Plan(
+    plan = embedder.EmbedderTraining(
         people=8, pictures=4, epochs=6, depth=1, width=16, heads=2, batch=16, learning_rate=3e-3
     )
     said: list[str] = []

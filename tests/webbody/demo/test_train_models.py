@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from webbody.demo.drawing.scene import Face, Figure, Photo
+from webbody.demo.drawing.scene import DrawnPerson, Face, Photo
 from webbody.demo.train_models import card, face_scenes, faces, keypoints, lane, measure, persons
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, training_photo
 from webbody.demo.train_models.engines import insightface, rtmpose, yolo
-from webbody.demo.train_models.face_network import FaceNetwork, anchor_points
+from webbody.demo.train_models.face_network import TinyFaceNetwork, anchor_points
 from webbody.demo.train_models.face_network import export as export_faces
 from webbody.demo.train_models.face_scenes import View
 from webbody.demo.train_models.keypoint_network import KeypointNetwork
 from webbody.demo.train_models.keypoint_network import export as export_keypoints
-from webbody.demo.train_models.tally import Tally
+from webbody.demo.train_models.tally import DetectionTally
 from webbody.geometry import overlaps
 from webbody.skeleton import COCO17, WHOLEBODY133
 
@@ -37,16 +37,16 @@ def quiet(text: str) -> None:
     """A log that nobody reads."""
 
 
-def figure(box: tuple[float, float, float, float], visible: float = 0.5) -> Figure:
+def figure(box: tuple[float, float, float, float], visible: float = 0.5) -> DrawnPerson:
     points = np.stack([np.linspace(box[0], box[2], 19), np.linspace(box[1], box[3], 19)], 1)
     flags = np.arange(19) % 3
     corners = np.array(box, float)
-    return Figure(
+    return DrawnPerson(
         1, corners, corners, visible, np.column_stack([points, flags]), None, head=40.0, yaw=0.0
     )
 
 
-def photo(*figures: Figure, size: tuple[int, int] = (200, 400)) -> Photo:
+def photo(*figures: DrawnPerson, size: tuple[int, int] = (200, 400)) -> Photo:
     width, height = size
     return Photo(
         np.zeros((height, width, 3), np.uint8), list(figures), np.zeros((height, width), np.uint16)
@@ -159,7 +159,7 @@ def test_faces_train_export_and_load(tmp_path: Path) -> None:
 
 def test_insightface_finds_what_the_network_says(tmp_path: Path) -> None:
     """One anchor is made to fire: insightface must place its box where `anchor_points` says."""
-    network = FaceNetwork().eval()
+    network = TinyFaceNetwork().eval()
     export_faces(network, tmp_path / "faces.onnx")
     found, _ = insightface(tmp_path / "faces.onnx", confidence=0.0)(
         np.zeros((320, 320, 3), np.uint8)
@@ -247,7 +247,7 @@ def test_keypoint_loss_is_least_at_the_truth() -> None:
 def test_tally_counts() -> None:
     truth = np.array([[0, 0, 10, 10], [20, 20, 40, 40], [50, 50, 60, 60]], float)
     boxes = np.array([[0, 0, 10, 11], [52, 50, 62, 60], [80, 80, 90, 90]], float)
-    tally = Tally()
+    tally = DetectionTally()
     pairs = tally.add(truth, np.array([True, True, False]), boxes)
     assert pairs == [(0, 0)]
     assert (tally.found, tally.missed, tally.invented) == (1, 1, 1)

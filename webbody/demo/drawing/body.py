@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, ellipse, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, ellipse, shade
 from webbody.demo.drawing.clothes import Clothes, draw_pattern
 from webbody.demo.drawing.head import Head, HeadTruth
 from webbody.demo.drawing.identity import Identity
@@ -18,13 +18,15 @@ from webbody.demo.drawing.skull import Skull
 SEEN_ON: tuple[frozenset[int], ...] = tuple(
     frozenset(int(part) for part in parts)
     for parts in (
-        *[{Part.FACE}] * 5,
-        {Part.LEFT_EAR}, {Part.RIGHT_EAR},
-        {Part.TORSO, Part.LEFT_ARM, Part.NECK}, {Part.TORSO, Part.RIGHT_ARM, Part.NECK},
-        {Part.LEFT_ARM}, {Part.RIGHT_ARM}, {Part.LEFT_ARM}, {Part.RIGHT_ARM},
-        {Part.TORSO, Part.LEFT_LEG, Part.SKIRT}, {Part.TORSO, Part.RIGHT_LEG, Part.SKIRT},
-        {Part.LEFT_LEG, Part.SKIRT}, {Part.RIGHT_LEG, Part.SKIRT},
-        {Part.LEFT_LEG}, {Part.RIGHT_LEG},
+        *[{BodyPart.FACE}] * 5,
+        {BodyPart.LEFT_EAR}, {BodyPart.RIGHT_EAR},
+        {BodyPart.TORSO, BodyPart.LEFT_ARM, BodyPart.NECK},
+        {BodyPart.TORSO, BodyPart.RIGHT_ARM, BodyPart.NECK},
+        {BodyPart.LEFT_ARM}, {BodyPart.RIGHT_ARM}, {BodyPart.LEFT_ARM}, {BodyPart.RIGHT_ARM},
+        {BodyPart.TORSO, BodyPart.LEFT_LEG, BodyPart.SKIRT},
+        {BodyPart.TORSO, BodyPart.RIGHT_LEG, BodyPart.SKIRT},
+        {BodyPart.LEFT_LEG, BodyPart.SKIRT}, {BodyPart.RIGHT_LEG, BodyPart.SKIRT},
+        {BodyPart.LEFT_LEG}, {BodyPart.RIGHT_LEG},
     )
 )  # fmt: skip
 
@@ -133,7 +135,7 @@ class Body:
         joints: tuple[np.ndarray, np.ndarray, np.ndarray],
         radii: tuple[float, float, float],
         colours: tuple[np.ndarray, np.ndarray],
-        part: Part,
+        part: BodyPart,
     ) -> None:
         """An upper and a lower bar, each lighter along its middle.
 
@@ -152,7 +154,7 @@ class Body:
             self.canvas.limb(start + light, stop + light, first * 0.68, last * 0.68, colour, None)
 
     def _arm(self, side: str) -> None:
-        part = Part.LEFT_ARM if side == "left" else Part.RIGHT_ARM
+        part = BodyPart.LEFT_ARM if side == "left" else BodyPart.RIGHT_ARM
         skin, size, clothes = np.asarray(self.person.skin), self.limb_px, self.clothes
         joints = self._joints(side, "shoulder", "elbow", "wrist")
         along = joints[2] - joints[1]
@@ -165,7 +167,7 @@ class Body:
         self._limb(joints, (size * 0.9, size * 0.72, size * 0.48), (upper, lower), part)
 
     def _leg(self, side: str) -> None:
-        part = Part.LEFT_LEG if side == "left" else Part.RIGHT_LEG
+        part = BodyPart.LEFT_LEG if side == "left" else BodyPart.RIGHT_LEG
         size, clothes = self.limb_px, self.clothes
         joints = self._joints(side, "hip", "knee", "ankle")
         heel, toe = joints[2] + np.array([0, size * 0.3]), self.joints[f"{side}_toe"][:2]
@@ -182,7 +184,7 @@ class Body:
     def _neck(self) -> None:
         size = 0.19 * self.head_px * self.person.limbs**0.5
         top, base = self._place(np.array([[0, 0.25, -0.05], [0, 0.8, -0.02]]))[:, :2]
-        self.canvas.limb(top, base, size, size * 1.25, shade(self.person.skin, 0.82), Part.NECK)
+        self.canvas.limb(top, base, size, size * 1.25, shade(self.person.skin, 0.82), BodyPart.NECK)
 
     def _torso(self) -> None:
         person, canvas, clothes = self.person, self.canvas, self.clothes
@@ -211,8 +213,8 @@ class Body:
             waistband, hem_half, hem_y = half[-3], half[-1] * 1.5, y[-1] + 1.3 * person.legs
             x = np.array([-waistband, -hem_half, hem_half, waistband])
             skirt = self._lean(x, np.array([y[-3], hem_y, hem_y, y[-3]]))
-            canvas.fill(skirt, shade(clothes.bottom, 0.92), Part.SKIRT)
-        canvas.fill(np.concatenate([left, right[::-1]]), clothes.top, Part.TORSO)
+            canvas.fill(skirt, shade(clothes.bottom, 0.92), BodyPart.SKIRT)
+        canvas.fill(np.concatenate([left, right[::-1]]), clothes.top, BodyPart.TORSO)
         canvas.fill(np.concatenate([line(0.7)[2:], right[:1:-1]]), shade(clothes.top, 0.9))
         front = bool(np.cos(self.body_yaw) > 0)
         draw_pattern(canvas, clothes, line, self.head_px, front)

@@ -12,7 +12,7 @@ _SHIFT = 4  # polygons are drawn with 1/16 px precision
 _FAR = 6000.0  # keeps fixed-point coordinates of shapes far outside the image small
 
 
-class Part(IntEnum):
+class BodyPart(IntEnum):
     """Body parts told apart in the label map, so that a figure can also hide parts of itself."""
 
     FACE = 1
@@ -80,7 +80,7 @@ class Canvas:
         return np.array([x, y, x + width, y + height], float)
 
     def fill(
-        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: Part | None = None
+        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: BodyPart | None = None
     ) -> None:
         """Fill a polygon; with a part, label it as that part of the current figure."""
         self.fill_all([points], colour, part)
@@ -89,7 +89,7 @@ class Canvas:
         self,
         polygons: Sequence[np.ndarray],
         colour: Sequence[float] | np.ndarray,
-        part: Part | None = None,
+        part: BodyPart | None = None,
     ) -> None:
         """Fill polygons that do not overlap one another."""
         if not len(polygons):
@@ -147,7 +147,7 @@ class Canvas:
         start_radius: float,
         end_radius: float,
         colour: Sequence[float] | np.ndarray,
-        part: Part | None,
+        part: BodyPart | None,
     ) -> None:
         """A rounded bar from `start` (2,) to `end` (2,)."""
         if min(start[1] - start_radius, end[1] - end_radius) > self.labels.shape[0]:

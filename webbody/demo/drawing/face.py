@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, mix, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, mix, shade
 from webbody.demo.drawing.skull import Skull, hull
 
 
@@ -141,7 +141,7 @@ class FacePainter:
         y = top + (person.chin * 0.995 - top) * np.linspace(0, 1, 5)[:, None]
         grid = self.skull.around(np.broadcast_to(azimuth, y.shape), y, 0.015)
         colour = mix(person.skin, person.hair, person.beard)
-        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), colour, Part.FACE)
+        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), colour, BodyPart.FACE)
 
     def _eye(self, side: int) -> None:
         person, skin = self.person, self.skin
@@ -187,7 +187,7 @@ class FacePainter:
         bridge, tip, right, left, base = corners
         if abs(skull.yaw) > 0.35:
             # The nose may stand out of the face's outline.
-            self.canvas.fill(hull(corners), shade(skin, 0.97), Part.FACE)
+            self.canvas.fill(hull(corners), shade(skin, 0.97), BodyPart.FACE)
         far, near = (left, right) if skull.yaw >= 0 else (right, left)
         self.canvas.fill(np.stack([bridge, tip, far]), shade(skin, 0.88))
         self.canvas.fill(np.stack([bridge * 0.4 + tip * 0.6, tip, near]), shade(skin, 0.95))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, shade
 from webbody.demo.drawing.skull import Skull, hull
 
 _AZIMUTH = np.linspace(-np.pi, np.pi, 41)
@@ -29,7 +29,7 @@ class Hair:
             if not self.person.bald:
                 # The far side from within: thick hair stands off the skull.
                 inside = self.skull.cells_in_view(self._cap()[:, ::-1])
-                self.canvas.fill_all(list(inside), shade(self.colour, 0.7), Part.HAIR)
+                self.canvas.fill_all(list(inside), shade(self.colour, 0.7), BodyPart.HAIR)
             self._hang(0.78)
             self._bun()
 
@@ -49,7 +49,7 @@ class Hair:
         low[:, 1] = max(person.hair_length, person.hair_side)
         bottom = low * (0.85, 1.0, 0.85) + (0, 0.12, 0)
         outline = hull(skull.project(np.concatenate([top, low, bottom])))
-        self.canvas.fill(outline, shade(self.colour, tone), Part.HAIR)
+        self.canvas.fill(outline, shade(self.colour, tone), BodyPart.HAIR)
         if self.fine:
             width = skull.radius * 0.02
             for start, end in zip(skull.project(top)[1:-1], skull.project(low)[1:-1], strict=True):
@@ -61,7 +61,7 @@ class Hair:
             return
         middle = self.skull.project(np.array([0, -0.72, -0.72 * (1 + self.volume)]))
         ball = CIRCLE * size * self.skull.radius
-        self.canvas.fill(middle + ball, shade(self.colour, 0.85), Part.HAIR)
+        self.canvas.fill(middle + ball, shade(self.colour, 0.85), BodyPart.HAIR)
         self.canvas.fill(middle - 0.1 * ball[3] + ball * 0.7, shade(self.colour, 0.98))
 
     def _hairline(self) -> np.ndarray:
@@ -102,10 +102,10 @@ class Hair:
             grid = self._shell(low, high, self.volume)
             for half in (_AZIMUTH < -1.2, _AZIMUTH > 1.2):
                 cells = self.skull.cells_in_view(grid[:, half])
-                self.canvas.fill_all(list(cells), self.colour, Part.HAIR)
+                self.canvas.fill_all(list(cells), self.colour, BodyPart.HAIR)
             return
         grid = self._cap()
-        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), self.colour, Part.HAIR)
+        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), self.colour, BodyPart.HAIR)
         if self.fine:
             self._strands(grid)
 
@@ -124,10 +124,10 @@ class Hair:
         """A cap, its peak over the forehead."""
         low = np.full_like(_AZIMUTH, min(-0.42, self.person.hairline + 0.05))
         grid = self._shell(low, np.full_like(low, -1.0), 0.08 + 1.25 * max(self.volume, 0.06))
-        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), colour, Part.HAIR)
+        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), colour, BodyPart.HAIR)
         front = np.abs(_AZIMUTH) < 1.3
         if not self.skull.away:
             rim = grid[-1][front]
             peak = rim * (1.05, 1.0, 1.35) + (0, 0.06, 0)
             outline = self.skull.project(np.concatenate([rim, peak[::-1]]))
-            self.canvas.fill(outline, shade(colour, 0.75), Part.HAIR)
+            self.canvas.fill(outline, shade(colour, 0.75), BodyPart.HAIR)

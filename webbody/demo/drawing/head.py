@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, Canvas, Part, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, shade
 from webbody.demo.drawing.face import Expression, FacePainter
 from webbody.demo.drawing.hair import Hair
 from webbody.demo.drawing.skull import Skull, hull
 
-_EARS = ((1, Part.LEFT_EAR), (-1, Part.RIGHT_EAR))  # the subject's left is +x in the head's frame
+_EARS = (
+    (1, BodyPart.LEFT_EAR),
+    (-1, BodyPart.RIGHT_EAR),
+)  # the subject's left is +x in the head's frame
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Head:
         azimuth, y = np.meshgrid(np.linspace(-np.pi, np.pi, 28, endpoint=False), heights)
         outline = hull(self.skull.project(self.skull.around(azimuth.ravel(), y.ravel())))
         skin = self.person.skin
-        self.canvas.fill(outline, shade(skin, 0.9), Part.FACE)
+        self.canvas.fill(outline, shade(skin, 0.9), BodyPart.FACE)
         middle = outline.mean(0)
         for size, tone in ((0.95, 0.935), (0.89, 0.97), (0.82, 1.0)):
             self.canvas.fill(middle + (outline - middle) * size, shade(skin, tone))
@@ -81,7 +84,7 @@ class Head:
         )
         return outline
 
-    def _draw_ear(self, ear: np.ndarray, part: Part) -> None:
+    def _draw_ear(self, ear: np.ndarray, part: BodyPart) -> None:
         outline = self.skull.project(ear)
         self.canvas.fill(outline, shade(self.person.skin, 0.93), part)
         if self.skull.radius >= 14:

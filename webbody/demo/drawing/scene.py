@@ -38,7 +38,7 @@ class Face:
 
 
 @dataclass
-class Figure:
+class DrawnPerson:
     """One person in a photo.
 
     identity: the identity's seed.
@@ -70,7 +70,7 @@ class Photo:
     """
 
     image: np.ndarray
-    figures: list[Figure]
+    figures: list[DrawnPerson]
     labels: np.ndarray
 
 
@@ -165,7 +165,7 @@ def crowd(
     raise ValueError(f"no easy scene fits into {size[0]} x {size[1]} px")
 
 
-def _easy(figure: Figure) -> bool:
+def _easy(figure: DrawnPerson) -> bool:
     if figure.visible < 0.25:
         return False
     if figure.face is None:
@@ -205,7 +205,7 @@ def _render(
     return Photo(develop(rng, canvas.image), figures, canvas.labels)
 
 
-def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure:
+def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> DrawnPerson:
     height, width = canvas.labels.shape
     mine = canvas.labels // PARTS_PER_FIGURE == index + 1
     pixels = int(np.count_nonzero(mine))
@@ -229,7 +229,7 @@ def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> Figure
         full = float(np.prod(np.maximum(face_box[2:] - face_box[:2], 1)))
         landmarks = truth.keypoints[FACE5]
         face = Face(face_box.astype(float), landmarks, min(1.0, seen_pixels / full))
-    return Figure(
+    return DrawnPerson(
         identity=person.identity.seed,
         box=truth.box,
         visible_box=visible_box,

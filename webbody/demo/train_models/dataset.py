@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-from webbody.demo.drawing.scene import Figure, Photo, crowd
+from webbody.demo.drawing.scene import DrawnPerson, Photo, crowd
 
 # Photos of the demo are mostly square, and otherwise of the usual formats of cameras and screens.
 _SIZES = ((640, 640), (640, 640), (640, 640), (640, 480), (480, 640), (640, 427), (427, 640))
@@ -29,13 +29,13 @@ def held_out_photo(world: str, index: int) -> Photo:
     return crowd(photo_rng(world, "held-out", index), world)
 
 
-def is_person(figure: Figure) -> bool:
+def is_person(figure: DrawnPerson) -> bool:
     """Whether a detector should report the figure: large enough, and enough of it in sight."""
     width, height = figure.box[2:] - figure.box[:2]
     return bool(width * height >= 400 and min(width, height) >= 12 and figure.visible >= 0.12)
 
 
-def upper_body(rng: np.random.Generator, figure: Figure, size: tuple[int, int]) -> np.ndarray:
+def upper_body(rng: np.random.Generator, figure: DrawnPerson, size: tuple[int, int]) -> np.ndarray:
     """Box (4,) int xyxy px around head and shoulders, as loose as a detector's keypoints make it.
 
     The head takes 15 to 60 percent of the box's height. size: the photo's width and height.

@@ -26,7 +26,7 @@ _TRAINING_PEOPLE, _HELD_OUT_PEOPLE = 7_000_000, 8_000_000
 
 
 @dataclass(frozen=True)
-class Plan:
+class EmbedderTraining:
     """What is trained and for how long. margin and scale: CosFace's m and s."""
 
     people: int
@@ -41,8 +41,8 @@ class Plan:
     scale: float = 24.0
 
 
-FULL = Plan(people=1500, pictures=14, epochs=14)
-FAST = Plan(people=800, pictures=12, epochs=9)
+FULL = EmbedderTraining(people=1500, pictures=14, epochs=14)
+FAST = EmbedderTraining(people=800, pictures=12, epochs=9)
 
 
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
@@ -56,7 +56,9 @@ def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     return measure(out / "embedder.pt", people=200, pictures=8)
 
 
-def fit(crops: FaceCrops, plan: Plan, path: Path, log: Callable[[str], None]) -> list[float]:
+def fit(
+    crops: FaceCrops, plan: EmbedderTraining, path: Path, log: Callable[[str], None]
+) -> list[float]:
     """Train on `crops`, writing `path` after every epoch; return the epochs' mean losses."""
     from model import FaceEmbedder
 

@@ -25,7 +25,7 @@ def _stage(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class FaceNetwork(nn.Module):
+class TinyFaceNetwork(nn.Module):
     """Backbone, feature pyramid down and up again, one head a stride; 0.4 M parameters.
 
     Input (B, 3, H, W): RGB, (value - 127.5) / 128; H and W multiples of 32. Output: logits (B, N),
@@ -96,10 +96,10 @@ def anchor_points(size: int) -> Tensor:
     return torch.cat(rows)
 
 
-class _Exported(nn.Module):
+class _ExportedFaces(nn.Module):
     """The nine outputs of an SCRFD file: sigmoid scores, distances, landmarks, each per stride."""
 
-    def __init__(self, network: FaceNetwork) -> None:
+    def __init__(self, network: TinyFaceNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -109,13 +109,13 @@ class _Exported(nn.Module):
         return tuple(output.flatten(0, 1) for output in outputs)
 
 
-def export(network: FaceNetwork, path: Path) -> None:
+def export(network: TinyFaceNetwork, path: Path) -> None:
     """Write the detector as ONNX with free height and width, as `insightface` reads it."""
     network = network.to(memory_format=torch.contiguous_format)
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     axes = {"input.1": {2: "height", 3: "width"}, **{name: {0: f"{name}_rows"} for name in names}}
     torch.onnx.export(
-        _Exported(network).eval(), (torch.zeros(1, 3, 320, 320),), str(path),
+        _ExportedFaces(network).eval(), (torch.zeros(1, 3, 320, 320),), str(path),
         input_names=["input.1"], output_names=names, dynamic_axes=axes,
         opset_version=12, dynamo=False,
     )  # fmt: skip

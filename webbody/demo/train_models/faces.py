@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from webbody.demo.train_models import face_scenes, lane, measure
-from webbody.demo.train_models.face_network import FaceNetwork, anchor_points, export
+from webbody.demo.train_models.face_network import TinyFaceNetwork, anchor_points, export
 from webbody.demo.train_models.face_scenes import CANVAS, View
 
 # Faces whose longer side is below these px belong to strides 8 and 16; larger ones to 32.
@@ -30,12 +30,12 @@ def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
 
 def fit(
     photos: list[View], bodies: list[View], steps: int, log: Callable[[str], None], batch: int = 16
-) -> FaceNetwork:
+) -> TinyFaceNetwork:
     """Train on canvases composed of the views; return the moving average of the weights."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     anchors = anchor_points(CANVAS)
-    network = FaceNetwork().to(memory_format=torch.channels_last)
+    network = TinyFaceNetwork().to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
@@ -58,7 +58,7 @@ def fit(
             score, box, landmark = recent / 250
             log(f"step {step + 1}: score {score:.3f} box {box:.3f} landmarks {landmark:.3f}")
             recent[:] = 0
-    assert isinstance(average.module, FaceNetwork)
+    assert isinstance(average.module, TinyFaceNetwork)
     return average.module
 
 

@@ -64,7 +64,7 @@ class KeypointNetwork(nn.Module):
         return self.x(maps) / BETA, self.y(maps) / BETA
 
 
-class _Exported(nn.Module):
+class _ExportedKeypoints(nn.Module):
     """Logits of all 133 whole-body points; those that the demo does not have are flat."""
 
     source: Tensor
@@ -89,7 +89,7 @@ def export(network: KeypointNetwork, path: Path) -> None:
     network = network.to(memory_format=torch.contiguous_format)
     names = ["simcc_x", "simcc_y"]
     torch.onnx.export(
-        _Exported(network).eval(), (torch.zeros(1, 3, HEIGHT, WIDTH),), str(path),
+        _ExportedKeypoints(network).eval(), (torch.zeros(1, 3, HEIGHT, WIDTH),), str(path),
         input_names=["input"], output_names=names, opset_version=12, dynamo=False,
         dynamic_axes={name: {0: "batch"} for name in ("input", *names)},
     )  # fmt: skip

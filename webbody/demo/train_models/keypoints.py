@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from webbody.demo.drawing.scene import Figure, Photo
+from webbody.demo.drawing.scene import DrawnPerson, Photo
 from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
 from webbody.demo.train_models.keypoint_network import (
@@ -74,7 +74,9 @@ def crops(count: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return images, points
 
 
-def crop(photo: Photo, figure: Figure, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def crop(
+    photo: Photo, figure: DrawnPerson, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """What the network sees of a figure in a detected box: image (256, 192, 3), points (19, 3)."""
     tight = rng.random() < 0.2 and figure.visible_box is not None
     box = np.array(figure.visible_box if tight else figure.box, float)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from webbody.config import KeypointsSettings
-from webbody.demo.drawing.scene import Face, Figure
+from webbody.demo.drawing.scene import DrawnPerson, Face
 from webbody.demo.train_models.dataset import held_out_photo, is_person, photo_rng, upper_body
 from webbody.demo.train_models.engines import Detector, insightface, rtmpose, yolo
-from webbody.demo.train_models.tally import Tally, matches
+from webbody.demo.train_models.tally import DetectionTally, matches
 from webbody.skeleton import UPPER
 
 WORLDS = ("default", "stress")
@@ -21,7 +21,7 @@ PHOTOS = 200  # a world
 def persons(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     """Recall and precision of YOLO's boxes on a world's photos."""
     predict = yolo(path)
-    tally = Tally()
+    tally = DetectionTally()
     for index in range(photos):
         photo = held_out_photo(world, index)
         found, _ = predict(photo.image)
@@ -36,7 +36,7 @@ def faces(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     The landmark error is the mean distance in units of the square root of the face box's area.
     """
     detect = insightface(path)
-    tally = Tally()
+    tally = DetectionTally()
     errors: list[float] = []
     for index in range(photos):
         photo = held_out_photo(world, index)
@@ -103,7 +103,7 @@ def keypoints(
 def chain(pack: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     """The models after one another: faces found in what YOLO found, keypoints in YOLO's boxes."""
     predict, detect = yolo(pack / "persons.pt"), insightface(pack / "faces.onnx")
-    tally = Tally()
+    tally = DetectionTally()
     for index in range(photos):
         photo = held_out_photo(world, index)
         people = [head_and_shoulders(*person) for person in zip(*predict(photo.image), strict=True)]
@@ -151,7 +151,7 @@ def is_searched(face: Face) -> bool:
     return bool(face.visible >= 0.5 and (face.box[2:] - face.box[:2]).max() >= 20)
 
 
-def boxes_of(figures: list[Figure]) -> np.ndarray:
+def boxes_of(figures: list[DrawnPerson]) -> np.ndarray:
     """The figures' boxes (F, 4)."""
     return np.array([figure.box for figure in figures]).reshape(-1, 4)
 

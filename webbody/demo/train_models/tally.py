@@ -11,7 +11,7 @@ from webbody.geometry import overlaps
 _IOU = 0.5
 
 
-class Tally:
+class DetectionTally:
     """Counts of found, missed and invented boxes."""
 
     def __init__(self) -> None:

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from webbody.demo.drawing.identity import Identity
-from webbody.demo.drawing.scene import Figure, portrait
+from webbody.demo.drawing.scene import DrawnPerson, portrait
 from webbody.demo.website.encodings import encode, extension, near_duplicate
 from webbody.demo.website.pictures import changed, draw
-from webbody.demo.website.plan import Item
+from webbody.demo.website.plan import WebFile
 
 _SMALL = 24  # tasks below this number are not worth starting processes
 
@@ -30,33 +30,33 @@ class File:
     sha256: str
     width: int
     height: int
-    figures: tuple[Figure, ...]
+    figures: tuple[DrawnPerson, ...]
 
 
 @dataclass(frozen=True)
-class Task:
+class DrawingTask:
     """An original with its copies, drawn together."""
 
     folder: Path
     seed: int
     world: str
-    items: tuple[Item, ...]
+    items: tuple[WebFile, ...]
 
 
-def file_name(seed: int, item: Item) -> str:
+def file_name(seed: int, item: WebFile) -> str:
     """Path of an item's file inside the web, telling nothing about its content."""
     digest = hashlib.blake2b(f"{seed} {item.number}".encode(), digest_size=6).hexdigest()
     return f"photos/{digest[:2]}/{digest}.{extension(item.encoding)}"
 
 
 def write_files(
-    folder: Path, seed: int, world: str, items: Sequence[Item], processes: int
+    folder: Path, seed: int, world: str, items: Sequence[WebFile], processes: int
 ) -> dict[int, File]:
     """Draw all items below `folder`; the truth of each by its number."""
-    families: dict[int, list[Item]] = {}
+    families: dict[int, list[WebFile]] = {}
     for item in items:
         families.setdefault(item.number if item.copy_of is None else item.copy_of, []).append(item)
-    tasks = [Task(folder, seed, world, tuple(family)) for family in families.values()]
+    tasks = [DrawingTask(folder, seed, world, tuple(family)) for family in families.values()]
     return {file.number: file for files in spread(_write, tasks, processes) for file in files}
 
 
@@ -71,7 +71,7 @@ def spread(work: Callable[..., Any], tasks: Sequence[Any], processes: int) -> li
         return list(pool.map(work, tasks, chunksize=4))
 
 
-def _write(task: Task) -> list[File]:
+def _write(task: DrawingTask) -> list[File]:
     original = min(task.items, key=lambda item: item.number)
     source = original.number if original.copy_of is None else original.copy_of
     photo = draw(

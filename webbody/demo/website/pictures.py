@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from webbody.demo.drawing.identity import Identity
-from webbody.demo.drawing.scene import Figure, Photo, photo
+from webbody.demo.drawing.scene import DrawnPerson, Photo, photo
 
 #: Head heights of the named person as shares of the smaller side of the photo.
 HEADS = {"close-up": (0.36, 0.5), "half": (0.17, 0.32), "full": (0.085, 0.12), "group": (0.1, 0.3)}
@@ -51,13 +51,13 @@ def draw(rng: np.random.Generator, scene: str, people: Sequence[int], world: str
     return taken
 
 
-def can_be_found(figure: Figure) -> bool:
+def can_be_found(figure: DrawnPerson) -> bool:
     """Whether a person detector should report the figure."""
     sides = figure.box[2:] - figure.box[:2]
     return bool(figure.visible >= FIGURE_VISIBLE and sides.min() >= FIGURE_SIDE)
 
 
-def can_be_recognised(figure: Figure) -> bool:
+def can_be_recognised(figure: DrawnPerson) -> bool:
     """Whether the figure shows a face that is large and free enough to tell who it is."""
     if figure.face is None:
         return False
@@ -65,7 +65,7 @@ def can_be_recognised(figure: Figure) -> bool:
     return bool(side >= FACE_SIDE and figure.face.visible >= FACE_VISIBLE)
 
 
-def _clear(figure: Figure) -> bool:
+def _clear(figure: DrawnPerson) -> bool:
     if not can_be_found(figure):
         return False
     return figure.face is None or can_be_recognised(figure)
@@ -78,7 +78,9 @@ def _size(rng: np.random.Generator) -> tuple[int, int]:
     return (short, long) if rng.random() < 0.5 else (long, short)
 
 
-def changed(figure: Figure, scale: float, corner: tuple[int, int], size: tuple[int, int]) -> Figure:
+def changed(
+    figure: DrawnPerson, scale: float, corner: tuple[int, int], size: tuple[int, int]
+) -> DrawnPerson:
     """The figure in a near duplicate of `size` (width, height): points (p - corner) * scale."""
     shift = np.array(corner, float)
     limits = np.array([*size, *size], float)
@@ -95,7 +97,7 @@ def changed(figure: Figure, scale: float, corner: tuple[int, int], size: tuple[i
     if face is not None:
         face = type(face)(box(face.box), (face.landmarks - shift) * scale, face.visible)
     seen = figure.visible_box
-    return Figure(
+    return DrawnPerson(
         identity=figure.identity,
         box=np.clip(box(figure.box), 0, limits),
         visible_box=None if seen is None else np.clip(box(seen), 0, limits),

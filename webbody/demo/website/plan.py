@@ -25,7 +25,7 @@ _GALLERY_ONLY, _COMPANION, _STRANGER = 1 << 28, 1 << 29, 1 << 30
 
 
 @dataclass(frozen=True)
-class Item:
+class WebFile:
     """One file of the web. `scene` is one of RIGHT or WRONG, `people` the identities drawn.
 
     A copy has the number of its original in `copy_of`, and in `near` how it was changed ("" for
@@ -46,19 +46,19 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One row of the manifest. kind: right, wrong, repeated, or bad (`item` is None)."""
 
     name: str | None
     identity: int | None
     kind: str
-    item: Item | None = None
+    item: WebFile | None = None
     url: str | None = None
     expected: str = ""
 
 
 @dataclass(frozen=True)
-class Plan:
+class WebPlan:
     """The whole web. names: name -> identity.
 
     gallery: identities of the validation people. leaked: those of them who also have a name.
@@ -67,10 +67,10 @@ class Plan:
     names: dict[str, int]
     gallery: tuple[int, ...]
     leaked: frozenset[int]
-    rows: tuple[Row, ...]
+    rows: tuple[ManifestRow, ...]
 
 
-def make_plan(names: int, images: int, seed: int, gallery: int = 10) -> Plan:
+def make_plan(names: int, images: int, seed: int, gallery: int = 10) -> WebPlan:
     """Decide everything. names: number of names; images: URLs of each; gallery: validation people.
 
     A twelfth of the people (three at least, from 12 names on) has two names; as many are validation
@@ -94,7 +94,7 @@ def make_plan(names: int, images: int, seed: int, gallery: int = 10) -> Plan:
         replace(row, kind="repeated", expected="manifest:duplicate") for row in _some(rng, rows)
     ]
     rows += _bad_rows(rows)
-    return Plan(called, (*leaked, *extra), frozenset(leaked), tuple(rows))
+    return WebPlan(called, (*leaked, *extra), frozenset(leaked), tuple(rows))
 
 
 class _Maker:
@@ -105,7 +105,9 @@ class _Maker:
     ) -> None:
         self.rng, self.people, self.images, self.block = rng, people, images, block
         self.items = 0
-        self.originals: dict[int, list[Item]] = {}  # plain right images of a person, under any name
+        self.originals: dict[
+            int, list[WebFile]
+        ] = {}  # plain right images of a person, under any name
         odd = [(kind, kinds.PLAIN) for kind in kinds.BEHAVIOURS if kind != kinds.PLAIN]
         odd += [(kinds.PLAIN, kind) for kind in kinds.ENCODINGS if kind != kinds.PLAIN]
         first = [pair for pair in odd if not set(pair) & set(kinds.LATER)]
@@ -116,7 +118,7 @@ class _Maker:
                 self.odd.insert(int(places.integers(len(self.odd) + 1)), pair)
         self.dealt = 0
 
-    def rows(self, name: str, identity: int) -> list[Row]:
+    def rows(self, name: str, identity: int) -> list[ManifestRow]:
         rng, images = self.rng, self.images
         wrong = round(0.3 * images) - int(images >= 8 and rng.random() < 0.3)
         copies = int(rng.binomial(images - wrong, _COPY_SHARE))
@@ -130,7 +132,7 @@ class _Maker:
         known += plain
         items += [self._copy(known[int(rng.integers(len(known)))]) for _ in range(copies)]
         return [
-            Row(
+            ManifestRow(
                 name,
                 identity,
                 "right" if item.scene in RIGHT else "wrong",
@@ -144,7 +146,7 @@ class _Maker:
         self.items += 1
         return self.items - 1
 
-    def _right(self, identity: int) -> Item:
+    def _right(self, identity: int) -> WebFile:
         number = self._number()
         scene = _draw(self.rng, RIGHT)
         people = [identity]
@@ -154,9 +156,9 @@ class _Maker:
                 often = self.block + _COMPANION + identity % _COMPANION
                 known = place == 0 and self.rng.random() < 0.5
                 people.append(often if known else self._stranger(number, place))
-        return Item(number, scene, tuple(people))
+        return WebFile(number, scene, tuple(people))
 
-    def _wrong(self, identity: int) -> Item:
+    def _wrong(self, identity: int) -> WebFile:
         number = self._number()
         scene = _draw(self.rng, WRONG)
         count = {"stranger": 1, "strangers": int(self.rng.integers(2, 4)), "nobody": 0}[scene]
@@ -164,12 +166,12 @@ class _Maker:
         famous = [other for other in self.people if other != identity]
         if people and famous and self.rng.random() < 0.5:
             people[0] = famous[int(self.rng.integers(len(famous)))]
-        return Item(number, scene, tuple(people))
+        return WebFile(number, scene, tuple(people))
 
     def _stranger(self, number: int, place: int) -> int:
         return self.block + _STRANGER + 4 * number + place
 
-    def _make_odd(self, items: list[Item]) -> list[Item]:
+    def _make_odd(self, items: list[WebFile]) -> list[WebFile]:
         chosen = self.rng.permutation(len(items))[: round(_ODD_SHARE * self.images)]
         for index in chosen:
             behaviour, encoding = self.odd[self.dealt % len(self.odd)]
@@ -177,14 +179,14 @@ class _Maker:
             items[index] = replace(items[index], behaviour=behaviour, encoding=encoding)
         return items
 
-    def _copy(self, original: Item) -> Item:
+    def _copy(self, original: WebFile) -> WebFile:
         near = (
             kinds.NEAR[int(self.rng.integers(len(kinds.NEAR)))] if self.rng.random() < 0.5 else ""
         )
         return replace(original, number=self._number(), copy_of=original.number, near=near)
 
 
-def _share_urls(rng: np.random.Generator, rows: list[Row], count: int) -> list[Row]:
+def _share_urls(rng: np.random.Generator, rows: list[ManifestRow], count: int) -> list[ManifestRow]:
     """Let a few group photos show two named people and stand under both names, by the same URL."""
     copied = {row.item.copy_of for row in rows if row.item}
     groups: list[int] = []
@@ -209,24 +211,26 @@ def _share_urls(rng: np.random.Generator, rows: list[Row], count: int) -> list[R
     return rows
 
 
-def _some(rng: np.random.Generator, rows: list[Row]) -> list[Row]:
+def _some(rng: np.random.Generator, rows: list[ManifestRow]) -> list[ManifestRow]:
     return [rows[i] for i in rng.permutation(len(rows))[: max(1, len(rows) // 80)]]
 
 
-def _bad_rows(rows: list[Row]) -> list[Row]:
+def _bad_rows(rows: list[ManifestRow]) -> list[ManifestRow]:
     """Rows that no build can use."""
     name = rows[0].name
     return [
-        Row(name, None, "bad", url=None, expected="manifest:no-url|manifest:bad-row"),
-        Row(
+        ManifestRow(name, None, "bad", url=None, expected="manifest:no-url|manifest:bad-row"),
+        ManifestRow(
             None,
             None,
             "bad",
             url="http://127.0.0.1/x.jpg",
             expected="manifest:no-name|manifest:bad-row",
         ),
-        Row(name, None, "bad", url="not a URL", expected="manifest:bad-url|download:scheme"),
-        Row(
+        ManifestRow(
+            name, None, "bad", url="not a URL", expected="manifest:bad-url|download:scheme"
+        ),
+        ManifestRow(
             name,
             None,
             "bad",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from webbody.demo.drawing.scene import Figure
+from webbody.demo.drawing.scene import DrawnPerson
 from webbody.demo.website import kinds
 from webbody.demo.website.files import File
 from webbody.demo.website.pictures import can_be_recognised
-from webbody.demo.website.plan import Plan, Row
+from webbody.demo.website.plan import ManifestRow, WebPlan
 
 _CLOSED_PORT = 1  # nobody listens there
 
@@ -55,7 +55,9 @@ TRUTH = pa.schema(
 )
 
 
-def truth_table(plan: Plan, written: dict[int, File], paths: dict[int, str], port: int) -> pa.Table:
+def truth_table(
+    plan: WebPlan, written: dict[int, File], paths: dict[int, str], port: int
+) -> pa.Table:
     """The table `TRUTH` of a web. paths: URL path of each item; port: of its server."""
     first: dict[int, int] = {}  # item -> its first row
     for index, row in enumerate(plan.rows):
@@ -70,8 +72,8 @@ def truth_table(plan: Plan, written: dict[int, File], paths: dict[int, str], por
 
 def _truth_row(
     index: int,
-    row: Row,
-    plan: Plan,
+    row: ManifestRow,
+    plan: WebPlan,
     first: dict[int, int],
     written: dict[int, File],
     paths: dict[int, str],
@@ -115,7 +117,7 @@ def _truth_row(
     }
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def _figure(figure: DrawnPerson) -> dict[str, Any]:
     face = figure.face
     return {
         "identity": figure.identity,

@@ -28,7 +28,7 @@ def encodings(model: SapiensID) -> Iterator[list[Encoded]]:
 
 
 def own_tokens(encoded: Encoded) -> list[list[int]]:
-    return [ids[real].tolist() for ids, real in zip(encoded.ids_BN, encoded.real_BN, strict=True)]
+    return [ids[real].tolist() for ids, real in zip(encoded.ids_BN, encoded.mask_BN, strict=True)]
 
 
 @torch.inference_mode()
@@ -80,7 +80,7 @@ def test_the_mask_token_stands_for_the_rest_as_in_training(mask_counts: str) -> 
         model.train()
         trained = model.encode(image, points, tokens, image_seeds(points))
         model.eval()
-        assert trained.real_BN.all() and trained.ids_BN.shape == (1, tokens)
+        assert trained.mask_BN.all() and trained.ids_BN.shape == (1, tokens)
         order = trained.ids_BN[0].argsort()
         assert torch.equal(trained.ids_BN[0, order], found[0].ids_BN[0])
         torch.testing.assert_close(

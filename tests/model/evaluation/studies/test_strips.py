@@ -78,7 +78,7 @@ def test_erased_patches_are_candidates_as_padding_is(padding: str, dropped: bool
     counts = []
 
     def count(module: torch.nn.Module, given: tuple) -> None:
-        counts.append(given[0].real_BN.sum(1).tolist())
+        counts.append(given[0].mask_BN.sum(1).tolist())
 
     model.head.register_forward_pre_hook(count)
     study = StripErasing(model)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from model.training.data.decoding import PictureReader, Wanted, decode_files, shared_buffers
+from model.training.data.decoding import DecodeRequests, PictureReader, decode_files, shared_buffers
 from model.training.data.loader import Loader, _one_ahead
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples
 from tests.model.training.small_shards import (
     SIDE,
     colour,
@@ -28,9 +28,9 @@ from webbody.errors import WebbodyError
 SIZES = (6, 12, 6, 18)
 
 
-def steps_of(sizes: Sequence[int] = SIZES, start: int = 0) -> list[Step]:
+def steps_of(sizes: Sequence[int] = SIZES, start: int = 0) -> list[TrainingStep]:
     starts = start + np.cumsum([0, *sizes])
-    return [Step(i, int(starts[i]), size, 8, 0.1) for i, size in enumerate(sizes)]
+    return [TrainingStep(i, int(starts[i]), size, 8, 0.1) for i, size in enumerate(sizes)]
 
 
 def loader_of(table: Table, **options) -> Loader:
@@ -42,8 +42,8 @@ def load(table: Table, steps=None, **options) -> list:
     return [copied(batch) for batch in loader_of(table, **options)(steps or steps_of())]
 
 
-def copied(samples: Samples) -> Samples:
-    return Samples(samples.images_BCHW.clone(), *list(vars(samples).values())[1:])
+def copied(samples: StepSamples) -> StepSamples:
+    return StepSamples(samples.images_BCHW.clone(), *list(vars(samples).values())[1:])
 
 
 def assert_equal(one, other):
@@ -125,7 +125,7 @@ def test_a_build_is_loaded(demo):
     table = read_table([str(demo.out)])
     side = int(table.width[0])
     loader = Loader(table, Order(np.ones(len(table)), 0), side, workers=1)
-    (samples,) = loader([Step(0, 0, len(table), 8, 0.1)])
+    (samples,) = loader([TrainingStep(0, 0, len(table), 8, 0.1)])
     assert sorted(samples.labels_B.tolist()) == sorted(table.label.tolist())
     assert samples.images_BCHW.float().flatten(1).std(1).min() > 0
     assert (loader.read, loader.unreadable.total()) == (len(table), 0)
@@ -218,14 +218,14 @@ def test_files_handed_over_are_decoded_like_those_that_are_not(table, broken):
         data = bytearray(Path(path).read_bytes())
         data[data.index(b"\xff\xdb", places[2, 1]) + 4] = 0x0F
         Path(path).write_bytes(data)
-    done = PictureReader(table.shards, buffers, files=True)[Wanted(0, places)]
+    done = PictureReader(table.shards, buffers, files=True)[DecodeRequests(0, places)]
     images, unreadable = decode_files(done, SIDE, "cpu")
-    plain = PictureReader(table.shards, buffers)[Wanted(0, places)]
+    plain = PictureReader(table.shards, buffers)[DecodeRequests(0, places)]
     assert list(unreadable) == list(plain.unreadable) == ([2] if broken else [])
     good = [i for i in range(4) if i not in unreadable]
     torch.testing.assert_close(images[good], buffers[0, good])
     places[1, 3] = 0
-    assert PictureReader(table.shards, buffers, files=True)[Wanted(0, places)].jpegs is None
+    assert PictureReader(table.shards, buffers, files=True)[DecodeRequests(0, places)].jpegs is None
 
 
 def test_samples_made_ahead_come_in_order_and_so_do_errors():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model.training.estimate import footprint
-from model.training.estimate.dry_run import Estimate, dry_run
+from model.training.estimate.dry_run import TrainingEstimate, dry_run
 from model.training.start import start
 from tests.command_line import run
 from tests.model.training.small_shards import write_shards
@@ -39,11 +39,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def found(source: str) -> Estimate:
+def found(source: str) -> TrainingEstimate:
     return dry_run(settings(source, ""), quietly)
 
 
-def test_it_is_the_run_that_would_start(found: Estimate, source: str, tmp_path: Path) -> None:
+def test_it_is_the_run_that_would_start(
+    found: TrainingEstimate, source: str, tmp_path: Path
+) -> None:
     done: list[Any] = []
     assert start(settings(source, tmp_path), quietly, done.append)
     assert (found.steps, found.images) == (done[-1].steps, done[-1].seen)
@@ -55,7 +57,7 @@ def test_it_is_the_run_that_would_start(found: Estimate, source: str, tmp_path: 
     assert set(found.parameters) >= {"patch_embed", "keypoint_bias", "blocks", "head"}
 
 
-def test_memory_is_weights_and_what_a_step_adds(found: Estimate, source: str) -> None:
+def test_memory_is_weights_and_what_a_step_adds(found: TrainingEstimate, source: str) -> None:
     memory = found.memory
     weights = 4 * (sum(found.parameters.values()) + found.classifier)
     assert weights <= memory.weights < 1.2 * weights  # tables that are not learned
@@ -67,7 +69,7 @@ def test_memory_is_weights_and_what_a_step_adds(found: Estimate, source: str) ->
     assert memory.total == memory.weights + 3 * weights + memory.activations
 
 
-def test_time_is_arithmetic_and_loading(found: Estimate) -> None:
+def test_time_is_arithmetic_and_loading(found: TrainingEstimate) -> None:
     speed = found.speed
     assert speed is not None and speed.step > 0 and speed.loading > 0
     # Without processes of its own the loader works in between.

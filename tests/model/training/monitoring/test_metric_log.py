@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from model.training.monitoring import dashboards
 from model.training.monitoring.curves import draw
 from model.training.monitoring.dashboards import open_dashboards
-from model.training.monitoring.metric_log import CURVES, LOG, SCORES, Journal, read
-from model.training.monitoring.progress import Parts, Progress
+from model.training.monitoring.metric_log import CURVES, LOG, SCORES, MetricLogger, read
+from model.training.monitoring.progress import PartWeights, TrainingProgress
 from model.training.monitoring.validator import Score
 from tests.model.training.full_disk import full_disk
 from webbody.errors import WebbodyError
@@ -22,8 +22,8 @@ from webbody.errors import WebbodyError
 STEPS = 40
 
 
-def progress(done: int, loss: float | None = None) -> Progress:
-    return Progress(
+def progress(done: int, loss: float | None = None) -> TrainingProgress:
+    return TrainingProgress(
         done=done,
         steps=STEPS,
         seen=done * 8,
@@ -37,7 +37,7 @@ def progress(done: int, loss: float | None = None) -> Progress:
         seconds_per_step=0.1,
         eta=3.0,
         mfu=None,
-        parts=Parts(0.5, 0.1, {"nose": 0.4, "left_eye": 0.6}),
+        parts=PartWeights(0.5, 0.1, {"nose": 0.4, "left_eye": 0.6}),
     )
 
 
@@ -46,16 +46,16 @@ def score(done: int) -> Score:
 
 
 def kept(folder: Path, begin: int, end: int, told: list[str] | None = None, **options) -> None:
-    """The journal of the steps after `begin`, to `end`."""
+    """The metrics of the steps after `begin`, to `end`."""
     arguments = {"project": "", "settings": {}, "say": (told if told is not None else []).append}
-    journal = Journal(
+    log = MetricLogger(
         folder, begin, lambda: open_dashboards(folder, begin, **{**arguments, **options})
     )
     for done in range(begin + 1, end + 1):
         if done % 10 == 0:
-            journal.score(score(done))
-        journal.progress(progress(done))
-    journal.close()
+            log.score(score(done))
+        log.progress(progress(done))
+    log.close()
 
 
 def scalars(folder: Path, name: str) -> dict[int, float]:
@@ -68,7 +68,9 @@ def test_lines_and_scalars_of_all_reports(tmp_path: Path) -> None:
     kept(tmp_path, 0, STEPS)
     lines = read(tmp_path / LOG)
     assert [line["done"] for line in lines] == list(range(1, STEPS + 1))
-    assert Progress(**{**lines[-1], "parts": Parts(**lines[-1]["parts"])}) == progress(STEPS)
+    assert TrainingProgress(
+        **{**lines[-1], "parts": PartWeights(**lines[-1]["parts"])}
+    ) == progress(STEPS)
     assert [Score(**line) for line in read(tmp_path / SCORES)] == [
         score(n) for n in (10, 20, 30, 40)
     ]
@@ -121,9 +123,9 @@ def test_nothing_is_touched_without_anything_new(tmp_path: Path) -> None:
 def test_what_is_not_installed_is_said_and_the_lines_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.training.monitoring import metric_log as journal
+    from model.training.monitoring import metric_log as log
 
-    for module in (dashboards, journal):
+    for module in (dashboards, log):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     told: list[str] = []
     kept(tmp_path, 0, 3, told, project="people")

@@ -6,7 +6,7 @@ import torch
 from model import SapiensID
 from model.flops import classifier_flops, training_flops
 from model.training.monitoring import progress as progress_module
-from model.training.monitoring.progress import Watch, part_weights
+from model.training.monitoring.progress import ThroughputMeter, part_weights
 from model.training.steps.trainer import Outcome
 from tests.model.training import runs
 
@@ -35,7 +35,7 @@ def outcome(loss: float) -> Outcome:
 def test_speed_leaves_out_what_is_no_training_and_the_time_left_does_not(clock: Clock) -> None:
     steps = runs.steps()
     cost = [step.size * step.tokens for step in steps]
-    watch = Watch(steps, 0, runs.trainer())
+    watch = ThroughputMeter(steps, 0, runs.trainer())
     for number, loss in enumerate((4.0, 6.0)):
         with watch.waiting():
             clock.now += 1.0
@@ -62,7 +62,7 @@ def test_utilisation_is_the_arithmetic_over_what_was_possible(
 ) -> None:
     monkeypatch.setattr(progress_module, "peak_flops", lambda device, dtype: 1e9)
     steps, trainer = runs.steps(), runs.trainer()
-    watch = Watch(steps, 0, trainer)
+    watch = ThroughputMeter(steps, 0, trainer)
     clock.now += 2.0
     watch.add(steps[0], outcome(1.0))
     each = training_flops(trainer.model, steps[0].tokens) + classifier_flops(16, runs.CLASSES)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from model import SapiensID
 from model.training.data.table import read_table
-from model.training.monitoring.validation import Found, HeldOut, find, held_out
+from model.training.monitoring.validation import HeldOut, ValidationResult, find, held_out
 from tests.model.training.small_shards import members, write_shards
 from tests.written_shards import write_shard
 from webbody.errors import WebbodyError
@@ -25,7 +25,7 @@ def model() -> SapiensID:
     return SapiensID(1, 32, 2, 16, image_size=SIDE, keypoint_bias=16)
 
 
-def found(held: HeldOut, one: SapiensID | None = None) -> Found:
+def found(held: HeldOut, one: SapiensID | None = None) -> ValidationResult:
     return find(one or model(), held, batch=3, device=torch.device("cpu"))
 
 
@@ -123,7 +123,7 @@ def test_a_model_without_numbers_finds_nobody(tmp_path: Path) -> None:
     with torch.no_grad():
         one.norm.weight.fill_(torch.nan)
     seen = found(held_out([write_shards(tmp_path, 4, 2)], [], read_table), one)
-    assert seen == Found(0.0, 0.0, 0, 8)
+    assert seen == ValidationResult(0.0, 0.0, 0, 8)
 
 
 def test_training_is_not_disturbed(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from model.training.data.table import read_table
 from model.training.monitoring.validation import find, held_out
 from model.training.monitoring.validator import Score, Validator
 from model.training.run import CheckpointPolicy, train
-from model.training.steps.plan import Step
-from model.training.steps.trainer import Samples
+from model.training.steps.plan import TrainingStep
+from model.training.steps.trainer import StepSamples
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk
 from tests.model.training.small_shards import write_shards
@@ -55,7 +55,7 @@ class Validated:
             validator,
         )
 
-    def _samples(self, steps: Sequence[Step]) -> Iterator[Samples]:
+    def _samples(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         of = self.trainer.classifier
         return (runs.samples(step, of.rank, of.ranks) for step in steps)
 
@@ -119,7 +119,7 @@ def test_a_stopped_run_owes_its_validation_and_knows_its_best(
     """Stopped where a validation is due: it comes first when the run goes on."""
     monkeypatch.setattr(run_module, "CHECK", 1)
 
-    def preempted(steps: Sequence[Step]) -> Iterator[Samples]:
+    def preempted(steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         for step in steps:
             if step.number == 2 * EVERY - 1:
                 os.kill(os.getpid(), signal.SIGTERM)

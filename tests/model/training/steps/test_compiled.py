@@ -20,7 +20,7 @@ from model.losses import AdaFace, PartialFC
 from model.sapiensid.masking import KeptTokens
 from model.training.processes import leave_processes
 from model.training.steps.augment import Augment
-from model.training.steps.plan import Step, plan
+from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
 from tests.model.training import runs
@@ -34,7 +34,7 @@ def trainer(compiled: bool) -> Trainer:
     return Trainer(model, classifier, augment=Augment(), seed=7, compiled=compiled)
 
 
-def steps(count: int) -> list[Step]:
+def steps(count: int) -> list[TrainingStep]:
     """Steps of very different sizes, as the law of kept tokens makes them."""
     law = KeptTokens(min=38, max=160)
     found = plan(
@@ -46,7 +46,7 @@ def steps(count: int) -> list[Step]:
     return list(found)
 
 
-def losses(one: Trainer, todo: list[Step]) -> list[float]:
+def losses(one: Trainer, todo: list[TrainingStep]) -> list[float]:
     return [one.step(step, runs.samples(step, 0, 1)).loss.item() for step in todo]
 
 

@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.sapiensid.masking import KeptTokens
-from model.training.steps.schedule import Batches, Rate
+from model.training.steps.schedule import Batches, LearningRate
 
 
 def test_the_rate_rises_linearly_and_falls_as_a_cosine_to_zero() -> None:
-    rate = Rate(peak=1e-4, warmup=10, steps=110)
+    rate = LearningRate(peak=1e-4, warmup=10, steps=110)
     assert [rate.at(step) for step in (0, 4, 9)] == pytest.approx([1e-5, 5e-5, 1e-4])
     assert rate.at(10) == pytest.approx(1e-4)
     assert rate.at(60) == pytest.approx(5e-5)
@@ -17,13 +17,13 @@ def test_the_rate_rises_linearly_and_falls_as_a_cosine_to_zero() -> None:
 
 @given(st.integers(0, 200))
 def test_the_rate_never_leaves_its_range(step: int) -> None:
-    assert 0 <= Rate(1.0, 5, 100).at(step) <= 1.0
+    assert 0 <= LearningRate(1.0, 5, 100).at(step) <= 1.0
 
 
 @pytest.mark.parametrize("warmup", [-1, 10, 12])
 def test_a_warmup_of_all_steps_is_refused(warmup: int) -> None:
     with pytest.raises(ValueError, match="warm-up"):
-        Rate(1.0, warmup, 10)
+        LearningRate(1.0, warmup, 10)
 
 
 def test_the_papers_batches() -> None:
