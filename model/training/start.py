@@ -28,7 +28,9 @@ def start(
 
     Joins the processes of torchrun, where it was started by it. `say` gets a few sentences about
     the run, `report` its progress. Returns False if it was asked to stop, by SIGTERM or as
-    `elsewhere` tells. Checkpoints, the metrics and, at the end, the model are left in `out`. Raises WebbodyError.
+    `elsewhere` tells. Checkpoints, the metrics and, at the end, the model are left in `out`.
+
+    Raises WebbodyError.
     """
     with on_device(settings) as device:
         return _run(settings, device, say, report, elsewhere)
