@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from model.training import checkpoint, run
-from model.training.run import CheckpointPolicy, Diverged, Progress, train
+from model.training.run import CheckpointPolicy, Diverged, TrainingProgress, train
 from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import StepSamples
 from tests.model.training import runs
@@ -25,9 +25,11 @@ def share(steps: Sequence[TrainingStep]) -> Iterable[StepSamples]:
     return (runs.samples(step, 0, 1) for step in steps)
 
 
-def go(folder: Path, samples=share, steps: Sequence[TrainingStep] | None = None) -> list[Progress]:
+def go(
+    folder: Path, samples=share, steps: Sequence[TrainingStep] | None = None
+) -> list[TrainingProgress]:
     """A run that reports every step; ends with the program's last word about it."""
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     train(runs.trainer(), steps or runs.steps(), samples, folder, runs.RUN, OFTEN, seen.append)
     return seen
 
@@ -64,7 +66,7 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
                 os.kill(os.getpid(), signal.SIGTERM)
             yield runs.samples(step, 0, 1)
 
-    first: list[Progress] = []
+    first: list[TrainingProgress] = []
     trainer, handler = runs.trainer(), signal.getsignal(signal.SIGTERM)
     ended = train(trainer, runs.steps(), preempted, tmp_path, runs.RUN, OFTEN, first.append)
     assert ended is False
