@@ -7,8 +7,7 @@ from typing import Protocol
 
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.folders import LAYOUTS
-from model.features.resumable import ExtractionUnit
-from pipelines.evaluate.images.subject_cache import SubjectCache
+from pipelines.evaluate.images.sources import ImageSource
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval
@@ -21,8 +20,8 @@ from webbody.errors import WebbodyError, telling
 class BenchmarkTask(Protocol):
     """A data set that was read: the images that need features, and what is made of these.
 
-    name: as users give it. finds: whether keypoints must be found in its images. images: their keys
-    in files of features. parts: makes features of them. figures: of features in their order.
+    name: as users give it. images: their keys in files of features. source: where they come from.
+    figures: of features in their order.
     """
 
     @property
@@ -30,10 +29,8 @@ class BenchmarkTask(Protocol):
     @property
     def path(self) -> str: ...
     @property
-    def finds(self) -> bool: ...
-    @property
     def images(self) -> list[str]: ...
-    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]: ...
+    def source(self) -> ImageSource: ...
     def figures(self, held: Held) -> Iterator[TaskResult]: ...
 
 

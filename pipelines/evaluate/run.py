@@ -97,17 +97,18 @@ def features_of(
     progress: Callable[[str, int, int, int], None],
 ) -> Held:
     """The features of a data set by a model, kept in the folder `cache` under `name`."""
-    finds = task.finds and embedder.keypoints
-    parts = task.parts(_finding(config, embedder.model.image_size, cache if finds else None))
+    source = task.source()
+    finds = source.finds and embedder.keypoints
+    units = source.units(_subjects(config, embedder.model.image_size, cache if finds else None))
     path = features.make(
-        name, parts, finds, embedder, config, Folder(cache),
+        name, units, finds, embedder, config, Folder(cache),
         device=choose_device(config.resources.device), batch=batch,
-        progress=lambda rows, there: progress(name, rows, there, len(parts)),
+        progress=lambda rows, there: progress(name, rows, there, len(units)),
     )  # fmt: skip
     return features.read(path, task.images, name)
 
 
-def _finding(config: BuildConfig, size: int, cache: str | None) -> SubjectCache:
+def _subjects(config: BuildConfig, size: int, cache: str | None) -> SubjectCache:
     """Keypoints are found, and kept in the folder `cache`; None finds none."""
     most = config.download.max_pixels
     if cache is None:

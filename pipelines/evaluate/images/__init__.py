@@ -1,1 +1,1 @@
-"""The images of data sets as samples: read, their keypoints found, in parts that are kept."""
+"""The images of data sets as samples: where they come from, in units, their people found once."""

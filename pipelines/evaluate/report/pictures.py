@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 
 from model.shard_samples import PICTURES, describe, read_samples
-from pipelines.evaluate.images.parts import shard_and_key
+from pipelines.evaluate.images.sources import shard_and_key
 from webbody.errors import WebbodyError
 
 

@@ -9,9 +9,7 @@ from model.evaluation.ranking import Ranking, evaluate
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
 from model.evaluation.rules import Rule
-from model.features.resumable import ExtractionUnit
-from pipelines.evaluate.images.parts import of_folder, of_shards
-from pipelines.evaluate.images.subject_cache import SubjectCache
+from pipelines.evaluate.images.sources import FolderImages, ShardSamples
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import TaskResult, cmc_curve
 from pipelines.evaluate.tasks.labelled import LabelledFeatures
@@ -54,16 +52,9 @@ class Retrieval:
     def root(self) -> str:
         return root_of(self.table)
 
-    @property
-    def finds(self) -> bool:
-        """Whether keypoints must be found: samples of shards bring theirs."""
-        return bool(self.root)
-
-    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
+    def source(self) -> FolderImages | ShardSamples:
         images = list(dict.fromkeys(self.images))
-        if self.finds:
-            return of_folder(self.root, images, finding)
-        return of_shards(images, finding.size)
+        return FolderImages(self.root, images) if self.root else ShardSamples(images)
 
     def figures(self, held: Held) -> Iterator[TaskResult]:
         """The figures by which the data set is reported, of the images that have a feature."""

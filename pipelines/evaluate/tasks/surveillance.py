@@ -16,9 +16,7 @@ from torch import Tensor
 from model.evaluation.images import Images
 from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijbs import read_ijbs
-from model.features.resumable import ExtractionUnit
-from pipelines.evaluate.images.parts import of_folder
-from pipelines.evaluate.images.subject_cache import SubjectCache
+from pipelines.evaluate.images.sources import FolderImages
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.identification import identification
@@ -38,7 +36,6 @@ class Surveillance:
     name: str
     path: str
     table: pa.Table
-    finds = True
 
     @classmethod
     def read(cls, name: str, path: str) -> "Surveillance":
@@ -50,8 +47,8 @@ class Surveillance:
         images: list[str] = pc.unique(self.table["image"].drop_null()).to_pylist()
         return images
 
-    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
-        return of_folder(str(Path(self.path, "crops")), self.images, finding)
+    def source(self) -> FolderImages:
+        return FolderImages(str(Path(self.path, "crops")), self.images)
 
     def figures(self, held: Held) -> Iterator[TaskResult]:
         """Ranks in both halves of the galleries together, and open-set rates, their mean."""

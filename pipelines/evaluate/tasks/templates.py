@@ -18,10 +18,7 @@ from model.evaluation.pooling import pool_templates
 from model.evaluation.readers.ijb import Ijb, read_ijb
 from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
-from model.features.resumable import ExtractionUnit
-from pipelines.evaluate.images.aligned import of_aligned
-from pipelines.evaluate.images.parts import of_folder
-from pipelines.evaluate.images.subject_cache import SubjectCache
+from pipelines.evaluate.images.sources import AlignedFaces, FolderImages
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Curve, TaskResult
 from pipelines.evaluate.tasks.identification import identification
@@ -39,7 +36,6 @@ class Templates:
     path: str
     ijb: Ijb
     aligned: bool
-    finds = True
 
     @classmethod
     def read(cls, name: str, path: str, *, aligned: bool) -> "Templates":
@@ -57,7 +53,8 @@ class Templates:
         images: list[str] = self.ijb.images["image"].to_pylist()
         return images
 
-    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
+    def source(self) -> FolderImages | AlignedFaces:
+        """Raises WebbodyError where images are missing that the lists name."""
         images = list(dict.fromkeys(self.images))
         missing = [image for image in images if not Path(self.path, image).is_file()]
         if missing:
@@ -66,10 +63,10 @@ class Templates:
                 f"missing, the first is {missing[0]}"
             )
         if not self.aligned:
-            return of_folder(self.path, images, finding)
+            return FolderImages(self.path, images)
         points = self.ijb.images["landmarks"].combine_chunks().flatten().to_numpy()
         landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
-        return of_aligned(self.path, landmarks, finding)
+        return AlignedFaces(self.path, landmarks)
 
     def figures(self, held: Held) -> Iterator[TaskResult]:
         """TAR at small FAR of the pairs, and the probes searched in the gallery."""

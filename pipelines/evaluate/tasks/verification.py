@@ -8,9 +8,7 @@ import numpy as np
 
 from model.evaluation.readers.pairs_bin import VerificationPairs, read_pairs
 from model.evaluation.verification import verify
-from model.features.resumable import ExtractionUnit
-from pipelines.evaluate.images.parts import of_pairs
-from pipelines.evaluate.images.subject_cache import SubjectCache
+from pipelines.evaluate.images.sources import EncodedImages
 from pipelines.evaluate.models.features import Held
 from pipelines.evaluate.tasks.figure import Curve, TaskResult
 
@@ -22,7 +20,6 @@ class VerificationTask:
     name: str
     path: str
     pairs: VerificationPairs
-    finds = True
 
     @classmethod
     def read(cls, name: str, path: str) -> "VerificationTask":
@@ -32,10 +29,10 @@ class VerificationTask:
 
     @property
     def images(self) -> list[str]:
-        return [str(number) for number in range(len(self.pairs.images))]
+        return list(self.source().keys)
 
-    def parts(self, finding: SubjectCache) -> list[ExtractionUnit]:
-        return of_pairs(self.path, self.pairs.images, finding)
+    def source(self) -> EncodedImages:
+        return EncodedImages(self.path, self.pairs.images)
 
     def figures(self, held: Held) -> Iterator[TaskResult]:
         """Accuracy over ten folds, of the pairs both of whose images have a feature."""

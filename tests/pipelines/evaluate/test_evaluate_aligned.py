@@ -69,7 +69,7 @@ def untouched():
 def samples_of(name, tree):
     return [
         sample
-        for part in read(name, str(tree)).parts(SubjectCache(untouched, 384, 10**6))
+        for part in read(name, str(tree)).source().units(SubjectCache(untouched, 384, 10**6))
         for sample in part.samples()
     ]
 
@@ -108,7 +108,8 @@ def test_loose_crops_stay_as_they_are(tree):
 def test_other_landmarks_are_other_parts(tree):
     def names(name):
         return [
-            part.name for part in read(name, str(tree)).parts(SubjectCache(untouched, 384, 10**6))
+            part.name
+            for part in read(name, str(tree)).source().units(SubjectCache(untouched, 384, 10**6))
         ]
 
     before = {name: names(name) for name in ("ijbb", "ijbb_aligned")}

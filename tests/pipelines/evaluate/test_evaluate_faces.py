@@ -90,7 +90,7 @@ def test_crops_that_are_missing_are_told(tmp_path, name):
     with pytest.raises(
         WebbodyError, match=r"3 of 4 images that its lists name are missing, .*2\.jpg"
     ):
-        task.parts(SubjectCache(whole_pictures(384), 384, 10**6))
+        task.source().units(SubjectCache(whole_pictures(384), 384, 10**6))
 
 
 @pytest.mark.parametrize("name", ["ijbc", "ijbc_aligned"])

@@ -37,8 +37,8 @@ def picture(key: str) -> RGB:
     return np.full((20, 10, 3), int(key), np.uint8)
 
 
-def samples(finding: SubjectCache, part: str, keys: list[str]) -> list[Sample]:
-    return list(finding.samples(part, "here", keys, picture))
+def samples(cache: SubjectCache, part: str, keys: list[str]) -> list[Sample]:
+    return list(cache.samples(part, "here", keys, picture))
 
 
 def assert_equal(one: list[Sample], other: list[Sample]) -> None:
@@ -51,20 +51,20 @@ def assert_equal(one: list[Sample], other: list[Sample]) -> None:
 def test_what_was_found_is_not_searched_again(tmp_path):
     keys = [*map(str, range(40)), "bad", "50"]
     finder = Finder()
-    finding = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
-    first = samples(finding, "part", keys)
+    cache = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
+    first = samples(cache, "part", keys)
     assert finder.seen == 41 and first[7].mirrored is not None
-    assert_equal(samples(finding, "part", keys), first)
+    assert_equal(samples(cache, "part", keys), first)
     assert finder.seen == 41
     # Pictures that have changed make another part.
-    assert_equal(samples(finding, "other", keys), first)
+    assert_equal(samples(cache, "other", keys), first)
     assert finder.seen == 82
 
 
 def test_an_interrupted_search_leaves_nothing(tmp_path):
     finder = Finder()
-    finding = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
-    stream = finding.samples("part", "here", ["1", "2"], picture)
+    cache = SubjectCache(finder, SIZE, 10**6, Folder(str(tmp_path)))
+    stream = cache.samples("part", "here", ["1", "2"], picture)
     next(stream)
     stream.close()
     assert not list(tmp_path.iterdir())
@@ -72,14 +72,14 @@ def test_an_interrupted_search_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("keys", [[], ["bad"]])
 def test_nothing_to_find(tmp_path, keys):
-    finding = SubjectCache(Finder(), SIZE, 10**6, Folder(str(tmp_path)))
+    cache = SubjectCache(Finder(), SIZE, 10**6, Folder(str(tmp_path)))
     for _ in range(2):
-        assert len(samples(finding, "part", keys)) == len(keys)
+        assert len(samples(cache, "part", keys)) == len(keys)
 
 
 def test_nothing_is_kept_where_there_is_no_place():
     finder = Finder()
-    finding = SubjectCache(finder, SIZE, 10**6)
+    cache = SubjectCache(finder, SIZE, 10**6)
     for _ in range(2):
-        samples(finding, "part", ["1"])
+        samples(cache, "part", ["1"])
     assert finder.seen == 2
