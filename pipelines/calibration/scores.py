@@ -97,13 +97,12 @@ def picture(found: Iterable[ScoreSample], out: str) -> None:
     """Draw the histograms, with what each threshold would keep, as a PNG."""
     from pathlib import Path
 
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     kinds = list(found)
-    figure, panels = pyplot.subplots(1, len(kinds), figsize=(4.2 * len(kinds), 3.4), squeeze=False)
+    # Without pyplot, which would ask for a display and keep every figure.
+    figure = Figure(figsize=(4.2 * len(kinds), 3.4))
+    panels = figure.subplots(1, len(kinds), squeeze=False)
     edges = np.linspace(0, 1, 41)
     for panel, one in zip(panels[0], kinds, strict=True):
         scores = np.array(one.scores)
@@ -127,5 +126,3 @@ def picture(found: Iterable[ScoreSample], out: str) -> None:
         figure.savefig(out, dpi=110)
     except (OSError, ValueError) as error:
         raise WebbodyError(f"--out {out}: cannot be written ({error}); name a .png file.") from None
-    finally:
-        pyplot.close(figure)

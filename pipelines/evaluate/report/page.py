@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from pipelines.evaluate.report.pictures import read_pictures
-from pipelines.evaluate.report.plot import Plot, plot
+from pipelines.evaluate.report.plot import plot
 from pipelines.evaluate.report.tables import MetricRow, percent, rows
 from pipelines.evaluate.run import Evaluated
 from pipelines.evaluate.tasks.figure import Curve, RankedQuery, TaskResult
@@ -38,12 +38,12 @@ class RankingExample:
 
 @dataclass(frozen=True)
 class ResultSection:
-    """A figure of a data set."""
+    """A figure of a data set; `plot` is an SVG element."""
 
     id: str
     title: str
     figure: TaskResult
-    plot: Plot | None
+    plot: str | None
     groups: list[tuple[str, list[RankingExample]]]
 
 
@@ -79,7 +79,7 @@ def _section(name: str, one: Evaluated, figure: TaskResult) -> ResultSection:
     )
 
 
-def _plotted(curve: Curve | None) -> Plot | None:
+def _plotted(curve: Curve | None) -> str | None:
     return None if curve is None else plot(curve)
 
 

@@ -3,7 +3,9 @@
 import csv
 import json
 import math
+import re
 from itertools import chain
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ from model.evaluation.readers.datasets import DATASETS
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models.features import read
 from pipelines.evaluate.report.paper import AVERAGES, paper, paper_average
-from pipelines.evaluate.report.plot import plot
+from pipelines.evaluate.report.plot import draw, plot
 from pipelines.evaluate.report.tables import rows, to_csv, to_json, to_latex
 from pipelines.evaluate.requests import DatasetRequest, read_wanted
 from pipelines.evaluate.run import evaluate
@@ -184,15 +186,36 @@ def test_ccvid_is_judged_by_frames_tracks_and_clips(tmp_path):
     assert math.isnan(by_name["same clothes"].metrics["mAP"])
 
 
+def ticks(axis):
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
 def test_curves_are_drawn_to_scale():
-    roc = plot(Curve("ROC", np.array([0, 1e-4, 1e-2, 1]), np.array([0, 0.8, 0.9, 1])))
+    (roc,) = draw(Curve("ROC", np.array([0, 1e-4, 1e-2, 1]), np.array([0, 0.8, 0.9, 1]))).axes
     # Nothing is at zero of a logarithmic axis, and the other axis begins at 80 %.
-    assert roc.points == "0.0,200.0 180.0,100.0 360.0,0.0"
-    assert [text for _, text in roc.x_ticks] == ["0.0001", "0.001", "0.01", "0.1", "1"]
-    assert [text for _, text in roc.y_ticks] == ["100%", "90%", "80%"]
-    cmc = plot(Curve("CMC", np.arange(1.0, 12), np.linspace(0.5, 1, 11)))
-    assert cmc.points.startswith("0.0,200.0 36.0,180.0") and cmc.points.endswith("360.0,0.0")
-    assert cmc.x_ticks[-1] == (324.0, "10")
+    assert roc.lines[0].get_xydata().tolist() == [[1e-4, 0.8], [1e-2, 0.9], [1, 1]]
+    assert roc.get_xscale() == "log" and roc.get_xlim() == (1e-4, 1)
+    assert ticks(roc.xaxis) == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    assert ticks(roc.yaxis) == ["100%", "90%", "80%"] and roc.get_ylim() == (0.8, 1)
+    (cmc,) = draw(Curve("CMC", np.arange(1.0, 12), np.linspace(0.5, 1, 11))).axes
+    assert cmc.get_xlim() == (1, 11) and cmc.get_ylim() == (0.5, 1)
+    assert ticks(cmc.xaxis) == ["1", "5", "10"]
+
+
+@pytest.mark.parametrize("kind", ["CMC", "ROC"])
+@pytest.mark.parametrize("values", [[], [1.0], [0.0, 0.0], [0.3, 0.9, 1.0]])
+def test_a_curve_is_an_svg_element_of_its_own(kind, values):
+    curve = Curve(kind, np.linspace(0, 1, len(values)) if kind == "ROC" else
+                  np.arange(1.0, len(values) + 1), np.array(values))  # fmt: skip
+    text = plot(curve)
+    assert text == plot(curve)
+    root = ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    words = " ".join(root.itertext())
+    assert "rate" in words if kind == "ROC" else "rank" in words
+    # In the page's own colours, and nothing of it comes from elsewhere.
+    assert "stroke: var(--line)" in text and "fill: var(--soft)" in text
+    assert not re.search("#[0-9a-f]{6}|<metadata|url\\(http|<image", text)
 
 
 def test_averages_of_the_paper():
