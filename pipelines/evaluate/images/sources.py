@@ -15,7 +15,7 @@ from model.features.resumable import ExtractionUnit
 from model.features.samples import Sample, read_shard
 from pipelines.evaluate.images.aligned import aligned
 from pipelines.evaluate.images.subject_cache import SubjectCache
-from pipelines.evaluate.images.units import unit_name, units_of_pictures
+from pipelines.evaluate.images.units import PictureSource, unit_name
 from webbody.folder_walk import state_of
 from webbody.images import RGB, decode
 from webbody.storage import Folder
@@ -32,22 +32,21 @@ class ImageSource(Protocol):
 
 
 @dataclass(frozen=True)
-class FolderImages:
-    """Images below a folder, by path; each shows one person."""
+class FolderImages(PictureSource):
+    """Images below a folder, by path."""
 
     root: str
-    keys: Sequence[str]
-    finds = True
-
-    def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        return units_of_pictures(self, cache)
+    paths: Sequence[str]
 
     @property
-    def name(self) -> str:
+    def place(self) -> str:
         return self.root
 
+    @property
+    def keys(self) -> Sequence[str]:
+        return self.paths
+
     def state(self, key: str) -> str:
-        """What tells a file from others, and from what it was before."""
         folder = Folder(self.root)
         return f"{folder.url}/{key} {state_of(folder.fs.info(folder.path(key)))}"
 
@@ -56,45 +55,37 @@ class FolderImages:
 
 
 @dataclass(frozen=True)
-class AlignedFaces:
+class AlignedFaces(PictureSource):
     """Faces of images below a folder, aligned by landmarks (5, 2) in each image's pixels."""
 
-    root: str
+    images: FolderImages
     landmarks: Mapping[str, NDArray[np.float32]]
-    finds = True
-
-    def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        return units_of_pictures(self, cache)
 
     @property
-    def name(self) -> str:
-        return self.root
+    def place(self) -> str:
+        return self.images.place
 
     @property
     def keys(self) -> Sequence[str]:
-        return list(self.landmarks)
-
-    @property
-    def _images(self) -> FolderImages:
-        return FolderImages(self.root, ())
+        return self.images.keys
 
     def state(self, key: str) -> str:
-        return f"{self._images.state(key)} {self.landmarks[key].tobytes().hex()}"
+        return f"{self.images.state(key)} {self.landmarks[key].tobytes().hex()}"
 
     def read(self, key: str, max_pixels: int) -> RGB:
-        return aligned(self._images.read(key, max_pixels), self.landmarks[key])
+        return aligned(self.images.read(key, max_pixels), self.landmarks[key])
 
 
 @dataclass(frozen=True)
-class EncodedImages:
-    """Encoded images of one file `name`; an image's key is its number."""
+class EncodedImages(PictureSource):
+    """Encoded images of one file; an image's key is its number."""
 
-    name: str
+    file: str
     images: Sequence[bytes]
-    finds = True
 
-    def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        return units_of_pictures(self, cache)
+    @property
+    def place(self) -> str:
+        return self.file
 
     @property
     def keys(self) -> Sequence[str]:

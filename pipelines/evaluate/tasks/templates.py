@@ -62,11 +62,12 @@ class Templates:
                 f"{self.path}: {len(missing):,} of {len(images):,} images that its lists name are "
                 f"missing, the first is {missing[0]}"
             )
+        source = FolderImages(self.path, images)
         if not self.aligned:
-            return FolderImages(self.path, images)
+            return source
         points = self.ijb.images["landmarks"].combine_chunks().flatten().to_numpy()
         landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
-        return AlignedFaces(self.path, landmarks)
+        return AlignedFaces(source, landmarks)
 
     def figures(self, held: Held) -> Iterator[TaskResult]:
         """TAR at small FAR of the pairs, and the probes searched in the gallery."""
