@@ -7,17 +7,19 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from model.random_numbers import uniform
 from model.sapiensid.masking import KeptTokens, random_tokens
-from model.visualization.canvas import BODY, SMALL, below, beside, font, page, panel, text_width
-from model.visualization.colours import FAINT, GREY, INK, PAPER, Colour, region_colour
+from model.visualization.canvas import BODY, SMALL, below, beside, page, panel
+from model.visualization.colours import FAINT, GREY, INK, Colour, region_colour
 from model.visualization.patches import Patches, area
 from model.visualization.photo import RGB, enlarged
+from webbody.errors import WebbodyError
 
 _SIDE = 420
-_HEIGHT, _FOOT, _HEAD, _INSET = 320, 34, 62, 56
+#: A power of two, so that sizes in inches give whole pixels.
+_HEIGHT, _DPI = 320, 128
 _BINS = 40
 _BARS, _MARK = (150, 172, 222), region_colour(2)
 
@@ -75,46 +77,59 @@ def shares(law: KeptTokens, edges: Sequence[float]) -> list[float]:
 
 
 def histogram(law: KeptTokens, counts: Sequence[int], width: int) -> Image.Image:
-    """The law's histogram with its mean and `counts` marked, `width` pixels wide."""
+    """The law's histogram with its mean and `counts` marked, `width` pixels wide.
+
+    Raises:
+        WebbodyError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MultipleLocator, PercentFormatter
+    except ImportError as error:
+        raise WebbodyError(
+            "The picture of kept tokens needs matplotlib: pip install 'webbody[train]'."
+        ) from error
     fewest = law.min + (law.max - law.min) * math.exp(-law.decay)
-    edges = np.linspace(fewest, law.max, _BINS + 1).tolist()
-    bars = shares(law, edges)
-    first, last = min(fewest, *counts) - 10, max(law.max, *counts) + 10
-    floor, highest = _HEIGHT - _FOOT, max(bars) or 1.0
+    edges = np.linspace(fewest, law.max, _BINS + 1)
+    bars = shares(law, edges.tolist())
+    # Without pyplot, which would ask for a display and keep every figure.
+    figure = Figure((width / _DPI, _HEIGHT / _DPI), _DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.bar(edges[:-1], bars, 0.93 * np.diff(edges), align="edge", color=_hex(_BARS))
+    axes.set_xlim(min(fewest, *counts) - 10, max(law.max, *counts) + 10)
+    axes.set_ylim(0, max(bars) or 1.0)
+    axes.xaxis.set_major_locator(MultipleLocator(50))
+    axes.yaxis.set_major_locator(MultipleLocator(0.05 if any(bars) else 0.5))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y", color=_hex(GREY))
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, pad=6, colors=_hex(FAINT), labelsize=_points(SMALL))
+    axes.spines[["left", "top", "right"]].set_visible(False)
+    axes.spines["bottom"].set_color(_hex(FAINT))
+    beyond = axes.get_xaxis_transform()  # heights: 0 is the foot of the axes, 1 their top
+    marks = [(float(count), str(count), 1.0, _MARK, "-") for count in counts]
+    # Above the counts, so that no two texts meet.
+    marks.append((law.mean, f"mean {law.mean:.0f}", 1.14, INK, "--"))
+    for place, words, top, colour, style in marks:
+        axes.plot([place] * 2, [0, top], style, color=_hex(colour), transform=beyond, clip_on=False)
+        # On a white ground, so that no line crosses it.
+        axes.text(
+            *(place, top + 0.03, words),
+            transform=beyond,
+            ha="center",
+            color=_hex(colour),
+            fontsize=_points(BODY),
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
-    def x(tokens: float) -> int:
-        return round(_INSET + (tokens - first) / (last - first) * (width - 2 * _INSET))
 
-    def y(share: float) -> int:
-        return round(floor - share / highest * (floor - _HEAD))
-
-    picture = Image.new("RGB", (width, _HEIGHT), PAPER)
-    draw = ImageDraw.Draw(picture)
-    for percent in range(0, math.floor(highest * 100) + 1, 5):
-        height = y(percent / 100)
-        draw.line((_INSET, height, width - _INSET, height), fill=FAINT if percent == 0 else GREY)
-        _centred(draw, _INSET // 2, height - SMALL // 2, f"{percent}%", SMALL, FAINT)
-    for (low, high), bar in zip(pairwise(edges), bars, strict=True):
-        if bar > 0:
-            draw.rectangle((x(low), y(bar), x(high) - 2, floor), fill=_BARS)
-    for tick in range(math.ceil(first / 50) * 50, math.floor(last) + 1, 50):
-        draw.line((x(tick), floor, x(tick), floor + 6), fill=FAINT, width=2)
-        _centred(draw, x(tick), floor + 9, str(tick), SMALL, FAINT)
-    for count in counts:
-        draw.line((x(count), _HEAD, x(count), floor), fill=_MARK, width=3)
-    for top in range(_HEAD - 30, floor, 12):
-        draw.line((x(law.mean), top, x(law.mean), top + 6), fill=INK, width=2)
-    _centred(draw, x(law.mean), _HEAD - 54, f"mean {law.mean:.0f}", BODY, INK)
-    for count in counts:
-        _centred(draw, x(count), _HEAD - 26, str(count), BODY, _MARK)
-    return picture
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def _centred(
-    draw: ImageDraw.ImageDraw, x: int, y: int, words: str, size: int, colour: Colour
-) -> None:
-    """Words around x on a white ground, so that no line crosses them."""
-    left = x - text_width(words, size) // 2
-    box = (left - 3, y, left + text_width(words, size) + 3, y + round(1.2 * size))
-    draw.rectangle(box, fill=PAPER)
-    draw.text((left, y), words, font=font(size), fill=colour)
+def _points(pixels: int) -> float:
+    return pixels * 72 / _DPI

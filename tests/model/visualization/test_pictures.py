@@ -1,5 +1,8 @@
 """The pictures: counts in titles, masked patches, heat, black columns, similarities."""
 
+import math
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,7 @@ from model.visualization.photo import enlarged
 from model.visualization.positions import position_colours
 from model.visualization.similarity import feature_similarity, part_similarity
 from tests.model.visualization.conftest import random_keypoints
+from webbody.errors import WebbodyError
 
 LAW = KeptTokens()
 
@@ -86,7 +90,26 @@ def test_the_law_is_drawn_as_it_is():
     np.testing.assert_allclose(shares, counted / 400_001, atol=1e-4)
     constant = KeptTokens(min=146, max=146)
     assert kept.shares(constant, [100, 140, 150, 200]) == [0, 1, 0]
-    assert kept.histogram(constant, [146], 900).width == 900
+    for width in (900, 1213):
+        assert kept.histogram(constant, [146], width).size == (width, 320)
+
+
+def test_bars_of_the_law_are_as_high_as_its_shares():
+    pixels = np.asarray(kept.histogram(LAW, [400], 1300))
+    heights = (pixels == kept._BARS).all(-1).sum(0)
+    heights = heights[heights > 0]
+    highest, rest = heights[:20].max(), heights[20:]
+    fewest = LAW.min + (LAW.max - LAW.min) * math.exp(-LAW.decay)
+    shares = kept.shares(LAW, np.linspace(fewest, LAW.max, 41).tolist())
+    # The last bar's share of the highest, to a pixel or two.
+    assert rest[-5] / highest == pytest.approx(shares[-1] / shares[0], abs=2 / highest)
+    assert rest.max() <= highest and rest[-200:].max() < highest / 10
+
+
+def test_without_matplotlib_a_sentence_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(WebbodyError, match=r"matplotlib: pip install 'webbody\[train\]'"):
+        kept.histogram(LAW, [112], 900)
 
 
 @pytest.mark.parametrize("count", [1, 112, 166, 281, 5000])
