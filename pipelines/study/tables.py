@@ -3,13 +3,12 @@
 A table has a row for each condition and a column for each metric of a data set.
 """
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from pipelines.evaluate.report.tables import escaped, percent
+from pipelines.evaluate.report.formats import as_csv, as_tabular, escaped
+from pipelines.evaluate.report.tables import percent
 from pipelines.study.figures import Point
 from webbody import __version__
 from webbody.storage import Folder
@@ -63,15 +62,14 @@ def to_json(found: Sequence[Point]) -> str:
 
 def to_csv(found: Sequence[Point]) -> str:
     """A line for each point, in percent."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["study", "model", "condition", "dataset", "figure", "metric", "ours", "paper"])
-    for point in found:
-        writer.writerow(
+    return as_csv(
+        ["study", "model", "condition", "dataset", "figure", "metric", "ours", "paper"],
+        [
             [point.study, point.model, point.condition, point.dataset, point.figure, point.metric,
              percent(point.ours), percent(point.paper)]
-        )  # fmt: skip
-    return text.getvalue()
+            for point in found
+        ],
+    )  # fmt: skip
 
 
 def to_latex(found: Sequence[Point]) -> str:
@@ -79,17 +77,12 @@ def to_latex(found: Sequence[Point]) -> str:
     lines = [r"% needs \usepackage{booktabs}; the paper's figures in brackets"]
     for grid in grids(found):
         heads = [escaped(f"{figure} {metric}") for figure, metric in grid.columns]
-        lines += [
-            f"% {grid.model}, {grid.dataset}",
-            rf"\begin{{tabular}}{{l{'r' * len(heads)}}}",
-            r"\toprule",
-            " & ".join(["Condition", *heads]) + r" \\",
-            r"\midrule",
+        rows = [
+            [escaped(condition), *(_cell(row.get(column)) for column in grid.columns)]
+            for condition, row in grid.cells.items()
         ]
-        for condition, row in grid.cells.items():
-            cells = [_cell(row.get(column)) for column in grid.columns]
-            lines.append(" & ".join([escaped(condition), *cells]) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}", ""]
+        lines.append(f"% {grid.model}, {grid.dataset}")
+        lines += [*as_tabular("l" + "r" * len(heads), ["Condition", *heads], rows), ""]
     return "\n".join(lines)
 
 

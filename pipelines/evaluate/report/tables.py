@@ -1,13 +1,12 @@
 """The figures beside those of the paper as rows, and as JSON, CSV and LaTeX."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipelines.evaluate.report.formats import as_csv, as_tabular, escaped
 from pipelines.evaluate.report.paper import AVERAGES, Paper, paper, paper_average
 from pipelines.evaluate.run import Evaluated
 from webbody import __version__
@@ -76,39 +75,31 @@ def to_json(found: Sequence[Evaluated]) -> str:
 
 def to_csv(found: Sequence[Evaluated]) -> str:
     """The rows, in percent."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    return as_csv(
         ["dataset", "figure", "metric", "ours", "sapiensid", "best_other", "other_method",
-         "difference"]
-    )  # fmt: skip
-    for row in rows(found):
-        writer.writerow(
+         "difference"],
+        [
             [row.dataset, row.figure, row.metric, *map(percent, (row.ours, row.sapiensid)),
              percent(row.best_other), row.other_method or "", percent(row.difference, "+")]
-        )  # fmt: skip
-    return text.getvalue()
+            for row in rows(found)
+        ],
+    )  # fmt: skip
 
 
 def to_latex(found: Sequence[Evaluated]) -> str:
     """A tabular for the package booktabs."""
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{tabular}{lllrrrlr}",
-        r"\toprule",
-        r"Data set & Figure & Metric & Ours & SapiensID & Best other & Method & $\Delta$ \\",
-        r"\midrule",
+    head = [
+        "Data set",
+        "Figure",
+        "Metric",
+        "Ours",
+        "SapiensID",
+        "Best other",
+        "Method",
+        r"$\Delta$",
     ]
-    for row in rows(found):
-        texts = [row.dataset, row.figure, row.metric]
-        numbers = [percent(x) or "--" for x in (row.ours, row.sapiensid, row.best_other)]
-        difference = percent(row.difference, "+")
-        cells = [
-            *map(escaped, texts), *numbers, escaped(row.other_method or "--"),
-            f"${difference}$" if difference else "--",
-        ]  # fmt: skip
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    lines = as_tabular("lllrrrlr", head, map(_latex_cells, rows(found)))
+    return "\n".join([r"% needs \usepackage{booktabs}", *lines, ""])
 
 
 def in_percent(fraction: float) -> float | None:
@@ -119,6 +110,17 @@ def in_percent(fraction: float) -> float | None:
 def percent(value: float | None, sign: str = "") -> str:
     """Two decimals, as the paper prints; empty for None."""
     return "" if value is None else f"{value:{sign}.2f}"
+
+
+def _latex_cells(row: MetricRow) -> list[str]:
+    numbers = [percent(x) or "--" for x in (row.ours, row.sapiensid, row.best_other)]
+    difference = percent(row.difference, "+")
+    return [
+        *map(escaped, (row.dataset, row.figure, row.metric)),
+        *numbers,
+        escaped(row.other_method or "--"),
+        f"${difference}$" if difference else "--",
+    ]
 
 
 def _row(dataset: str, figure: str, metric: str, value: float, printed: Paper) -> MetricRow:
@@ -153,8 +155,3 @@ def _described(one: Evaluated) -> dict[str, Any]:
             for figure in one.figures
         ],
     }
-
-
-def escaped(text: str) -> str:
-    """The text as LaTeX shows it."""
-    return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)
