@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from webbody.skeleton import NAMES
+
 Colour = tuple[int, int, int]
 
 PAPER, INK, FAINT = (255, 255, 255), (24, 26, 32), (120, 124, 134)
@@ -36,8 +38,18 @@ def region_colour(region: int) -> Colour:
     return REGIONS[region % len(REGIONS)]
 
 
-def side_colour(name: str) -> Colour:
+def _side_colour(name: str) -> Colour:
     """The colour of a keypoint, by the side of the subject that its name tells."""
     if name.startswith("left"):
         return LEFT
     return RIGHT if name.startswith("right") else MIDDLE
+
+
+#: The colour of each of the 19 keypoints.
+SIDES = tuple(map(_side_colour, NAMES))
+
+
+def line_colour(a: int, b: int) -> Colour:
+    """A line from the middle to one side has that side's colour; one from side to side is white."""
+    sides = {SIDES[a], SIDES[b]} - {MIDDLE}
+    return sides.pop() if len(sides) == 1 else MIDDLE

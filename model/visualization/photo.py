@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from model.visualization.colours import INK, MIDDLE, PAPER, Colour, side_colour
-from webbody.skeleton import EDGES, NAMES
+from model.visualization.colours import INK, PAPER, SIDES, Colour, line_colour
+from webbody.skeleton import EDGES
 
 RGB = NDArray[np.uint8]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -15,7 +15,6 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 _FINER = 3
 #: Pixels below which a box shares its lines.
 _SMALL_BOX = 16
-_SIDES = tuple(map(side_colour, NAMES))
 
 
 def enlarged(image: RGB, side: int, box: Sequence[float] = WHOLE) -> Image.Image:
@@ -66,9 +65,9 @@ def skeleton(picture: Image.Image, keypoints: NDArray[np.floating]) -> Image.Ima
     for width, dark in ((thin + 2 * _FINER, True), (thin, False)):
         for a, b in lines:
             ends = [tuple(places[a]), tuple(places[b])]
-            draw.line(ends, INK if dark else _line_colour(a, b), width)
+            draw.line(ends, INK if dark else line_colour(a, b), width)
     for slot in np.flatnonzero(seen):
-        _dot(draw, places[slot], thin * 1.1, _SIDES[slot])
+        _dot(draw, places[slot], thin * 1.1, SIDES[slot])
     return _with_layer(picture, layer)
 
 
@@ -99,9 +98,3 @@ def _dot(
     x, y = place
     for size, paint in ((radius + 1.5 * _FINER, INK), (radius, colour)):
         draw.ellipse((x - size, y - size, x + size, y + size), fill=paint)
-
-
-def _line_colour(a: int, b: int) -> Colour:
-    """A line from the middle to one side has that side's colour; one from side to side is white."""
-    sides = {_SIDES[a], _SIDES[b]} - {MIDDLE}
-    return sides.pop() if len(sides) == 1 else MIDDLE

@@ -8,13 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.visualization.colours import MIDDLE, SIDES, Colour, line_colour
 from webbody.images import RGB, ImageError, decode, encode_jpeg
-from webbody.skeleton import COUNT, EDGES, NAMES
+from webbody.skeleton import COUNT, EDGES
 
-Colour = tuple[int, int, int]
-
-#: The subject's left is warm, the right cold; what joins both sides is white.
-LEFT, RIGHT, MIDDLE = (255, 159, 28), (56, 189, 248), (255, 255, 255)
 KEPT, REJECTED = (34, 197, 94), (239, 68, 68)
 _INK = (15, 18, 24)
 _QUALITY = 80
@@ -22,11 +19,6 @@ _QUALITY = 80
 _MOST_PIXELS = 100_000_000
 #: Sub-pixel positions for OpenCV: coordinates carry this many fractional bits.
 _BITS = 4
-
-_SIDES = tuple(
-    LEFT if name.startswith("left") else RIGHT if name.startswith("right") else MIDDLE
-    for name in NAMES
-)
 
 
 class Drawing:
@@ -84,10 +76,10 @@ class Drawing:
         lines = [(a, b) for a, b in EDGES if seen[a] and seen[b]]
         for width, ink in ((4, True), (2, False)):
             for a, b in lines:
-                same = _SIDES[a] if _SIDES[a] == _SIDES[b] else _outer(a, b)
-                self._line(points[a, :2], points[b, :2], _INK if ink else same, width)
+                colour = _INK if ink else line_colour(a, b)
+                self._line(points[a, :2], points[b, :2], colour, width)
         for slot in np.flatnonzero(seen):
-            self._dot(points[slot, :2], _SIDES[slot], 2.6)
+            self._dot(points[slot, :2], SIDES[slot], 2.6)
         return self
 
     def _place(self, point: ArrayLike) -> tuple[int, int]:
@@ -144,9 +136,3 @@ def seen_above(points: NDArray[np.float32], least: float) -> NDArray[np.float32]
     out = points.copy()
     out[out[..., 2] < least] = 0
     return out
-
-
-def _outer(a: int, b: int) -> Colour:
-    """The colour of a line from the middle to one side is that side's; from side to side white."""
-    sides = {_SIDES[a], _SIDES[b]} - {MIDDLE}
-    return sides.pop() if len(sides) == 1 else MIDDLE

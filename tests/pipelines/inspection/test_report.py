@@ -12,9 +12,10 @@ import pytest
 from drawn_build import FATES, HOSTILE, draw_build
 from PIL import Image
 
+from model.visualization.colours import LEFT, RIGHT
 from pipelines.inspection.report import write_report
 from pipelines.inspection.report.choosing import in_turns, mixed
-from pipelines.inspection.report.drawing import LEFT, RIGHT, Album, Drawing, around
+from pipelines.inspection.report.drawing import Album, Drawing, around
 from webbody.errors import WebbodyError
 from webbody.skeleton import NAMES
 
