@@ -11,6 +11,7 @@ from model.training import checkpoint
 from model.training.steps.batch_norm import GlobalBatchNorm, share_statistics
 from model.training.steps.optimizer import adamw
 from tests.model.training import runs
+from webbody.errors import WebbodyError
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -93,7 +94,7 @@ def test_old_checkpoints_go_and_unfinished_ones_do_not_count(tmp_path: Path) -> 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     saved = checkpoint.save(tmp_path, runs.trainer(), 1, runs.RUN, keep=1)
-    with pytest.raises(ValueError, match=r"of another run \(seed: 7 there, 8 here\)"):
+    with pytest.raises(WebbodyError, match=r"of another run \(seed: 7 there, 8 here\)"):
         checkpoint.load(saved, runs.trainer(), {"seed": 8})
 
 
