@@ -74,7 +74,7 @@ class CustomFilter:
         where = f"The filter {self._source.function}, at {row.get('crop') or row.get('key')},"
         try:
             said = self._function(view, dict(row), **self._source.settings)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = plain_text(f"{type(error).__name__}: {error}", 300)
             raise WebbodyError(f"{where} failed ({what}); mend it and build again.") from error
         if _is(said, True):
@@ -88,7 +88,8 @@ class CustomFilter:
         if not (isinstance(reason, str) and _REASON.fullmatch(reason)):
             raise WebbodyError(
                 f"{where} gave the reason {plain_text(repr(reason), 80)}; a reason is 1 to 64 "
-                "letters (a to z), digits, dots, dashes and underscores."
+                "letters (a to z), digits, dots, dashes and underscores, the first a letter or "
+                "a digit."
             )
         return ImageError(f"custom:{reason}", self._source.function)
 
@@ -127,7 +128,7 @@ def _file(function: str, folder: str) -> Path:
         sys.path += dict.fromkeys(_folders)
     try:
         origin = _origin(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _not_imported(function, error) from error
     if origin is None:
         places = f"in {folder}, or installed" if folder else "installed"
@@ -143,7 +144,7 @@ def _origin(module: str) -> str | None:
     """Where a module would come from, whatever is loaded under its name; None: from nowhere."""
     importlib.invalidate_caches()
     parent = module.rpartition(".")[0]
-    path = importlib.import_module(parent).__path__ if parent else None
+    path = getattr(importlib.import_module(parent), "__path__", ()) if parent else None
     for finder in list(sys.meta_path):
         spec = finder.find_spec(module, path) if hasattr(finder, "find_spec") else None
         if spec is not None:
@@ -163,10 +164,10 @@ def _load(source: FilterSource) -> Callable[..., Any]:
         )
     try:
         module = _module(name, file, code)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _not_imported(source.function, error) from error
     function: Callable[..., Any] | None = getattr(module, wanted, None)
-    if function is None or not callable(function):
+    if not callable(function) or inspect.isclass(function):
         raise WebbodyError(
             f"filters: {file} has no function {wanted} (of {source.function}); check the name."
         )
@@ -204,6 +205,6 @@ def _module(name: str, file: Path, code: bytes) -> ModuleType:
     return sys.modules[name]
 
 
-def _not_imported(function: str, error: Exception) -> WebbodyError:
+def _not_imported(function: str, error: BaseException) -> WebbodyError:
     what = plain_text(f"{type(error).__name__}: {error}", 300)
     return WebbodyError(f"filters: {function} cannot be imported ({what}); mend its module.")

@@ -1,15 +1,28 @@
 """The dry run of a build: what the manifest holds, and what time and disk it will take."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
+from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import ALL, run_shard
-from pipelines.engine.graph import DOWNLOAD, STAGES
-from pipelines.engine.settings_files import filters_of
+from pipelines.engine.graph import (
+    DOWNLOAD,
+    PACK,
+    PLAN,
+    SPLIT,
+    STAGES,
+    Records,
+    StageTask,
+    is_done,
+    tasks,
+)
+from pipelines.engine.settings_files import files_of, filters_of, settled
 from pipelines.stages.plan import Plan, no_usable_row
-from webbody.build_records import BuildRecords, read_build
+from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
+from webbody.commit import Record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -71,11 +84,14 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     """
     if not config.manifest:
         raise WebbodyError("No manifest is given; pass --manifest.")
-    filters_of(config)  # says what is wrong with them
+    filters = filters_of(config)
+    for own in filters.values():
+        CustomFilters(own)  # says what is wrong with them
     with TemporaryDirectory(prefix="webbody-plan-") as scratch:
         folder = Folder(scratch)
         stage = Plan(config.plan, config.manifest)
-        counts = run_shard(stage, folder, ALL, "", {}).counts
+        planned = run_shard(stage, folder, ALL, "", {})
+        counts = planned.counts
         if not counts["out"]:
             raise WebbodyError(no_usable_row(config.manifest, folder))
         shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
@@ -91,16 +107,16 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     out = Folder(config.out) if config.out else None
     records = BuildRecords(out) if out is not None and read_build(out) is not None else None
     rates, measured = measured_rates(records, shards)
+    undone = {node.name: (ALL,) if node.is_global else tuple(shards) for node in STAGES[1:]}
+    shares = dict.fromkeys(undone, 1.0)
+    if records is not None:
+        config = settled(config)
+        asked = tasks(config, files_of(config), filters)
+        undone, shares = _undone(records.folder, asked, planned)
     stages = {}
-    for node in STAGES[1:]:
-        todo = [
-            s
-            for s in ((ALL,) if node.is_global else shards)
-            if records is None or records.get(node.name, s) is None
-        ]
-        share = len(todo) / max(1, 1 if node.is_global else len(shards))
-        rate, rows = rates[node.name], counts["out"] * share
-        stages[node.name] = StageEstimate(len(todo), rate.seconds * rows, rate.bytes * rows)
+    for name, todo in undone.items():
+        rate, rows = rates[name], counts["out"] * shares[name]
+        stages[name] = StageEstimate(len(todo), rate.seconds * rows, rate.bytes * rows)
     cpus = config.resources.cpus
     if cpus is None:
         import os
@@ -121,6 +137,27 @@ def estimate(config: BuildConfig) -> BuildEstimate:
         else "measured on the demo on two CPU cores; build a part of your manifest to get your own",
         filters=tuple(f"{one.function} after {one.after}" for one in config.filters),
     )
+
+
+def _undone(
+    folder: Folder, asked: Mapping[str, StageTask], planned: Record
+) -> tuple[dict[str, tuple[str, ...]], dict[str, float]]:
+    """The shards of each stage that a build would do, and their share of the stage's shards.
+
+    Counted is also what reads from them, though it stays where it finds the same input again.
+    """
+    shards = planned_shards(planned)
+    cache: Records = {(PLAN.name, ALL): planned}
+    undone, shares = {}, {}
+    for node in STAGES[1:]:
+        split = cache.get((SPLIT.name, ALL))
+        packs = output_shards(split) if split else shards  # as many as there are, or a guess
+        every = (ALL,) if node.is_global else packs if node is PACK else shards
+        task = asked[node.name]
+        todo = tuple(s for s in every if not is_done(folder, task, s, shards, cache))
+        cache |= {(node.name, shard): None for shard in todo}
+        undone[node.name], shares[node.name] = todo, len(todo) / max(1, len(every))
+    return undone, shares
 
 
 def measured_rates(

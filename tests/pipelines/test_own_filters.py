@@ -122,7 +122,20 @@ def test_everything_that_tells_of_a_build_tells_of_them(demo, filtered):
     assert "Your own filters" in text and "custom:blurred" in text
     scored = score(out, demo.web)
     assert scored["outcomes"]["custom:photo"] > 0 and scored["outcomes_add_up"]
-    assert [f.split()[0] for f in estimate(config).filters] == [f.function for f in config.filters]
+    planned = estimate(config)
+    assert [f.split()[0] for f in planned.filters] == [f.function for f in config.filters]
+    assert not any(stage.shards for stage in planned.stages.values())
+
+
+def test_a_dry_run_counts_what_the_settings_would_do_again(filtered):
+    _, config, _, _ = filtered
+    config = config.model_copy(deep=True)
+    config.filters[-1].settings = {"least": 201}
+    undone = {name for name, stage in estimate(config).stages.items() if stage.shards}
+    assert undone == {"clusters", "identities", "keypoints", "split", "pack", "ledger"}
+    config.filters = ()
+    undone |= {"persons", "faces"}
+    assert undone == {name for name, stage in estimate(config).stages.items() if stage.shards}
 
 
 def test_an_edited_filter_does_again_what_reads_it_and_a_failing_one_fails_its_shard(filtered):
@@ -162,6 +175,10 @@ def test_a_wrong_filter_is_told_before_anything_is_done(demo, tmp_path):
         code, _, said = command("build", *arguments)
         assert code == 2 and one_sentence(said) and told in said
     assert not (tmp_path / "new").exists()
+    (tmp_path / "lacking.py").write_text("class Check: ...")
+    (tmp_path / "own.yaml").write_text("filters: [{function: lacking:Check, after: faces}]")
+    code, _, said = command("build", "--plan", *arguments)
+    assert code == 2 and one_sentence(said) and "has no function Check" in said
 
 
 def test_the_example_tells_sharp_faces_from_blurred_ones():

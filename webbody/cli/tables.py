@@ -139,7 +139,7 @@ def print_estimate(estimate: "BuildEstimate", console: Console) -> None:
         f"{estimate.names:,} names in {estimate.shards:,} shards of "
         f"{estimate.accepted / max(estimate.shards, 1):,.0f} rows on average."
     )
-    table = Table(title="BuildEstimate", title_justify="left")
+    table = Table(title="Estimate", title_justify="left")
     for column in ("stage", "shards to do", "worker hours", "disk GB"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for name, stage in estimate.stages.items():

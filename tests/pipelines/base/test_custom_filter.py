@@ -101,10 +101,13 @@ def test_modules_beside_it_and_in_packages(tmp_path):
     assert one(IMAGE, ROW).outcome == "custom:helped"
 
 
-def test_the_image_cannot_be_changed_nor_the_row(tmp_path):
+def test_it_can_change_neither_image_nor_row_nor_end_the_build(tmp_path):
     one = loaded(tmp_path, "def check(image, row):\n    row['key'] = 'x'\n    return True\n")
     row = dict(ROW)
     assert one(IMAGE, row) is None and row == ROW
+    one = loaded(tmp_path, "import sys\ndef check(image, row): sys.exit(0)\n")
+    with pytest.raises(WebbodyError, match=r"at ab-0, failed \(SystemExit: 0\)"):
+        one(IMAGE, ROW)
     one = loaded(tmp_path, "def check(image, row):\n    image[0] = 1\n    return True\n")
     with pytest.raises(WebbodyError, match=r"The filter mine:check, at ab-0, failed \(ValueError"):
         one(IMAGE, ROW)
@@ -116,14 +119,16 @@ def test_the_image_cannot_be_changed_nor_the_row(tmp_path):
     [
         ("", "mine:check", {}, r"mine\.py has no function check"),
         ("check = 3", "mine:check", {}, r"mine\.py has no function check"),
+        ("class check:\n    def __init__(self, image, row): ...", "mine:check", {}, "no function"),
         ("import no_such_thing", "mine:check", {}, "ModuleNotFoundError: No module named"),
         ("def check(:", "mine:check", {}, "SyntaxError"),
         ("1 / 0", "mine:check", {}, "ZeroDivisionError"),
+        ("import sys; sys.exit(3)", "mine:check", {}, "SystemExit: 3"),
         ("def check(image): return True", "mine:check", {}, "cannot be called with an image"),
         ("def check(image, row): return True", "mine:check", {"least": 1}, "'least'"),
         ("def check(image, row, least): return True", "mine:check", {}, "'least'"),
         ("", "mine", {}, "is no name of a filter; write module:function"),
-        ("", "mine.py:check", {}, "mine"),
+        ("", "mine.py:check", {}, r"there is no module mine\.py"),
         ("", "no_such_module:check", {}, "there is no module no_such_module"),
         ("", "no.such:check", {}, "no"),
         ("", "sys:exit", {}, "sys .* is no module with a source file"),
