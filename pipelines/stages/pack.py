@@ -14,6 +14,7 @@ from model.prefetch import ahead
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.config import PackSettings
+from webbody.errors import WebbodyError
 from webbody.geometry import on_letterbox
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.storage import Folder
@@ -87,7 +88,7 @@ class Pack(Stage[PackSettings]):
 def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
     """The crops' bytes; rows are sorted by source, so that one tar is open at a time.
 
-    Raises OSError where a crop is not the one that the split assigned.
+    Raises WebbodyError where a crop is not the one that the split assigned.
     """
     source, reader = None, None
     try:
@@ -98,7 +99,10 @@ def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
                 source, reader = row["source"], inputs.random_access("persons", row["source"])
             data = reader.read(row["offset"], row["length"])
             if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
-                raise OSError(f"persons/{source}.tar has changed: {row['crop']} is another picture")
+                raise WebbodyError(
+                    f"persons/{source}.tar has changed ({row['crop']} is another picture); remove "
+                    "the file and build again."
+                )
             yield data
     finally:
         if reader is not None:

@@ -165,7 +165,7 @@ def test_a_changed_source_is_noticed(tmp_path):
     data = bytearray(folder.read("persons/00000000.tar"))
     data[600] ^= 1
     folder.write_bytes("persons/00000000.tar", bytes(data))
-    with pytest.raises(OSError, match="has changed"):
+    with pytest.raises(WebbodyError, match=r"00000000\.tar has changed .* remove the file"):
         run(with_settings(Pack, size=SIZE, quality=90), folder, "train-000000")
     with pytest.raises(WebbodyError, match="train-000000"):
         write_index(folder)
