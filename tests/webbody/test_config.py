@@ -60,7 +60,10 @@ def test_every_setting_is_documented():
         ("persons.confidence=1.5", "persons.confidence"),
         ("nonsense", "section.key=value"),
         ("persons.model=[unclosed", "YAML"),
-        ("persons=3", "persons"),
+        ("persons=3", "--set: persons: must hold names with values"),
+        ("filters=", "--set: filters: must be a list"),
+        ("filters=[blur]", "--set: filters.0: must hold names with values"),
+        ("filters=[{function: a:b, after: faces, folder: 3}]", "filters.0.folder"),
     ],
 )
 def test_a_wrong_setting_is_told_by_name(override, message):
@@ -68,6 +71,28 @@ def test_a_wrong_setting_is_told_by_name(override, message):
         load(None, [override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_is_told_of_where_it_stands(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("faces: {min_score: 2}")
+    with pytest.raises(WebbodyError, match=r"^\S+c\.yaml: faces\.min_score"):
+        load(path, ["persons.confidence=0.5"])
+    with pytest.raises(WebbodyError, match=r"^--set: persons\.confidence"):
+        load(path, ["faces.min_score=0.5", "persons.confidence=2"])
+
+
+def test_a_filters_folder_is_seen_from_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()
+    path = tmp_path / "conf" / "c.yaml"
+    for given, folder in (("", "conf"), (", folder: mine", "conf/mine"), (", folder: ..", "")):
+        path.write_text(f"filters: [{{function: a:b, after: faces{given}}}]")
+        assert load(path).filters[0].folder == str(tmp_path / folder)
+    assert load(None, ["filters=[{function: a:b, after: faces, folder: mine}]"]).filters[
+        0
+    ].folder == str(tmp_path / "mine")
+    assert load(None, ["filters=[{function: a:b, after: faces}]"]).filters[0].folder == ""
 
 
 @pytest.mark.parametrize("text", ["persons: [", "- a\n- b\n", "\x00"])

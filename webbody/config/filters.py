@@ -1,6 +1,7 @@
 """Settings of the user's own filters."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
@@ -20,12 +21,18 @@ class FilterSettings(Section):
     )
     settings: dict[str, Any] = Field({}, description="keyword arguments of the function")
     folder: str = Field(
-        "", description="where its module may lie; that of the configuration file if not given"
+        "",
+        description="where its module may lie, as seen from the configuration file; beside it if "
+        "not given",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _beside_the_file(cls, values: Any, info: ValidationInfo) -> Any:
-        folder = (info.context or {}).get("folder")
-        given = isinstance(values, Mapping) and folder
-        return {"folder": folder, **values} if given else values
+        own = values.get("folder", "") if isinstance(values, Mapping) else None
+        if not isinstance(own, str):
+            return values
+        beside = (info.context or {}).get("folder", "")
+        # Absolute, as workers may be started elsewhere.
+        folder = str(Path(beside, own).resolve()) if beside or own else ""
+        return {**values, "folder": folder}

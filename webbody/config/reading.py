@@ -12,6 +12,13 @@ from webbody.errors import WebbodyError
 #: Where the settings lie that ship with the package.
 PRESETS = Path(__file__).parents[1] / "presets"
 
+#: What pydantic says in Python's words, in those of the file.
+_IN_YAML = {
+    "tuple_type": "must be a list, [] where it is empty",
+    "dict_type": "must hold names with values, as in {name: value}",
+    "model_type": "must hold names with values, as in {name: value}",
+}
+
 _Config = TypeVar("_Config", bound=BaseModel)
 
 
@@ -65,7 +72,9 @@ def load_as(
         if problem["type"] == "extra_forbidden":
             now = _present_name(kind, problem["loc"])
             what = f"is now called {now}" if now else "there is no such setting"
-        source = file or "configuration"
+        what = _IN_YAML.get(problem["type"], what)
+        single = any(f"{where}.".startswith(f"{key.partition('=')[0]}.") for key in overrides)
+        source = "--set" if single else file or "configuration"
         raise WebbodyError(
             f"{source}: {where}: {what}; `{listed_by}` lists every setting."
         ) from error
