@@ -36,13 +36,15 @@ class FilterSource:
     """A filter as a build asks for it.
 
     folder: where its module is looked for after everything else on the import path, or "".
-    settings: keyword arguments. digest: sha256 of the module's file.
+    settings: keyword arguments. digest: sha256 of the module's file, which was `file` when the
+    build began.
     """
 
     function: str
     folder: str
     settings: Mapping[str, Any]
     digest: str
+    file: str = ""
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def find_filter(function: str, folder: str, settings: Mapping[str, Any]) -> Filt
     """A filter by name; its module is found, but not run. WebbodyError where there is none."""
     file = _file(function, folder)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return FilterSource(function, folder, dict(settings), digest)
+    return FilterSource(function, folder, dict(settings), digest, str(file))
 
 
 class CustomFilter:

@@ -19,7 +19,7 @@ from pipelines.engine.graph import (
     is_done,
     tasks,
 )
-from pipelines.engine.settings_files import files_of, filters_of, settled
+from pipelines.engine.settings_files import RUN_BY, files_of, filters_of, settled
 from pipelines.stages.plan import Plan, no_usable_row
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
 from webbody.commit import Record
@@ -135,7 +135,11 @@ def estimate(config: BuildConfig) -> BuildEstimate:
         source=f"measured on {measured:,} rows in {config.out}"
         if measured
         else "measured on the demo on two CPU cores; build a part of your manifest to get your own",
-        filters=tuple(f"{one.function} after {one.after}" for one in config.filters),
+        filters=tuple(
+            f"{one.function} after {after} ({one.file})"
+            for after, stage in RUN_BY.items()
+            for one in filters.get(stage, ())
+        ),
     )
 
 

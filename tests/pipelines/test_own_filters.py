@@ -124,6 +124,7 @@ def test_everything_that_tells_of_a_build_tells_of_them(demo, filtered):
     assert scored["outcomes"]["custom:photo"] > 0 and scored["outcomes_add_up"]
     planned = estimate(config)
     assert [f.split()[0] for f in planned.filters] == [f.function for f in config.filters]
+    assert planned.filters[-1] == f"blur:sharp_enough after faces ({EXAMPLES / 'blur.py'})"
     assert not any(stage.shards for stage in planned.stages.values())
 
 

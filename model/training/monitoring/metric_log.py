@@ -1,6 +1,6 @@
 """What is kept of a run for people to look at: lines of figures, TensorBoard, W&B, curves.
 
-In the run's folder: `log.jsonl` has a line for each report (progress.Progress),
+In the run's folder: `log.jsonl` has a line for each report (progress.TrainingProgress),
 `validation.jsonl` one for each validation (validator.Score); `tensorboard/` and, at the end,
 `curves.png` show the same.
 """
