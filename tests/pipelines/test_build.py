@@ -90,10 +90,10 @@ def test_a_changed_setting_redoes_what_depends_on_it(demo, in_process, tmp_path)
 def test_crops_are_evicted_and_made_again_when_needed(demo, in_process, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(demo.out, out)
-    build(demo.settings(out, "resources.evicted=true"))
+    build(demo.settings(out, "resources.evict=true"))
     assert not list(out.glob("download/*.tar")) + list(out.glob("persons/*.tar"))
     assert status(str(out)).complete
-    assert build(demo.settings(out, "resources.evicted=true")).ran == 0
+    assert build(demo.settings(out, "resources.evict=true")).ran == 0
     # Other keypoints need the crops, other packing those of every shard: they are made again.
     result = build(demo.settings(out, "keypoints.min_score=0.2", "pack.quality=80"))
     assert result.complete

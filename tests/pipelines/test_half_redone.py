@@ -62,7 +62,7 @@ def test_a_failed_rebuild_is_refused_until_it_is_mended(demo, out):
     assert not state.complete
     assert state.stages["pack"].committed == state.stages["pack"].total - len(result.failures)
     code, said, _ = command("status", out)
-    assert code == 1 and "Not complete" in said
+    assert code == 1 and "Not complete: run `webbody build --manifest " in said
     with BuildFiles(str(out)) as files:
         seen = crops(out, files.shards("pack"))
         assert 0 < len(set(seen)) == len(seen) < len(crops(out, packed(out)))

@@ -80,7 +80,7 @@ def test_training_under_torchrun(demo, installed: Path, tmp_path: Path):
         "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
         "-m", "webbody", "train", demo.out, "--out", "run", "--preset", "demo",
         "--set", "model.arguments={image_size: 64, width: 32, depth: 1, heads: 2, grid: 4}",
-        "--set", "tokens={least: 8, most: 32, multiple: 1}",
+        "--set", "tokens={min: 8, max: 32, multiple: 1}",
         "--set", "optimization.epochs=1", "--set", "resources.device=cpu",
     ]  # fmt: skip
     done = start(command, folder)

@@ -1,5 +1,6 @@
 """`webbody status`, `webbody explain` and `webbody report`."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,11 @@ def status(out: Folder) -> None:
         if ending.empty:
             raise typer.Exit(EXIT_EMPTY)
     else:
-        console.print("Not complete: run `webbody build` again to go on.")
+        command = f"webbody build --manifest {shlex.quote(state.manifest)} --out {shlex.quote(out)}"
+        console.print(
+            Text(f"Not complete: run `{plain_text(command)}` with its settings to go on."),
+            soft_wrap=True,
+        )
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
