@@ -6,6 +6,7 @@ In the run's folder: `log.jsonl` has a line for each report (progress.TrainingPr
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -136,7 +137,7 @@ def _written(path: Path) -> Iterator[None]:
 def _cut(path: Path, begin: int) -> None:
     """Leaves the lines of the first `begin` steps; a run that begins anew leaves none."""
     lines = read(path)
-    kept = [line for line in lines if begin > 0 and line["done"] <= begin]
+    kept = [line for line in lines if begin > 0 and line.get("done", math.inf) <= begin]
     if path.is_file():
         partial = path.with_name(path.name + ".partial")
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")

@@ -99,6 +99,14 @@ def test_an_older_log_is_read_by_todays_names(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_lines_of_others_are_taken_out_when_a_run_goes_on(tmp_path: Path) -> None:
+    kept(tmp_path, 0, 5)
+    with (tmp_path / LOG).open("a", encoding="utf-8") as lines:
+        lines.write('{"note": "by hand"}\n')
+    kept(tmp_path, 3, 6)
+    assert [line["done"] for line in read(tmp_path / LOG)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_run_that_begins_anew_takes_out_everything(tmp_path: Path) -> None:
     kept(tmp_path, 0, 25)
     kept(tmp_path, 0, 8)
