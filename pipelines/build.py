@@ -154,6 +154,7 @@ class Run:
             if self.config.resources.evict:
                 upkeep.evict(self.folder, told)
             upkeep.forget_stale(self.folder, told, packs)
+            upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
         return self.result(told)

@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.calibration.clean_names import STRANGERS
 from pipelines.calibration.people_drawn import MAX_PEOPLE
@@ -14,8 +15,8 @@ from pipelines.calibration.thresholds import Suggestion, calibrate
 from pipelines.galleries import picture_faces
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
-from pipelines.identity.features import Floats
-from pipelines.identity.gallery_file import Gallery, opaque, read_gallery
+from pipelines.identity.features import Floats, unit
+from pipelines.identity.gallery_file import Gallery, read_gallery
 from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.images import RGB, decode, encode_jpeg
@@ -48,11 +49,10 @@ def calibrate_from_folder(
     read = _people_of(read_sources(sources, layout), seed)
     try:
         faces = picture_faces.PictureFaces(settings, resources)
-        found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces)
+        found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces, known)
     finally:
         for line in read.told():
             tell(line)
-    found.warnings.extend(_validated({picture.identity for picture in read.pictures}, known))
     return found
 
 
@@ -121,10 +121,16 @@ def _people_of(read: Sources, seed: int) -> Sources:
     return replace(read, pictures=pictures, of=of)
 
 
-def _validated(people: set[str], galleries: Sequence[Gallery]) -> Iterator[str]:
-    """A warning for each gallery that holds people of the calibration."""
+def _validated(
+    features: Floats, labels: NDArray[Any], galleries: Sequence[Gallery], similar: float
+) -> Iterator[str]:
+    """A warning for each gallery that holds people of the calibration, told by their centres."""
+    people, of = np.unique(labels, return_inverse=True)
+    sums = np.zeros((len(people), features.shape[1]))
+    np.add.at(sums, of, features)
     for gallery in galleries:
-        both = len({opaque(person) for person in people} & set(gallery.identities))
+        nearest = (unit(sums) @ unit(gallery.features).T).max(1, initial=-1)
+        both = int((nearest > similar).sum())
         if both:
             yield (
                 f"{both} of the {len(people)} calibration people are in the gallery "
@@ -140,6 +146,7 @@ def _calibrate_pictures(
     gallery: int | None,
     seed: int,
     faces: picture_faces.PictureFaces,
+    galleries: Sequence[Gallery] = (),
 ) -> Suggestion:
     labels: list[Any] = []
     features: list[Floats] = []
@@ -163,7 +170,7 @@ def _calibrate_pictures(
             "None of the pictures shows a face that can be trusted; check them, or lower "
             "faces.min_score (`webbody calibrate --sample` shows what the detector gives)."
         )
-    return calibrate(
+    suggested = calibrate(
         np.stack(features),
         np.array(labels),
         np.stack(copies),
@@ -172,6 +179,11 @@ def _calibrate_pictures(
         gallery=gallery,
         seed=seed,
     )
+    for one in galleries:
+        one.check(faces.digest, features[0].shape[0])
+    alike = _validated(np.stack(features), np.array(labels), galleries, suggested.similar)
+    suggested.warnings.extend(alike)
+    return suggested
 
 
 def copy_of(rgb: RGB) -> RGB:

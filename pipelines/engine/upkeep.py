@@ -1,11 +1,23 @@
-"""What a build that came to its end removes from its folder."""
+"""What a build that came to its end remembers, and removes from its folder."""
 
 from collections.abc import Iterable
 
 from pipelines.base.stage import committed
-from pipelines.engine.graph import PACK, STAGES
+from pipelines.engine.graph import IDENTITIES, PACK, SPLIT, STAGES
+from pipelines.identity.person_ids import PERSON_IDS
+from pipelines.sampling.placement import SHUFFLE
 from webbody.commit import ALL, Record, record_name
 from webbody.storage import Folder
+
+
+def remember(folder: Folder) -> None:
+    """Keep the people's ids and the number of shards, from which the next build goes on."""
+    for node, name in ((IDENTITIES, PERSON_IDS), (SPLIT, SHUFFLE)):
+        if name not in committed(folder, node.name, ALL).outputs:
+            continue
+        content = folder.read(f"{node.name}/{name}")
+        if folder.size(name) != len(content) or folder.read(name) != content:
+            folder.write_bytes(name, content)
 
 
 def evict(folder: Folder, shards: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
-from pipelines.identity.gallery_file import opaque, write_gallery
+from pipelines.identity.gallery_file import write_gallery
 from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
@@ -19,7 +19,8 @@ from webbody.plain_text import plain_text
 class GallerySummary:
     """What a gallery was made of: identities, faces used, pictures without a trusted face.
 
-    sources: what was found in them and left out. lost: people of whom no picture was used.
+    sources: what was found in them and left out. lost: people of whom no picture was used. ids: of
+    each identity the id that stands for it in the file.
     """
 
     identities: int
@@ -27,6 +28,7 @@ class GallerySummary:
     without_face: int
     sources: Sources
     lost: list[str]
+    ids: dict[str, str]
 
     def told(self) -> Iterator[str]:
         """The counts of the sources, and all warnings, a line each."""
@@ -50,8 +52,8 @@ def make_gallery(
     """Embed the faces of labelled pictures and write one row for each identity to `out` (Parquet).
 
     Sources and layout as in `read_sources`; pictures that cannot be read are skipped and counted.
-    Identities are written as digests, so that the file names nobody. Raises WebbodyError where
-    nothing can be made of the sources.
+    Identities are written as ids without meaning, so that the file names nobody. Raises
+    WebbodyError where nothing can be made of the sources.
     """
     from pipelines.galleries.picture_faces import PictureFaces
 
@@ -63,22 +65,19 @@ def make_gallery(
     faces = PictureFaces(settings, resources)
     sums: dict[str, np.ndarray] = {}
     images: dict[str, int] = {}
-    people: set[str] = set()
     decoded = 0
     for identity, feature in faces(found.decoded()):
         decoded += 1
         if feature is not None:
-            people.add(identity)
-            row = opaque(identity)
-            sums[row] = sums.get(row, 0) + feature.astype(np.float64)
-            images[row] = images.get(row, 0) + 1
+            sums[identity] = sums.get(identity, 0) + feature.astype(np.float64)
+            images[identity] = images.get(identity, 0) + 1
     if not sums:
         raise WebbodyError(
             f"None of the {len(found.pictures)} pictures in {', '.join(map(str, sources))} shows a "
             f"face that can be trusted ({len(found.pictures) - decoded} cannot be read); lower "
             "faces.min_score or check the pictures."
         )
-    write_gallery(out, name, faces.digest, sums, images)
+    ids = write_gallery(out, name, faces.digest, sums, images)
     used = sum(images.values())
-    lost = sorted({picture.identity for picture in found.pictures} - people)
-    return GallerySummary(len(sums), used, decoded - used, found, lost)
+    lost = sorted({picture.identity for picture in found.pictures} - set(sums))
+    return GallerySummary(len(sums), used, decoded - used, found, lost, ids)

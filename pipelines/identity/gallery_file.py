@@ -1,6 +1,7 @@
 """Gallery files: identities that must not be in a training set, with the sums of their features."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def _schema(width: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery in memory: opaque identities (N,) and the sums (N, D) of their raw features."""
+    """A gallery in memory: nameless identities (N,) and the sums (N, D) of their raw features."""
 
     name: str
     embedder: str
@@ -58,12 +59,28 @@ def write_gallery(
     embedder: str,
     sums: dict[str, np.ndarray],
     images: dict[str, int],
-) -> None:
-    """Write the sums of raw features (D,) by opaque identity; all must be of one width."""
-    identities = sorted(sums)
-    features = np.stack([_in_half(sums[identity]) for identity in identities])
+) -> dict[str, str]:
+    """Write the sums of raw features (D,) of identities; all must be of one width.
+
+    Returns the id of each identity in the file. It follows from the features beside it, so that it
+    tells nothing more: a digest of the identity's name could be found in a list of names.
+    """
+    halves = {identity: _in_half(total).astype(np.float16) for identity, total in sums.items()}
+    ids: dict[str, str] = {}
+    used: Counter[bytes] = Counter()
+    for identity, half in halves.items():
+        content = half.tobytes()
+        copy = used[content].to_bytes(4)  # of several with the very same features
+        ids[identity] = hashlib.blake2b(content + copy, digest_size=10).hexdigest()
+        used[content] += 1
+    order = sorted(ids, key=lambda identity: ids[identity])
+    features = np.stack([halves[identity] for identity in order])
     table = pa.table(
-        [identities, to_column(features), [images[identity] for identity in identities]],
+        [
+            [ids[identity] for identity in order],
+            to_column(features),
+            [images[identity] for identity in order],
+        ],
         _schema(features.shape[1]).with_metadata(
             {_NAME: name.encode(), EMBEDDER: embedder.encode()}
         ),
@@ -71,6 +88,7 @@ def write_gallery(
     out = Path(out)
     with Folder(out.resolve().parent).write(out.name) as file:
         pq.write_table(table, file, compression="zstd")
+    return ids
 
 
 def read_gallery(path: str | Path) -> Gallery:
@@ -94,14 +112,6 @@ def read_gallery(path: str | Path) -> Gallery:
         table["identity"].to_pylist(),
         from_column(table["feature"]),
     )
-
-
-def opaque(identity: str) -> str:
-    """An identity's name as a digest (blake2b-80, hex)."""
-    name = identity.encode(
-        "utf-8", "surrogateescape"
-    )  # also of a folder that is not called in UTF-8
-    return hashlib.blake2b(name, digest_size=10).hexdigest()
 
 
 def _in_half(total: np.ndarray) -> np.ndarray:

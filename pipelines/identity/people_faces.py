@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs
 from pipelines.identity.centroids import ClusteredFaces
+from pipelines.identity.samples import packed_keys
 from pipelines.identity.tables import rows_of, strings
 
 
 def _row(width: int) -> np.dtype:
-    return np.dtype(
-        [("crop", "U32"), ("image", "U64"), ("hash", "i8"), ("feature", np.float32, (width,))]
-    )
+    columns = [("crop", "U32"), ("sample", "S20"), ("image", "U64"), ("hash", "i8")]
+    return np.dtype([*columns, ("feature", np.float32, (width,))])
 
 
 @dataclass(frozen=True)
 class PersonFaces:
-    """A person's faces, sorted by crop: `rows` (N,) with fields crop, image, hash and feature.
+    """A person's faces: `rows` (N,) with fields crop, sample, image, hash and feature.
 
-    `image` is the sha256 of the picture, so that equal bytes are recognised; `hash` its perceptual
-    hash.
+    They are sorted by `sample`, the key under which a crop is packed, in which no name plays a
+    part. `image` is the sha256 of the picture, so that equal bytes are recognised; `hash` its
+    perceptual hash.
     """
 
     person: int
@@ -82,6 +83,7 @@ def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray[Any]]]:
     hashes = persons["photo_hash"].take(pa.array(rows_of(pa.array(faces.crops), persons["crop"])))
     rows = np.zeros(len(faces.crops), _row(faces.features.shape[1]))
     rows["crop"] = faces.crops
+    rows["sample"] = packed_keys(inputs, shard, pa.array(faces.crops), faces.keys)
     rows["image"] = strings(images)
     rows["hash"] = hashes.to_numpy()
     rows["feature"] = faces.features
@@ -90,4 +92,4 @@ def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _sorted(person: int, rows: NDArray[Any]) -> PersonFaces:
-    return PersonFaces(person, rows[np.argsort(rows["crop"])])
+    return PersonFaces(person, rows[np.argsort(rows[["sample", "crop"]])])

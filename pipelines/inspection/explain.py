@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -11,6 +12,7 @@ from pipelines.engine.graph import PLAN
 from pipelines.outcomes import setting_of, value_of
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
+from webbody.sample_keys import packed_key
 from webbody.storage import Folder
 
 #: Columns that a person wants to read, per stage.
@@ -19,7 +21,7 @@ _FIGURES = {
     "persons": ("detail", "score", "box", "width", "height"),
     "faces": ("detail", "score", "box", "norm"),
     "clusters": ("detail", "cluster", "links", "similarity"),
-    "identities": ("detail", "person", "similarity"),
+    "identities": ("detail", "sample", "person", "similarity"),
     "keypoints": ("person",),
     "ledger": ("stage", "detail"),
 }
@@ -49,7 +51,7 @@ class Story:
 
 
 def explain(out: str, wanted: str) -> list[Story]:
-    """The stories of a URL (one per name it stands under), of a sample key or of a crop key.
+    """The stories of a URL (one per name it stands under), of a row's, crop's or sample's key.
 
     Raises WebbodyError where `out` is no build or nothing matches.
     """
@@ -57,20 +59,32 @@ def explain(out: str, wanted: str) -> list[Story]:
     records = BuildRecords(folder)
     plan = records.need(PLAN.name)
     stories = list(_rejected(folder, wanted))
-    key = wanted.split("-")[0]
+    keys = pa.array([wanted.split("-")[0], *_of_sample(records, wanted)])
     for file in sorted(plan.outputs):
         if file == "rejected.parquet":
             continue
         table = pq.read_table(folder.open(f"plan/{file}"))
-        rows = table.filter(pc.or_(pc.equal(table["url"], wanted), pc.equal(table["key"], key)))
+        found = pc.or_(pc.equal(table["url"], wanted), pc.is_in(table["key"], value_set=keys))
+        rows = table.filter(found)
         for row in rows.to_pylist():
             stories.append(_story(records, file.split(".")[0], row))
     if not stories:
         raise WebbodyError(
             f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
-            "keys are in the tables and in the samples' json."
+            "keys are in the tables, and packed samples are called by them."
         )
     return stories
+
+
+def _of_sample(records: BuildRecords, wanted: str) -> list[str]:
+    """The working keys of the rows that a packed sample was made of."""
+    keys: list[str] = []
+    for shard in records.shards if len(wanted) == len(packed_key("", ())) else ():
+        if records.get("identities", shard) is not None:
+            with records.folder.open(f"identities/{shard}.parquet") as file:
+                table = pq.read_table(file, columns=["key", "sample"])
+            keys += table.filter(pc.equal(table["sample"], wanted))["key"].to_pylist()
+    return keys
 
 
 def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:

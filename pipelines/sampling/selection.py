@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.sampling.placement import shuffle_numbers
 from webbody import skeleton
 
 #: Limbs and lower body. The authors' slice starts at the right wrist and leaves the left one out;
@@ -26,16 +27,17 @@ def eligible(
     image_range: tuple[int, int],
     body_range: tuple[int, int],
 ) -> NDArray[np.int64]:
-    """People whose counts (P,) lie within both ranges (ends included).
-
-    Sorted by images, most first, then by number: the order from which test people are drawn.
-    """
+    """People, by place, whose counts (P,) lie within both ranges (ends included)."""
     fits = (images >= image_range[0]) & (images <= image_range[1])
     fits &= (body_images >= body_range[0]) & (body_images <= body_range[1])
-    people = np.flatnonzero(fits)
-    return people[np.argsort(-images[people], kind="stable")]
+    return np.flatnonzero(fits)
 
 
 def draw(people: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """`count` of the people (all, if there are fewer), drawn as the authors' script does."""
-    return np.random.RandomState(seed).choice(people, min(count, len(people)), replace=False)
+    """`count` of the people's ids (all, if there are fewer), by a keyed hash of each id.
+
+    The authors' script draws by place in a list, so that one person more changes all; here each
+    person who comes or goes changes one place at most.
+    """
+    names = (f"test {person}" for person in people.tolist())
+    return people[np.argsort(shuffle_numbers(names, seed), kind="stable")[:count]]

@@ -1,6 +1,7 @@
 """Identities: the names of the whole build become people; who is doubtful or leaked is dropped."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,12 @@ from pipelines.detection.devices import choose_device
 from pipelines.identity import duplicates
 from pipelines.identity.centroids import Centroids
 from pipelines.identity.gallery_file import read_gallery
+from pipelines.identity.members import BuildMembers, ShardMembers
 from pipelines.identity.people_faces import faces_of_people
+from pipelines.identity.person_ids import PERSON_IDS, PersonIds
 from pipelines.identity.resolution import Decision, ResolvedPeople, resolve
 from pipelines.identity.tables import kept
+from webbody.build_records import read_build
 from webbody.config import WORKER, IdentitiesSettings, WorkerResources
 
 TOO_FEW, DUPLICATE = "identity:too-few", "identity:duplicate-of"
@@ -22,6 +26,7 @@ SHARD = pa.schema(
     [
         ("crop", pa.string()),
         ("key", pa.string()),
+        ("sample", pa.string()),
         ("person", pa.int64()),
         ("outcome", pa.string()),
         ("detail", pa.string()),
@@ -50,15 +55,16 @@ PAIRS = pa.schema(
 class Identities(Stage[IdentitiesSettings]):
     """The final label table: merges, doubtful people, leaks, duplicates (facts of the pipeline).
 
-    `person` is dense from 0, in the order of the people's smallest crop keys, so that neither
-    names nor the order of shards matter; it is null wherever there is an outcome. `similarity` is
-    the cosine that decided an outcome. people.parquet lists the dropped people too, without a
-    number; pairs.parquet says what became of every similar pair.
+    `person` is an id that stays (`PersonIds`); it is null wherever there is an outcome, and
+    depends neither on names nor on the order of shards. `sample` is the key under which a crop is
+    packed. `similarity` is the cosine that decided an outcome. people.parquet lists the dropped
+    people too, without an id; pairs.parquet says what became of every similar pair;
+    person-ids.parquet is what a complete build remembers.
     """
 
     name = "identities"
     needs = ("download", "persons", "faces", "clusters")
-    version = 2  # near copies are found by a perceptual hash, too
+    version = 3  # person ids stay; a crop is one person's only
 
     def __init__(self, settings: IdentitiesSettings, resources: WorkerResources = WORKER) -> None:
         super().__init__(settings, resources)
@@ -79,30 +85,46 @@ class Identities(Stage[IdentitiesSettings]):
         )
         images = np.zeros(len(judged.outcome), np.int64)
         np.add.at(images, judged.person, centres.images)
-        repeats = self._repeats(inputs, centres, judged, images)
+        members = BuildMembers.read(inputs, centres, judged)
+        repeats = members.of_others(_stays(judged), images)
+        repeats |= self._repeats(inputs, centres, judged, images, repeats)
         judged.outcome[(images < self.settings.min_images) & _stays(judged)] = TOO_FEW
-        label = np.where(_stays(judged), np.cumsum(_stays(judged)) - 1, -1)
+        known = PersonIds.read(inputs.folder)
+        label, known = members.numbered(_stays(judged), repeats, known, self._secret(inputs))
 
-        person_of = dict(zip(centres.names, judged.person.tolist(), strict=True))
         rows = out = 0
-        for shard in inputs.shards:
-            table = label_table(inputs, shard, person_of, judged, label, repeats)
+        for number, shard in enumerate(inputs.shards):
+            table = label_table(inputs, shard, members.of_shard(number), judged, label, repeats)
             outputs.table(table, f"{shard}.parquet")
             rows += len(table)
             out += table["outcome"].null_count
         outputs.table(people_table(centres, judged, label, images), "people.parquet")
         outputs.table(pairs_table(judged.decisions), "pairs.parquet")
+        outputs.table(known.table(), PERSON_IDS)
         return {
             "in": rows,
             "out": out,
             "names": len(centres.names),
-            "people": label.max(initial=-1) + 1,
+            "people": int((label >= 0).sum()),
         }
 
+    def _secret(self, inputs: Inputs) -> bytes:
+        """From what new ids are drawn: the user's secret, or the manifest's digest."""
+        text = self.settings.person_key or (read_build(inputs.folder) or {}).get("sha256", "")
+        return hashlib.blake2b(text.encode(), person=b"person key").digest()
+
     def _repeats(
-        self, inputs: Inputs, centres: Centroids, judged: ResolvedPeople, images: NDArray[np.int64]
+        self,
+        inputs: Inputs,
+        centres: Centroids,
+        judged: ResolvedPeople,
+        images: NDArray[np.int64],
+        gone: Collection[str],
     ) -> dict[str, tuple[str, float]]:
-        """Crop -> the crop it repeats and their cosine; takes them off the people's `images`."""
+        """Crop -> the crop it repeats and their cosine; takes them off the people's `images`.
+
+        gone: crops that are out already.
+        """
         stays = _stays(judged)
         wanted = {
             name: int(person)
@@ -116,12 +138,14 @@ class Identities(Stage[IdentitiesSettings]):
         spans = stays & (lowest < highest)
         repeats: dict[str, tuple[str, float]] = {}
         width = centres.vectors.shape[1]
-        for faces in faces_of_people(inputs, wanted, images.copy(), spans, width):
-            crops = faces.rows["crop"]
+        faces_there = np.bincount(judged.person, centres.images, len(images)).astype(np.int64)
+        for faces in faces_of_people(inputs, wanted, faces_there, spans, width):
+            there = faces.rows[[crop not in gone for crop in faces.rows["crop"].tolist()]]
+            crops = there["crop"]
             found = duplicates.find(
-                faces.rows["feature"],
-                faces.rows["image"],
-                np.ascontiguousarray(faces.rows["hash"]),
+                there["feature"],
+                there["image"],
+                np.ascontiguousarray(there["hash"]),
                 threshold=self.settings.duplicate,
                 near=self.settings.near_copy,
             )
@@ -138,18 +162,17 @@ def _stays(judged: ResolvedPeople) -> NDArray[np.bool_]:
 def label_table(
     inputs: Inputs,
     shard: str,
-    person_of: Mapping[str, int],
+    members: ShardMembers,
     judged: ResolvedPeople,
     label: NDArray[np.int64],
     repeats: Mapping[str, tuple[str, float]],
 ) -> pa.Table:
     """The rows of a shard: a person, or an outcome and the cosine that decided it."""
-    table = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
+    table = kept(inputs.table("clusters", shard, ["crop", "key", "outcome"]))
     person: list[int | None] = []
     outcome: list[str | None] = []
     similarity: list[float | None] = []
-    for crop, name in zip(table["crop"].to_pylist(), table["name"].to_pylist(), strict=True):
-        number = person_of[name]
+    for crop, number in zip(table["crop"].to_pylist(), members.person.tolist(), strict=True):
         why, cosine = judged.outcome[number], judged.similarity[number]
         if crop in repeats:
             of, cosine = repeats[crop]
@@ -161,6 +184,7 @@ def label_table(
         {
             "crop": table["crop"],
             "key": table["key"],
+            "sample": pa.array([key.decode() for key in members.samples.tolist()], pa.string()),
             "person": pa.array(person, pa.int64()),
             "outcome": pa.array(outcome, pa.string()),
             "detail": pa.nulls(len(table), pa.string()),

@@ -22,7 +22,7 @@ from webbody.storage import Folder
 INDEX = "pack/index.json"
 SCHEMA = pa.schema(
     [
-        ("crop", pa.string()),
+        ("key", pa.string()),
         ("person", pa.int64()),
         ("split", pa.string()),
         ("sha256", pa.string()),
@@ -37,12 +37,13 @@ WINDOW = 2048
 class Pack(Stage[PackSettings]):
     """Writes one output shard, such as train-000000, from the crops of many source shards.
 
-    A sample has the members `<crop>.jpg`, `<crop>.cls` (the person's number) and `<crop>.json`
-    (see `sample_json`). The index beside the tar lists the samples with sha256, offset and length
-    of their pictures.
+    A sample has the members `<key>.jpg`, `<key>.cls` (the person's id) and `<key>.json` (see
+    `sample_json`); its key tells of the picture alone (`webbody.sample_keys`). The index beside the
+    tar lists the samples with sha256, offset and length of their pictures.
     """
 
     name = "pack"
+    version = 2  # keys without names
     needs = ("split",)  # which holds the digests of the crops that are read
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
@@ -53,12 +54,12 @@ class Pack(Stage[PackSettings]):
             for start in range(0, len(samples), WINDOW):
                 rows = samples.slice(start, WINDOW).to_pylist()
                 for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
-                    crop, person = row["crop"], row["person"]
-                    offset, length = tar.add(f"{crop}.jpg", jpeg)
-                    tar.add(f"{crop}.cls", str(person).encode())
-                    tar.add(f"{crop}.json", sample)
+                    key, person = row["sample"], row["person"]
+                    offset, length = tar.add(f"{key}.jpg", jpeg)
+                    tar.add(f"{key}.cls", str(person).encode())
+                    tar.add(f"{key}.json", sample)
                     digest = hashlib.sha256(jpeg).hexdigest()
-                    values = (crop, person, row["split"], digest, offset, length)
+                    values = (key, person, row["split"], digest, offset, length)
                     index.append(dict(zip(SCHEMA.names, values, strict=True)))
         outputs.table(pa.Table.from_pylist(index, SCHEMA))
         people = len({row["person"] for row in index})
@@ -116,7 +117,7 @@ def sample_json(row: Mapping[str, Any], keypoints: np.ndarray) -> bytes:
     height. keypoints: (19, 3) x, y in pixels of the final image, and visibility.
     """
     sample = {
-        "key": row["crop"],
+        "key": row["sample"],
         "person": row["person"],
         "split": row["split"],
         "url": row["url"],

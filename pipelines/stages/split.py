@@ -1,7 +1,6 @@
 """Split: training and test people, and every sample's place in the shuffled output shards."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.identity.samples import packed_keys
 from pipelines.identity.tables import kept, rows_of
 from pipelines.sampling.external_shuffle import ExternalShuffle
+from pipelines.sampling.placement import (
+    SHUFFLE,
+    Shuffle,
+    shard_count,
+    shards_of,
+    shuffle_numbers,
+)
 from pipelines.sampling.selection import draw, eligible, shows_body
 from webbody import skeleton
 from webbody.config import SplitSettings
+from webbody.sample_keys import packed_key
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
@@ -23,6 +31,7 @@ SCHEMA = pa.schema(
     [
         ("crop", pa.string()),
         ("key", pa.string()),
+        ("sample", pa.string()),
         ("person", pa.int64()),
         ("split", pa.string()),
         ("url", pa.string()),
@@ -47,78 +56,85 @@ class Split(Stage[SplitSettings]):
     Outputs: an assignment file for each output shard (`train-000000.parquet` ...) with a row for
     each sample in its final order: `source`, `offset` and `length` say where the crop lies among
     the persons' tars, `box` is the crop's rectangle in fractions of the upright original,
-    `keypoints` are in pixels of the crop. `people.parquet` lists the people with their counts.
-    The order follows from seed and crop keys alone.
+    `keypoints` are in pixels of the crop. `people.parquet` lists the people with their counts,
+    shuffle.parquet the number of shards. All follows from seed, packed keys and person ids; the
+    number of shards stays as it was while it fits.
     """
 
     name = "split"
+    version = 2  # what comes or goes moves little else
     needs = ("download", "persons", "keypoints")
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         samples = SplitSamples.read(inputs, self.settings.seed)
-        images = np.bincount(samples.person)
-        body = np.bincount(samples.person[samples.body], minlength=len(images))
-        people = eligible(images, body, self.settings.test_images, self.settings.test_body_images)
-        is_test = np.zeros(len(images), bool)
-        is_test[draw(people, self.settings.test_people, self.settings.seed)] = True
+        images = np.bincount(samples.of)
+        body = np.bincount(samples.of[samples.body], minlength=len(images))
+        fits = eligible(images, body, self.settings.test_images, self.settings.test_body_images)
+        drawn = draw(samples.people[fits], self.settings.test_people, self.settings.seed)
+        is_test = np.isin(samples.people, drawn)
 
-        file, place, names = self._places(samples.order, is_test[samples.person])
+        file, place, names, shuffle = self._places(samples, is_test, inputs)
         with ExternalShuffle(SCHEMA, len(names)) as scatter:
             for shard, rows in zip(inputs.shards, samples.shards, strict=True):
-                table = sample_table(inputs, shard, is_test)
+                table = sample_table(inputs, shard, is_test[samples.of[rows]])
                 scatter.add(table, file[rows], place[rows])
             for number, table in scatter.files():
                 outputs.table(table, f"{names[number]}.parquet")
-        known = images > 0
         outputs.table(
             pa.table(
                 {
-                    "person": np.flatnonzero(known),
-                    "images": pa.array(images[known], pa.int32()),
-                    "body_images": pa.array(body[known], pa.int32()),
-                    "split": _split_column(is_test[known]),
+                    "person": samples.people,
+                    "images": pa.array(images, pa.int32()),
+                    "body_images": pa.array(body, pa.int32()),
+                    "split": _split_column(is_test),
                 }
             ),
             "people.parquet",
         )
+        outputs.table(shuffle.table(), SHUFFLE)
         return {
-            "in": len(samples.person),
-            "out": len(samples.person),
-            "test": int(is_test[samples.person].sum()),
-            "people": int(known.sum()),
+            "in": len(samples.of),
+            "out": len(samples.of),
+            "test": int(is_test[samples.of].sum()),
+            "people": len(samples.people),
             "test_people": int(is_test.sum()),
         }
 
     def _places(
-        self, order: NDArray[np.uint64], test: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-        """For each sample its file and its place; the names of the files.
+        self, samples: "SplitSamples", is_test: NDArray[np.bool_], inputs: Inputs
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], Shuffle]:
+        """For each sample its file and its place in it; the names of the files; their counts.
 
-        The samples of a split are spread evenly: no shard is more than one sample larger than
-        another.
+        Shards that get no sample, as may happen where there are hardly any, have no file.
         """
-        file = np.zeros(len(order), np.int64)
-        place = np.zeros(len(order), np.int64)
-        names: list[str] = []
+        person = samples.people[samples.of]
+        test = is_test[samples.of]
+        before = Shuffle.read(inputs.folder).shards
+        counts: dict[str, int] = {}
+        shard = np.zeros(len(person), np.int64)
         for split, chosen in zip(SPLITS, (~test, test), strict=True):
             rows = np.flatnonzero(chosen)
-            rows = rows[np.argsort(order[rows], kind="stable")]
-            files = -(-len(rows) // self.settings.samples_per_shard)
-            place[rows] = np.arange(len(rows))
-            file[rows] = len(names) + place[rows] * files // max(1, len(rows))
-            names += [f"{split}-{number:06d}" for number in range(files)]
-        return file, place, names
+            size, seed = self.settings.samples_per_shard, self.settings.seed
+            counts[split] = count = shard_count(len(rows), size, before.get(split))
+            shard[rows] = shards_of(person[rows], samples.order[rows], count, seed)
+        used, file = np.unique(np.stack([test, shard], 1), axis=0, return_inverse=True)
+        names = [f"{SPLITS[number]}-{one:06d}" for number, one in used.tolist()]
+        place = np.zeros(len(person), np.int64)
+        place[np.lexsort((samples.order, file))] = np.arange(len(person))
+        return file.reshape(-1), place, names, Shuffle(counts)
 
 
 @dataclass(frozen=True)
 class SplitSamples:
     """What the split needs to know of all samples (N,) at once.
 
-    person: label. body: shows limbs or lower body while the face is not fully visible. order: a
-    number drawn for each sample, by which it is shuffled. shards: the samples of each shard.
+    people: (P,) ids. of: the person of each sample by place in `people`. body: shows limbs or lower
+    body while the face is not fully visible. order: a number drawn for each sample, by which it is
+    shuffled. shards: the samples of each shard.
     """
 
-    person: NDArray[np.int64]
+    people: NDArray[np.int64]
+    of: NDArray[np.int64]
     body: NDArray[np.bool_]
     order: NDArray[np.uint64]
     shards: list[slice]
@@ -134,26 +150,23 @@ class SplitSamples:
             body.append(
                 shows_body(_array(table["keypoints"], skeleton.COUNT * 3).reshape(-1, 19, 3))
             )
-            order.append(shuffle_numbers(table["crop"].to_pylist(), seed))
+            samples = packed_keys(inputs, shard, table["crop"], table["key"]).tolist()
+            order.append(shuffle_numbers((key.decode() for key in samples), seed))
             shards.append(slice(start, start + len(table)))
             start += len(table)
+        every = np.concatenate([np.zeros(0, np.int64), *person])
+        people, of = np.unique(every, return_inverse=True)
         return cls(
-            np.concatenate([np.zeros(0, np.int64), *person]),
+            people,
+            of,
             np.concatenate([np.zeros(0, bool), *body]),
             np.concatenate([np.zeros(0, np.uint64), *order]),
             shards,
         )
 
 
-def shuffle_numbers(crops: Iterable[str], seed: int) -> NDArray[np.uint64]:
-    """A pseudo-random number for each crop key, a function of the key and the seed alone."""
-    key = str(seed).encode()
-    digests = [hashlib.blake2b(c.encode(), digest_size=8, key=key).digest() for c in crops]
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
-
-
-def sample_table(inputs: Inputs, shard: str, is_test: NDArray[np.bool_]) -> pa.Table:
-    """The samples of a shard with everything that packing needs, in the order of `keypoints`."""
+def sample_table(inputs: Inputs, shard: str, test: NDArray[np.bool_]) -> pa.Table:
+    """The samples (N,) of a shard with all that packing needs, in the order of `keypoints`."""
     keypoints = _keypoints(inputs, shard)
     persons = inputs.table(
         "persons", shard, ["crop", "area", "width", "height", "offset", "length", "digest"]
@@ -163,11 +176,13 @@ def sample_table(inputs: Inputs, shard: str, is_test: NDArray[np.bool_]) -> pa.T
     download = download.take(pa.array(rows_of(keypoints["key"], download["key"])))
     sides = np.stack([download["width"].to_numpy(), download["height"].to_numpy()] * 2, 1)
     box = _array(persons["area"], 4) / np.maximum(sides, 1)
+    pairs = zip(download["url"].to_pylist(), persons["area"].to_pylist(), strict=True)
     columns = [
         keypoints["crop"],
         keypoints["key"],
+        pa.array([packed_key(*pair) for pair in pairs], pa.string()),
         keypoints["person"],
-        _split_column(is_test[keypoints["person"].to_numpy()]),
+        _split_column(test),
         download["url"],
         download["sha256"],
         pa.array([shard] * len(keypoints), pa.string()),

@@ -15,10 +15,10 @@ def make_build(path, people: dict[int, int], shards: int = 3, seed: int = 0) -> 
 
     Returns the folder and the rows of all crops; each crop is filled with a colour of its own.
     """
-    rng = np.random.default_rng(seed)
     folder = Folder(path)
     rows = []
     for person, images in people.items():
+        rng = np.random.default_rng((seed, person))  # of his own, whoever else is there
         for number in range(images):
             key = hashlib.blake2b(f"{person} {number}".encode(), digest_size=10).hexdigest()
             width, height = (int(side) for side in rng.integers(20, 60, 2))

@@ -44,3 +44,8 @@ class IdentitiesSettings(Section):
         (),
         description="files of `webbody gallery`: validation people who must not be in the data",
     )
+    person_key: str = Field(
+        "",
+        description="secret from which the ids of new people are drawn; empty: the manifest's "
+        "digest. Ids that were given stay",
+    )

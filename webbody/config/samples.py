@@ -21,7 +21,9 @@ class SplitSettings(Section):
         description="of these, images that show body or limbs while the face is not fully visible",
     )
     seed: int = Field(0, ge=0, description="of the draw of test people and of the global shuffle")
-    samples_per_shard: Count = Field(5000, description="samples that an output shard has at most")
+    samples_per_shard: Count = Field(
+        5000, description="samples that an output shard has on average, at most"
+    )
 
 
 class PackSettings(Section):

@@ -9,7 +9,7 @@ from pipelines.calibration.calibrate import drawn
 from pipelines.galleries import picture_faces
 from pipelines.galleries.gallery import make_gallery
 from pipelines.galleries.picture_faces import PictureFaces
-from pipelines.identity.gallery_file import opaque, read_gallery
+from pipelines.identity.gallery_file import read_gallery
 from webbody.config import FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
@@ -57,15 +57,29 @@ def test_sums_and_counts(tmp_path, stub):
     assert told[1].startswith("warning: 1 people (such as Eve) are not in the gallery")
     gallery = read_gallery(out)
     assert (gallery.name, gallery.embedder) == ("lfw", "abc123")
-    assert gallery.identities == sorted([opaque("Ann"), opaque("Bob")])
+    ids = made.ids
+    assert gallery.identities == sorted([ids["Ann"], ids["Bob"]])
     sums = dict(zip(gallery.identities, gallery.features[:, 0].tolist(), strict=True))
-    assert sums == {opaque("Ann"): 150, opaque("Bob"): 200}
+    assert sums == {ids["Ann"]: 150, ids["Bob"]: 200}
     assert pq.read_table(out)["images"].to_pylist() == [
-        {opaque("Ann"): 2, opaque("Bob"): 1}[identity] for identity in gallery.identities
+        {ids["Ann"]: 2, ids["Bob"]: 1}[identity] for identity in gallery.identities
     ]
-    raw = out.read_bytes()
-    assert b"Ann" not in raw
-    assert b"Bob" not in raw
+
+
+def test_names_play_no_part_in_what_the_file_holds(tmp_path, stub):
+    for name, people in {"one": ("Ann", "Bob"), "two": ("Zoe", "Max")}.items():
+        for person, value in zip(people, (100, 200), strict=True):
+            picture(tmp_path / name / person / "1.jpg", value)
+        make_gallery([tmp_path / name], tmp_path / f"{name}.parquet", "g", stub)
+    one, two = ((tmp_path / f"{name}.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_people_with_the_same_features_have_ids_of_their_own(tmp_path, stub):
+    for person in ("Ann", "Bob", "Eve"):
+        picture(tmp_path / "in" / person / "1.jpg", 100)
+    made = make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", stub)
+    assert len(set(read_gallery(tmp_path / "g.parquet").identities)) == made.identities == 3
 
 
 def test_large_sums_fit_into_half_precision(tmp_path, stub):

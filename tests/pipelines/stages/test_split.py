@@ -10,7 +10,9 @@ from made_stages import with_settings
 from made_tables import run, table
 
 from pipelines.sampling.external_shuffle import ExternalShuffle
+from pipelines.sampling.placement import SHUFFLE
 from pipelines.stages.split import Split
+from webbody.sample_keys import packed_key
 
 SHARDS = ["00000000", "00000001", "00000002"]
 PEOPLE = {0: 9, 1: 4, 2: 12, 3: 9, 4: 30, 5: 2}
@@ -26,7 +28,8 @@ SETTINGS = {
 def split(folder, shards=SHARDS, **settings):
     """Tables by name, and the record."""
     record = run(with_settings(Split, **{**SETTINGS, **settings}), folder, "all", shards)
-    return {name: table(folder, f"split/{name}") for name in sorted(record.outputs)}, record
+    names = sorted(name for name in record.outputs if name != SHUFFLE)
+    return {name: table(folder, f"split/{name}") for name in names}, record
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +55,33 @@ def test_every_sample_once_and_people_apart(build):
     assert people[0]["body_images"] == 3
 
 
-def test_shards_are_even_and_shuffled(build):
+def test_shards_are_shuffled_and_hold_a_person_in_two(build):
     folder, _ = build
-    tables, _ = split(folder, samples_per_shard=7)
-    sizes = [len(t) for name, t in tables.items() if name.startswith("train")]
-    assert max(sizes) <= 7
-    assert max(sizes) - min(sizes) <= 1
-    assert [n for n in tables if n.startswith("train")] == [
-        f"train-{i:06d}.parquet" for i in range(len(sizes))
-    ]
-    assert len(set(tables["train-000000.parquet"]["person"].to_pylist())) > 2
+    tables, _ = split(folder, samples_per_shard=7, test_people=0)
+    train = {n: part for n, part in tables.items() if n.startswith("train")}
+    assert len(train) >= 7
+    shards_of: dict[int, set[str]] = {}
+    for name, part in train.items():
+        for person in part["person"].to_pylist():
+            shards_of.setdefault(person, set()).add(name)
+    assert max(len(shards) for shards in shards_of.values()) == 2
+    assert max(len(set(part["person"].to_pylist())) for part in train.values()) > 1
+
+
+def test_whoever_goes_changes_only_his_shards_and_the_number_stays(tmp_path):
+    people = dict.fromkeys(range(40), 6)
+    full, _ = make_build(tmp_path / "full", people)
+    before, _ = split(full, samples_per_shard=20, test_people=0)
+    some, _ = make_build(tmp_path / "some", {p: n for p, n in people.items() if not 7 <= p <= 10})
+    fresh, _ = split(some, samples_per_shard=20, test_people=0)
+    some.write_bytes(SHUFFLE, full.read(f"split/{SHUFFLE}"))
+    after, _ = split(some, samples_per_shard=20, test_people=0)
+    assert len(before) - 1 == 12
+    gone = {name for name in before if {7, 8, 9, 10} & set(before[name]["person"].to_pylist())}
+    assert len(gone - {"people.parquet"}) <= 8
+    samples = [(name, t["sample"].to_pylist()) for name, t in after.items() if name not in gone]
+    assert [(name, before[name]["sample"].to_pylist()) for name, _ in samples] == samples
+    assert len(fresh) - 1 < 12  # without the memory there are fewer shards now
 
 
 def test_columns_carry_what_packing_needs(build):
@@ -70,6 +90,7 @@ def test_columns_carry_what_packing_needs(build):
     tables, _ = split(folder)
     for sample in tables["train-000000.parquet"].to_pylist():
         row = expected[sample["crop"]]
+        assert sample["sample"] == packed_key(row["url"], row["area"])
         for name in ("key", "person", "url", "sha256", "offset", "length", "digest"):
             assert sample[name] == row[name]
         assert sample["source"] == row["shard"]

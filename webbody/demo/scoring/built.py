@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from webbody.build_records import BuildRecords
+from webbody.build_records import BuildRecords, output_shards
 from webbody.commit import ALL
 from webbody.storage import Folder
 
@@ -66,10 +66,8 @@ def read_build(out: str) -> Built:
     by_name: dict[str, Crop] = {}
     for shard in records.shards:
         _read_shard(records, shard, built, by_name)
-    for name in records.need("split").outputs:
-        if name == "people.parquet":
-            continue
-        for row in _rows(records, "split", ALL, name):
+    for shard in output_shards(records.need("split")):
+        for row in _rows(records, "split", ALL, f"{shard}.parquet"):
             crop = by_name[row["crop"]]
             crop.person = row["person"]
             points = np.array(row["keypoints"], float).reshape(-1, 3)

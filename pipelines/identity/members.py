@@ -1,0 +1,109 @@
+"""The samples of all people before they have ids: whose each clustered crop is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.base.stage import Inputs
+from pipelines.identity.centroids import Centroids
+from pipelines.identity.person_ids import Keys, PersonIds
+from pipelines.identity.resolution import ResolvedPeople
+from pipelines.identity.samples import packed_keys
+from pipelines.identity.tables import kept
+
+
+@dataclass(frozen=True)
+class ShardMembers:
+    """The clustered crops of a shard (N,), in the order of its table.
+
+    crops: their working keys. samples: the keys under which they are packed. person: the number of
+    their person in the build, not yet an id.
+    """
+
+    crops: Keys
+    samples: Keys
+    person: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BuildMembers:
+    """The clustered crops of all shards, in the order of the shards; of the build no more."""
+
+    shards: list[ShardMembers]
+
+    @classmethod
+    def read(cls, inputs: Inputs, centres: Centroids, judged: ResolvedPeople) -> "BuildMembers":
+        person_of = dict(zip(centres.names, judged.person.tolist(), strict=True))
+        shards = []
+        for shard in inputs.shards:
+            table = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
+            names = table["name"].to_pylist()
+            shards.append(
+                ShardMembers(
+                    np.array(table["crop"].to_pylist(), "S32"),
+                    packed_keys(inputs, shard, table["crop"], table["key"]),
+                    np.array([person_of[name] for name in names], np.int64),
+                )
+            )
+        return cls(shards)
+
+    def of_shard(self, number: int) -> ShardMembers:
+        return self.shards[number]
+
+    def of_others(
+        self, stays: NDArray[np.bool_], images: NDArray[np.int64]
+    ) -> dict[str, tuple[str, float]]:
+        """Crop -> the same crop of a larger person, for crops that several people claim.
+
+        One URL may stand under two names. stays, images: (P,) who is in the build, with how many
+        images; what goes is taken off.
+        """
+        crops, samples, person = self._joined(stays)
+        order = np.lexsort((person, -images[person], samples))
+        same = samples[order][1:] == samples[order][:-1]
+        gone: dict[str, tuple[str, float]] = {}
+        first = 0
+        for place in np.flatnonzero(same).tolist():
+            if place == 0 or not same[place - 1]:
+                first = int(order[place])
+            row = int(order[place + 1])
+            if person[row] != person[first]:
+                gone[crops[row].decode()] = crops[first].decode(), float("nan")
+                images[person[row]] -= 1
+        return gone
+
+    def numbered(
+        self,
+        stays: NDArray[np.bool_],
+        gone: Mapping[str, tuple[str, float]],
+        known: PersonIds,
+        secret: bytes,
+    ) -> tuple[NDArray[np.int64], PersonIds]:
+        """The id of each person (P,), -1 for those who do not stay; and what is to be remembered.
+
+        gone: crops that repeat others. A sample that the build drops as a repeat still tells whose
+        it is, unless another person has it.
+        """
+        crops, samples, person = self._joined(stays)
+        # A sample that two people claim is the one's who kept it: it comes first.
+        dropped = np.array([crop.decode() in gone for crop in crops.tolist()], bool)
+        order = np.lexsort((dropped, samples))
+        samples, person = samples[order], person[order]
+        first = np.ones(len(samples), bool)
+        first[1:] = samples[1:] != samples[:-1]
+        samples, person = samples[first], person[first]
+        people, group = np.unique(person, return_inverse=True)
+        label = np.full(len(stays), -1, np.int64)
+        label[people] = known.assign(samples, group, secret)
+        return label, known.after(samples, label[person])
+
+    def _joined(self, stays: NDArray[np.bool_]) -> tuple[Keys, Keys, NDArray[np.int64]]:
+        """Crops, samples and person of everybody who stays."""
+        none = np.zeros(0, "S32")
+        person = np.concatenate([np.zeros(0, np.int64), *(one.person for one in self.shards)])
+        crops = np.concatenate([none, *(one.crops for one in self.shards)])
+        samples = np.concatenate([none.astype("S20"), *(one.samples for one in self.shards)])
+        there = stays[person]
+        return crops[there], samples[there], person[there]

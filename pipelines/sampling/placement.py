@@ -1,0 +1,76 @@
+"""Where each sample goes in the shuffle, so that little moves when samples come and go.
+
+A sample's shard follows from its key, its person, the seed and the number of shards alone, so that
+others who come and go do not move it. A person's samples are spread over a tenth of the shards, two
+at least: whoever comes or goes changes only those. The price: shards are not exactly even, and hold
+more samples of the people they hold (docs/build.md has the figures).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from webbody.storage import Folder
+
+#: Remembers how many shards a complete build has in each split.
+SHUFFLE = "shuffle.parquet"
+_SCHEMA = pa.schema([("split", pa.string()), ("shards", pa.int64())])
+#: A person's samples are spread over one in so many shards, and LEAST shards at least.
+_SPREAD, _LEAST = 10, 2
+#: The number of shards stays while they are filled between these, as shares of what is asked.
+_SPARSE, _CROWDED = 0.5, 1.25
+
+
+def shuffle_numbers(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
+    """A pseudo-random number for each name (N,), a function of the name and the seed alone."""
+    key = str(seed).encode()
+    digests = [hashlib.blake2b(c.encode(), digest_size=8, key=key).digest() for c in names]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def shard_count(samples: int, per_shard: int, before: int | None = None) -> int:
+    """How many shards hold so many samples; `before` stays while it fits well enough."""
+    if before and _SPARSE * per_shard <= samples / before <= _CROWDED * per_shard:
+        return before
+    return -(-samples // per_shard)
+
+
+def shards_of(
+    person: NDArray[np.int64], number: NDArray[np.uint64], count: int, seed: int
+) -> NDArray[np.int64]:
+    """The shard, 0 ... count - 1, of samples with shuffle numbers (N,) of people (N,)."""
+    if not count:
+        return np.zeros(0, np.int64)
+    people, of = np.unique(person, return_inverse=True)
+    first = shuffle_numbers((f"person {one}" for one in people.tolist()), seed)[of]
+    spread = min(count, max(_LEAST, -(-count // _SPREAD)))
+    # The lower bits order the samples in a shard: the shard follows from the higher ones.
+    turn = (number >> np.uint64(32)) % np.uint64(spread)
+    away = turn.astype(np.int64) * count // spread
+    return ((first % np.uint64(count)).astype(np.int64) + away) % count
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """How many shards each split of a complete build has."""
+
+    shards: Mapping[str, int]
+
+    @classmethod
+    def read(cls, folder: Folder) -> "Shuffle":
+        """What the folder remembers; nothing where no build in it was ever complete."""
+        try:
+            with folder.open(SHUFFLE) as file:
+                table = pq.read_table(file, schema=_SCHEMA)
+        except (FileNotFoundError, pa.ArrowInvalid):
+            return cls({})
+        return cls({row["split"]: row["shards"] for row in table.to_pylist()})
+
+    def table(self) -> pa.Table:
+        """A row for each split."""
+        return pa.table([list(self.shards), list(self.shards.values())], _SCHEMA)
