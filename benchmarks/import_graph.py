@@ -26,6 +26,7 @@ LAYERS = {
         "webbody.config",
         "webbody.picture_files",
         "webbody.images",
+        "webbody.releases",
         "webbody.demo.drawing",
         "webbody.demo.website",
         "webbody.demo",

@@ -1,0 +1,171 @@
+"""The format of a release: its columns, and `release.json`, which lists what belongs to it."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from webbody import skeleton
+from webbody.errors import WebbodyError
+
+RELEASE_FILE = "release.json"
+FORMAT, FORMAT_VERSION = "webbody-release", 1
+
+#: The columns of `data/*.parquet`, in order; a row is a sample. docs/releases.md says what they
+#: hold. Nothing here may come from a name, from face features or from pixels alone.
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("person", pa.int64()),
+        ("split", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("box", pa.list_(pa.float64())),
+        ("keypoints", pa.list_(pa.float32())),
+        ("phash", pa.int64()),
+        ("fetched", pa.date32()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("opt_out", pa.string()),
+        ("source", pa.string()),
+    ]
+)
+#: Lengths of the lists: xyxy, and 19 x (x, y, visibility).
+LIST_LENGTHS = {"box": 4, "keypoints": 3 * skeleton.COUNT}
+#: Rows of a file and of a row group.
+FILE_ROWS, GROUP_ROWS = 1_000_000, 10_000
+
+#: A data file's place: nothing in a stranger's list leads out of the release.
+_PLACE = re.compile(r"data/(train|test)-\d{5,}\.parquet")
+
+
+def _placed(files: Mapping[str, "DataFile"]) -> Mapping[str, "DataFile"]:
+    for name in files:
+        if not _PLACE.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a data file")
+    return files
+
+
+def data_file(split: str, number: int) -> str:
+    """The name of a data file, such as data/train-00000.parquet."""
+    return f"data/{split}-{number:05d}.parquet"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class DataFile(_Part):
+    """A file of samples: sha256 (hex), bytes, rows."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+
+
+class PackedAs(_Part):
+    """How the publisher packed: side of the square in pixels, JPEG quality."""
+
+    size: Annotated[int, Field(ge=1)]
+    quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class ShuffledAs(_Part):
+    """How samples were placed: the seed, and the number of shards of each split."""
+
+    seed: Annotated[int, Field(ge=0)]
+    shards: Mapping[str, Annotated[int, Field(ge=0)]]
+
+
+class Earlier(_Part):
+    """The version before."""
+
+    version: str
+
+
+class ReleaseInfo(_Part):
+    """What release.json says.
+
+    data_digest: sha256 of the publisher's shards (`digest_of_shards`), which a paper can name.
+    code: version of webbody. removals: URL or place in the release of the newest list of removals.
+    Fields that later versions may add are left alone.
+    """
+
+    name: str
+    version: str
+    created: date
+    draft: bool
+    samples: Annotated[int, Field(ge=0)]
+    people: Annotated[int, Field(ge=0)]
+    pack: PackedAs
+    shuffle: ShuffledAs
+    files: Annotated[Mapping[str, DataFile], AfterValidator(_placed)]
+    data_digest: str
+    code: str
+    previous: Earlier | None = None
+    removals: str
+    contact: str
+
+    def to_json(self) -> bytes:
+        """The content of release.json."""
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        content |= self.model_dump(mode="json")
+        return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_info(data: bytes, where: str) -> ReleaseInfo:
+    """Parse release.json.
+
+    Args:
+        data: Its content, which strangers wrote.
+        where: What it is called in an error.
+
+    Raises:
+        WebbodyError: It is none, is of a newer version of the format, or lacks something.
+    """
+    try:
+        content: Any = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WebbodyError(f"{where}: is no valid JSON; fetch the release again.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise WebbodyError(f'{where}: describes no release ("format" is not "{FORMAT}").')
+    version = content.get("format_version")
+    if type(version) is not int or version < 1:
+        raise WebbodyError(f"{where}: format_version {version!r} is no number from 1 on.")
+    if version > FORMAT_VERSION:
+        raise WebbodyError(
+            f"{where}: is written in version {version} of the release format, and this webbody "
+            f"reads up to version {FORMAT_VERSION}; install a newer one."
+        )
+    try:
+        return ReleaseInfo.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise WebbodyError(
+            f"{where}: {field}: {problem['msg']}; fetch the release again."
+        ) from error
+
+
+def check_columns(schema: pa.Schema, where: str) -> None:
+    """Raise a WebbodyError that names every column which is not as the format has it."""
+    found = {name: [schema.field(i) for i in schema.get_all_field_indices(name)] for name in
+             dict.fromkeys(schema.names)}  # fmt: skip
+    wrong = [f"{field.name} is missing" for field in SCHEMA if field.name not in found]
+    for name, fields in found.items():
+        if name not in SCHEMA.names:
+            wrong.append(f"{name} is not one of the format")
+        elif len(fields) > 1:
+            wrong.append(f"{name} is there {len(fields)} times")
+        elif fields[0].type != SCHEMA.field(name).type:
+            wrong.append(f"{name} is {fields[0].type}, not {SCHEMA.field(name).type}")
+    if wrong:
+        raise WebbodyError(
+            f"{where}: has changed columns ({'; '.join(wrong)}); take the file as it was released."
+        )

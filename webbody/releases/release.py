@@ -1,0 +1,149 @@
+"""Reading a release from a folder, from https or from the Hugging Face hub, a row group at a time.
+
+Whatever is read was compared with the digests of release.json first: nothing of a damaged or
+altered file is handed on.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from webbody.errors import WebbodyError
+from webbody.releases.format import (
+    GROUP_ROWS,
+    RELEASE_FILE,
+    SCHEMA,
+    DataFile,
+    ReleaseInfo,
+    check_columns,
+    read_info,
+)
+from webbody.storage import Folder
+
+_BLOCK = 1 << 20
+T = TypeVar("T")
+
+
+class Release:
+    """A release for reading.
+
+    `info` is what release.json says, `folder` where it lies.
+    """
+
+    def __init__(self, folder: Folder, info: ReleaseInfo) -> None:
+        self.folder, self.info = folder, info
+
+    @classmethod
+    def read(cls, url: str | os.PathLike[str]) -> "Release":
+        """Open a release.
+
+        Args:
+            url: Its folder: a path, or an fsspec URL such as https://... or hf://datasets/...
+
+        Raises:
+            WebbodyError: There is no release, or none that can be read; it says why.
+        """
+        place = str(url).rstrip("/").removesuffix(f"/{RELEASE_FILE}")
+        folder = _reached(place, lambda: Folder(place))
+        try:
+            data = _reached(place, lambda: folder.read(RELEASE_FILE))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise WebbodyError(
+                f"{place}: is no release, as there is no {RELEASE_FILE} in it; check the address."
+            ) from error
+        return cls(folder, read_info(data, f"{place}/{RELEASE_FILE}"))
+
+    @property
+    def files(self) -> Mapping[str, DataFile]:
+        """The data files by name, in order."""
+        return dict(sorted(self.info.files.items()))
+
+    def tables(
+        self, columns: Sequence[str] | None = None, splits: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
+        """All samples, at most GROUP_ROWS at a time, file by file in the order of the release.
+
+        Args:
+            columns: Those of SCHEMA that are wanted; all without it.
+            splits: Such as ("train",); all without it.
+
+        Raises:
+            WebbodyError: A file is missing, changed, or has other columns; it says which.
+        """
+        names = list(columns if columns is not None else SCHEMA.names)
+        for name in self.files:
+            if splits is None or name.removeprefix("data/").split("-")[0] in splits:
+                with self.open(name) as file:
+                    yield from self._groups(name, file, names)
+
+    def _groups(self, name: str, file: IO[bytes], columns: list[str]) -> Iterator[pa.Table]:
+        where = self.folder.path(name)
+        try:
+            parquet = pq.ParquetFile(file)
+            check_columns(parquet.schema_arrow, where)
+            rows = parquet.metadata.num_rows
+            for batch in parquet.iter_batches(GROUP_ROWS, columns=columns):
+                yield pa.Table.from_batches([batch]).select(columns)
+        except (pa.ArrowException, OSError) as error:
+            raise WebbodyError(f"{where}: is no Parquet file that can be read.") from error
+        if rows != self.info.files[name].rows:
+            raise WebbodyError(
+                f"{where}: has {rows} rows, and {RELEASE_FILE} says {self.info.files[name].rows}."
+            )
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A data file whose content is what release.json lists; a remote one is copied first.
+
+        Raises WebbodyError where it is missing or its sha256 is another.
+        """
+        where = self.folder.path(name)
+        with tempfile.TemporaryDirectory(prefix="webbody-release-") as temporary:
+            path = Path(where)
+            try:
+                if not self.folder.local:
+                    path = Path(temporary) / "data.parquet"
+                    _reached(where, lambda: self.folder.fs.get_file(where, str(path)))
+                file = path.open("rb")
+            except FileNotFoundError as error:
+                raise WebbodyError(
+                    f"{where}: is missing, and {RELEASE_FILE} lists it; fetch the release again."
+                ) from error
+            with file:
+                if file_sha256(file) != self.info.files[name].sha256:
+                    raise WebbodyError(
+                        f"{where}: is not the file that {RELEASE_FILE} lists, as its sha256 is "
+                        "another; fetch it again."
+                    )
+                file.seek(0)
+                yield file
+
+
+def file_sha256(file: IO[bytes]) -> str:
+    """Digest of a file from where it stands to its end."""
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _reached(place: str, ask: Callable[[], T]) -> T:
+    """What storage answers; its errors, which each library has of its own, become a sentence."""
+    try:
+        return ask()
+    except (FileNotFoundError, NotADirectoryError, WebbodyError):
+        raise
+    except ImportError as error:
+        raise WebbodyError(
+            f"{place}: cannot be reached without a library ({error}); install it, or "
+            "`pip install 'webbody[release]'`."
+        ) from error
+    except Exception as error:
+        raise WebbodyError(f"{place}: cannot be read ({type(error).__name__}: {error}).") from error
