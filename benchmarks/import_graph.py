@@ -70,6 +70,7 @@ LAYERS = {
         "pipelines.evaluate.tasks",
         "pipelines.evaluate",
         "pipelines.evaluate.report",
+        "pipelines.reid",
         "pipelines.study",
     ),
 }

@@ -1,7 +1,7 @@
 """The index beside a build's samples: which shards belong together, and whether they are whole.
 
-A build removes the index before it does anything anew and writes it last. So samples that have none
-do not fit together yet: some of them may be of older settings than the others.
+A build, as an import, removes the index before it does anything anew and writes it last. So
+samples that have none do not fit together yet: some of them may be of older settings than others.
 """
 
 import json
@@ -14,7 +14,9 @@ from fsspec import AbstractFileSystem
 from webbody.errors import WebbodyError
 
 INDEX = "index.json"
-_PACK, _BUILD = "pack", "build.json"
+_PACK = "pack"
+#: The files in which a folder says what made it, and what such a file has.
+_STATES = {"build.json": {"manifest", "sha256"}, "import.json": {"dataset", "path"}}
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ class IndexedShard:
 
 
 def folder_of_shards(fs: AbstractFileSystem, root: str) -> str:
-    """Where the shards of a folder lie: in its `pack` where it is a build's, else in itself."""
+    """Where the shards of a folder lie: in its `pack` where a build or an import made it, else in
+    itself."""
     pack = f"{root}/{_PACK}"
-    return pack if fs.exists(f"{pack}/{INDEX}") or _build(fs, root) is not None else root
+    return pack if fs.exists(f"{pack}/{INDEX}") or _state(fs, root) is not None else root
 
 
 def read_index(
@@ -42,11 +45,11 @@ def read_index(
     that its commit records do not confirm), and where the index is none.
     """
     root, _, name = folder.rpartition("/")
-    build = _build(fs, root) if name == _PACK else None
+    state = _state(fs, root) if name == _PACK else None
     index = f"{folder}/{INDEX}"
     if not fs.exists(index):
-        if build is not None or (shard and _committed(fs, folder, [shard])):
-            raise WebbodyError(_unfinished(fs, folder, build))
+        if state is not None or (shard and _committed(fs, folder, [shard])):
+            raise WebbodyError(_unfinished(fs, folder, state))
         return None
     try:
         splits = {
@@ -55,11 +58,11 @@ def read_index(
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WebbodyError(f"{_url(fs, index)}: is no index of shards") from error
-    if build is not None:
+    if state is not None:
         listed = [entry for entries in splits.values() for entry in entries]
         committed = _committed(fs, folder, [entry.name for entry in listed])
         if any(committed.get(entry.name) != (entry.bytes, entry.sha256) for entry in listed):
-            raise WebbodyError(_unfinished(fs, folder, build))
+            raise WebbodyError(_unfinished(fs, folder, state))
     return splits
 
 
@@ -67,13 +70,16 @@ def _shard(entry: dict[str, Any]) -> IndexedShard:
     return IndexedShard(str(entry["name"]), entry.get("bytes"), entry.get("sha256"))
 
 
-def _build(fs: AbstractFileSystem, root: str) -> dict[str, Any] | None:
-    """The state file of a build's folder; None for other folders."""
-    try:
-        values = json.loads(fs.cat_file(f"{root}/{_BUILD}"))
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) and {"manifest", "sha256"} <= set(values) else None
+def _state(fs: AbstractFileSystem, root: str) -> dict[str, Any] | None:
+    """The state file of a folder that a build or an import made; None for other folders."""
+    for name, keys in _STATES.items():
+        try:
+            values = json.loads(fs.cat_file(f"{root}/{name}"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(values, dict) and keys <= set(values):
+            return values
+    return None
 
 
 def _committed(
@@ -92,17 +98,22 @@ def _committed(
     return out
 
 
-def _unfinished(fs: AbstractFileSystem, folder: str, build: dict[str, Any] | None) -> str:
-    root = folder.rpartition("/")[0]
-    if build is None:
+def _unfinished(fs: AbstractFileSystem, folder: str, state: dict[str, Any] | None) -> str:
+    root, out = folder.rpartition("/")[0], shlex.quote
+    if state is None:
         return (
             f"{_url(fs, folder)}: lacks the {INDEX} of its build, so its shards may not fit "
             f"together; finish that build with `webbody build`, and copy it with its {INDEX}"
         )
-    command = f"webbody build --manifest {shlex.quote(str(build['manifest']))} --out "
+    if "dataset" in state:
+        what = f"import reid {out(state['dataset'] + '=' + str(state['path']))} --out "
+        made, what = "import", what + out(_url(fs, root.rpartition("/")[0]))
+    else:
+        what = f"build --manifest {out(str(state['manifest']))} --out {out(_url(fs, root))}"
+        made = "build"
     return (
-        f"{_url(fs, root)}: this build is not finished, so its samples may not fit together; run "
-        f"`{command}{shlex.quote(_url(fs, root))}` with its settings to finish it"
+        f"{_url(fs, root)}: this {made} is not finished, so its samples may not fit together; run "
+        f"`webbody {what}` with its settings to finish it"
     )
 
 

@@ -1,6 +1,6 @@
 """The data sets by name: what each looks like on a disk, where it comes from, how it is read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -116,18 +116,18 @@ BENCHMARKS: dict[str, Benchmark] = {
         Surveillance.read,
     ),
 }
-_NAMES = {name.replace("_", ""): name for name in BENCHMARKS}
 
 
-def named(name: str) -> str:
+def named(name: str, known: Collection[str] = BENCHMARKS) -> str:
     """The name of a data set that a user wrote with or without `-` and `_`, in any case.
 
-    Raises WebbodyError for names of none.
+    Raises WebbodyError for names that are not among the known ones.
     """
-    found = _NAMES.get(name.lower().replace("-", "").replace("_", ""))
+    plain = {one.replace("_", ""): one for one in known}
+    found = plain.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
         raise WebbodyError(
-            f"{name}: there is no such data set; there are {', '.join(sorted(BENCHMARKS))}."
+            f"{name}: there is no such data set; there are {', '.join(sorted(known))}."
         )
     return found
 

@@ -31,7 +31,7 @@ def read_wanted(
     of no data set.
     """
     found = {one.name: one for one in _of_file(data)} if data else {}
-    for name, path in _pairs("--dataset", datasets):
+    for name, path in name_and_path(datasets, "--dataset "):
         found[named(name)] = DatasetRequest(named(name), path)
     for text in features:
         name, equals, file = text.partition("=")
@@ -49,12 +49,13 @@ def read_wanted(
     return list(found.values())
 
 
-def _pairs(option: str, texts: Iterable[str]) -> list[tuple[str, str]]:
+def name_and_path(texts: Iterable[str], option: str = "") -> list[tuple[str, str]]:
+    """The two sides of each NAME=PATH, which followed `option`; raises WebbodyError for others."""
     pairs = []
     for text in texts:
         name, equals, path = text.partition("=")
         if not equals or not path:
-            raise WebbodyError(f"{option} {text}: give NAME=PATH, such as market1501=/data/Market.")
+            raise WebbodyError(f"{option}{text}: give NAME=PATH, such as market1501=/data/Market.")
         pairs.append((name, path))
     return pairs
 

@@ -11,6 +11,7 @@ from webbody.cli import (
     demo,
     doctor,
     evaluate,
+    import_reid,
     inference,
     inspect,
     models,
@@ -46,6 +47,7 @@ app.command("embed")(inference.embed)
 app.command("compare")(inference.compare)
 app.add_typer(models.app, name="models")
 app.command("show")(show.show)
+app.add_typer(import_reid.app, name="import")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(study.app, name="study")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -9,21 +10,25 @@ from model.evaluation.readers.disk import check_there, find_root, list_lines, wh
 from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
-_PARTS = {"test-set-query": "query", "test-set-gallery": "gallery"}
+#: The folders of each part, and their roles; beside each lies its list.
+TEST_FOLDERS = {"test-set-query": "query", "test-set-gallery": "gallery"}
+TRAIN_FOLDERS = {"train-set": "train"}
 
 
-def read_deepchange(path: str | os.PathLike[str]) -> pa.Table:
-    """The test images in the order of the lists (`image_table`).
+def read_deepchange(
+    path: str | os.PathLike[str], folders: Mapping[str, str] = TEST_FOLDERS
+) -> pa.Table:
+    """The images of folders in the order of their lists (`image_table`).
 
     A line is `P4_C1_20201121_1525_1_8631.jpg,4`: person, camera, day, hour, two more numbers, and
     the tracklet. As in the authors' scripts the tracklet serves as camera, so that another
     tracklet of the same camera counts as a match, and the day as clothes. Raises WebbodyError
     for missing files and lines that are different.
     """
-    lists = [f"{part}-bbox.txt" for part in _PARTS]
-    root = find_root(path, [*_PARTS, *lists], "DeepChange")
+    lists = [f"{part}-bbox.txt" for part in folders]
+    root = find_root(path, [*folders, *lists], "DeepChange")
     rows = []
-    for (part, role), name in zip(_PARTS.items(), lists, strict=True):
+    for (part, role), name in zip(folders.items(), lists, strict=True):
         for image, tracklet in (line[:2] for line in list_lines(root, name, 2, ",")):
             match = re.match(r"P(\d+)_C\d+_(\d+)_", image)
             if match is None:

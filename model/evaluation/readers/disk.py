@@ -30,7 +30,7 @@ def find_root(path: str | os.PathLike[str], needed: Sequence[str], inside: str =
     )
 
 
-def images_below(root: Path, folder: str, ending: str) -> list[str]:
+def images_below(root: Path, folder: str, *endings: str) -> list[str]:
     """Paths below root/folder of the files that end so, at any depth, sorted; no hidden ones.
 
     Links are followed (`webbody.folder_walk`). Raises WebbodyError where there are none, or a
@@ -39,12 +39,12 @@ def images_below(root: Path, folder: str, ending: str) -> list[str]:
     top = root / folder
     walk = FolderWalk(top)
     files = [file.path for file in walk] if top.exists() else []
-    found = [path for path in files if path.lower().endswith(ending)]
-    broken = [path for path in walk.broken if path.lower().endswith(ending)]
+    found = [path for path in files if path.lower().endswith(endings)]
+    broken = [path for path in walk.broken if path.lower().endswith(endings)]
     if broken:
         raise WebbodyError(f"{top}: {broken[0]} is a link that leads nowhere")
     if not found:
-        raise WebbodyError(f"{top}: there are no {ending} images here")
+        raise WebbodyError(f"{top}: there are no {' or '.join(endings)} images here")
     return sorted(found)
 
 

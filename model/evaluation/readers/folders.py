@@ -1,4 +1,4 @@
-"""Data sets whose images tell all in their names: a row of `LAYOUTS` each.
+"""Data sets whose images tell all in their names: a row of `LAYOUTS` or `TRAIN_LAYOUTS` each.
 
 Values of cameras and clothes are those of the authors' preparation scripts, with two exceptions:
 CCDA's people keep their own numbers (the scripts number those of the query and of the gallery
@@ -7,7 +7,7 @@ apart, which is right only where both hold the same people), and its clothes are
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import pyarrow as pa
@@ -34,14 +34,15 @@ class DatasetLayout:
 
     pattern: matches the start of an image's path below its folder. Its groups are person, camera,
     counted from 1, and wear, what a person wears, in words that mean another thing for others.
-    example: such a path; files with other endings are none of the data set's. inside: the folder
-    that the data set unpacks to.
+    example: such a path; files with other endings than its own, and those in `endings`, are none of
+    the data set's. inside: the folder that the data set unpacks to.
     """
 
     parts: tuple[DatasetFolder, ...]
     pattern: str
     example: str
     inside: str = ""
+    endings: tuple[str, ...] = ()
 
 
 _QUERY_GALLERY = (DatasetFolder("query", "query"), DatasetFolder("gallery", "gallery"))
@@ -106,6 +107,41 @@ LAYOUTS = {
         "tinyface/Testing_Set",
     ),
 }
+
+
+def _train(layout: DatasetLayout, folder: str, example: str, inside: str = "") -> DatasetLayout:
+    """The training part of a data set, whose images are named as those of its test part."""
+    parts = (DatasetFolder(folder, "train"),)
+    return replace(layout, parts=parts, example=example, inside=inside or layout.inside)
+
+
+#: The training parts alone: nothing of a test part is below their folders.
+TRAIN_LAYOUTS = {
+    "ltcc": _train(LAYOUTS["ltcc"], "train", "003_2_c5_015833.png"),
+    # Each picture's name begins with its camera, of which training makes no use.
+    "prcc": _train(LAYOUTS["prcc"], "train", "001/A_cropped_rgb093.jpg", "prcc/rgb"),
+    "market1501": _train(LAYOUTS["market1501"], "bounding_box_train", "0002_c1s1_000451_03.jpg"),
+    "ccda": _train(LAYOUTS["ccda"], "train", "21_15_0.jpg"),
+    "celebreid": _train(LAYOUTS["celebreid"], "train", "21_25_0.jpg"),
+    # CUHK03-NP (github.com/zhunzhong07/person-re-ranking) names its pictures as Market-1501 does;
+    # `labeled` shows the same frames as `detected`, in boxes drawn by hand.
+    "cuhk03": replace(
+        _train(LAYOUTS["market1501"], "bounding_box_train", "0003_c1_21.png", "cuhk03-np/detected"),
+        endings=(".jpg",),
+    ),
+    # A folder for each person (github.com/shuxjweb/last, its loader).
+    "last": DatasetLayout(
+        (DatasetFolder("train", "train"),), r"(?P<person>\d+)/", "000001/000001_01_01.jpg", "last"
+    ),
+    # Country, city and video are folders; a picture's name is person, frame and detection, people
+    # counted over all videos (github.com/DengpanFu/LUPerson-NL: LUP-NL/extract.py).
+    "luperson_nl": DatasetLayout(
+        (DatasetFolder("", "train"),),
+        r"(?:[^/]+/)*(?P<person>\d{6,})_\d{7,}_\d{2,}\.jpg$",
+        "COUNTRY/CITY/VIDEO/000012_0000345_01.jpg",
+        "lup-nl",
+    ),
+}
 #: Market-1501 numbers bad detections so; they are neither queries nor in the gallery.
 _NOT_USED = -1
 
@@ -116,10 +152,11 @@ def read_folders(path: str | os.PathLike[str], layout: DatasetLayout) -> pa.Tabl
     Raises WebbodyError for missing folders and for images that are not named as they should be.
     """
     root = find_root(path, [part.folder for part in layout.parts], layout.inside)
-    pattern, ending = re.compile(layout.pattern), PurePath(layout.example).suffix
+    pattern = re.compile(layout.pattern)
+    endings = (PurePath(layout.example).suffix, *layout.endings)
     rows = []
     for part in layout.parts:
-        for name in images_below(root, part.folder, ending):
+        for name in images_below(root, part.folder, *endings):
             match = pattern.match(name)
             if match is None and part.person is None:
                 raise WebbodyError(
@@ -133,5 +170,6 @@ def read_folders(path: str | os.PathLike[str], layout: DatasetLayout) -> pa.Tabl
             camera = int(found["camera"]) - 1 if "camera" in found else part.camera
             wear = found.get("wear", part.wear)
             outfit = None if wear is None else f"{found['person']}_{wear}"
-            rows.append(ImageRow(f"{part.folder}/{name}", person, part.role, camera, outfit))
+            image = f"{part.folder}/{name}" if part.folder else name
+            rows.append(ImageRow(image, person, part.role, camera, outfit))
     return image_table(rows, root)

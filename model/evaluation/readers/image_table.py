@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 #: image: its path below the data set's folder, with `/`. person, camera, clothes, track: -1 where
-#: the data set does not tell. role: query (PRCC: query_same, query_diff) or gallery.
+#: the data set does not tell. role: query (PRCC: query_same, query_diff), gallery or train.
 SCHEMA = pa.schema(
     [
         ("image", pa.string()),

@@ -1,0 +1,95 @@
+"""Packing an import: white-letterboxed squares with the keypoints that a build would find."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.detection.subject import Finder
+from pipelines.inference.pictures import find_in
+from pipelines.stages.pack import SCHEMA
+from webbody.config import PackSettings
+from webbody.errors import WebbodyError
+from webbody.images import RGB, decode, encode_jpeg
+
+TRAIN = "train"
+_BOX = [0.0, 0.0, 1.0, 1.0]
+
+
+class PackImport(Stage[PackSettings]):
+    """Writes a shard such as train-000000 as a build's pack stage does; images are whole people.
+
+    The JSON of a sample has `source`, the data set's name, and no URL. A picture that cannot be
+    decoded is left out; the counts tell how many for each reason.
+    """
+
+    name = "pack"
+    needs = ("plan",)
+
+    def __init__(
+        self, settings: PackSettings, source: str, root: Path, finder: Finder, max_pixels: int
+    ) -> None:
+        super().__init__(settings)
+        self._source, self._root = source, root
+        self._finder, self._max_pixels = finder, max_pixels
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        rows = {row["image"]: row for row in inputs.table("plan").to_pylist()}
+        tar = outputs.tar()
+        index: list[dict[str, Any]] = []
+        lost: Counter[str] = Counter()
+        for sample in find_in(
+            str(self._root), list(rows), lambda image: self._read(rows[image]), self._finder
+        ):
+            outputs.tally.add(sample.key, sample.outcome)
+            if sample.image is None or sample.keypoints is None:
+                lost[sample.outcome or "image:unreadable"] += 1
+                continue
+            row = rows[sample.key]
+            key, person = row["key"], row["person"]
+            jpeg = encode_jpeg(sample.image, self.settings.quality)
+            about = sample_json(row, self._source, sample.keypoints, self.settings.size)
+            offset, length = tar.add(f"{key}.jpg", jpeg)
+            tar.add(f"{key}.cls", str(person).encode())
+            tar.add(f"{key}.json", about)
+            values = (key, person, TRAIN, hashlib.sha256(jpeg).hexdigest(), offset, length)
+            index.append(dict(zip(SCHEMA.names, values, strict=True)))
+        outputs.table(pa.Table.from_pylist(index, SCHEMA))
+        people = len({row["person"] for row in index})
+        return {"in": len(rows), "out": len(index), "people": people, **lost}
+
+    def _read(self, row: Mapping[str, Any]) -> RGB:
+        path = self._root / row["image"]
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            raise WebbodyError(f"{path} has changed while it was imported; run the command again.")
+        return decode(data, self._max_pixels)
+
+
+def sample_json(
+    row: Mapping[str, Any], source: str, keypoints: NDArray[np.float32], size: int
+) -> bytes:
+    """A sample's description, as a build writes it but for the URL that it does not have.
+
+    keypoints: (19, 3) x, y in fractions of the final image of `size` pixels, and visibility.
+    """
+    points = keypoints * np.array([size, size, 1], np.float32)
+    sample = {
+        "key": row["key"],
+        "person": row["person"],
+        "split": TRAIN,
+        "source": source,
+        "sha256": row["sha256"],
+        "box": _BOX,
+        "width": row["width"],
+        "height": row["height"],
+        "keypoints": [[round(float(value), 2) for value in point] for point in points],
+    }
+    return json.dumps(sample, ensure_ascii=False, separators=(",", ":")).encode()

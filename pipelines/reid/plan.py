@@ -1,0 +1,142 @@
+"""Planning an import: every image's digest and size, its person's id, its place in the shards."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from model.evaluation.readers.image_table import root_of
+from model.prefetch import ahead
+from pipelines.base.batches import windows
+from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.sampling.keyed_order import keyed_numbers
+from webbody.config import Count, Section
+from webbody.errors import WebbodyError
+from webbody.images import ImageError, probe
+
+#: The outcomes of images that are left out: the same bytes again, or under two people.
+COPY, AMBIGUOUS = "image:duplicate", "image:two-people"
+SCHEMA = pa.schema(
+    [
+        ("image", pa.string()),
+        ("key", pa.string()),
+        ("person", pa.int64()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("outcome", pa.string()),
+    ]
+)
+_THREADS = min(16, os.cpu_count() or 1)
+#: Rows that are made into a part of the table at a time.
+_ROWS = 4096
+
+
+class ImportPlanSettings(Section):
+    """seed: of the order of the images. max_pixels: an image with more is left out."""
+
+    seed: int
+    samples_per_shard: Count
+    max_pixels: int
+
+
+class PlanImport(Stage[ImportPlanSettings]):
+    """Reads every image once: `train-000000.parquet` ... are the shards' rows in their order.
+
+    `left-out.parquet` has the rows of images that are not taken, with their outcomes.
+    """
+
+    name = "plan"
+    needs = ()
+
+    def __init__(self, settings: ImportPlanSettings, source: str, images: pa.Table) -> None:
+        super().__init__(settings)
+        self._source, self._images = source, images
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        table = pa.concat_tables([SCHEMA.empty_table(), *self._parts()]).combine_chunks()
+        outcome = _outcomes(table)
+        kept = np.flatnonzero([one is None for one in outcome])
+        table = table.set_column(
+            table.schema.get_field_index("outcome"), "outcome", pa.array(outcome, pa.string())
+        )
+        keys = table["key"].take(pa.array(kept)).to_pylist()
+        kept = kept[np.argsort(keyed_numbers(keys, self.settings.seed), kind="stable")]
+        shards = -(-len(kept) // self.settings.samples_per_shard)
+        for number, rows in enumerate(np.array_split(kept, shards) if shards else []):
+            outputs.table(table.take(pa.array(rows)), f"train-{number:06d}.parquet")
+        left = np.setdiff1d(np.arange(len(table)), kept)
+        outputs.table(table.take(pa.array(left)), "left-out.parquet")
+        return {"in": len(table), "out": len(kept), "shards": shards}
+
+    def _parts(self) -> Iterator[pa.Table]:
+        root = Path(root_of(self._images))
+        numbers = person_numbers(self._source, self._images["person"].to_numpy())
+        images = self._images["image"].to_pylist()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = ahead(pool, lambda image: self._look(root / image), images, 4 * _THREADS)
+            rows = (
+                {"image": image, "person": person, **about}
+                for image, person, about in zip(images, numbers.tolist(), found, strict=True)
+            )
+            for window in windows(rows, _ROWS, lambda row: 0, 0):
+                yield pa.Table.from_pylist(window, SCHEMA)
+
+    def _look(self, path: Path) -> dict[str, Any]:
+        """What is known of an image without decoding it; its key is the digest of its bytes."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return {"key": "", "outcome": "image:unreadable"}
+        about = {
+            "key": hashlib.blake2b(data, digest_size=10).hexdigest(),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+        try:
+            header = probe(data, self.settings.max_pixels)
+        except ImageError as error:
+            return {**about, "outcome": error.outcome}
+        return {**about, "width": header.width, "height": header.height}
+
+
+def person_numbers(source: str, people: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ids (N,) of people by their numbers in a data set: 0 ... 2**63 - 1, nobody's elsewhere.
+
+    They are drawn from the data set's name and the number, so that folders of several data sets can
+    be joined, and the same person has the same id in every import. Raises WebbodyError where two
+    people got the same, which needs billions of people.
+    """
+    known, places = np.unique(people, return_inverse=True)
+    drawn = (
+        hashlib.blake2b(f"{source}/{number}".encode(), digest_size=8).digest() for number in known
+    )
+    ids = (np.frombuffer(b"".join(drawn), "<u8") >> 1).astype(np.int64)
+    if len(np.unique(ids)) < len(known):
+        raise WebbodyError(f"{source}: two of its people were drawn the same id; please report it.")
+    return np.asarray(ids[places.ravel()])
+
+
+def _outcomes(table: pa.Table) -> list[str | None]:
+    """The outcomes with those of images whose bytes are there more than once."""
+    outcome: list[str | None] = table["outcome"].to_pylist()
+    key = np.array(table["key"].to_pylist(), "S20")
+    person = table["person"].to_numpy()
+    usable = np.flatnonzero([one is None for one in outcome])
+    if not len(usable):
+        return outcome
+    usable = usable[np.argsort(key[usable], kind="stable")]
+    starts = np.flatnonzero(np.append(True, key[usable][1:] != key[usable][:-1]))
+    ends = np.append(starts[1:], len(usable))
+    for start, end in zip(starts, ends, strict=True):
+        if end - start > 1:
+            same = usable[start:end]
+            alone = (person[same] == person[same[0]]).all()
+            for row in same[1:] if alone else same:
+                outcome[row] = COPY if alone else AMBIGUOUS
+    return outcome

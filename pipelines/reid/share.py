@@ -1,0 +1,40 @@
+"""Whole people at random, so that what is imported is a share of the whole mix."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.sampling.keyed_order import keyed_numbers
+
+
+def images_for_share(share: float, others: int) -> int:
+    """How many images are the share (0 to 1) of a mix that has so many others."""
+    return round(share * others / (1 - share))
+
+
+def chosen_people(
+    tables: Mapping[str, pa.Table], wanted: int, seed: int
+) -> dict[str, NDArray[np.int64]]:
+    """The people of each data set who together have about `wanted` images; all, if there are fewer.
+
+    tables: `image_table` by data set. Everybody has the same chance, whatever the data set; a
+    larger number takes the same people and more.
+    """
+    names, people, images = [], [], []
+    for name, table in tables.items():
+        numbers, counts = np.unique(table["person"].to_numpy(), return_counts=True)
+        names += [name] * len(numbers)
+        people.append(numbers)
+        images.append(counts)
+    person = np.concatenate(people)
+    keys = (f"{name}/{number}" for name, number in zip(names, person, strict=True))
+    order = np.argsort(keyed_numbers(keys, seed, "share"), kind="stable")
+    reached = np.cumsum(np.concatenate(images)[order])
+    # The last one is whoever brings it closest.
+    count = int(np.abs(np.concatenate([[0], reached]) - wanted).argmin())
+    taken = np.zeros(len(order), bool)
+    taken[order[:count]] = True
+    owner = np.array(names)
+    return {name: person[taken & (owner == name)] for name in tables}
