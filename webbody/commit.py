@@ -78,10 +78,26 @@ def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
         return None
 
 
+def side_file(shard: str, what: str) -> str:
+    """The name of a table that a stage writes beside its own, and that no stage reads."""
+    return f"{shard}.{what}.parquet"
+
+
+def is_side_file(name: str) -> bool:
+    """Whether an output is such a table, which its name tells: <shard>.<what>.parquet.
+
+    Its content may differ between builds that are otherwise the same, as dates do. So it is part of
+    no input, and losing it makes nothing undone.
+    """
+    return name.count(".") == 2
+
+
 def intact(folder: Folder, record: Record) -> bool:
     """Whether every output that was not let go is still there with its size."""
     return all(
-        name in record.evicted or folder.size(f"{record.stage}/{name}") == output.bytes
+        name in record.evicted
+        or is_side_file(name)
+        or folder.size(f"{record.stage}/{name}") == output.bytes
         for name, output in record.outputs.items()
     )
 
@@ -104,7 +120,7 @@ def input_digests(
     needs: the stages that it reads, of which those in `whole` run once for the build; `record`
     gives the record of a stage and shard. Of a stage that runs once a shard reads only its own
     file, so that a global result that changed elsewhere leaves it alone; a stage that runs once
-    (shard ALL) reads every one of `shards`.
+    (shard ALL) reads every one of `shards`. Side files are read by none.
     """
     out: dict[str, str] = {}
     for need in needs:
@@ -115,5 +131,6 @@ def input_digests(
                 return None
             own = once and shard != ALL
             names = (f"{shard}.parquet", f"{shard}.tar") if own else tuple(found.outputs)
-            out |= {f"{need}/{n}": found.outputs[n].sha256 for n in names if n in found.outputs}
+            read = [n for n in names if n in found.outputs and not is_side_file(n)]
+            out |= {f"{need}/{n}": found.outputs[n].sha256 for n in read}
     return out

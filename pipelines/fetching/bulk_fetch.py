@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from pipelines.fetching.addresses import FetchError, normalise
+from pipelines.fetching.answered import Answered
 from pipelines.fetching.opener import Opener
 from pipelines.fetching.reorder_buffer import ReorderBuffer
 from webbody.config import DownloadSettings
@@ -20,7 +21,10 @@ from webbody.images import ImageError, probe, sniff
 
 @dataclass
 class Fetched:
-    """What became of one URL: an outcome, or the facts about an image (upright size in pixels)."""
+    """What became of one URL: an outcome, or the facts about an image (upright size in pixels).
+
+    answered: what the server said of its answer, if one came.
+    """
 
     outcome: str | None = None
     detail: str | None = None
@@ -28,6 +32,7 @@ class Fetched:
     format: str | None = None
     width: int | None = None
     height: int | None = None
+    answered: Answered | None = None
 
 
 #: Takes the number of a URL, what became of it, and the image's bytes.
@@ -143,6 +148,7 @@ class _Writer:
             size = {name: meta[name] for name in ("width", "height")}
             moved = self._opener.moved.get(url)
             result = Fetched(None, moved, meta["sha256"], sniff(image), **size)
+        result.answered = self._opener.answered.get(url)
         try:
             self._results.put(number, result, image)
         except Exception as error:

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 from pipelines.fetching.addresses import FetchError, Resolver, normalise, readable
+from pipelines.fetching.answered import Answered, answered
 from pipelines.fetching.body import read_body
 from pipelines.fetching.connections import Connections, port_of
 from pipelines.fetching.opt_out import opted_out
@@ -63,6 +64,8 @@ class Opener:
         self._stopped = False
         #: Where a redirected URL ended, by the URL that was asked for.
         self.moved: dict[str, str] = {}
+        #: What the answers to a URL said of themselves, by the URL that was asked for.
+        self.answered: dict[str, Answered] = {}
 
     @contextmanager
     def installed(self) -> Iterator["Opener"]:
@@ -105,10 +108,11 @@ class Opener:
     def _follow(self, asked: str, headers: dict[str, str], clock: Clock) -> Answer:
         """GET with redirects."""
         url = normalise(asked)
+        self.answered.pop(asked, None)  # of an attempt that failed
         for _ in range(self._settings.max_redirects + 1):
             with self._slot(urlsplit(url).hostname or "", clock):
                 try:
-                    answer = self._get(url, headers, clock)
+                    answer = self._get(url, asked, headers, clock)
                 except Exception as error:
                     raise explain(error, clock) from error
             if isinstance(answer, Answer):
@@ -117,13 +121,14 @@ class Opener:
             self.moved[asked] = url
         raise FetchError("download:redirects", f"more than {self._settings.max_redirects}")
 
-    def _get(self, url: str, headers: dict[str, str], clock: Clock) -> Answer | str:
-        """One request: the answer, or the URL it redirects to."""
+    def _get(self, url: str, asked: str, headers: dict[str, str], clock: Clock) -> Answer | str:
+        """One request on behalf of `asked`: the answer, or the URL it redirects to."""
         parts = urlsplit(url)
         # Also for a connection that is there already: a host that may not be asked, is not.
         addresses = self._resolver.addresses(parts.hostname or "", port_of(parts), clock.patience())
         with self._connections.get(parts, addresses, headers, clock) as response:
             status = response.status
+            self.answered[asked] = answered(response.headers, self.answered.get(asked))
             if 200 <= status < 400 and (
                 why := opted_out(response.headers, self._opt_out, self._settings.user_agent)
             ):

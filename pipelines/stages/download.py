@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
+from webbody.commit import side_file
 from webbody.config import WORKER, DownloadSettings, WorkerResources
 
 SCHEMA = pa.schema(
@@ -29,6 +30,18 @@ SCHEMA = pa.schema(
     ]
 )
 
+#: What servers said of their answers: dates, for one, that are others in every build.
+ANSWERS = "answers"
+ANSWERS_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("fetched", pa.date32()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("rights", pa.list_(pa.string())),
+    ]
+)
+
 
 class Download(Stage[DownloadSettings]):
     """Fetches each URL of a shard with img2dataset through the guarded opener.
@@ -37,7 +50,8 @@ class Download(Stage[DownloadSettings]):
     of arrival, and one row per URL (SCHEMA; `width` and `height` of the upright image, `offset`
     and `length` of the member in the tar; `detail` of an image is where a redirect led). Images
     are not decoded here, their headers are read. As many connections are open at a time as the
-    worker has threads.
+    worker has threads. What servers said of their answers (ANSWERS_SCHEMA) lies beside the table,
+    for a release.
     """
 
     name = "download"
@@ -53,6 +67,7 @@ class Download(Stage[DownloadSettings]):
         keys, urls, hashes = plan["key"], plan["url"], plan["sha256"]
         counts = Counter({"in": len(keys), "out": 0})
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        answers: list[dict[str, Any]] = []
         tar = outputs.tar()
 
         def keep(number: int, got: Fetched, body: bytes | None) -> None:
@@ -73,6 +88,7 @@ class Download(Stage[DownloadSettings]):
             )  # fmt: skip
             for name, value in zip(SCHEMA.names, values, strict=True):
                 columns[name].append(value)
+            answers.append({"key": keys[number], **(vars(got.answered) if got.answered else {})})
 
         with (
             tempfile.TemporaryDirectory(prefix="webbody-download-") as temporary,
@@ -80,4 +96,6 @@ class Download(Stage[DownloadSettings]):
         ):
             self._fetch(urls, keep, Path(temporary), spool)
         outputs.table(pa.table(columns, schema=SCHEMA))
+        beside = side_file(inputs.shard, ANSWERS)
+        outputs.table(pa.Table.from_pylist(answers, ANSWERS_SCHEMA), beside)
         return counts

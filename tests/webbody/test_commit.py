@@ -2,7 +2,16 @@ import json
 
 import pytest
 
-from webbody.commit import Output, Record, fingerprint, intact, read_record, record_name
+from webbody.commit import (
+    Output,
+    Record,
+    fingerprint,
+    intact,
+    is_side_file,
+    read_record,
+    record_name,
+    side_file,
+)
 from webbody.storage import Folder
 
 RECORD = Record(
@@ -46,6 +55,14 @@ def test_lost_files_are_told_from_evicted_ones(tmp_path):
     assert not intact(folder, RECORD)
     folder.remove("persons/ab.tar")
     assert intact(folder, Record(**{**RECORD.__dict__, "evicted": ("ab.tar",)}))
+
+
+def test_a_lost_side_file_makes_nothing_undone(tmp_path):
+    assert is_side_file(side_file("ab", "answers"))
+    for name in ("ab.tar", "ab.parquet", "people.parquet", "train-000000.parquet", "all.json"):
+        assert not is_side_file(name)
+    beside = {side_file("ab", "answers"): Output("2", 4)}
+    assert intact(Folder(tmp_path), Record(**{**RECORD.__dict__, "outputs": beside}))
 
 
 def test_a_fingerprint_depends_on_settings_and_version_not_on_order():

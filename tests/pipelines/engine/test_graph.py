@@ -5,7 +5,7 @@ import pytest
 from pipelines.base.custom_filter import FilterSource
 from pipelines.base.stage import ALL
 from pipelines.engine.graph import CHAINS, STAGES, input_digests, is_done, tasks
-from webbody.commit import Output, Record, fingerprint, record_name
+from webbody.commit import Output, Record, fingerprint, record_name, side_file
 from webbody.config import BuildConfig
 from webbody.storage import Folder
 
@@ -123,6 +123,22 @@ def test_a_lost_file_is_noticed(tmp_path, graph):
     commit_all(folder, graph)
     folder.remove("faces/aa.parquet")
     assert not is_done(folder, graph["faces"], "aa", SHARDS)
+
+
+def test_what_lies_beside_a_table_makes_nothing_undone(tmp_path, graph):
+    folder = Folder(tmp_path)
+    commit_all(folder, graph)
+    complete = done(folder, graph)
+    record = Record.from_json(folder.read("download/aa.json"))
+    # A folder of a version that wrote none becomes one that has it; then it changes; is lost.
+    record.outputs[side_file("aa", "answers")] = Output("of today", 8)
+    folder.write_bytes("download/aa.json", record.to_json())
+    assert done(folder, graph) == complete
+    record.outputs[side_file("aa", "answers")] = Output("of tomorrow", 11)
+    folder.write_bytes("download/aa.json", record.to_json())
+    assert done(folder, graph) == complete
+    read = input_digests(folder, graph["identities"], ALL, SHARDS)
+    assert "download/aa.parquet" in read and not any("answers" in name for name in read)
 
 
 def test_filters_of_the_users_own_are_of_the_stage_that_runs_them():

@@ -4,6 +4,7 @@ import email.utils
 import threading
 import time
 import urllib.request
+from datetime import UTC, datetime
 
 import pytest
 from guarded_opener import failure, get, opener
@@ -63,6 +64,46 @@ def test_redirects_are_followed_and_counted(server):
     server.routes["/self"] = lambda it: it.reply(307, b"", "Location: /self")
     assert failure(server.url("/self")).outcome == "download:redirects"
     assert server.hits["/self"] == 4
+
+
+def test_what_servers_say_of_their_answers_is_kept(server):
+    """Of redirects the rights, of the last answer its version; of a failed attempt nothing."""
+    server.routes["/0"] = lambda it: it.reply(
+        302, b"", "Location: /1", 'ETag: "of the redirect"', "tdm-reservation: 0",
+        "X-Robots-Tag: max-snippet: 5", "tdm-policy: https://example.org/p.json",
+    )  # fmt: skip
+    server.routes["/1"] = lambda it: it.reply(
+        503 if it.hit == 1 else 200, b"fine", 'ETag: W/"b1"', "content-usage: train-ai=n",
+        "Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT", "X-ROBOTS-TAG: max-snippet: 5",
+        "X-Robots-Tag: otherbot: noai", *(["tdm-policy: first"] if it.hit == 1 else []),
+    )  # fmt: skip
+    asked = opener(opt_out=())
+    before = datetime.now(UTC).date()
+    asked.open(urllib.request.Request(server.url("/0")))
+    (said,) = asked.answered.values()
+    assert before <= said.fetched <= datetime.now(UTC).date()
+    assert said.etag == 'W/"b1"'
+    assert said.last_modified == "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert said.rights == (
+        "x-robots-tag: max-snippet: 5",
+        "tdm-reservation: 0",
+        "tdm-policy: https://example.org/p.json",
+        "x-robots-tag: otherbot: noai",
+        "content-usage: train-ai=n",
+    )
+
+
+def test_what_a_server_says_fills_no_table(server):
+    odd = ("Last-Modified: \x1b[31m\xe9", "tdm-policy: " + "y" * 9_000)
+    many = [f"X-Robots-Tag: bot{n}: noai" for n in range(60)]
+    server.routes["/a"] = lambda it: it.reply(200, b"fine", *odd, *many)
+    server.routes["/b"] = lambda it: it.reply(200, b"fine", f'ETag: "{"x" * 900}"')
+    asked = opener()
+    for path in ("/a", "/b"):
+        asked.open(urllib.request.Request(server.url(path)))
+    for said in asked.answered.values():
+        assert said.etag is None and said.last_modified is None
+        assert sum(map(len, said.rights)) <= 10_000
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from email.message import Message
 import pytest
 from guarded_opener import OPT_OUT, failure, get
 
+from pipelines.fetching.answered import reservation
 from pipelines.fetching.opt_out import opted_out
 
 
@@ -125,3 +126,23 @@ def test_odd_header_lines_hide_nothing_else(server, odd):
     cut = head % b"200 OK" + b"Content-Length: 9\r\n\r\nabc"
     server.routes["/cut"] = lambda it: it.send(cut)
     assert failure(server.url("/cut")).outcome == "download:truncated"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reserving"),
+    [
+        ((), None),
+        (("x-robots-tag: max-snippet: 5", "tdm-reservation: 0", "tdm-policy: https://a/b"), None),
+        (("content-usage: train-ai=y, search=y",), None),
+        (("x-robots-tag: otherbot: noai",), None),
+        (("x-robots-tag: max-snippet: 5", "x-robots-tag: noml"), "x-robots-tag: noml"),
+        (("x-robots-tag: webbody: noindex",), "x-robots-tag: webbody: noindex"),
+        (("content-usage: search=y, train-ai=n",), "content-usage: search=y, train-ai=n"),
+        (
+            ("tdm-reservation: 1", "x-robots-tag: none"),
+            "tdm-reservation: 1; x-robots-tag: none",
+        ),
+    ],
+)
+def test_a_reservation_is_told_whether_a_build_honours_it_or_not(lines, reserving):
+    assert reservation(lines, "webbody/1 (+https://example.org)") == reserving

@@ -14,7 +14,8 @@ from made_stages import with_settings
 from made_tables import put, run, table
 
 from pipelines.fetching.bulk_fetch import by_turns, parse_message
-from pipelines.stages.download import SCHEMA, Download
+from pipelines.stages.download import ANSWERS_SCHEMA, SCHEMA, Download
+from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder
@@ -129,6 +130,22 @@ def test_headers_are_judged_before_decoding(server, folder):
     assert (row["outcome"], row["detail"]) == ("image:too-large", "640 x 480 pixels")
 
 
+def test_what_servers_said_lies_beside_the_table(server, folder):
+    server.routes["/a"] = lambda it: it.reply(200, jpeg(), 'ETag: "v1"', "tdm-reservation: 0")
+    server.routes["/no"] = lambda it: it.reply(200, jpeg(), "X-Robots-Tag: noai")
+    server.routes["/gone"] = lambda it: it.reply(410)
+    urls = [server.url(path) for path in ("/a", "/no", "/gone")] + ["http://nobody.invalid/a.jpg"]
+    rows = download(folder, urls)
+    said = table(folder, "download/00000000.answers.parquet")
+    assert said.schema == ANSWERS_SCHEMA
+    assert said["key"].to_pylist() == [row["key"] for row in rows]
+    assert said["rights"].to_pylist() == [["tdm-reservation: 0"], ["x-robots-tag: noai"], [], None]
+    assert said["etag"].to_pylist() == ['"v1"', None, None, None]
+    assert [day is not None for day in said["fetched"].to_pylist()] == [True, True, True, False]
+    record = read_record(folder, "download", "00000000")
+    assert "00000000.answers.parquet" in record.outputs
+
+
 @pytest.mark.parametrize("verify", ["keep", "reject"])
 def test_a_hash_that_differs_is_a_mark_or_a_reason(server, folder, verify):
     server.routes["/a"] = lambda it: it.reply(200, jpeg())
@@ -210,7 +227,7 @@ def test_the_real_downloader_is_used_quietly(server, folder, monkeypatch, tmp_pa
     assert len(called) == 1
     assert list((tmp_path / "scratch").iterdir()) == []
     assert sorted(folder.names("download")) == [
-        "00000000.json", "00000000.parquet", "00000000.tar",
+        "00000000.answers.parquet", "00000000.json", "00000000.parquet", "00000000.tar",
     ]  # fmt: skip
     assert printed == []
 

@@ -1,0 +1,78 @@
+"""What a server's answer said of itself beside the picture: when it came, its version, its rights.
+
+A release passes this on: whoever fetches the picture again sees whether it is the same, and what
+its owner allowed at the time.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.message import Message
+
+from pipelines.fetching.opt_out import opted_out
+
+#: Headers by which owners say what may be done with what they serve.
+_RIGHTS = ("X-Robots-Tag", "tdm-reservation", "tdm-policy", "Content-Usage")
+#: Every directive that reserves the use for training, whichever of them a build honours.
+_RESERVING = frozenset(
+    {"noai", "noimageai", "noml", "noimageml", "noindex", "noimageindex"}
+)  # fmt: skip
+#: A preference of IETF AIPREF that says no, such as train-ai=n.
+_SAYS_NO = re.compile(r"\b[a-z-]+\s*=\s*n\b")
+#: Characters of a header and lines of an answer that are kept: a server must not fill the table.
+_LONGEST, _LINES = 500, 20
+#: An entity tag (RFC 9110, section 8.8.3); a longer one says nothing when it is cut.
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+_DATE = re.compile(r"[A-Za-z0-9,: +-]{1,60}")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Of the last answer to a URL the day (UTC), ETag and Last-Modified; `rights` of them all.
+
+    rights: lines `name: value` of X-Robots-Tag, tdm-reservation, tdm-policy and Content-Usage, of
+    redirects too.
+    """
+
+    fetched: date
+    etag: str | None
+    last_modified: str | None
+    rights: tuple[str, ...]
+
+
+def answered(headers: Message, before: Answered | None) -> Answered:
+    """What an answer said; `before` is the redirect that led to it."""
+    lines = list(before.rights) if before else []
+    for name in _RIGHTS:
+        for value in headers.get_all(name, []):
+            line = f"{name.lower()}: {str(value).strip()}"[:_LONGEST]
+            lines += [line] * (line not in lines)
+    return Answered(
+        datetime.now(UTC).date(),
+        _matching(_ETAG, headers.get("ETag")),
+        _matching(_DATE, headers.get("Last-Modified")),
+        tuple(line.encode("utf-8", "replace").decode() for line in lines[:_LINES]),
+    )
+
+
+def reservation(rights: Iterable[str], user_agent: str) -> str | None:
+    """The lines that reserve the use of a picture, in any form that is known; None where none does.
+
+    Also what the build did not honour. rights: as in `Answered`.
+    """
+    return "; ".join(line for line in rights if _reserves(line, _RESERVING, user_agent)) or None
+
+
+def _reserves(line: str, directives: Collection[str], user_agent: str) -> bool:
+    name, _, value = line.partition(": ")
+    if name == "content-usage":
+        return bool(_SAYS_NO.search(value.lower()))
+    message = Message()
+    message[name] = value
+    return opted_out(message, directives, user_agent) is not None
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str | None:
+    text = str(value).strip() if value is not None else ""
+    return text if pattern.fullmatch(text) else None
