@@ -15,9 +15,8 @@ from model.evaluation.readers.image_table import root_of
 from model.prefetch import ahead
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.sampling.keyed_order import keyed_numbers
+from pipelines.sampling.placement import shuffle_numbers
 from webbody.config import Count, Section
-from webbody.errors import WebbodyError
 from webbody.images import ImageError, probe
 
 #: The outcomes of images that are left out: the same bytes again, or under two people.
@@ -34,6 +33,8 @@ SCHEMA = pa.schema(
     ]
 )
 _THREADS = min(16, os.cpu_count() or 1)
+#: As many as a build's ids have.
+_ID_BITS = 48
 #: Rows that are made into a part of the table at a time.
 _ROWS = 4096
 
@@ -67,7 +68,7 @@ class PlanImport(Stage[ImportPlanSettings]):
             table.schema.get_field_index("outcome"), "outcome", pa.array(outcome, pa.string())
         )
         keys = table["key"].take(pa.array(kept)).to_pylist()
-        kept = kept[np.argsort(keyed_numbers(keys, self.settings.seed), kind="stable")]
+        kept = kept[np.argsort(shuffle_numbers(keys, self.settings.seed), kind="stable")]
         shards = -(-len(kept) // self.settings.samples_per_shard)
         for number, rows in enumerate(np.array_split(kept, shards) if shards else []):
             outputs.table(table.take(pa.array(rows)), f"train-{number:06d}.parquet")
@@ -106,20 +107,26 @@ class PlanImport(Stage[ImportPlanSettings]):
 
 
 def person_numbers(source: str, people: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The ids (N,) of people by their numbers in a data set: 0 ... 2**63 - 1, nobody's elsewhere.
+    """The ids (N,) of people by their numbers in a data set, of 48 bits as those of a build.
 
-    They are drawn from the data set's name and the number, so that folders of several data sets can
-    be joined, and the same person has the same id in every import. Raises WebbodyError where two
-    people got the same, which needs billions of people.
+    They are drawn from the data set's name and the number, so that a person has the same id in
+    every import, and ids of different data sets hardly ever meet: readers may join folders.
     """
     known, places = np.unique(people, return_inverse=True)
-    drawn = (
-        hashlib.blake2b(f"{source}/{number}".encode(), digest_size=8).digest() for number in known
-    )
-    ids = (np.frombuffer(b"".join(drawn), "<u8") >> 1).astype(np.int64)
-    if len(np.unique(ids)) < len(known):
-        raise WebbodyError(f"{source}: two of its people were drawn the same id; please report it.")
+    used: set[int] = set()
+    ids = np.zeros(len(known), np.int64)
+    for place, number in enumerate(known.tolist()):
+        attempt = 0
+        while (drawn := _drawn(source, number, attempt)) in used:
+            attempt += 1
+        used.add(drawn)
+        ids[place] = drawn
     return np.asarray(ids[places.ravel()])
+
+
+def _drawn(source: str, number: int, attempt: int) -> int:
+    text = f"{source}/{number}" + f"/{attempt}" * (attempt > 0)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=_ID_BITS // 8).digest())
 
 
 def _outcomes(table: pa.Table) -> list[str | None]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.sampling.keyed_order import keyed_numbers
+from pipelines.sampling.placement import shuffle_numbers
 
 
 def images_for_share(share: float, others: int) -> int:
@@ -29,8 +29,8 @@ def chosen_people(
         people.append(numbers)
         images.append(counts)
     person = np.concatenate(people)
-    keys = (f"{name}/{number}" for name, number in zip(names, person, strict=True))
-    order = np.argsort(keyed_numbers(keys, seed, "share"), kind="stable")
+    people_named = (f"share {name}/{number}" for name, number in zip(names, person, strict=True))
+    order = np.argsort(shuffle_numbers(people_named, seed), kind="stable")
     reached = np.cumsum(np.concatenate(images)[order])
     # The last one is whoever brings it closest.
     count = int(np.abs(np.concatenate([[0], reached]) - wanted).argmin())
