@@ -49,7 +49,7 @@ def import_reid(
     finder = lazy_finder(config, True, config.pack.size)
     found = []
     for name, path in wanted:
-        job = ImportJob(name, path, Folder(f"{out}/{name}"), config, settings, finder)
+        job = ImportJob(name, path, Folder(f"{out.rstrip('/')}/{name}"), config, settings, finder)
         found.append(job.run(tables[name], taken[name], progress))
     return found
 
