@@ -24,6 +24,7 @@ LAYERS = {
     "webbody": (
         "webbody.errors",
         "webbody.config",
+        "webbody.manifest",
         "webbody.picture_files",
         "webbody.images",
         "webbody.releases",

@@ -14,6 +14,7 @@ from webbody.cli import (
     import_reid,
     inference,
     inspect,
+    manifest,
     models,
     people,
     show,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("build")(build.build)
 app.command("config")(build.config)
 app.command("doctor")(doctor.doctor)
+app.add_typer(manifest.app, name="manifest")
 app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)

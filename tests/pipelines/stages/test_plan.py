@@ -104,7 +104,7 @@ def test_duplicate_rows_are_dropped_once_each_and_counted(tmp_path):
 
 
 def test_duplicates_across_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr("webbody.manifest._BATCH", 2)
+    monkeypatch.setattr("webbody.manifest.database.BATCH", 2)
     rows = [("http://a/1", "Ann")] * 2049 * 2
     record, shards = plan(tmp_path, rows)
     assert record.counts["manifest:duplicate"] == len(rows) - 1

@@ -67,7 +67,10 @@ def test_the_authors_text_list(tmp_path):
     )
     accepted, rejected = read(path)
     assert accepted == [("http://a/b c.jpg", "17"), ("http://a/d.jpg", "18")]
-    assert [outcome for _, outcome in rejected] == ["manifest:bad-row"] * 4
+    assert [outcome for _, outcome in rejected] == [
+        "manifest:blank-line",
+        *["manifest:bad-row"] * 4,
+    ]
 
 
 def test_broken_lines_of_csv_and_json_are_rows_with_a_reason(tmp_path):
