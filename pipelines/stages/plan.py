@@ -41,6 +41,7 @@ class Plan(Stage[PlanSettings]):
     """
 
     name = "plan"
+    version = 2
     needs = ()
 
     def __init__(self, settings: PlanSettings, manifest: str) -> None:

@@ -40,11 +40,14 @@ class JsonDialect:
         }
         first = ", ".join(f"{taken.pop(name)} AS {name}" for name in ("url", "name", "sha256"))
         kept = "".join(f", {value} AS {_quoted(name)}" for name, value in taken.items())
-        return (
-            f"SELECT 1::BIGINT AS lines, {first}, coalesce(problem, CASE WHEN json_valid(line) "
-            f"THEN NULL WHEN trim(line, E' \\t\\r\\n') = '' THEN '{BLANK}' "
-            f"ELSE 'no JSON: ' || left(line, {EXCERPT}) END) AS problem{kept} FROM lines"
-        )
+        return f"""
+            SELECT 1::BIGINT AS lines, {first}, coalesce(problem, CASE
+                WHEN json_valid(line) THEN NULL
+                WHEN trim(line, E' \\t\\r\\n') = '' THEN '{BLANK}'
+                ELSE 'no JSON: ' || left(rtrim(line, E'\\r\\n'), {EXCERPT})
+            END) AS problem{kept}
+            FROM lines
+        """
 
 
 def _path(key: str) -> str:

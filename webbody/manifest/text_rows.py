@@ -110,7 +110,7 @@ class _Lines:
         for mark in (_NEWLINE, _RETURN):
             ends -= (ends > self._starts) & (self._data[ends - 1] == mark)
         self._ends, self._blank = ends, separator == _BLANK
-        self._every_other = pa.array(np.arange(0, 2 * len(texts), 2, np.int32))
+        self._every_other = pa.array(np.arange(0, 2 * len(texts), 2, dtype=np.int32))
         is_mark = self._data <= _BLANK if self._blank else self._data == separator
         self._marks = np.append(np.flatnonzero(is_mark), len(self._data))
 

@@ -24,6 +24,8 @@ _MEANINGS = {
     "manifest:no-name": "the row has no name",
     "manifest:bad-url": "the URL is none that can be fetched",
     "manifest:bad-row": "the row cannot be read",
+    "manifest:bad-sha256": "the digest is none",
+    "manifest:blank-line": "the line holds nothing",
     "manifest:duplicate": "the same URL and name stand in an earlier row",
     "download:timeout": "the server fell silent",
     "download:deadline": "the whole download took too long",

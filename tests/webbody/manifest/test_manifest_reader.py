@@ -1,9 +1,13 @@
+import gzip
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from webbody.errors import WebbodyError
-from webbody.manifest import MAX_URL, Manifest, sample_key
+from webbody.manifest import MAX_URL, Manifest, lines, sample_key
 
 
 def read(path):
@@ -136,3 +140,126 @@ def test_keys_depend_on_url_and_name_and_never_hold_dots():
     assert len(key) == 20
     assert set(key) <= set("0123456789abcdef")
     assert len({key, sample_key("http://a/1.jpg", "Bo"), sample_key("http://a/1.jpgA", "nn")}) == 3
+
+
+def test_a_path_is_a_path_and_no_pattern(tmp_path):
+    for name in ("ab", "a[b]", "a*", "a?"):
+        pq.write_table(
+            pa.table({"url": [f"http://{name[:1]}/{len(name)}/{ord(name[1])}"], "name": [name]}),
+            tmp_path / f"{name}.parquet",
+        )
+    for name in ("ab", "a[b]", "a*", "a?"):
+        accepted, _ = read(tmp_path / f"{name}.parquet")
+        assert [row[1] for row in accepted] == [name]
+
+
+def test_columns_are_called_exactly_so(tmp_path):
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"Name": ["wrong"], "url": ["http://a/1"], "name": ["right"]}), path)
+    assert read(path)[0] == [("http://a/1", "right")]
+    pq.write_table(pa.table({"Name": ["wrong"], "url": ["http://a/1"]}), path)
+    with pytest.raises(WebbodyError, match="lacks the column name; it has Name, url"):
+        read(path)
+    twice = pa.table([["http://a/1"], ["Ann"], ["Bo"]], names=["url", "name", "name"])
+    pq.write_table(twice, path)
+    with pytest.raises(WebbodyError, match="has the column name twice"):
+        read(path)
+    path = tmp_path / "m.csv"
+    path.write_text("url,name,name\nhttp://a/1,Ann,Bo\n")
+    with pytest.raises(WebbodyError, match="has the column name twice"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view()])
+def test_other_kinds_of_text_in_parquet(tmp_path, kind):
+    urls = pa.array(["http://a/1", None, "http://a/a-very-long-one.jpg"]).cast(kind)
+    names = pa.array(["Ann", "Bo", "Cy"]).cast(kind)
+    pq.write_table(pa.table({"url": urls, "name": names}), tmp_path / "m.parquet")
+    accepted, rejected = read(tmp_path / "m.parquet")
+    assert accepted == [("http://a/1", "Ann"), ("http://a/a-very-long-one.jpg", "Cy")]
+    assert rejected == [(1, "manifest:no-url")]
+
+
+def test_dictionaries_and_digests_as_bytes(tmp_path):
+    digest = bytes(range(32))
+    table = pa.table(
+        {
+            "url": ["http://a/1", "http://a/2"],
+            "name": pa.array(["Ann", "Ann"]).dictionary_encode(),
+            "sha256": pa.array([digest, None], pa.binary(32)),
+        }
+    )
+    pq.write_table(table, tmp_path / "m.parquet")
+    with Manifest(str(tmp_path / "m.parquet")) as manifest:
+        rows = [row for batch in manifest.accepted() for row in batch.to_pylist()]
+    assert [(row["name"], row["sha256"]) for row in rows] == [("Ann", digest.hex()), ("Ann", None)]
+
+
+def test_text_in_parquet_that_is_none_costs_its_row(tmp_path):
+    raw = pa.array([b"http://a/1", b"http://a/\xff", None]).view(pa.string())
+    pq.write_table(pa.table({"url": raw, "name": ["Ann", "Bo", "Cy"]}), tmp_path / "m.parquet")
+    accepted, rejected = read(tmp_path / "m.parquet")
+    assert accepted == [("http://a/1", "Ann")]
+    assert rejected == [(1, "manifest:bad-row"), (2, "manifest:no-url")]
+
+
+@pytest.mark.parametrize("ending", ["txt", "lst", "csv", "jsonl"])
+@pytest.mark.parametrize("pack", ["gz", "zst"])
+def test_compressed_lists(tmp_path, ending, pack):
+    content = {
+        "txt": "0 Ann http://a/1\n".replace("Ann", "17"),
+        "lst": "0 17 http://a/1\n",
+        "csv": "url,name\nhttp://a/1,17\n",
+        "jsonl": '{"url": "http://a/1", "name": 17}\n',
+    }[ending].encode()
+    packed = gzip.compress(content) if pack == "gz" else pa.compress(content, "zstd", asbytes=True)
+    for name in (f"m.{ending}.{pack}", "bare"):
+        (tmp_path / name).write_bytes(packed)
+        assert read(tmp_path / name) == ([("http://a/1", "17")], [])
+
+
+def test_a_damaged_file_is_told_while_it_is_sorted(tmp_path):
+    text = "".join(f"{i} 7 http://a/{i * i}\n" for i in range(20_000)).encode()
+    path = tmp_path / "m.txt.gz"
+    path.write_bytes(gzip.compress(text)[:-2000])
+    with Manifest(str(path)) as manifest, pytest.raises(WebbodyError, match="get it again"):
+        list(manifest.accepted())
+
+
+DAMAGE = st.lists(
+    st.tuples(
+        st.integers(0, 1 << 16),
+        st.sampled_from([b'"', b"\n", b"\r\n", b"\xff", b"\x00", b",", b"", b"{", b" \t", b"\r"]),
+        st.integers(0, 3),
+    ),
+    max_size=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    kind=st.sampled_from(["csv", "jsonl", "txt"]),
+    damage=DAMAGE,
+    block=st.sampled_from([50, 1 << 22]),
+)
+def test_whatever_is_damaged_every_line_has_one_outcome(tmp_path, monkeypatch, kind, damage, block):
+    monkeypatch.setattr(lines, "BLOCK", block)
+    header = b"url,name\n" if kind == "csv" else b""
+    write = {
+        "csv": lambda i: f'http://a/{i},"Ann, {i}"\n',
+        "jsonl": lambda i: f'{{"url": "http://a/{i}", "name": "Ann"}}\n',
+        "txt": lambda i: f"{i} 7 http://a/{i} b.jpg\n",
+    }[kind]
+    data = "".join(map(write, range(12))).encode()
+    for at, new, drop in damage:
+        at %= len(data)
+        data = data[:at] + new + data[at + drop :]
+    path = tmp_path / f"m.{kind}"
+    path.write_bytes(header + data)
+    with Manifest(str(path)) as manifest:
+        rows = [row for batch in manifest.rows() for row in batch.to_pylist()]
+    expected = data.count(b"\n") + (not data.endswith(b"\n"))
+    assert sum(row["lines"] for row in rows) == expected
+    assert kind == "csv" or len(rows) == expected
+    numbers = [row["row"] for row in rows]
+    assert numbers == sorted(set(numbers)) and numbers[0] == 0
