@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import Figures, add_option
 from pipelines.base.stage import ALL, run_shard
-from pipelines.engine.graph import STAGES, input_digests, is_done, tasks
+from pipelines.engine.graph import FROM_NAMES, input_digests, is_done, tasks
 from pipelines.stages.plan import Plan
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig, PlanSettings
@@ -54,7 +54,7 @@ def resume(out: str, count: int) -> tuple[float, float]:
     folder, graph = Folder(out), tasks(BuildConfig(), {})
     shards = [f"{i:08x}" for i in range(count)]
     cache: dict = {}
-    for node in STAGES:
+    for node in FROM_NAMES.stages:
         if node.is_global:
             outputs = {f"{shard}.parquet": Output("0", 1) for shard in shards}
             for shard in shards:
@@ -70,7 +70,7 @@ def resume(out: str, count: int) -> tuple[float, float]:
     cache = {}
     undone = [
         (node.name, shard)
-        for node in STAGES
+        for node in FROM_NAMES.stages
         if node.name != "plan"
         for shard in ((ALL,) if node.is_global else shards)
         if not is_done(folder, graph[node.name], shard, shards, cache)
@@ -119,7 +119,7 @@ def main() -> None:
     figures.row(shards=arguments.shards, seconds_with_nothing_to_do=seconds, peak_mib=memory)
     print(
         f"\nnothing to do: {1000 * seconds / arguments.shards:.2f} s per 1,000 shards "
-        f"({len(STAGES)} stages, {memory:.0f} MiB)"
+        f"({len(FROM_NAMES.stages)} stages, {memory:.0f} MiB)"
     )
 
 

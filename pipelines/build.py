@@ -10,21 +10,7 @@ from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
-from pipelines.engine.graph import (
-    CHAINS,
-    DOWNLOAD,
-    IDENTITIES,
-    KEYPOINTS,
-    PACK,
-    PERSONS,
-    PLAN,
-    SPLIT,
-    Node,
-    Records,
-    downstream,
-    is_done,
-    tasks,
-)
+from pipelines.engine.graph import IDENTITIES, PLAN, SPLIT, Node, Records, is_done, tasks
 from pipelines.engine.settings_files import files_of, filters_of, settled
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
@@ -135,25 +121,36 @@ class Run:
 
     def build(self, replace: bool, begun: Callable[[], None] = lambda: None) -> BuildResult:
         """A failed shard is left out of what follows and reported; all others go on to the end."""
-        planned = self.plan(replace, begun)
-        first, keypoints, pack, ledger = CHAINS
-        shards = self.chain(first, planned)
+        alive = self.plan(replace, begun)
+        looked_at: tuple[str, ...] | None = None  # by the last stage that looks at the whole
         packs: tuple[str, ...] = ()
-        told: tuple[str, ...] = ()  # shards whose rows all have their outcome
-        if shards and self.run_global(IDENTITIES, shards):
-            self.restore(self.backlog.undone(KEYPOINTS, shards))
-            complete = self.chain(keypoints, shards)
-            # The split reads the keypoints of every shard that the identities looked at.
-            if complete == shards and self.run_global(SPLIT, shards):
+        done = {PLAN.name}
+        for step in self.graph.steps[1:]:
+            inside = {node.name for node in step}
+            needs = {need for node in step for need in self.tasks[node.name].needs}
+            if not alive or not needs <= done | inside:
+                continue
+            if step[0].is_global:
+                # What it reads must be there of every shard that the one before looked at.
+                if looked_at not in (None, alive) or not self.run_global(step[0], alive):
+                    continue
+                looked_at = alive
+            elif step[0].of_output:
                 packs = output_shards(committed(self.folder, SPLIT.name, ALL))
-                if self.backlog.undone(PACK, packs):
-                    self.restore(complete)
-                packs = self.chain(pack, packs)
-            told = self.chain(ledger, complete)
+                if self.backlog.undone(step[0], packs):
+                    self.restore(alive)
+                packs = self.chain(step, packs)
+            else:
+                if step[0].reads_images:
+                    self.restore(self.backlog.undone(step[0], alive))
+                alive = self.chain(step, alive)
+            done |= inside
+        # Shards whose rows all have their outcome.
+        told = alive if self.graph.steps[-1][-1].name in done else ()
         if not self.failures:
             if self.config.resources.evict:
-                upkeep.evict(self.folder, told)
-            upkeep.forget_stale(self.folder, told, packs)
+                upkeep.evict(self.folder, self.graph, told)
+            upkeep.forget_stale(self.folder, self.graph, told, packs)
             upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
@@ -242,7 +239,7 @@ class Run:
         A stage that has committed a shard with the same settings needs no trial, unless it asks for
         a device that may be gone. Raises WebbodyError for what is wrong.
         """
-        new = [node for node in downstream(nodes) if node not in self._tried]
+        new = [node for node in self.graph.downstream(nodes) if node not in self._tried]
         self._tried |= set(new)
         if IDENTITIES in new:
             for path in self.config.identities.galleries:
@@ -265,7 +262,7 @@ class Run:
             return False
         if node.is_global:
             first: tuple[str, ...] = (ALL,)
-        elif node is PACK:
+        elif node.of_output:
             split = read_record(self.folder, SPLIT.name, ALL)
             first = output_shards(split) if split else ()
         else:
@@ -300,12 +297,12 @@ class Run:
 
     def restore(self, shards: tuple[str, ...]) -> None:
         """Make crops again that were let go and are needed after all."""
-        nodes = (DOWNLOAD, PERSONS)
+        nodes = tuple(node for node in self.graph.stages if node.evictable)
         force = [node.name for node in nodes]
         rows = [
             {"shard": shard, "force": force, "failed": "", "message": ""}
             for shard in shards
-            if committed(self.folder, PERSONS.name, shard).evicted
+            if committed(self.folder, nodes[-1].name, shard).evicted
         ]
         if rows:
             self.preflight(nodes)

@@ -1,4 +1,4 @@
-"""The stages of a build in order, what each reads, and the settings each is fingerprinted by."""
+"""The stages of each kind of build in order, what they read, their settings and fingerprints."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,17 +22,22 @@ class Node:
     """A stage in the graph.
 
     `code` names its class as `module:Class`, imported only where it runs; `is_global` marks a stage
-    that runs once for the build; `evictable` one whose tars may be removed; the threads of one that
-    is `io_bound` wait for the network instead of computing. The constructor of one that `loads`
-    takes seconds, and may need what only its workers have, such as a GPU.
+    that runs once for the build; `of_output` one that runs for each output shard, the others for
+    each shard of the plan; `evictable` one whose tars may be removed, `reads_images` one that needs
+    them; the threads of one that is `io_bound` wait for the network instead of computing. The
+    constructor of one that `loads` takes seconds, and may need what only its workers have, such as
+    a GPU. `section` names its settings, where that is not its own name.
     """
 
     name: str
     code: str
     is_global: bool = False
+    of_output: bool = False
     evictable: bool = False
+    reads_images: bool = False
     io_bound: bool = False
     loads: bool = False
+    section: str = ""
 
     def stage(self) -> type[Stage[Any]]:
         module, _, name = self.code.partition(":")
@@ -50,26 +55,68 @@ CLUSTERS = Node("clusters", "pipelines.stages.clusters:Clusters")
 IDENTITIES = Node(
     "identities", "pipelines.stages.identities:Identities", is_global=True, loads=True
 )
-KEYPOINTS = Node("keypoints", "pipelines.stages.keypoints:Keypoints", loads=True)
+KEYPOINTS = Node("keypoints", "pipelines.stages.keypoints:Keypoints", reads_images=True, loads=True)
 SPLIT = Node("split", "pipelines.stages.split:Split", is_global=True)
-PACK = Node("pack", "pipelines.stages.pack:Pack")
+PACK = Node("pack", "pipelines.stages.pack:Pack", of_output=True, reads_images=True)
 LEDGER = Node("ledger", "pipelines.stages.ledger:Ledger")
 
-STAGES = (
-    PLAN, DOWNLOAD, PERSONS, FACES, CLUSTERS, IDENTITIES, KEYPOINTS, SPLIT, PACK, LEDGER,
-)  # fmt: skip
-
-#: Chains of per-shard stages that overlap, between the stages that look at the whole build.
-CHAINS = ((DOWNLOAD, PERSONS, FACES, CLUSTERS), (KEYPOINTS,), (PACK,), (LEDGER,))
+RELEASED = "pipelines.stages.released"
+CROPS = Node("crops", f"{RELEASED}.crops:Crops", evictable=True, section="rebuild")
 
 
-def downstream(nodes: Iterable[Node]) -> list[Node]:
-    """These stages and all that read from them, directly or not, in order."""
-    names = {node.name for node in nodes}
-    for node in STAGES:
-        if names & set(node.stage().needs):
-            names.add(node.name)
-    return [node for node in STAGES if node.name in names]
+@dataclass(frozen=True)
+class BuildGraph:
+    """A kind of build: its steps in order, the first being the plan.
+
+    A step is one stage that looks at the whole build, or a chain of stages that overlap, shard by
+    shard.
+    """
+
+    steps: tuple[tuple[Node, ...], ...]
+
+    @property
+    def stages(self) -> tuple[Node, ...]:
+        return tuple(node for step in self.steps for node in step)
+
+    def has(self, name: str) -> bool:
+        return any(node.name == name for node in self.stages)
+
+    def downstream(self, nodes: Iterable[Node]) -> list[Node]:
+        """These stages and all that read from them, directly or not, in order."""
+        names = {node.name for node in nodes}
+        for node in self.stages:
+            if names & set(node.stage().needs):
+                names.add(node.name)
+        return [node for node in self.stages if node.name in names]
+
+
+#: From URLs and names to people.
+FROM_NAMES = BuildGraph(
+    (
+        (PLAN,),
+        (DOWNLOAD, PERSONS, FACES, CLUSTERS),
+        (IDENTITIES,),
+        (KEYPOINTS,),
+        (SPLIT,),
+        (PACK,),
+        (LEDGER,),
+    )
+)
+#: From a release, which says where everybody is: no model, no names.
+FROM_RELEASE = BuildGraph(
+    (
+        (Node("plan", f"{RELEASED}.plan:ReleasedPlan", is_global=True, section="rebuild"),),
+        (DOWNLOAD, CROPS),
+        (Node("split", f"{RELEASED}.split:ReleasedSplit", is_global=True),),
+        (PACK,),
+        (Node("ledger", f"{RELEASED}.ledger:ReleasedLedger"),),
+    )
+)
+
+
+def graph_of(stages: Iterable[str] | None) -> BuildGraph:
+    """The graph whose stages a folder's build.json names; None for those of older versions."""
+    return FROM_RELEASE if CROPS.name in (stages or ()) else FROM_NAMES
 
 
 @dataclass(frozen=True)
@@ -96,17 +143,18 @@ def tasks(
     config: BuildConfig,
     files: dict[str, tuple[Any, Any]],
     filters: Mapping[str, tuple[FilterSource, ...]] = MappingProxyType({}),
+    graph: BuildGraph = FROM_NAMES,
 ) -> dict[str, StageTask]:
-    """Every stage's task by name.
+    """The task of every stage of a graph by name.
 
     `files` maps `stage.field` of settings that name files (models, galleries) to paths and digests:
     paths go into the settings, digests into the fingerprint, so that a moved file changes nothing.
     `filters` are the user's own, by the stage that asks them.
     """
-    whole = frozenset(node.name for node in STAGES if node.is_global)
+    whole = frozenset(node.name for node in graph.stages if node.is_global)
     out = {}
-    for node in STAGES:
-        settings, stage = config.stage(node.name), node.stage()
+    for node in graph.stages:
+        settings, stage = config.stage(node.section or node.name), node.stage()
         content = settings.model_dump(mode="json")
         for name in content:
             if found := files.get(f"{node.name}.{name}"):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.base.stage import ALL
-from pipelines.engine.graph import LEDGER, PACK, PLAN, STAGES
+from pipelines.engine.graph import LEDGER, PLAN, graph_of
 from webbody.build_records import BuildRecords
 
 
@@ -35,10 +35,9 @@ def outcome_counts(records: BuildRecords, shards: Iterable[str]) -> tuple[dict[s
 def stage_totals(records: BuildRecords) -> dict[str, StageTotals]:
     """Sums over the commit records of each stage."""
     out = {}
-    for node in STAGES:
-        names = (
-            (ALL,) if node.is_global else (records.packs or ()) if node is PACK else records.shards
-        )
+    for node in graph_of(records.build.get("stages")).stages:
+        per = (records.packs or ()) if node.of_output else records.shards
+        names = (ALL,) if node.is_global else per
         totals = out[node.name] = StageTotals()
         for shard in names:
             record = records.get(node.name, shard)

@@ -10,10 +10,9 @@ from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import (
     DOWNLOAD,
-    PACK,
+    FROM_NAMES,
     PLAN,
     SPLIT,
-    STAGES,
     Records,
     StageTask,
     is_done,
@@ -107,7 +106,9 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     out = Folder(config.out) if config.out else None
     records = BuildRecords(out) if out is not None and read_build(out) is not None else None
     rates, measured = measured_rates(records, shards)
-    undone = {node.name: (ALL,) if node.is_global else tuple(shards) for node in STAGES[1:]}
+    undone = {
+        node.name: (ALL,) if node.is_global else tuple(shards) for node in FROM_NAMES.stages[1:]
+    }
     shares = dict.fromkeys(undone, 1.0)
     if records is not None:
         config = settled(config)
@@ -153,10 +154,10 @@ def _undone(
     shards = planned_shards(planned)
     cache: Records = {(PLAN.name, ALL): planned}
     undone, shares = {}, {}
-    for node in STAGES[1:]:
+    for node in FROM_NAMES.stages[1:]:
         split = cache.get((SPLIT.name, ALL))
         packs = output_shards(split) if split else shards  # as many as there are, or a guess
-        every = (ALL,) if node.is_global else packs if node is PACK else shards
+        every = (ALL,) if node.is_global else packs if node.of_output else shards
         task = asked[node.name]
         todo = tuple(s for s in every if not is_done(folder, task, s, shards, cache))
         cache |= {(node.name, shard): None for shard in todo}
@@ -176,7 +177,7 @@ def measured_rates(
         for shard in shards
         if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
-    for node in STAGES[1:]:
+    for node in FROM_NAMES.stages[1:]:
         if node.is_global:
             continue
         done = [r for s in rows if (r := records.get(node.name, s)) is not None]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.base.stage import ALL
-from pipelines.engine.graph import PACK, PLAN, STAGES
+from pipelines.engine.graph import PLAN, graph_of
 from pipelines.engine.state import outcome_counts
 from pipelines.stages.pack import INDEX, index_of
 from webbody.build_records import BuildRecords
@@ -43,8 +43,8 @@ def status(out: str) -> Status:
     records = BuildRecords(folder)
     planned = records.shards if records.get(PLAN.name) else None
     stages = {}
-    for node in STAGES:
-        names = (ALL,) if node.is_global else records.packs if node is PACK else planned
+    for node in graph_of(records.build.get("stages")).stages:
+        names = (ALL,) if node.is_global else records.packs if node.of_output else planned
         found = [r for shard in names or () if (r := records.get(node.name, shard)) is not None]
         stages[node.name] = StageStatus(
             committed=len(found),

@@ -7,7 +7,7 @@ more samples of the people they hold (docs/build.md has the figures).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,40 @@ def shards_of(
     turn = (number >> np.uint64(32)) % np.uint64(spread)
     away = turn.astype(np.int64) * count // spread
     return ((first % np.uint64(count)).astype(np.int64) + away) % count
+
+
+@dataclass(frozen=True)
+class Placed:
+    """names: of the output shards, such as train-000000. file, place: (N,) where a sample goes."""
+
+    names: list[str]
+    file: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+
+def place(
+    person: NDArray[np.int64],
+    split: Sequence[str],
+    number: NDArray[np.uint64],
+    shards: Mapping[str, int],
+    seed: int,
+) -> Placed:
+    """Place samples (N,) of people in splits by their shuffle numbers; shards: of each split.
+
+    Shards that get no sample, as may happen where there are hardly any, do not exist.
+    """
+    names, of = list(shards), np.asarray(split, object)
+    which = np.zeros(len(person), np.int64)
+    shard = np.zeros(len(person), np.int64)
+    for i, name in enumerate(names):
+        rows = np.flatnonzero(of == name)
+        which[rows] = i
+        shard[rows] = shards_of(person[rows], number[rows], shards[name], seed)
+    used, file = np.unique(np.stack([which, shard], 1), axis=0, return_inverse=True)
+    file = file.reshape(-1).astype(np.int64)
+    at = np.zeros(len(person), np.int64)
+    at[np.lexsort((number, file))] = np.arange(len(person))
+    return Placed([f"{names[i]}-{one:06d}" for i, one in used.tolist()], file, at)
 
 
 @dataclass(frozen=True)

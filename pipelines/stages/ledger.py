@@ -1,7 +1,7 @@
 """Ledger: exactly one outcome for each row of a shard, gathered from what the stages wrote."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -32,12 +32,13 @@ class Ledger(Stage[Section]):
     """
 
     name = "ledger"
-    needs = ("plan", *_PASSED)
+    passed: ClassVar[tuple[str, ...]] = _PASSED
+    needs = ("plan", *passed)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "name"])
         best: dict[str, tuple[float, str, str | None]] = {}
-        for depth, stage in enumerate(_PASSED):
+        for depth, stage in enumerate(self.passed):
             table = inputs.table(stage)
             details = table["detail"].to_pylist() if "detail" in table.column_names else None
             outcomes = table["outcome"].to_pylist()
@@ -51,12 +52,12 @@ class Ledger(Stage[Section]):
                     reached = (depth, outcome, details[i] if details else None)
                 if key not in best or reached[0] > best[key][0]:
                     best[key] = reached
-        kept_depth = len(_PASSED) - 0.5
+        kept_depth = len(self.passed) - 0.5
         rows: dict[str, list[Any]] = {"stage": [], "outcome": [], "detail": []}
         counts = {"in": plan.num_rows, "out": 0}
         for key in plan["key"].to_pylist():
             reached_depth, outcome, detail = best[key]
-            stage = _PASSED[int(reached_depth)]
+            stage = self.passed[int(reached_depth)]
             if outcome == KEPT and reached_depth != kept_depth:
                 raise ValueError(f"row {key} passed {stage} and then vanished")
             counts[general(outcome)] = counts.get(general(outcome), 0) + 1

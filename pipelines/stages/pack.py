@@ -81,8 +81,11 @@ class Pack(Stage[PackSettings]):
     def _sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
         image = decode(data, row["crop_width"] * row["crop_height"])
         square, scale, left, top = letterbox(image, self.settings.size)
-        points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
-        points = skeleton.clean(on_letterbox(points, scale, left, top))
+        if (final := row["packed_keypoints"]) is not None:
+            points = np.array(final, np.float32).reshape(skeleton.COUNT, 3)
+        else:
+            points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
+            points = skeleton.clean(on_letterbox(points, scale, left, top))
         return encode_jpeg(square, self.settings.quality), sample_json(row, points)
 
 
@@ -97,11 +100,11 @@ def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
             if reader is None or source != row["source"]:
                 if reader is not None:
                     reader.close()
-                source, reader = row["source"], inputs.random_access("persons", row["source"])
+                source, reader = row["source"], inputs.tar(row["source"])
             data = reader.read(row["offset"], row["length"])
             if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
                 raise WebbodyError(
-                    f"persons/{source}.tar has changed ({row['crop']} is another picture); remove "
+                    f"{source}.tar has changed ({row['crop']} is another picture); remove "
                     "the file and build again."
                 )
             yield data

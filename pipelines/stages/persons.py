@@ -152,22 +152,27 @@ def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_P
     if not good:
         return
     with inputs.random_access("download") as tar:
-        # No more pixels are decoded than the header promised when the file was checked.
         sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
         yield from ahead(pool, _decoded, sources, depth)
 
 
 def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
     row, data = source
+    return _Photo(row, decoded_photo(row, data))
+
+
+def decoded_photo(row: Mapping[str, Any], data: bytes) -> NDArray[np.uint8] | ImageError:
+    """The upright pixels of a downloaded photo, or why there are none; row: of `download`."""
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         # A damaged disk must not turn good photos into unreadable ones.
         raise OSError(
             f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
         )
     try:
-        return _Photo(row, decode(data, _room(row["width"] * row["height"])))
+        # No more pixels are decoded than the header promised when the file was checked.
+        return decode(data, _room(row["width"] * row["height"]))
     except ImageError as error:
-        return _Photo(row, error)
+        return error
 
 
 def _room(pixels: int) -> int:

@@ -1,6 +1,6 @@
 """Split: training and test people, and every sample's place in the shuffled output shards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from pipelines.sampling.external_shuffle import ExternalShuffle
 from pipelines.sampling.placement import (
     SHUFFLE,
     Shuffle,
+    place,
     shard_count,
-    shards_of,
     shuffle_numbers,
 )
 from pipelines.sampling.selection import draw, eligible, shows_body
@@ -46,6 +46,15 @@ SCHEMA = pa.schema(
         ("crop_width", pa.int32()),
         ("crop_height", pa.int32()),
         ("keypoints", pa.list_(pa.float32())),
+        ("packed_keypoints", pa.list_(pa.float32())),
+    ]
+)
+PEOPLE = pa.schema(
+    [
+        ("person", pa.int64()),
+        ("images", pa.int32()),
+        ("body_images", pa.int32()),
+        ("split", pa.string()),
     ]
 )
 
@@ -54,10 +63,11 @@ class Split(Stage[SplitSettings]):
     """Draws the test people and shuffles all samples over the output shards.
 
     Outputs: an assignment file for each output shard (`train-000000.parquet` ...) with a row for
-    each sample in its final order: `source`, `offset` and `length` say where the crop lies among
-    the persons' tars, `box` is the crop's rectangle in fractions of the upright original,
-    `keypoints` are in pixels of the crop. `people.parquet` lists the people with their counts,
-    shuffle.parquet the number of shards. All follows from seed, packed keys and person ids; the
+    each sample in its final order: `offset` and `length` say where the crop lies in the tar
+    `source`, `box` is the crop's rectangle in fractions of the upright original, `keypoints` are in
+    pixels of the crop (`packed_keypoints`, of a build from a release, in pixels of the final
+    image). `people.parquet` lists the people with their counts, shuffle.parquet the number of
+    shards. All follows from seed, packed keys and person ids; the
     number of shards stays as it was while it fits.
     """
 
@@ -73,25 +83,24 @@ class Split(Stage[SplitSettings]):
         drawn = draw(samples.people[fits], self.settings.test_people, self.settings.seed)
         is_test = np.isin(samples.people, drawn)
 
-        file, place, names, shuffle = self._places(samples, is_test, inputs)
-        with ExternalShuffle(SCHEMA, len(names)) as scatter:
+        split = np.where(is_test[samples.of], TEST, TRAIN)
+        before, size = Shuffle.read(inputs.folder).shards, self.settings.samples_per_shard
+        shards = {
+            name: self.settings.shards.get(name)
+            or shard_count(int((split == name).sum()), size, before.get(name))
+            for name in SPLITS
+        }
+        person = samples.people[samples.of]
+        placed = place(person, split.tolist(), samples.order, shards, self.settings.seed)
+        with ExternalShuffle(SCHEMA, len(placed.names)) as shuffle:
             for shard, rows in zip(inputs.shards, samples.shards, strict=True):
                 table = sample_table(inputs, shard, is_test[samples.of[rows]])
-                scatter.add(table, file[rows], place[rows])
-            for number, table in scatter.files():
-                outputs.table(table, f"{names[number]}.parquet")
-        outputs.table(
-            pa.table(
-                {
-                    "person": samples.people,
-                    "images": pa.array(images, pa.int32()),
-                    "body_images": pa.array(body, pa.int32()),
-                    "split": _split_column(is_test),
-                }
-            ),
-            "people.parquet",
-        )
-        outputs.table(shuffle.table(), SHUFFLE)
+                shuffle.add(table, placed.file[rows], placed.place[rows])
+            for number, table in shuffle.files():
+                outputs.table(table, f"{placed.names[number]}.parquet")
+        people = pa.table([samples.people, images, body, split_column(is_test)], schema=PEOPLE)
+        outputs.table(people, "people.parquet")
+        outputs.table(Shuffle(shards).table(), SHUFFLE)
         return {
             "in": len(samples.of),
             "out": len(samples.of),
@@ -99,29 +108,6 @@ class Split(Stage[SplitSettings]):
             "people": len(samples.people),
             "test_people": int(is_test.sum()),
         }
-
-    def _places(
-        self, samples: "SplitSamples", is_test: NDArray[np.bool_], inputs: Inputs
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], Shuffle]:
-        """For each sample its file and its place in it; the names of the files; their counts.
-
-        Shards that get no sample, as may happen where there are hardly any, have no file.
-        """
-        person = samples.people[samples.of]
-        test = is_test[samples.of]
-        before = Shuffle.read(inputs.folder).shards
-        counts: dict[str, int] = {}
-        shard = np.zeros(len(person), np.int64)
-        for split, chosen in zip(SPLITS, (~test, test), strict=True):
-            rows = np.flatnonzero(chosen)
-            size, seed = self.settings.samples_per_shard, self.settings.seed
-            counts[split] = count = shard_count(len(rows), size, before.get(split))
-            shard[rows] = shards_of(person[rows], samples.order[rows], count, seed)
-        used, file = np.unique(np.stack([test, shard], 1), axis=0, return_inverse=True)
-        names = [f"{SPLITS[number]}-{one:06d}" for number, one in used.tolist()]
-        place = np.zeros(len(person), np.int64)
-        place[np.lexsort((samples.order, file))] = np.arange(len(person))
-        return file.reshape(-1), place, names, Shuffle(counts)
 
 
 @dataclass(frozen=True)
@@ -182,28 +168,41 @@ def sample_table(inputs: Inputs, shard: str, test: NDArray[np.bool_]) -> pa.Tabl
         keypoints["key"],
         pa.array([packed_key(*pair) for pair in pairs], pa.string()),
         keypoints["person"],
-        _split_column(test),
+        split_column(test),
         download["url"],
         download["sha256"],
-        pa.array([shard] * len(keypoints), pa.string()),
+        pa.array([f"persons/{shard}"] * len(keypoints), pa.string()),
         persons["offset"],
         persons["length"],
         persons["digest"],
-        _lists(box),
+        lists(box),
         download["width"],
         download["height"],
         persons["width"],
         persons["height"],
         keypoints["keypoints"],
+        pa.nulls(len(keypoints), SCHEMA.field("packed_keypoints").type),
     ]
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), SCHEMA)
+
+
+def people_table(samples: Sequence[pa.Table]) -> pa.Table:
+    """The people of tables of samples (SCHEMA) whose keypoints are those of the final image."""
+    columns = ("person", "split", "packed_keypoints")
+    table = pa.concat_tables([one.select(columns) for one in samples] or [SCHEMA.empty_table()])
+    people, first, of = np.unique(
+        table["person"].to_numpy(), return_index=True, return_inverse=True
+    )
+    body = shows_body(_array(table["packed_keypoints"], skeleton.COUNT * 3).reshape(-1, 19, 3))
+    counts = [np.bincount(of, minlength=len(people)), np.bincount(of[body], minlength=len(people))]
+    return pa.table([people, *counts, table["split"].take(pa.array(first))], schema=PEOPLE)
 
 
 def _keypoints(inputs: Inputs, shard: str) -> pa.Table:
     return kept(inputs.table("keypoints", shard, ["crop", "key", "person", "outcome", "keypoints"]))
 
 
-def _split_column(test: NDArray[np.bool_]) -> pa.Array:
+def split_column(test: NDArray[np.bool_]) -> pa.Array:
     return pa.array(np.where(test, TEST, TRAIN).astype(object), pa.string())
 
 
@@ -213,7 +212,7 @@ def _array(column: pa.ChunkedArray, width: int) -> NDArray[Any]:
     return values
 
 
-def _lists(values: NDArray[Any]) -> pa.ListArray:
+def lists(values: NDArray[Any]) -> pa.ListArray:
     """An array (N, width) as a column of lists."""
     flat = pa.array(values.astype(np.float32).ravel())
     return pa.ListArray.from_arrays(

@@ -16,6 +16,7 @@ from webbody.config.fetching import DownloadSettings, PlanSettings
 from webbody.config.filters import FilterSettings
 from webbody.config.people import ClustersSettings, IdentitiesSettings
 from webbody.config.reading import PRESETS, load_as, merge, read_preset, read_yaml
+from webbody.config.rebuilding import RebuildSettings
 from webbody.config.resources import WORKER, Resources, StageResources, WorkerResources
 from webbody.config.samples import PackSettings, SplitSettings
 from webbody.config.section import Count, Section, Unit
@@ -34,6 +35,7 @@ __all__ = [
     "PackSettings",
     "PersonsSettings",
     "PlanSettings",
+    "RebuildSettings",
     "Resources",
     "Section",
     "SplitSettings",
@@ -64,6 +66,7 @@ class BuildConfig(Section):
     keypoints: KeypointsSettings = KeypointsSettings()
     split: SplitSettings = SplitSettings()
     pack: PackSettings = PackSettings()
+    rebuild: RebuildSettings = RebuildSettings()
     filters: tuple[FilterSettings, ...] = Field(
         (),
         description="your own: [{function: module:function, after: persons, settings: {}}], see "

@@ -24,6 +24,11 @@ class SplitSettings(Section):
     samples_per_shard: Count = Field(
         5000, description="samples that an output shard has on average, at most"
     )
+    shards: dict[str, Count] = Field(
+        {},
+        description="output shards of each split, such as {train: 20, test: 2}; of others it "
+        "follows from samples_per_shard",
+    )
 
 
 class PackSettings(Section):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.engine.build_files import BuildFiles
-from pipelines.engine.graph import PACK, STAGES
+from pipelines.engine.graph import graph_of
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.stages.ledger import KEPT
 
@@ -139,7 +139,7 @@ def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
         (
             node.name,
             totals[node.name],
-            1 if node.is_global else len(build.packs if node is PACK else build.planned),
+            1 if node.is_global else len(build.packs if node.of_output else build.planned),
         )
-        for node in STAGES
+        for node in graph_of(build.records.build.get("stages")).stages
     ]

@@ -4,7 +4,14 @@ import pytest
 
 from pipelines.base.custom_filter import FilterSource
 from pipelines.base.stage import ALL
-from pipelines.engine.graph import CHAINS, STAGES, input_digests, is_done, tasks
+from pipelines.engine.graph import (
+    FROM_NAMES,
+    FROM_RELEASE,
+    graph_of,
+    input_digests,
+    is_done,
+    tasks,
+)
 from webbody.commit import Output, Record, fingerprint, record_name, side_file
 from webbody.config import BuildConfig
 from webbody.storage import Folder
@@ -31,7 +38,7 @@ def commit(folder, graph, stage, shard, content="1"):
 
 
 def commit_all(folder, graph):
-    for node in STAGES:
+    for node in FROM_NAMES.stages:
         if node.name in ("split", "pack"):
             continue
         for shard in (ALL,) if node.is_global else SHARDS:
@@ -41,23 +48,28 @@ def commit_all(folder, graph):
 def done(folder, graph):
     return {
         f"{node.name}/{shard}"
-        for node in STAGES
+        for node in FROM_NAMES.stages
         for shard in ((ALL,) if node.is_global else SHARDS)
         if is_done(folder, graph[node.name], shard, SHARDS)
     }
 
 
-def test_stages_need_only_what_comes_before_them(graph):
-    order = [node.name for node in STAGES]
-    for task in graph.values():
+@pytest.mark.parametrize("kind", [FROM_NAMES, FROM_RELEASE])
+def test_stages_need_only_what_comes_before_them(kind):
+    order = [node.name for node in kind.stages]
+    assert len(set(order)) == len(order)
+    for task in tasks(BuildConfig(), {}, graph=kind).values():
         assert all(order.index(need) < order.index(task.node.name) for need in task.needs)
-    assert {node for chain in CHAINS for node in chain} == {n for n in STAGES if not n.is_global}
+    assert graph_of(order) is kind
+    for step in kind.steps:
+        assert len(step) == 1 or not any(node.is_global or node.of_output for node in step)
 
 
 def test_a_stage_is_given_the_settings_that_it_is_written_for(graph):
     from typing import get_args
 
-    for task in graph.values():
+    rebuilt = tasks(BuildConfig(), {}, graph=FROM_RELEASE)
+    for task in (*graph.values(), *rebuilt.values()):
         (written_for,) = get_args(task.node.stage().__orig_bases__[0])
         assert type(task.settings) is written_for
 
@@ -67,7 +79,7 @@ def test_everything_committed_is_done(tmp_path, graph):
     commit_all(folder, graph)
     expected = {
         f"{node.name}/{shard}"
-        for node in STAGES
+        for node in FROM_NAMES.stages
         if node.name not in ("split", "pack", "plan")
         for shard in ((ALL,) if node.is_global else SHARDS)
     }

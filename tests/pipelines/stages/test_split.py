@@ -93,7 +93,7 @@ def test_columns_carry_what_packing_needs(build):
         assert sample["sample"] == packed_key(row["url"], row["area"])
         for name in ("key", "person", "url", "sha256", "offset", "length", "digest"):
             assert sample[name] == row[name]
-        assert sample["source"] == row["shard"]
+        assert sample["source"] == f"persons/{row['shard']}"
         area = np.array(row["area"]) / [100, 80, 100, 80]
         np.testing.assert_allclose(sample["box"], area, rtol=1e-6)
         assert (sample["image_width"], sample["image_height"]) == (100, 80)

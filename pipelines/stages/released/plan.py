@@ -1,0 +1,188 @@
+"""Plan of a build from a release: its samples as shards, and the rows that cannot be used."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.sampling.placement import shuffle_numbers
+from pipelines.stages.plan import REJECTED
+from webbody.config import RebuildSettings
+from webbody.manifest import is_url
+from webbody.releases.release import Release
+from webbody.removals import Removals
+from webbody.sample_keys import packed_key
+from webbody.skeleton import COUNT
+
+#: A row of a release as later stages need it; `name` is null, as a release knows none. `area` is
+#: the crop in pixels of the published picture, `keypoints` are in pixels of the final one.
+SHARD = pa.schema(
+    [
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("name", pa.string()),
+        ("sha256", pa.string()),
+        ("person", pa.int64()),
+        ("split", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("area", pa.list_(pa.int32())),
+        ("keypoints", pa.list_(pa.float32())),
+        ("phash", pa.int64()),
+        ("published", pa.int32()),
+    ]
+)
+#: Longest side that a row may claim: no picture format of ours goes beyond.
+_SIDE = 1 << 20
+
+
+class ReleasedPlan(Stage[RebuildSettings]):
+    """Cuts a release into shards of about `rows_per_shard` samples; a person is never cut in two.
+
+    Outputs `plan/<shard>.parquet` (SHARD), called after its first person's id, and
+    `plan/rejected.parquet`. Rows of other splits and people than those asked for are no rows of
+    this build. `published` is the year in which the publisher fetched the picture.
+    """
+
+    name = "plan"
+    needs = ()
+
+    def __init__(self, settings: RebuildSettings, release: Release, removals: Removals) -> None:
+        super().__init__(settings)
+        self.release, self.removals = release, removals
+
+    def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        counts = {"in": 0, "out": 0, "shards": 0}
+        rejected = [REJECTED.empty_table()]
+        pending: list[pa.Table] = []
+        rows = first = 0
+
+        def flush() -> None:
+            nonlocal pending, rows
+            if rows:
+                outputs.table(pa.concat_tables(pending).combine_chunks(), f"{first:012x}.parquet")
+                counts["shards"] += 1
+            pending, rows = [], 0
+
+        for row, table in self._chosen():
+            counts["in"] += len(table)
+            good, bad = self._judged(row, table)
+            rejected.append(bad)
+            counts["out"] += len(good)
+            for person, samples in _by_person(good):
+                if rows and rows + len(samples) > self.settings.rows_per_shard:
+                    same = pending[-1]["person"][-1].as_py() == person
+                    if not same:
+                        flush()
+                if not rows:
+                    first = person
+                pending.append(samples)
+                rows += len(samples)
+        flush()
+        bad = pa.concat_tables(rejected).combine_chunks()
+        outputs.table(bad, "rejected.parquet")
+        for value in bad["outcome"].value_counts() if len(bad) else ():
+            counts[value["values"].as_py()] = value["counts"].as_py()
+        return counts
+
+    def _chosen(self) -> Iterator[tuple[int, pa.Table]]:
+        """The rows that are asked for, sorted by person, with the number of the first of each."""
+        row = 0
+        splits = self.settings.splits or None
+        for table in self.release.tables(splits=splits):
+            if self.settings.share < 1:
+                names = (f"part {person}" for person in table["person"].to_pylist())
+                draw = shuffle_numbers(names, self.settings.seed) / 2.0**64
+                table = table.filter(pa.array(draw < self.settings.share))
+            yield row, table
+            row += len(table)
+
+    def _judged(self, first: int, table: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """The rows (SHARD) that can be used, and the others with their outcome (REJECTED)."""
+        areas = _areas(table)
+        seen: set[str] = set()
+        outcomes: list[str | None] = []
+        for row, area in zip(table.to_pylist(), areas, strict=True):
+            outcome = _outcome(row, area)
+            if outcome is None and row["key"] in seen:
+                outcome = "manifest:duplicate"
+            elif outcome is None and self.removals.names(
+                url=row["url"], sha256=row["sha256"], person=row["person"]
+            ):
+                outcome = "takedown"
+            seen.add(row["key"])
+            outcomes.append(outcome)
+        good = pa.array([outcome is None for outcome in outcomes])
+        made = {
+            "name": pa.nulls(len(table), pa.string()),
+            "area": pa.array(areas, SHARD.field("area").type),
+            "published": pc.cast(pc.year(table["fetched"]), pa.int32()),
+        }
+        columns = [made[name] if name in made else table[name] for name in SHARD.names]
+        whole = pa.table(columns, schema=SHARD)
+        told = [outcome != "takedown" for outcome in outcomes]
+        urls = [u if t else None for u, t in zip(table["url"].to_pylist(), told, strict=True)]
+        bad = pa.table(
+            [
+                pa.array(np.arange(first, first + len(table))),
+                pa.array(urls, pa.string()),
+                pa.nulls(len(table), pa.string()),
+                pa.array(outcomes, pa.string()),
+                pa.nulls(len(table), pa.string()),
+            ],
+            schema=REJECTED,
+        )
+        return whole.filter(good), bad.filter(pc.invert(good))
+
+
+def _outcome(row: Mapping[str, object], area: list[int] | None) -> str | None:
+    """Why a row cannot be used; None where it can."""
+    if not row["url"]:
+        return "manifest:no-url"
+    if not is_url(str(row["url"])):
+        return "manifest:bad-url"
+    if row["person"] is None or row["split"] not in ("train", "test"):
+        return "manifest:no-person"
+    if area is None:
+        return "manifest:bad-box"
+    if len(row["keypoints"] or ()) != COUNT * 3:  # type: ignore[arg-type]
+        return "manifest:bad-keypoints"
+    if row["key"] != packed_key(str(row["url"]), area):
+        return "manifest:bad-key"
+    return None
+
+
+def _areas(table: pa.Table) -> list[list[int] | None]:
+    """The crops in pixels of the published pictures; None for a box that is not inside."""
+    out: list[list[int] | None] = []
+    sizes = zip(table["width"].to_pylist(), table["height"].to_pylist(), strict=True)
+    for box, (width, height) in zip(table["box"].to_pylist(), sizes, strict=True):
+        out.append(area_of(box, width, height))
+    return out
+
+
+def area_of(box: object, width: int | None, height: int | None) -> list[int] | None:
+    """A box in fractions of a picture as left, top, right, bottom in its pixels.
+
+    None where it is not inside, or holds no pixel.
+    """
+    if not isinstance(box, list) or len(box) != 4 or not width or not height:
+        return None
+    sides = np.array([width, height, width, height], float)
+    values = np.array(box, float)
+    if not np.isfinite(values).all() or max(width, height) > _SIDE or min(width, height) < 1:
+        return None
+    left, top, right, bottom = (int(value) for value in np.rint(values * sides))
+    inside = 0 <= left < right <= width and 0 <= top < bottom <= height
+    return [left, top, right, bottom] if inside else None
+
+
+def _by_person(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Rows that follow each other of one person."""
+    persons: NDArray[np.int64] = table["person"].to_numpy()
+    starts = np.flatnonzero(np.diff(persons, prepend=-1)) if len(persons) else []
+    for start, stop in zip(starts, [*starts[1:], len(persons)], strict=True):
+        yield int(persons[start]), table.slice(start, stop - start)
