@@ -60,6 +60,7 @@ LAYERS = {
         "pipelines.identity",
         "pipelines.galleries",
         "pipelines.stages",
+        "pipelines.stages.released",
         "pipelines.engine",
         "pipelines.calibration",
         "pipelines.diagnostics",

@@ -11,12 +11,12 @@ from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
 from pipelines.engine.graph import IDENTITIES, PLAN, SPLIT, Node, Records, is_done, tasks
-from pipelines.engine.settings_files import files_of, filters_of, settled
+from pipelines.engine.sources import source_of
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages import pack as pack_stage
-from pipelines.stages.plan import Plan, no_usable_row
+from pipelines.stages.plan import no_usable_row
 from webbody.build_records import (
     BuildRecords,
     Requested,
@@ -29,7 +29,6 @@ from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
-from webbody.manifest import Manifest
 from webbody.storage import Folder
 
 Listener = Callable[[Event], None]
@@ -105,17 +104,18 @@ class Run:
                 raise WebbodyError(f"No {name} is given; pass --{name}.")
         self.listener = listener
         self.folder = Folder(config.out)
-        self.manifest = Manifest(config.manifest)
-        filters = filters_of(config)  # first, as it fetches nothing
-        self.config = settled(config)
-        self.files = files_of(self.config)
-        self.tasks = tasks(self.config, self.files, filters)
+        self.source = source_of(config)
+        self.graph = self.source.graph
+        filters = self.source.filters(config)  # first, as it fetches nothing
+        self.config = self.source.settled(config)
+        self.files = self.source.files(self.config)
+        self.tasks = tasks(self.config, self.files, filters, self.graph)
         self.backlog = Backlog(self.folder, self.tasks)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = DropMonitor(self.config.model_dump(mode="json"), listener)
         self.ran = 0
-        self._source: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}
         self._begun = False
         self._cluster: cluster.Cluster | None = None
 
@@ -158,10 +158,15 @@ class Run:
 
     def plan(self, replace: bool, begun: Callable[[], None] = lambda: None) -> tuple[str, ...]:
         """Plan if the manifest or the cut changed; the shards. `begun` is called before a write."""
-        self._source = self._manifest_identity(replace)
+        self._asked = self._identity(replace)
         begun()
+        removals = self.source.removals(self.folder)
+        for note in self.source.notes:
+            self._hear(Event(PLAN.name, ALL, "note", message=note))
         task = self.tasks[PLAN.name]
-        inputs = {"manifest": self._source["sha256"]}
+        inputs = {"manifest": self._asked["sha256"]}
+        if removals:
+            self._asked["removals"] = inputs["removals"] = removals.digest()
         record = read_record(self.folder, PLAN.name, ALL)
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.base.stage import run_shard
@@ -169,7 +174,7 @@ class Run:
             self._hear(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
             self.folder.remove(pack_stage.INDEX)
-            stage = Plan(self.config.plan, str(self.manifest.file))
+            stage = self.source.plan(self.config, removals)
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
             seconds = time.perf_counter() - started
             self._hear(Event(PLAN.name, ALL, "done", record.counts, seconds))
@@ -193,32 +198,29 @@ class Run:
             self._write_state()
 
     def _write_state(self) -> None:
-        values = {**self._source, "config": self.config.model_dump(mode="json")}
+        values = {**self._asked, "config": self.config.model_dump(mode="json")}
         stages = {
             name: Requested(task.fingerprint, task.needs, task.node.is_global)
             for name, task in self.tasks.items()
         }
         write_build(self.folder, values, stages)
 
-    def _manifest_identity(self, replace: bool) -> dict[str, Any]:
-        """Path, size, time, sha256 of the manifest; the digest is reused while the rest holds."""
-        file, path = self.manifest.file, self.config.manifest
-        stat = file.stat()
-        if "://" not in path:
-            path = str(file.resolve())
-        source = {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    def _identity(self, replace: bool) -> dict[str, Any]:
+        """What identifies the source, with its sha256, which is reused while the rest holds."""
+        state = self.source.state()
+        path = state["manifest"]
         old = read_build(self.folder)
-        if old and all(old.get(key) == value for key, value in source.items()):
-            return {**source, "sha256": old["sha256"]}
-        source["sha256"] = self.manifest.digest().sha256
-        another = old is not None and old["manifest"] != path and old["sha256"] != source["sha256"]
+        if old and all(old.get(key) == value for key, value in state.items()):
+            return {**state, "sha256": old["sha256"]}
+        state["sha256"] = self.source.digest()
+        another = old is not None and old["manifest"] != path and old["sha256"] != state["sha256"]
         if old is not None and another and not replace:
             raise WebbodyError(
                 f"{self.config.out} holds a build of another manifest ({old['manifest']}); choose "
                 "another --out, or pass --replace to turn this folder into a build of "
                 f"{self.config.manifest}."
             )
-        return source
+        return state
 
     def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
         """Run a chain of per-shard stages over the shards that need it; the complete ones."""
@@ -352,7 +354,7 @@ class Run:
         return self._cluster
 
     def close(self) -> None:
-        self.manifest.close()
+        self.source.close()
         if self._cluster is not None:
             self._cluster.close()
 

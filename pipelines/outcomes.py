@@ -8,6 +8,7 @@ from typing import Any
 STAGES_OF = {
     "plan": ("manifest", "takedown"),
     "download": ("download", "image"),
+    "crops": ("release",),
     "persons": ("person",),
     "faces": ("face",),
     "filters": ("custom",),
@@ -25,6 +26,7 @@ _DECIDED_BY = {
     "download:hash-mismatch": "download.verify",
     "image:too-large": "download.max_pixels",
     "image:too-small": "download.min_side",
+    "release:changed": "rebuild.on_changed",
     "person:none": "persons.confidence",
     "person:too-small": "persons.min_side",
     "face:low-score": "faces.min_score",
@@ -43,6 +45,7 @@ _DECIDED_BY = {
 _ADVICE = {
     "manifest:duplicate": "the same URL and name stand in earlier rows",
     "manifest": "see manifests/README.md for what a row must hold",
+    "takedown": "they were taken down",
     "download:dns": "the host names are not known: look at the list, and at this machine's DNS",
     "download:refused": "nobody answers: look at the list, and at this machine's network and proxy",
     "download:reset": "connections break: look at this machine's network, and at "

@@ -112,6 +112,8 @@ class BuildRecords:
             return None
         if stage == _PLAN:
             inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
+            if inputs is not None and self.build.get("removals"):
+                inputs["removals"] = self.build["removals"]
         else:
             whole = {name for name, other in self._stages.items() if other.is_global}
             each = [need for need in asked.needs if need not in whole]

@@ -161,3 +161,39 @@ def read_removals(folder: Folder, name: str = REMOVALS) -> Removals | None:
             "not know; install a newer webbody before you build."
         )
     return Removals(key, tuple(Removal(**row) for row in rows))
+
+
+@dataclass(frozen=True)
+class RemovalLists:
+    """All lists that hold for a build: its own, and that of the release that it is built from."""
+
+    lists: tuple[Removals, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(self.lists)
+
+    def __len__(self) -> int:
+        return sum(len(one.entries) for one in self.lists)
+
+    def names(
+        self,
+        *,
+        url: str | None = None,
+        sha256: str | None = None,
+        person: int | None = None,
+        sample: str | None = None,
+        name: str | None = None,
+    ) -> bool:
+        """Whether any list has any of these; see `Removals.names`."""
+        return any(
+            one.names(url=url, sha256=sha256, person=person, sample=sample, name=name)
+            for one in self.lists
+        )
+
+    def digest(self) -> str:
+        """A sha256 (hex) of what the lists hold; "" where they hold nothing."""
+        held = sorted(one.digest() for one in self.lists if one)
+        return hashlib.sha256("\n".join(held).encode()).hexdigest() if held else ""
+
+
+NO_REMOVALS = RemovalLists()

@@ -64,7 +64,7 @@ class Folder:
             if self.local:
                 return os.stat(self.path(name)).st_size
             return int(self.fs.size(self.path(name)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def names(self, prefix: str = "") -> list[str]:

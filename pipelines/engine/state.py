@@ -8,6 +8,9 @@ from pipelines.base.stage import ALL
 from pipelines.engine.graph import LEDGER, PLAN, graph_of
 from webbody.build_records import BuildRecords
 
+#: How the outcomes begin that the plan gives.
+_REJECTED = ("manifest:", "takedown")
+
 
 @dataclass
 class StageTotals:
@@ -23,12 +26,14 @@ def outcome_counts(records: BuildRecords, shards: Iterable[str]) -> tuple[dict[s
     """Outcomes of all manifest rows so far, most frequent first, and the number of rows."""
     plan = records.need(PLAN.name)
     total: Counter[str] = Counter(
-        {key: value for key, value in plan.counts.items() if key.startswith("manifest:")}
+        {name: count for name, count in plan.counts.items() if name.startswith(_REJECTED)}
     )
     for shard in shards:
         record = records.get(LEDGER.name, shard)
         if record is not None:
-            total.update({k: v for k, v in record.counts.items() if k == "kept" or ":" in k})
+            total.update(
+                {k: v for k, v in record.counts.items() if k in ("kept", "takedown") or ":" in k}
+            )
     return dict(total.most_common()), plan.counts["in"]
 
 

@@ -21,7 +21,7 @@ class Event:
     """What a worker tells the driver: a shard of a stage started, is done, skipped or failed.
 
     While a shard runs, `progress` has the counts of photos that were decided since the last one.
-    The driver itself adds `queued` and `warning`.
+    The driver itself adds `queued`, `warning` and `note`.
     """
 
     stage: str

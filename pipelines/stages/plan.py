@@ -12,6 +12,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
 from webbody.plain_text import plain_text
+from webbody.removals import NO_REMOVALS, RemovalLists
 from webbody.storage import Folder
 
 SHARD = pa.schema(
@@ -28,6 +29,8 @@ REJECTED = pa.schema(
 )
 
 
+#: The outcome of a row that was taken down.
+TAKEDOWN = "takedown"
 #: Reasons that are named where no row can be used.
 _REASONS = 3
 
@@ -44,9 +47,11 @@ class Plan(Stage[PlanSettings]):
     version = 2
     needs = ()
 
-    def __init__(self, settings: PlanSettings, manifest: str) -> None:
+    def __init__(
+        self, settings: PlanSettings, manifest: str, removals: RemovalLists = NO_REMOVALS
+    ) -> None:
         super().__init__(settings)
-        self.manifest = manifest
+        self.manifest, self.removals = manifest, removals
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
@@ -62,7 +67,8 @@ class Plan(Stage[PlanSettings]):
                     counts[outcome] = counts.get(outcome, 0) + value["counts"].as_py()
                 counts["in"] += batch.num_rows
 
-            for table in self._shards(without_duplicates(manifest.accepted(), reject)):
+            accepted = without_duplicates(manifest.accepted(), reject)
+            for table in self._shards(self._without_removed(accepted, reject)):
                 outputs.table(table, f"{shard_id(table['name'][0].as_py())}.parquet")
                 counts["in"] += table.num_rows
                 counts["out"] += table.num_rows
@@ -70,6 +76,25 @@ class Plan(Stage[PlanSettings]):
             for batch in manifest.rejected():
                 reject(batch)
         return counts
+
+    def _without_removed(
+        self, batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
+    ) -> Iterator[pa.RecordBatch]:
+        """Drop what was taken down; what `reject` gets of it names neither URL nor person."""
+        for batch in batches:
+            if self.removals:
+                rows = batch.select(["url", "name", "sha256"]).to_pylist()
+                gone = pa.array([self.removals.names(**row) for row in rows], pa.bool_())
+                if gone.true_count:
+                    count = gone.true_count
+                    nothing = pa.nulls(count, pa.string())
+                    outcome = pa.array([TAKEDOWN] * count)
+                    row = batch.filter(gone).column("row")
+                    columns = [row, nothing, nothing, outcome, nothing]
+                    reject(pa.record_batch(columns, schema=REJECTED))
+                    batch = batch.filter(pc.invert(gone))
+            if batch.num_rows:
+                yield batch
 
     def _shards(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         """Rows collected into shards; a cut may only follow the last row of a name."""

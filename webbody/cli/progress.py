@@ -65,6 +65,9 @@ class BuildProgress:
             self._console.print(line, soft_wrap=True)
             if self._live:
                 self._show(stage)
+        elif event.kind == "note":
+            line = Text.assemble(("note: ", "yellow"), plain_text(event.message))
+            self._console.print(line, soft_wrap=True)
         elif event.kind == "failed":
             where = "" if event.shard == "all" else f" shard {event.shard}"
             head, *trace = event.message.splitlines() or [""]

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
-from pipelines.stages.plan import REJECTED
+from pipelines.stages.plan import REJECTED, TAKEDOWN
 from webbody.config import RebuildSettings
-from webbody.manifest import is_url
 from webbody.releases.release import Release
-from webbody.removals import Removals
+from webbody.removals import RemovalLists
 from webbody.sample_keys import packed_key
 from webbody.skeleton import COUNT
+from webbody.url_grammar import is_url
 
 #: A row of a release as later stages need it; `name` is null, as a release knows none. `area` is
 #: the crop in pixels of the published picture, `keypoints` are in pixels of the final one.
@@ -50,7 +50,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
     name = "plan"
     needs = ()
 
-    def __init__(self, settings: RebuildSettings, release: Release, removals: Removals) -> None:
+    def __init__(self, settings: RebuildSettings, release: Release, removals: RemovalLists) -> None:
         super().__init__(settings)
         self.release, self.removals = release, removals
 
@@ -112,7 +112,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
             elif outcome is None and self.removals.names(
                 url=row["url"], sha256=row["sha256"], person=row["person"]
             ):
-                outcome = "takedown"
+                outcome = TAKEDOWN
             seen.add(row["key"])
             outcomes.append(outcome)
         good = pa.array([outcome is None for outcome in outcomes])
@@ -123,7 +123,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
         }
         columns = [made[name] if name in made else table[name] for name in SHARD.names]
         whole = pa.table(columns, schema=SHARD)
-        told = [outcome != "takedown" for outcome in outcomes]
+        told = [outcome != TAKEDOWN for outcome in outcomes]
         urls = [u if t else None for u, t in zip(table["url"].to_pylist(), told, strict=True)]
         bad = pa.table(
             [
@@ -183,6 +183,6 @@ def area_of(box: object, width: int | None, height: int | None) -> list[int] | N
 def _by_person(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """Rows that follow each other of one person."""
     persons: NDArray[np.int64] = table["person"].to_numpy()
-    starts = np.flatnonzero(np.diff(persons, prepend=-1)) if len(persons) else []
-    for start, stop in zip(starts, [*starts[1:], len(persons)], strict=True):
+    starts = np.flatnonzero(np.diff(persons, prepend=-1)).tolist()
+    for start, stop in zip(starts, [*starts[1:], len(persons)][: len(starts)], strict=True):
         yield int(persons[start]), table.slice(start, stop - start)

@@ -10,11 +10,11 @@ from pipelines.engine.graph import (
     CLUSTERS,
     DOWNLOAD,
     FACES,
+    FROM_NAMES,
     PACK,
     SPLIT,
     Node,
     StageTask,
-    downstream,
 )
 from webbody.commit import read_record
 from webbody.config import StageResources
@@ -40,11 +40,11 @@ def test_stages_on_the_cpu_share_a_process_and_those_on_gpus_have_their_own():
 
 
 def test_what_reads_a_stage_is_downstream_of_it():
-    assert [node.name for node in downstream([PACK])] == ["pack"]
-    names = [node.name for node in downstream([FACES])]
+    assert [node.name for node in FROM_NAMES.downstream([PACK])] == ["pack"]
+    names = [node.name for node in FROM_NAMES.downstream([FACES])]
     assert names == ["faces", "clusters", "identities", "keypoints", "split", "pack", "ledger"]
-    assert downstream([DOWNLOAD, CLUSTERS])[0] is DOWNLOAD
-    assert SPLIT in downstream([DOWNLOAD])
+    assert FROM_NAMES.downstream([DOWNLOAD, CLUSTERS])[0] is DOWNLOAD
+    assert SPLIT in FROM_NAMES.downstream([DOWNLOAD])
 
 
 def test_a_wrong_setting_of_a_late_stage_is_found_before_the_first_download(demo, tmp_path):

@@ -1,0 +1,238 @@
+"""What a build is made from: a list of URLs and names, or a release."""
+
+import hashlib
+from typing import Any, Protocol
+
+import fsspec
+
+from pipelines.base.custom_filter import FilterSource
+from pipelines.base.stage import Stage
+from pipelines.engine import settings_files
+from pipelines.engine.graph import FROM_NAMES, FROM_RELEASE, BuildGraph
+from pipelines.stages.plan import Plan
+from pipelines.stages.released.plan import ReleasedPlan
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.manifest import Manifest
+from webbody.releases.format import RELEASE_FILE
+from webbody.releases.release import Release
+from webbody.removals import REMOVALS, RemovalLists, Removals, read_removals
+from webbody.storage import Folder
+
+#: The list of the release that a folder was last built from, kept beside the folder's own.
+RELEASED_REMOVALS = "removals-of-release.parquet"
+
+
+class Source(Protocol):
+    """What Run asks of either kind.
+
+    graph: the stages of such a build. removals: what was taken down. notes: sentences for the user.
+    """
+
+    graph: BuildGraph
+    notes: list[str]
+
+    def settled(self, config: BuildConfig) -> BuildConfig:
+        """The settings with what the source or the models' families decide."""
+        ...
+
+    def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+        """Files that settings name, as of `engine.graph.tasks`."""
+        ...
+
+    def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
+        """The user's filters by the stage that runs them."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """By what a source that did not change is recognised without reading it: for build.json."""
+        ...
+
+    def digest(self) -> str:
+        """sha256 (hex) of the content."""
+        ...
+
+    def removals(self, folder: Folder) -> RemovalLists:
+        """The lists of removals that hold for a build in `folder`."""
+        ...
+
+    def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
+        """The plan stage."""
+        ...
+
+    def close(self) -> None:
+        """Let go of temporary files."""
+        ...
+
+
+class NamedSource:
+    """A manifest of URLs and names."""
+
+    graph = FROM_NAMES
+
+    def __init__(self, path: str) -> None:
+        self.path, self.notes = path, list[str]()
+        self._manifest = Manifest(path)
+
+    def settled(self, config: BuildConfig) -> BuildConfig:
+        return settings_files.settled(config)
+
+    def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+        return settings_files.files_of(config)
+
+    def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
+        return settings_files.filters_of(config)
+
+    def state(self) -> dict[str, Any]:
+        stat = self._manifest.file.stat()
+        path = self.path if "://" in self.path else str(self._manifest.file.resolve())
+        return {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+    def digest(self) -> str:
+        return self._manifest.digest().sha256
+
+    def removals(self, folder: Folder) -> RemovalLists:
+        own = read_removals(folder)
+        return RemovalLists((own,) if own else ())
+
+    def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
+        return Plan(config.plan, str(self._manifest.file), removals)
+
+    def close(self) -> None:
+        self._manifest.close()
+
+
+class ReleasedSource:
+    """A release: a folder, or its address on the web or a hub."""
+
+    graph = FROM_RELEASE
+
+    def __init__(self, path: str, removals: str = "") -> None:
+        self.path, self.notes = path, list[str]()
+        self.release = Release.read(path)
+        self._asked = removals
+
+    def settled(self, config: BuildConfig) -> BuildConfig:
+        """As the publisher packed; and in his shards, where the whole release is built."""
+        out, info = config.model_copy(deep=True), self.release.info
+        out.pack.size, out.pack.quality = info.pack.size, info.pack.quality
+        out.split.seed = info.shuffle.seed
+        if out.filters:
+            raise WebbodyError(
+                f"{self.path} is a release, which is built as it was published: leave `filters` "
+                "out of the configuration."
+            )
+        unknown = set(out.rebuild.splits) - set(info.shuffle.shards)
+        if unknown:
+            raise WebbodyError(
+                f"rebuild.splits: the release has no split {', '.join(sorted(unknown))}; it has "
+                f"{', '.join(info.shuffle.shards)}."
+            )
+        if out.rebuild.share == 1:
+            out.split.shards = {name: count for name, count in info.shuffle.shards.items() if count}
+        return out
+
+    def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+        return {}
+
+    def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        path = self.release.folder.path() if self.release.folder.local else self.path
+        return {"manifest": path, "release": self.release.info.version, "info": self._info_digest()}
+
+    def digest(self) -> str:
+        return self._info_digest()
+
+    def _info_digest(self) -> str:
+        # release.json lists the digests of all data files, which are checked when they are read.
+        return hashlib.sha256(self.release.folder.read(RELEASE_FILE)).hexdigest()
+
+    def removals(self, folder: Folder) -> RemovalLists:
+        """The folder's own list, and the newest of the release that can be had.
+
+        Raises WebbodyError where a list lacks what an older one has: lists are only added to.
+        """
+        known = [read_removals(self.release.folder), read_removals(folder, RELEASED_REMOVALS)]
+        newest = self._fetched()
+        if newest is None:
+            held = [one for one in known if one is not None]
+            newest = max(held, key=lambda one: len(one.entries), default=None)
+        else:
+            for older in known:
+                lost = set(older.entries) - set(newest.entries) if older else set()
+                if lost:
+                    raise WebbodyError(
+                        f"{self._where()}: lacks {len(lost):,} removals that the release or this "
+                        "folder already knows: it is older than they are; give the newest list "
+                        "(rebuild.removals)."
+                    )
+        if newest is not None and newest.table() != (known[1] and known[1].table()):
+            newest.write(folder, RELEASED_REMOVALS)
+        own = read_removals(folder)
+        return RemovalLists(tuple(one for one in (own, newest) if one is not None))
+
+    def _where(self) -> str:
+        return self._asked or self.release.info.removals or REMOVALS
+
+    def _fetched(self) -> Removals | None:
+        """The newest list; None where it cannot be had, which is noted."""
+        where = self._where()
+        try:
+            found = _read_list(where if self._outside(where) else self.release.folder.path(where))
+        except FileNotFoundError:
+            found = None
+        if found is None:
+            if self._asked:
+                raise WebbodyError(f"rebuild.removals: there is no list of removals at {where}.")
+            self.notes.append(
+                f"the newest list of removals ({where}) could not be fetched: what was taken down "
+                f"since {self.release.info.created} may be built; ask {self.release.info.contact}."
+            )
+        return found
+
+    def _outside(self, where: str) -> bool:
+        """Whether a list lies elsewhere than in the release."""
+        return bool(self._asked) or "://" in where
+
+    def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
+        return ReleasedPlan(config.rebuild, self.release, removals)
+
+    def close(self) -> None:
+        pass
+
+
+def _read_list(where: str) -> Removals | None:
+    """The list at a path or URL; None where there is none or it cannot be reached."""
+    place, _, name = where.rpartition("/")
+    try:
+        return read_removals(Folder(place or "."), name)
+    except WebbodyError:
+        raise
+    except Exception:  # each file system has errors of its own for what is not to be had
+        return None
+
+
+def source_of(config: BuildConfig) -> Source:
+    """The source that `config.manifest` names; what is a release says so by its release.json."""
+    path = config.manifest
+    if is_release(path):
+        return ReleasedSource(path, config.rebuild.removals)
+    return NamedSource(path)
+
+
+def is_release(path: str) -> bool:
+    """Whether a path or URL is a release: its release.json, or a folder that holds one."""
+    if path.rstrip("/").endswith(f"/{RELEASE_FILE}") or path == RELEASE_FILE:
+        return True
+    if "://" not in path:
+        return Folder(path).size(RELEASE_FILE) is not None
+    ending = path.rpartition("/")[2].rpartition(".")[2].lower()
+    if ending in ("parquet", "pq", "csv", "jsonl", "ndjson", "json", "txt", "list", "gz", "zst"):
+        return False
+    try:
+        fs, root = fsspec.core.url_to_fs(path.rstrip("/"))
+        return bool(fs.exists(f"{root}/{RELEASE_FILE}"))
+    except (OSError, ValueError, ImportError):
+        return False
