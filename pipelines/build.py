@@ -10,7 +10,16 @@ from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
-from pipelines.engine.graph import IDENTITIES, PLAN, SPLIT, Node, Records, is_done, tasks
+from pipelines.engine.graph import (
+    FROM_RELEASE,
+    IDENTITIES,
+    PLAN,
+    SPLIT,
+    Node,
+    Records,
+    is_done,
+    tasks,
+)
 from pipelines.engine.sources import source_of
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
@@ -53,6 +62,7 @@ class BuildResult:
     stages: dict[str, StageTotals]
     failures: list[Failure] = field(default_factory=list)
     ran: int = 0  # shards of stages that were processed, not skipped
+    from_release: bool = False
 
     @property
     def complete(self) -> bool:
@@ -345,6 +355,7 @@ class Run:
             stages=stage_totals(records),
             failures=self.failures,
             ran=self.ran,
+            from_release=self.graph is FROM_RELEASE,
         )
 
     def ray(self) -> "cluster.Cluster":

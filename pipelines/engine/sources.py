@@ -23,7 +23,7 @@ from webbody.storage import Folder
 RELEASED_REMOVALS = "removals-of-release.parquet"
 
 
-class Source(Protocol):
+class BuildSource(Protocol):
     """What Run asks of either kind.
 
     graph: the stages of such a build. removals: what was taken down. notes: sentences for the user.
@@ -111,10 +111,12 @@ class ReleasedSource:
         self.path, self.notes = path, list[str]()
         self.release = Release.read(path)
         self._asked = removals
+        self._whole = True
 
     def settled(self, config: BuildConfig) -> BuildConfig:
         """As the publisher packed; and in his shards, where the whole release is built."""
         out, info = config.model_copy(deep=True), self.release.info
+        self._whole = out.rebuild.share == 1 and not out.rebuild.splits
         out.pack.size, out.pack.quality = info.pack.size, info.pack.quality
         out.split.seed = info.shuffle.seed
         if out.filters:
@@ -140,7 +142,12 @@ class ReleasedSource:
 
     def state(self) -> dict[str, Any]:
         path = self.release.folder.path() if self.release.folder.local else self.path
-        return {"manifest": path, "release": self.release.info.version, "info": self._info_digest()}
+        info = self.release.info
+        return {
+            "manifest": path,
+            "release": {"name": info.name, "version": info.version, "json": self._info_digest()},
+            "published_digest": info.data_digest if self._whole else "",
+        }
 
     def digest(self) -> str:
         return self._info_digest()
@@ -214,7 +221,7 @@ def _read_list(where: str) -> Removals | None:
         return None
 
 
-def source_of(config: BuildConfig) -> Source:
+def source_of(config: BuildConfig) -> BuildSource:
     """The source that `config.manifest` names; what is a release says so by its release.json."""
     path = config.manifest
     if is_release(path):

@@ -56,7 +56,7 @@ def shards_of(
 
 
 @dataclass(frozen=True)
-class Placed:
+class SamplePlaces:
     """names: of the output shards, such as train-000000. file, place: (N,) where a sample goes."""
 
     names: list[str]
@@ -70,7 +70,7 @@ def place(
     number: NDArray[np.uint64],
     shards: Mapping[str, int],
     seed: int,
-) -> Placed:
+) -> SamplePlaces:
     """Place samples (N,) of people in splits by their shuffle numbers; shards: of each split.
 
     Shards that get no sample, as may happen where there are hardly any, do not exist.
@@ -86,7 +86,7 @@ def place(
     file = file.reshape(-1).astype(np.int64)
     at = np.zeros(len(person), np.int64)
     at[np.lexsort((number, file))] = np.arange(len(person))
-    return Placed([f"{names[i]}-{one:06d}" for i, one in used.tolist()], file, at)
+    return SamplePlaces([f"{names[i]}-{one:06d}" for i, one in used.tolist()], file, at)
 
 
 @dataclass(frozen=True)

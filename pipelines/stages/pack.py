@@ -17,6 +17,7 @@ from webbody.config import PackSettings
 from webbody.errors import WebbodyError
 from webbody.geometry import on_letterbox
 from webbody.images import decode, encode_jpeg, letterbox
+from webbody.releases.writing import digest_of_shards
 from webbody.storage import Folder
 
 INDEX = "pack/index.json"
@@ -168,5 +169,10 @@ def index_of(folder: Folder) -> bytes:
                 "sha256": tar.sha256,
             }
         )
-    index = {"format": "webdataset", "splits": splits}
+    digests = [shard["sha256"] for split in splits.values() for shard in split["shards"]]
+    index = {
+        "format": "webdataset",
+        "digest": digest_of_shards(digests),  # of the whole data set, for papers to name
+        "splits": splits,
+    }
     return (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()

@@ -17,6 +17,7 @@ from webbody.cli import (
     manifest,
     models,
     people,
+    rot,
     show,
     study,
     train,
@@ -43,6 +44,7 @@ app.add_typer(manifest.app, name="manifest")
 app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
+app.command("rot")(rot.rot)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(inference.embed)

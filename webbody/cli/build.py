@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
+from webbody.cli.rot import report as report_rot
 from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, load, read_preset
 from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
@@ -34,7 +35,11 @@ Overrides = Annotated[
 def build(
     manifest: Annotated[
         str,
-        typer.Option("--manifest", "-m", help="URL list: Parquet, CSV, JSON Lines or text list."),
+        typer.Option(
+            "--manifest",
+            "-m",
+            help="URL list: Parquet, CSV, JSON Lines or text list; or a release.",
+        ),
     ] = "",
     out: Annotated[str, typer.Option("--out", "-o", help="Output folder or fsspec URL.")] = "",
     preset: Preset = None,
@@ -51,7 +56,10 @@ def build(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Turn a manifest of URLs and names into labelled WebDataset shards.
+    """Turn a manifest of URLs and names into labelled WebDataset shards, or build a release anew.
+
+    A release (a folder, https://... or hf://datasets/...) needs no model and no GPU; what became of
+    its pictures is told at the end.
 
     Everything committed in --out is kept and skipped: run the same command again to resume.
     Exit code 0: complete. 1: some shards are incomplete (run again). 2: something to mend first.
@@ -88,6 +96,8 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
     print_result(result, ending, console)
     if ending is None:
         return EXIT_INCOMPLETE
+    if result.from_release:
+        report_rot(result.out, console)
     return EXIT_EMPTY if ending.empty else 0
 
 

@@ -25,6 +25,7 @@ MEANINGS = {
     "custom": "dropped by a filter of your own",
     "cluster": "not among the faces that agree for this name",
     "identity": "dropped when names were compared with each other",
+    "release": "another picture than was published",
     "takedown": "removed on request",
     "incomplete": "in a shard that failed; run the build again",
 }

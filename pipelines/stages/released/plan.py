@@ -115,7 +115,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
                 outcome = TAKEDOWN
             seen.add(row["key"])
             outcomes.append(outcome)
-        good = pa.array([outcome is None for outcome in outcomes])
+        good = pa.array([outcome is None for outcome in outcomes], pa.bool_())
         made = {
             "name": pa.nulls(len(table), pa.string()),
             "area": pa.array(areas, SHARD.field("area").type),
