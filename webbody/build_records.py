@@ -134,5 +134,7 @@ def planned_shards(plan: Record) -> tuple[str, ...]:
 
 def output_shards(split: Record) -> tuple[str, ...]:
     """The output shards that a split asks for, such as train-000000, sorted."""
-    names = (n.split(".")[0] for n in split.outputs if n.startswith(("train-", "test-")))
+    names = (
+        n.split(".")[0] for n in split.outputs if n.startswith(("train-", "validation-", "test-"))
+    )
     return tuple(sorted(names))

@@ -104,7 +104,9 @@ class ValidationSettings(Section):
     queries: tuple[str, ...] = Field(
         (), description="a source for each gallery; (): each image against all others"
     )
-    split: Literal["train", "test"] = Field("test", description="the part of builds that is taken")
+    split: Literal["train", "validation", "test"] = Field(
+        "test", description="the part of builds that is taken"
+    )
     steps: int = Field(
         2000, ge=0, description="between two; also before the first and after the last (0: only)"
     )

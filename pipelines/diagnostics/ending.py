@@ -56,7 +56,7 @@ class Ending:
     rows: int
     kept: int
     samples: int = 0
-    test_samples: int = 0
+    test_samples: int = 0  # and those of validation people
     people: int = 0
     undecided: int = 0  # rows of a build that is not finished
     losses: list[tuple[Loss, DropReason]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Ending:
 
     @property
     def nothing_to_train_on(self) -> bool:
-        """Whether all samples are of test people."""
+        """Whether all samples are of people who are not trained on."""
         return 0 < self.samples == self.test_samples
 
 
@@ -90,7 +90,7 @@ def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = No
         rows=rows,
         kept=outcomes.get(KEPT, 0),
         samples=counts.get("out", 0),
-        test_samples=counts.get("test", 0),
+        test_samples=counts.get("test", 0) + counts.get("validation", 0),
         people=counts.get("people", 0),
         undecided=rows - sum(outcomes.values()),
         losses=[(loss, _reason(loss, build)) for loss in told(outcomes, rows)],

@@ -1,4 +1,4 @@
-"""Split: training and test people, and every sample's place in the shuffled output shards."""
+"""Split: who is trained on, and every sample's place in the shuffled output shards."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,13 @@ from pipelines.sampling.placement import (
     shuffle_numbers,
 )
 from pipelines.sampling.selection import draw, eligible, shows_body
+from pipelines.sampling.validation import draw_validation
 from webbody import skeleton
 from webbody.config import SplitSettings
 from webbody.sample_keys import packed_key
 
-TRAIN, TEST = "train", "test"
-SPLITS = (TRAIN, TEST)
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
 
 SCHEMA = pa.schema(
     [
@@ -60,7 +61,7 @@ PEOPLE = pa.schema(
 
 
 class Split(Stage[SplitSettings]):
-    """Draws the test people and shuffles all samples over the output shards.
+    """Draws test and validation people and shuffles all samples over the output shards.
 
     Outputs: an assignment file for each output shard (`train-000000.parquet` ...) with a row for
     each sample in its final order: `offset` and `length` say where the crop lies in the tar
@@ -81,32 +82,42 @@ class Split(Stage[SplitSettings]):
         body = np.bincount(samples.of[samples.body], minlength=len(images))
         fits = eligible(images, body, self.settings.test_images, self.settings.test_body_images)
         drawn = draw(samples.people[fits], self.settings.test_people, self.settings.seed)
-        is_test = np.isin(samples.people, drawn)
+        split_of = np.where(np.isin(samples.people, drawn), TEST, TRAIN).astype(object)
+        rest = split_of == TRAIN
+        validation = draw_validation(
+            samples.people[rest],
+            images[rest],
+            self.settings.validation_people,
+            self.settings.seed,
+        )
+        split_of[np.isin(samples.people, validation)] = VALIDATION
 
-        split = np.where(is_test[samples.of], TEST, TRAIN)
+        split = split_of[samples.of]
         before, size = Shuffle.read(inputs.folder).shards, self.settings.samples_per_shard
         shards = {
             name: self.settings.shards.get(name)
             or shard_count(int((split == name).sum()), size, before.get(name))
             for name in SPLITS
+            if name != VALIDATION or len(validation)
         }
         person = samples.people[samples.of]
         placed = place(person, split.tolist(), samples.order, shards, self.settings.seed)
         with ExternalShuffle(SCHEMA, len(placed.names)) as shuffle:
             for shard, rows in zip(inputs.shards, samples.shards, strict=True):
-                table = sample_table(inputs, shard, is_test[samples.of[rows]])
+                table = sample_table(inputs, shard, split[rows])
                 shuffle.add(table, placed.file[rows], placed.place[rows])
             for number, table in shuffle.files():
                 outputs.table(table, f"{placed.names[number]}.parquet")
-        people = pa.table([samples.people, images, body, split_column(is_test)], schema=PEOPLE)
+        people = pa.table([samples.people, images, body, pa.array(split_of)], schema=PEOPLE)
         outputs.table(people, "people.parquet")
         outputs.table(Shuffle(shards).table(), SHUFFLE)
         return {
             "in": len(samples.of),
             "out": len(samples.of),
-            "test": int(is_test[samples.of].sum()),
+            "test": int((split == TEST).sum()),
+            "validation": int((split == VALIDATION).sum()),
             "people": len(samples.people),
-            "test_people": int(is_test.sum()),
+            "test_people": int((split_of == TEST).sum()),
         }
 
 
@@ -151,7 +162,7 @@ class SplitSamples:
         )
 
 
-def sample_table(inputs: Inputs, shard: str, test: NDArray[np.bool_]) -> pa.Table:
+def sample_table(inputs: Inputs, shard: str, split: NDArray[np.object_]) -> pa.Table:
     """The samples (N,) of a shard with all that packing needs, in the order of `keypoints`."""
     keypoints = _keypoints(inputs, shard)
     persons = inputs.table(
@@ -168,7 +179,7 @@ def sample_table(inputs: Inputs, shard: str, test: NDArray[np.bool_]) -> pa.Tabl
         keypoints["key"],
         pa.array([packed_key(*pair) for pair in pairs], pa.string()),
         keypoints["person"],
-        split_column(test),
+        pa.array(split, pa.string()),
         download["url"],
         download["sha256"],
         pa.array([f"persons/{shard}"] * len(keypoints), pa.string()),
@@ -200,10 +211,6 @@ def people_table(samples: Sequence[pa.Table]) -> pa.Table:
 
 def _keypoints(inputs: Inputs, shard: str) -> pa.Table:
     return kept(inputs.table("keypoints", shard, ["crop", "key", "person", "outcome", "keypoints"]))
-
-
-def split_column(test: NDArray[np.bool_]) -> pa.Array:
-    return pa.array(np.where(test, TEST, TRAIN).astype(object), pa.string())
 
 
 def _array(column: pa.ChunkedArray, width: int) -> NDArray[Any]:

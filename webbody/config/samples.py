@@ -20,7 +20,10 @@ class SplitSettings(Section):
         (31, 69),
         description="of these, images that show body or limbs while the face is not fully visible",
     )
-    seed: int = Field(0, ge=0, description="of the draw of test people and of the global shuffle")
+    validation_people: int = Field(
+        0, ge=0, description="other people kept apart to validate a training, drawn with `seed`"
+    )
+    seed: int = Field(0, ge=0, description="of the draws of people and of the global shuffle")
     samples_per_shard: Count = Field(
         5000, description="samples that an output shard has on average, at most"
     )

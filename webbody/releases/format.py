@@ -42,7 +42,7 @@ LIST_LENGTHS = {"box": 4, "keypoints": 3 * skeleton.COUNT}
 FILE_ROWS, GROUP_ROWS = 1_000_000, 10_000
 
 #: A data file's place: nothing in a stranger's list leads out of the release.
-_PLACE = re.compile(r"data/(train|test)-\d{5,}\.parquet")
+_PLACE = re.compile(r"data/(train|validation|test)-\d{5,}\.parquet")
 
 
 def _placed(files: Mapping[str, "DataFile"]) -> Mapping[str, "DataFile"]:

@@ -11,7 +11,7 @@ from made_tables import run, table
 
 from pipelines.sampling.external_shuffle import ExternalShuffle
 from pipelines.sampling.placement import SHUFFLE
-from pipelines.stages.split import Split
+from pipelines.stages.split import SPLITS, Split
 from webbody.sample_keys import packed_key
 
 SHARDS = ["00000000", "00000001", "00000002"]
@@ -53,6 +53,27 @@ def test_every_sample_once_and_people_apart(build):
         assert {p in test for p in part["person"].to_pylist()} == {kind == "test"}
     assert {row["person"]: row["images"] for row in people} == PEOPLE
     assert people[0]["body_images"] == 3
+
+
+def test_validation_people_are_trained_on_as_little_as_tested(build):
+    folder, rows = build
+    before, _ = split(folder)
+    tables, record = split(folder, validation_people=2)
+    people = tables.pop("people.parquet").to_pylist()
+    samples = pa.concat_tables(tables.values()).to_pylist()
+    assert sorted(s["crop"] for s in samples) == sorted(r["crop"] for r in rows)
+    of = {name: {p["person"] for p in people if p["split"] == name} for name in SPLITS}
+    assert len(of["validation"]) == 2 and sum(map(len, of.values())) == len(PEOPLE)
+    was = {p["person"]: p["split"] for p in before["people.parquet"].to_pylist()}
+    assert of["test"] == {person for person, name in was.items() if name == "test"}
+    held = [s for s in samples if s["split"] == "validation"]
+    assert {s["person"] for s in held} == of["validation"]
+    assert len(held) == record.counts["validation"] == sum(PEOPLE[p] for p in of["validation"])
+    files = {name for name in tables if name.startswith("validation-")}
+    assert files and sum(len(tables[name]) for name in files) == len(held)
+    assert {name: tables[name] for name in before if name.startswith("test-")} == {
+        name: before[name] for name in before if name.startswith("test-")
+    }
 
 
 def test_shards_are_shuffled_and_hold_a_person_in_two(build):
