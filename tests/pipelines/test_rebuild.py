@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_release import digests, make_release, write_release
 from PIL import Image
+from release_of_build import digests, make_release, write_release
 
 from pipelines.build import build
 from pipelines.identity.perceptual_hash import perceptual_hash
