@@ -5,8 +5,9 @@ only where they are as wide as the header together and no URL, name or digest ha
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -16,13 +17,11 @@ from webbody.manifest.lines import BLANK, EXCERPT, LineBlock
 MOST_LINES = 100
 
 
-@dataclass
-class CsvLine:
-    """A line of the file, or a row that begins there: its fields, or what is wrong with it."""
+class CsvRow(NamedTuple):
+    """A row, or a line that is none: its fields or what is wrong, and how many lines it takes."""
 
-    text: str
-    problem: str | None
-    fields: list[str] | None = None
+    fields: list[str] | None
+    problem: str | None = None
     lines: int = 1
 
 
@@ -44,71 +43,80 @@ class CsvDialect:
 
     def rows(self, blocks: Iterable[LineBlock], header: bool) -> Iterator[pa.RecordBatch]:
         """Batches of (lines, url, name, sha256, problem and the columns kept), the header apart."""
-        held: list[CsvLine] = []
+        texts: list[str] = []
+        problems: dict[int, str] = {}
         for number, block in enumerate(blocks):
-            array, problems = block.texts()
-            texts = array.to_pylist()
+            array, new = block.texts()
+            problems |= {at + len(texts): why for at, why in new.items()}
+            texts += array.to_pylist()
             if header and number == 0:
                 texts, problems = texts[1:], {at - 1: why for at, why in problems.items()}
-            whole = None if held or problems else self._whole(texts)
-            if whole is not None:
-                yield self._table([CsvLine("", None, fields) for fields in whole])
-                continue
-            held += [CsvLine(text, problems.get(at)) for at, text in enumerate(texts)]
-            found, held = self._one_by_one(held, last=False)
+            found, rest = self._parsed(texts, problems, last=False)
             yield self._table(found)
-        if held:
-            yield self._table(self._one_by_one(held, last=True)[0])
+            problems = {at - rest: why for at, why in problems.items() if at >= rest}
+            texts = texts[rest:]
+        if texts:
+            yield self._table(self._parsed(texts, problems, last=True)[0])
 
-    def _whole(self, texts: list[str]) -> list[list[str]] | None:
-        """The fields of lines that are all whole rows, as nearly all are; else None."""
-        try:
-            found = list(csv.reader(texts, delimiter=self.separator, strict=True))
-        except csv.Error:
-            return None
-        fits = len(found) == len(texts) and all(self._problem(row) is None for row in found)
-        return found if fits else None
-
-    def _one_by_one(self, lines: list[CsvLine], last: bool) -> tuple[list[CsvLine], list[CsvLine]]:
-        """Rows, and lines that may go on in what has not been read yet."""
-        found: list[CsvLine] = []
+    def _parsed(
+        self, texts: Sequence[str], problems: dict[int, str], last: bool
+    ) -> tuple[list[CsvRow], int]:
+        """Rows, and where lines begin that may go on in what has not been read yet."""
+        alone = self._alone(texts, problems)
+        found: list[CsvRow] = []
         at = 0
-        while at < len(lines):
-            line = lines[at]
-            if line.problem is None and line.text.count('"') % 2:
-                stop = _closing(lines, at)
-                if stop is None and not last and len(lines) - at < MOST_LINES:
-                    return found, lines[at:]
-                if stop is not None and (row := self._joined(lines[at : stop + 1])):
-                    found.append(row)
-                    at = stop + 1
-                    continue
-            found.append(self._alone(line))
-            at += 1
-        return found, []
+        for odd in [at for at, row in enumerate(alone) if row is None]:
+            if odd < at:
+                continue
+            found += filter(None, alone[at:odd])
+            stop = _closing(texts, odd, problems)
+            if stop is None and not last and len(texts) - odd < MOST_LINES:
+                return found, odd
+            joined = self._joined(texts[odd : stop + 1]) if stop is not None else None
+            found.append(joined or self._row(texts[odd]))
+            at = odd + found[-1].lines
+        found += filter(None, alone[at:])
+        return found, len(texts)
 
-    def _joined(self, lines: list[CsvLine]) -> CsvLine | None:
-        row = self._alone(CsvLine("".join(line.text for line in lines), None))
-        if row.fields is None or self._broken(row.fields):
+    def _alone(self, texts: Sequence[str], problems: dict[int, str]) -> list[CsvRow | None]:
+        """Each line as a row; None for those with an odd number of quotes, which may go on."""
+        rows: list[CsvRow | None] = [None] * len(texts)
+        for at, why in problems.items():
+            rows[at] = CsvRow(None, why)
+        even = [at for at, text in enumerate(texts) if rows[at] is None and not text.count('"') % 2]
+        reader = csv.reader((texts[at] for at in even), delimiter=self.separator, strict=True)
+        for number, at in enumerate(even, 1):
+            try:
+                fields: list[str] | None = next(reader)
+            except csv.Error:
+                fields = None
+            if reader.line_num != number:  # a quote inside a field has led it into the next lines
+                for one in even[number - 1 :]:
+                    rows[one] = self._row(texts[one])
+                break
+            fits = fields is not None and self._problem(fields) is None
+            rows[at] = CsvRow(fields) if fits else self._row(texts[at])
+        return rows
+
+    def _joined(self, texts: Sequence[str]) -> CsvRow | None:
+        """Some lines as one row, if they are one."""
+        fields = self._row("".join(texts)).fields
+        if fields is None:
             return None
-        return CsvLine("", None, row.fields, len(lines))
+        broken = any(mark in fields[at] for at in self.columns.values() for mark in "\r\n")
+        return None if broken else CsvRow(fields, lines=len(texts))
 
-    def _broken(self, fields: list[str]) -> bool:
-        """Whether a line break stands where none may."""
-        return any(mark in fields[at] for at in self.columns.values() for mark in "\r\n")
-
-    def _alone(self, line: CsvLine) -> CsvLine:
-        if line.problem is not None:
-            return line
+    def _row(self, text: str) -> CsvRow:
+        """A line as a row, or why it is none."""
         try:
-            fields = next(csv.reader([line.text], delimiter=self.separator, strict=True), [])
+            fields = next(csv.reader([text], delimiter=self.separator, strict=True), [])
             problem = self._problem(fields)
         except csv.Error as error:
-            fields, problem = [], f"quotes that do not fit ({error})"
+            problem = f"quotes that do not fit ({error})"
         if problem is None:
-            return CsvLine("", None, fields)
-        text = line.text.strip()
-        return CsvLine("", f"{problem}: {text[:EXCERPT]}" if text else BLANK)
+            return CsvRow(fields)
+        text = text.strip()
+        return CsvRow(None, f"{problem}: {text[:EXCERPT]}" if text else BLANK)
 
     def _problem(self, fields: list[str]) -> str | None:
         if self.width and len(fields) != self.width:
@@ -116,7 +124,7 @@ class CsvDialect:
         needed = 1 + max([*self.columns.values(), *self.kept.values()])
         return None if len(fields) >= needed else f"{len(fields)} fields, {needed} are needed"
 
-    def _table(self, rows: list[CsvLine]) -> pa.RecordBatch:
+    def _table(self, rows: Sequence[CsvRow]) -> pa.RecordBatch:
         def column(at: int) -> pa.StringArray:
             values = [None if row.fields is None else row.fields[at] for row in rows]
             return pa.array(values, pa.string())
@@ -134,11 +142,11 @@ class CsvDialect:
         )
 
 
-def _closing(lines: list[CsvLine], at: int) -> int | None:
+def _closing(texts: Sequence[str], at: int, problems: dict[int, str]) -> int | None:
     """The next line with an odd number of quotes, if it is near and all up to it is text."""
-    for index in range(at + 1, min(at + MOST_LINES, len(lines))):
-        if lines[index].problem is not None:
+    for index in range(at + 1, min(at + MOST_LINES, len(texts))):
+        if index in problems:
             return None
-        if lines[index].text.count('"') % 2:
+        if texts[index].count('"') % 2:
             return index
     return None

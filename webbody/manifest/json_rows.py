@@ -16,7 +16,7 @@ class JsonDialect:
     """How a line of JSON Lines becomes a row.
 
     Args:
-        columns: url, name, sha256 and what is kept -> the key that holds it.
+        columns: url, name, sha256 and what is kept, in this order -> the key that holds it.
     """
 
     columns: dict[str, str]
@@ -34,19 +34,21 @@ class JsonDialect:
         return batch
 
     def _sql(self) -> str:
-        taken = {
-            name: f"CASE WHEN json_valid(line) THEN json_extract_string(line, {_path(key)}) END"
-            for name, key in self.columns.items()
-        }
-        first = ", ".join(f"{taken.pop(name)} AS {name}" for name in ("url", "name", "sha256"))
-        kept = "".join(f", {value} AS {_quoted(name)}" for name, value in taken.items())
+        names = list(self.columns)
+        paths = ", ".join(_path(self.columns[name]) for name in names)
+        taken = [f"found[{at}] AS {_quoted(name)}" for at, name in enumerate(names, 1)]
+        taken.insert(
+            3,
+            f"""coalesce(problem, CASE
+            WHEN valid THEN NULL
+            WHEN trim(line, E' \\t\\r\\n') = '' THEN '{BLANK}'
+            ELSE 'no JSON: ' || left(rtrim(line, E'\\r\\n'), {EXCERPT})
+        END) AS problem""",
+        )
         return f"""
-            SELECT 1::BIGINT AS lines, {first}, coalesce(problem, CASE
-                WHEN json_valid(line) THEN NULL
-                WHEN trim(line, E' \\t\\r\\n') = '' THEN '{BLANK}'
-                ELSE 'no JSON: ' || left(rtrim(line, E'\\r\\n'), {EXCERPT})
-            END) AS problem{kept}
-            FROM lines
+            SELECT 1::BIGINT AS lines, {", ".join(taken)}
+            FROM (SELECT *, CASE WHEN valid THEN json_extract_string(line, [{paths}]) END AS found
+                  FROM (SELECT *, json_valid(line) AS valid FROM lines))
         """
 
 
