@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from webbody.manifest.lines import BLANK
+from webbody.manifest.lines import BLANK, problem_column
 
 #: Longer URLs are refused: servers do not accept them and they bloat every table; characters.
 MAX_URL = 8000
@@ -37,12 +37,8 @@ def checked(batch: pa.RecordBatch) -> pa.RecordBatch:
     for row in _true(problem.is_valid()):
         why = problem[row].as_py()
         outcomes[row] = ("manifest:blank-line", None) if why == BLANK else ("manifest:bad-row", why)
-    if outcomes:
-        both = [outcomes.get(row, (None, None)) for row in range(batch.num_rows)]
-        outcome = pa.array([one for one, _ in both], pa.string())
-        detail = pa.array([two for _, two in both], pa.string())
-    else:
-        outcome = detail = pa.nulls(batch.num_rows, pa.string())
+    outcome = problem_column({row: one for row, (one, _) in outcomes.items()}, batch.num_rows)
+    detail = problem_column({row: two for row, (_, two) in outcomes.items()}, batch.num_rows)
     columns = [lines, url, name, sha256, outcome, detail]
     names = ["lines", "url", "name", "sha256", "outcome", "detail"]
     return pa.record_batch([*columns, *kept], [*names, *batch.schema.names[5:]])

@@ -4,7 +4,7 @@ Every line counts, also one that is no text or longer than memory should hold: s
 list can say of each line of the file what became of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -169,8 +169,10 @@ def valid_texts(texts: pa.Array, problems: dict[int, str]) -> tuple[pa.StringArr
     return pa.array(values, pa.string()), problems
 
 
-def problem_column(problems: dict[int, str], rows: int) -> pa.Array:
+def problem_column(problems: Mapping[int, str | None], rows: int) -> pa.StringArray:
     """What is wrong with each row, null where nothing is."""
     if not problems:
         return pa.nulls(rows, pa.string())
-    return pa.array([problems.get(index) for index in range(rows)], pa.string())
+    places = np.full(rows, len(problems))
+    places[list(problems)] = np.arange(len(problems))
+    return pa.array([*problems.values(), None], pa.string()).take(pa.array(places))

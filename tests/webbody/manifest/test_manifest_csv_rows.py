@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from webbody.manifest import Manifest, ManifestLayout, lines
+from webbody.manifest.csv_rows import CsvDialect
+from webbody.manifest.lines import LineBlock
 from webbody.manifest.source import KEPT
 
 TEXTS = st.text(st.sampled_from('ab ,"ü'), min_size=1, max_size=6)
@@ -80,3 +82,21 @@ def test_without_a_header_columns_are_given_by_position(tmp_path):
         ("17", "http://a/1"), ("18", "http://a/2"),
     ]  # fmt: skip
     assert found[2]["detail"].startswith("1 fields, 2 are needed")
+
+
+PIECES = st.sampled_from(["a", "ü", ",", ",", " ", "\r", "\x00", '""', '"b"', '"c,d"'])
+
+
+@given(st.lists(st.lists(PIECES, max_size=7).map("".join), min_size=1, max_size=8))
+def test_each_line_is_read_as_python_reads_it_alone(texts):
+    dialect = CsvDialect(",", 3, {"url": 0, "name": 2}, {})
+    data = "".join(f"{text}\n" for text in texts).encode()
+    (batch,) = dialect.rows([LineBlock(data, b"\n", 0)], header=False)
+    for row, text in zip(batch.to_pylist(), texts, strict=True):
+        try:
+            (fields,) = csv.reader([f"{text}\n"], strict=True)
+        except csv.Error:
+            fields = []
+        expected = (fields[0], fields[2]) if len(fields) == 3 else (None, None)
+        assert (row["url"], row["name"]) == expected
+        assert (row["problem"] is None) == (len(fields) == 3)
