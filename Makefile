@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.plan
+	$(BIN)/python -m benchmarks.manifest
 	$(BIN)/python -m benchmarks.model
 	$(BIN)/python -m benchmarks.loader
 	$(BIN)/python -m benchmarks.train

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from webbody.manifest.lines import BLANK, problem_column
+from webbody.manifest.lines import BLANK, problem_column, validity
 
 #: Longer URLs are refused: servers do not accept them and they bloat every table; characters.
 MAX_URL = 8000
@@ -26,7 +26,8 @@ def checked(batch: pa.RecordBatch) -> pa.RecordBatch:
         hex digits), outcome (null for rows that can be used), detail and those that are kept.
     """
     lines, url, name, sha256, problem, *kept = batch.columns
-    url, name = _trimmed(url), _trimmed(name)
+    whole = problem.is_null().to_numpy(zero_copy_only=False)
+    url, name = _trimmed(url, whole), _trimmed(name, whole)
     sha256, no_digest = _digests(sha256)
     outcomes: dict[int, tuple[str, str | None]] = {}
     _note(outcomes, no_digest, "manifest:bad-sha256", "not 64 hex digits")
@@ -55,8 +56,8 @@ def _true(mask: pa.BooleanArray) -> list[int]:
     return found
 
 
-def _trimmed(texts: pa.StringArray) -> pa.StringArray:
-    """Texts without blanks around them, null where nothing is left."""
+def _trimmed(texts: pa.StringArray, whole: np.ndarray) -> pa.StringArray:
+    """Texts without blanks around them, null where nothing is left and in rows that are none."""
     limits, data = _bytes(texts)
     filled = np.diff(limits) > 0
     if filled.any():
@@ -64,9 +65,13 @@ def _trimmed(texts: pa.StringArray) -> pa.StringArray:
         if (data[edges] <= 32).any():
             texts = pc.utf8_trim(texts, _TRIMMED)
             filled = np.diff(_bytes(texts)[0]) > 0
-    if filled.all() and not texts.null_count:
+    filled &= whole
+    if filled.all():
         return texts
-    return pc.if_else(pa.array(filled), texts, None)
+    bounds, data = texts.buffers()[1:]
+    return pa.StringArray.from_buffers(
+        len(texts), bounds, data, validity(filled), offset=texts.offset
+    )
 
 
 def _bad_urls(urls: pa.StringArray) -> dict[int, str]:
@@ -78,7 +83,9 @@ def _bad_urls(urls: pa.StringArray) -> dict[int, str]:
     odd = ~(secure | plain) | (host >= limits[1:]) | (np.diff(limits) > MAX_URL)
     if len(data):
         first = data[np.minimum(host, len(data) - 1)]
-        odd |= (first <= 32) | (first == 127) | np.isin(first, np.frombuffer(b"/?#", np.uint8))
+        odd |= (first <= 32) | (first == 127)
+        for byte in b"/?#":
+            odd |= first == byte
         control = np.flatnonzero((data < 32) | (data == 127))
         odd[np.searchsorted(limits, control[control < limits[-1]], side="right") - 1] = True
     odd &= urls.is_valid().to_numpy(zero_copy_only=False)

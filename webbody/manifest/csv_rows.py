@@ -71,14 +71,14 @@ class CsvDialect:
         for at, (_, count) in joined.items():
             taken[at : at + count] = 0
             taken[at] = count
-        rows: dict[int, list[str] | None] = {at: fields for at, (fields, _) in joined.items()}
-        rows |= dict.fromkeys(problems)
-        alone = [at for at in odd if at not in rows and taken[at]]
+        rows = {at: fields for at, (fields, _) in joined.items()}
+        alone = [at for at in odd if at not in rows and at not in problems and taken[at]]
         for at, found in zip(alone, self._each([odd[at] for at in alone]), strict=True):
-            rows[at] = found if isinstance(found, list) else None
-            if isinstance(found, str):
+            if isinstance(found, list):
+                rows[at] = found
+            else:
                 problems[at] = found
-        values = replaced(dict(zip(places, cut, strict=True)), places, rows)
+        values = replaced({name: cut[at] for name, at in places.items()}, places, rows)
         batch = pa.record_batch(
             {
                 "lines": pa.array(taken),

@@ -43,7 +43,9 @@ class CutLines:
         found[lines[places < self._ends[lines]]] = True
         return found
 
-    def fields(self, count: int, wanted: Sequence[int]) -> tuple[list[pa.StringArray], np.ndarray]:
+    def fields(
+        self, count: int, wanted: Sequence[int]
+    ) -> tuple[dict[int, pa.StringArray], np.ndarray]:
         """Some of the first fields, and which lines are cut rightly.
 
         Args:
@@ -65,7 +67,7 @@ class CutLines:
             for right in rights[:-1]:
                 simple &= (self._byte(right) == _BLANK) | (self._byte(right) == _TAB)
             simple &= (self._byte(lefts[-1]) > _BLANK) & (self._byte(self._ends - 1) > _BLANK)
-        return [self._cut(lefts[at], rights[at], simple) for at in wanted], simple
+        return {at: self._cut(lefts[at], rights[at], simple) for at in wanted}, simple
 
     def _byte(self, at: np.ndarray) -> np.ndarray:
         found: np.ndarray = self._data[np.clip(at, 0, len(self._data) - 1)]
@@ -83,14 +85,14 @@ class CutLines:
 def replaced(
     columns: Mapping[str, pa.StringArray],
     places: Mapping[str, int],
-    rows: Mapping[int, Sequence[str] | None],
+    rows: Mapping[int, Sequence[str]],
 ) -> dict[str, pa.StringArray]:
     """Columns with other values in some rows.
 
     Args:
         columns: Name -> values.
         places: Name -> position of the column in a row's fields.
-        rows: Row -> its fields, None where it has none.
+        rows: Row -> its fields.
     """
     if not rows:
         return dict(columns)
@@ -99,7 +101,6 @@ def replaced(
     mask[numbers] = True
     found = {}
     for name, column in columns.items():
-        at = places[name]
-        values = [None if (row := rows[number]) is None else row[at] for number in numbers]
+        values = [rows[number][places[name]] for number in numbers]
         found[name] = pc.replace_with_mask(column, pa.array(mask), pa.array(values, pa.string()))
     return found

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from webbody.manifest.reader import Manifest
 from webbody.manifest.source import KEPT
@@ -50,7 +51,8 @@ def import_manifest(manifest: Manifest, out: str) -> ManifestTally:
                 accepted.write(chosen)
                 continue
             accepted.write(chosen.filter(good))
-            rejected.write(_lines(batch.filter(batch.column("outcome").is_valid()), manifest))
+            wrong = batch.select(["row", *REJECTED_LINES.names[1:]]).filter(pc.invert(good))
+            rejected.write(_lines(wrong, manifest))
         refuse_unusable(manifest.path, tally)
     return tally
 

@@ -6,6 +6,7 @@ list can say of each line of the file what became of it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -44,7 +45,7 @@ class LineBlock:
     end: bytes
     skipped: int
 
-    @property
+    @cached_property
     def bounds(self) -> np.ndarray:
         """Where each line begins, and the end of the last one; int32."""
         stops = np.flatnonzero(np.frombuffer(self.data, np.uint8) == self.end[0]) + 1
@@ -92,8 +93,7 @@ class TextFile:
             WebbodyError: The file cannot be uncompressed to its end, or is UTF-16.
         """
         for block in self._blocks():
-            last = not block.data.endswith(block.end)  # of the file, without an end
-            self._count.lines += block.data.count(block.end) + last
+            self._count.lines += len(block.bounds) - 1
             yield block
 
     def _blocks(self) -> Iterator[LineBlock]:
@@ -171,8 +171,18 @@ def valid_texts(texts: pa.Array, problems: dict[int, str]) -> tuple[pa.StringArr
 
 def problem_column(problems: Mapping[int, str | None], rows: int) -> pa.StringArray:
     """What is wrong with each row, null where nothing is."""
-    if not problems:
+    known = sorted((row, why.encode()) for row, why in problems.items() if why is not None)
+    if not known:
         return pa.nulls(rows, pa.string())
-    places = np.full(rows, len(problems))
-    places[list(problems)] = np.arange(len(problems))
-    return pa.array([*problems.values(), None], pa.string()).take(pa.array(places))
+    there = np.zeros(rows, bool)
+    there[[row for row, _ in known]] = True
+    lengths = np.zeros(rows + 1, np.int32)
+    lengths[[row + 1 for row, _ in known]] = [len(why) for _, why in known]
+    data = b"".join(why for _, why in known)
+    bounds = pa.py_buffer(np.cumsum(lengths, dtype=np.int32))
+    return pa.StringArray.from_buffers(rows, bounds, pa.py_buffer(data), validity(there))
+
+
+def validity(there: np.ndarray) -> pa.Buffer:
+    """Which values of an array are none, as Arrow wants it."""
+    return pa.array(there).buffers()[1]

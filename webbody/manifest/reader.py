@@ -1,6 +1,6 @@
 """An opened manifest: every row of the file with its outcome.
 
-Read from Parquet, CSV, JSON Lines or text lists, also compressed (docs/manifests.md). Rows are
+Read from Parquet, CSV, JSON Lines or text lists, also compressed (manifests/README.md). Rows are
 checked one by one and sorted out of core by DuckDB, so a manifest may be larger than the memory;
 nothing is dropped without a row that says why.
 """
@@ -58,7 +58,7 @@ class Manifest:
     Args:
         path: A file, or an fsspec URL (copied to a local temporary file first).
         memory: What sorting may use before it goes to the disk.
-        layout: Format and columns, where they are not as docs/manifests.md has them.
+        layout: Format and columns, where they are not as manifests/README.md has them.
 
     Raises:
         WebbodyError: The file is missing, empty, of an unknown format or lacks a column.

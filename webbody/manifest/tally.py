@@ -82,6 +82,7 @@ def refuse_unusable(path: str, tally: ManifestTally) -> None:
         first = tally.examples[outcome][0]
         reasons.append(f"{count:,} {outcome} (line {first.line}: {plain_text(first.detail, 100)})")
     raise WebbodyError(
-        f"{path}: none of its {tally.rejected:,} rows can be used: {', '.join(reasons)}; look at "
-        "docs/manifests.md for the formats and for the options that say which column is which."
+        f"{path}: none of its {tally.rejected:,} rows can be used: {', '.join(reasons)}; "
+        "manifests/README.md has the formats, docs/manifests.md the options that say which column "
+        "is which."
     )

@@ -48,17 +48,18 @@ class TextDialect:
         """A row for each line: lines (1), url, name, sha256, problem and the columns kept."""
         texts, problems = block.texts()
         count = 1 + max(self.columns.values())
-        wanted = [*self.columns.values(), *self.integers]
+        wanted = sorted({*self.columns.values(), *self.integers})
         cut, simple = CutLines(texts, ord(self.separator)).fields(count, wanted)
-        for at, field in zip(self.integers, cut[len(self.columns) :], strict=True):
-            simple &= _integers(field, minus=at > 0)
-        rows: dict[int, list[str] | None] = {}
+        for at in self.integers:
+            simple &= _integers(cut[at], minus=at > 0)
+        rows: dict[int, list[str]] = {}
         for line in np.flatnonzero(~simple).tolist():
             found = self._fields(texts[line].as_py())
-            rows[line] = found if isinstance(found, list) else None
-            if isinstance(found, str):
+            if isinstance(found, list):
+                rows[line] = found
+            else:
                 problems.setdefault(line, found)
-        columns = dict(zip(self.columns, cut, strict=False))
+        columns = {name: cut[at] for name, at in self.columns.items()}
         values = replaced(columns, self.columns, rows)
         first = {"lines": pa.array(np.ones(len(texts), np.int64))}
         first |= {"url": values.pop("url"), "name": values.pop("name")}
