@@ -82,7 +82,7 @@ def _bad_urls(urls: pa.StringArray) -> dict[int, str]:
     host = limits[:-1] + np.where(secure, 8, 7)
     odd = ~(secure | plain) | (host >= limits[1:]) | (np.diff(limits) > MAX_URL)
     if len(data):
-        first = data[np.minimum(host, len(data) - 1)]
+        first = data.take(host, mode="clip")
         odd |= (first <= 32) | (first == 127)
         for byte in b"/?#":
             odd |= first == byte

@@ -53,12 +53,11 @@ class CutLines:
                 them is the rest of the line, and none is empty.
             wanted: Positions from 0. Of lines that cannot be cut rightly the fields are empty.
         """
-        last = len(self._marks) - 1
         lefts, rights = [self._starts], []
         for number in range(count - 1):
-            rights.append(self._marks[np.minimum(self._first + number, last)])
+            rights.append(self._marks.take(self._first + number, mode="clip"))
             lefts.append(rights[-1] + 1)
-        end = self._marks[np.minimum(self._first + count - 1, last)]
+        end = self._marks.take(self._first + count - 1, mode="clip")
         rights.append(self._ends if self._blank else np.minimum(end, self._ends))
         simple = (lefts[-1] <= self._ends) & (self._byte(self._ends - 1) != _RETURN)
         if self._blank:
@@ -70,7 +69,7 @@ class CutLines:
         return {at: self._cut(lefts[at], rights[at], simple) for at in wanted}, simple
 
     def _byte(self, at: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self._data[np.clip(at, 0, len(self._data) - 1)]
+        found: np.ndarray = self._data.take(at, mode="clip")
         return found
 
     def _cut(self, left: np.ndarray, right: np.ndarray, simple: np.ndarray) -> pa.StringArray:

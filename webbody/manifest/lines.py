@@ -109,7 +109,8 @@ class TextFile:
                     data = data.removeprefix(_MARK)
                 stop = data.rfind(end) + 1
                 if stop:
-                    yield LineBlock(pending + data[:stop], end, skipped)
+                    whole = b"".join((pending, memoryview(data)[:stop]))
+                    yield LineBlock(whole, end, skipped)
                     pending, skipped = data[stop:], 0
                 elif len(pending) + len(data) > MAX_LINE:
                     skipped += len(pending) + len(data) - 4 * EXCERPT
