@@ -61,6 +61,7 @@ LAYERS = {
         "pipelines.galleries",
         "pipelines.stages",
         "pipelines.stages.released",
+        "pipelines.takedown",
         "pipelines.engine",
         "pipelines.calibration",
         "pipelines.diagnostics",

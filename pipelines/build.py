@@ -38,6 +38,7 @@ from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
+from webbody.removals import RemovalLists
 from webbody.storage import Folder
 
 Listener = Callable[[Event], None]
@@ -173,6 +174,8 @@ class Run:
         removals = self.source.removals(self.folder)
         for note in self.source.notes:
             self._hear(Event(PLAN.name, ALL, "note", message=note))
+        if (read_build(self.folder) or {}).get("removals", "") != removals.digest():
+            self._take_down(removals)
         task = self.tasks[PLAN.name]
         inputs = {"manifest": self._asked["sha256"]}
         if removals:
@@ -194,6 +197,16 @@ class Run:
         if not record.counts["out"]:
             raise WebbodyError(no_usable_row(self.config.manifest, self.folder))
         return planned_shards(record)
+
+    def _take_down(self, removals: RemovalLists) -> None:
+        """Apply lists that are newer than what was built: nothing else is fetched or made again."""
+        if read_record(self.folder, PLAN.name, ALL) is not None:
+            from pipelines.takedown.surgery import apply
+
+            taken = apply(self.folder, removals)
+            if taken.rows:
+                message = f"{taken.rows:,} rows were taken down, as the list of removals says."
+                self._hear(Event(PLAN.name, ALL, "note", message=message))
 
     def _begin(self) -> None:
         """Withdraw the index and note what is asked for, before the first shard is done anew.

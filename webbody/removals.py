@@ -20,6 +20,8 @@ from webbody.url_grammar import domains_of
 
 #: The list in a build folder and in a release.
 REMOVALS = "removals.parquet"
+#: The outcome of a row that was taken down.
+TAKEDOWN = "takedown"
 #: What an entry is about. A `name` stays in the build folder: a list of names would find it out.
 Scope = Literal["url", "domain", "sha256", "person", "sample", "name"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -123,10 +125,16 @@ class Removals:
         rows = [vars(entry) for entry in self.entries]
         return pa.Table.from_pylist(rows, SCHEMA.with_metadata({_KEY: self.key.encode()}))
 
+    def to_bytes(self) -> bytes:
+        """The file's content; equal lists give equal bytes."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(self.table(), sink, compression="zstd")
+        content: bytes = sink.getvalue().to_pybytes()
+        return content
+
     def write(self, folder: Folder, name: str = REMOVALS) -> None:
         """Write the list as a file that appears whole."""
-        with folder.write(name) as file:
-            pq.write_table(self.table(), file, compression="zstd")
+        folder.write_bytes(name, self.to_bytes())
 
 
 def new_key(text: str) -> str:
@@ -197,3 +205,13 @@ class RemovalLists:
 
 
 NO_REMOVALS = RemovalLists()
+
+
+#: The list of the release that a folder was last built from, kept beside the folder's own.
+RELEASED_REMOVALS = "removals-of-release.parquet"
+
+
+def lists_in(folder: Folder) -> RemovalLists:
+    """The lists that lie in a build folder."""
+    found = (read_removals(folder, name) for name in (REMOVALS, RELEASED_REMOVALS))
+    return RemovalLists(tuple(one for one in found if one is not None))

@@ -80,6 +80,17 @@ class Folder:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name, replacing an older file of that name."""
+        with told(self.url):
+            if not self.local:
+                self.fs.mv(self.path(name), self.path(to))
+                return
+            final = Path(self.path(to))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self.path(name), final)
+            _sync_folder(final.parent)
+
     def begin(self, name: str) -> "Pending":
         """Start a file that stays invisible under its name until it is published."""
         return Pending(self, name)

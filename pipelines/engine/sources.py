@@ -16,11 +16,15 @@ from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
 from webbody.releases.format import RELEASE_FILE
 from webbody.releases.release import Release
-from webbody.removals import REMOVALS, RemovalLists, Removals, read_removals
+from webbody.removals import (
+    RELEASED_REMOVALS,
+    REMOVALS,
+    RemovalLists,
+    Removals,
+    lists_in,
+    read_removals,
+)
 from webbody.storage import Folder
-
-#: The list of the release that a folder was last built from, kept beside the folder's own.
-RELEASED_REMOVALS = "removals-of-release.parquet"
 
 
 class BuildSource(Protocol):
@@ -92,8 +96,7 @@ class NamedSource:
         return self._manifest.digest().sha256
 
     def removals(self, folder: Folder) -> RemovalLists:
-        own = read_removals(folder)
-        return RemovalLists((own,) if own else ())
+        return lists_in(folder)
 
     def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
         return Plan(config.plan, str(self._manifest.file), removals)
@@ -177,8 +180,7 @@ class ReleasedSource:
                     )
         if newest is not None and newest.table() != (known[1] and known[1].table()):
             newest.write(folder, RELEASED_REMOVALS)
-        own = read_removals(folder)
-        return RemovalLists(tuple(one for one in (own, newest) if one is not None))
+        return lists_in(folder)
 
     def _where(self) -> str:
         return self._asked or self.release.info.removals or REMOVALS

@@ -8,7 +8,7 @@ written when a build is complete, so that a build that was stopped half-way leav
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,6 +86,11 @@ class PersonIds:
             used.add(number)
             ids[person] = number
         return ids
+
+    def without(self, samples: Collection[str]) -> "PersonIds":
+        """What is remembered once samples were taken down."""
+        gone = np.isin(self.samples, np.array(sorted(samples), "S20"))
+        return PersonIds(self.samples[~gone], self.person[~gone], self.retired)
 
     def _inherited(self, samples: Keys, group: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Person and the id that it keeps: most common images first, each id and person once."""

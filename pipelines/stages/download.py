@@ -12,6 +12,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
 from webbody.commit import side_file
 from webbody.config import WORKER, DownloadSettings, WorkerResources
+from webbody.removals import TAKEDOWN, lists_in
 
 SCHEMA = pa.schema(
     [
@@ -68,6 +69,7 @@ class Download(Stage[DownloadSettings]):
         counts = Counter({"in": len(keys), "out": 0})
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         answers: list[dict[str, Any]] = []
+        removals = lists_in(inputs.folder)
         tar = outputs.tar()
 
         def keep(number: int, got: Fetched, body: bytes | None) -> None:
@@ -77,6 +79,8 @@ class Download(Stage[DownloadSettings]):
                 match = got.sha256 == hashes[number].lower()
                 if not match and self.settings.verify == "reject":
                     outcome, detail = "download:hash-mismatch", None
+            if got.sha256 is not None and removals.names(sha256=got.sha256):
+                outcome, detail = TAKEDOWN, None  # the same picture, at another address
             if body is not None and outcome is None:
                 offset, length = tar.add(f"{keys[number]}.{got.format}", body)
             counts[outcome or "out"] += 1

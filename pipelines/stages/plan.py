@@ -12,7 +12,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
 from webbody.plain_text import plain_text
-from webbody.removals import NO_REMOVALS, RemovalLists
+from webbody.removals import NO_REMOVALS, TAKEDOWN, RemovalLists
 from webbody.storage import Folder
 
 SHARD = pa.schema(
@@ -29,8 +29,6 @@ REJECTED = pa.schema(
 )
 
 
-#: The outcome of a row that was taken down.
-TAKEDOWN = "takedown"
 #: Reasons that are named where no row can be used.
 _REASONS = 3
 

@@ -20,6 +20,7 @@ from webbody.cli import (
     rot,
     show,
     study,
+    takedown,
     train,
 )
 from webbody.errors import WebbodyError
@@ -45,6 +46,7 @@ app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("rot")(rot.rot)
+app.command("takedown")(takedown.takedown)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(inference.embed)

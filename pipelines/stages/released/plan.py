@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
-from pipelines.stages.plan import REJECTED, TAKEDOWN
+from pipelines.stages.plan import REJECTED
 from webbody.config import RebuildSettings
 from webbody.releases.release import Release
-from webbody.removals import RemovalLists
+from webbody.removals import TAKEDOWN, RemovalLists
 from webbody.sample_keys import packed_key
 from webbody.skeleton import COUNT
 from webbody.url_grammar import is_url

@@ -1,0 +1,105 @@
+"""Who in a build looks like a photo: people by their centres, and single faces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipelines.galleries.picture_faces import PictureFaces
+from pipelines.identity.features import embedder_of, from_column, unit
+from pipelines.identity.tables import kept
+from pipelines.takedown.matching import planned_files
+from webbody.build_records import read_build
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.images import ImageError, decode
+from webbody.storage import Folder
+
+
+@dataclass
+class FoundAlike:
+    """people: ids with the cosine of their centre. crops: working keys of faces with theirs."""
+
+    people: dict[int, float]
+    crops: dict[str, float]
+    threshold: float
+
+    def lines(self) -> Iterator[str]:
+        """What was found, most alike first."""
+        for person, cosine in sorted(self.people.items(), key=lambda item: -item[1]):
+            yield f"person {person}: similarity {cosine:.3f}"
+        yield (
+            f"{len(self.people):,} people and {len(self.crops):,} faces have a similarity of "
+            f"{self.threshold:g} or more (identities.similar) to the photo."
+        )
+
+
+def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
+    """People and faces of a build that are at least `identities.similar` like the photos' faces.
+
+    Raises WebbodyError where a photo shows no face, or the build keeps no features.
+    """
+    config = BuildConfig.model_validate((read_build(folder) or {}).get("config") or {})
+    faces = PictureFaces(config.faces)
+    features = []
+    for path, feature in faces((path, _opened(path)) for path in photos):
+        if feature is None:
+            raise WebbodyError(f"--like {path}: shows no clear face.")
+        features.append(feature)
+    wanted = unit(np.stack(features).sum(0, keepdims=True))[0]
+    threshold = config.identities.similar
+    crops: dict[str, float] = {}
+    sums: dict[int, np.ndarray] = {}
+    seen = 0
+    for shard in planned_files(folder):
+        if folder.size(f"faces/{shard}.parquet") is None:
+            continue
+        with folder.open(f"faces/{shard}.parquet") as file:
+            table = kept(pq.read_table(file, columns=["crop", "outcome", "feature"]))
+        if not len(table):
+            continue
+        if (made := embedder_of(table)) and made != faces.digest:
+            raise WebbodyError(
+                f"{folder.url}: its features are of another face embedder than "
+                f"{config.faces.embedder}."
+            )
+        seen += len(table)
+        raw = from_column(table["feature"])
+        cosine = unit(raw) @ wanted
+        names = table["crop"].to_pylist()
+        for row in np.flatnonzero(cosine >= threshold).tolist():
+            crops[names[row]] = float(cosine[row])
+        person = _people(folder, shard)
+        for row, crop in enumerate(names):
+            if (number := person.get(crop)) is not None:
+                sums[number] = sums.get(number, 0) + raw[row].astype(np.float64)
+    if not seen:
+        raise WebbodyError(
+            f"{folder.url}: keeps no face features (any more); use --url or --person."
+        )
+    people = {}
+    for number, total in sums.items():
+        cosine = float(unit(total[None])[0] @ wanted)
+        if cosine >= threshold:
+            people[number] = cosine
+    return FoundAlike(people, crops, threshold)
+
+
+def _people(folder: Folder, shard: str) -> dict[str, int]:
+    if folder.size(f"identities/{shard}.parquet") is None:
+        return {}
+    with folder.open(f"identities/{shard}.parquet") as file:
+        table = pq.read_table(file, columns=["crop", "person"])
+    pairs = zip(table["crop"].to_pylist(), table["person"].to_pylist(), strict=True)
+    return {crop: person for crop, person in pairs if person is not None}
+
+
+def _opened(path: Path) -> np.ndarray:
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise WebbodyError(f"--like {path}: cannot be read ({error.strerror}).") from error
+    except ImageError as error:
+        raise WebbodyError(f"--like {path}: is no picture that can be read.") from error

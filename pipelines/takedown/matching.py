@@ -1,0 +1,80 @@
+"""Which rows and samples of a build folder a list of removals is about."""
+
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from webbody.commit import is_side_file
+from webbody.removals import RemovalLists
+from webbody.storage import Folder
+
+REJECTED = "rejected.parquet"
+
+
+@dataclass
+class TakenRows:
+    """What goes. keys: working keys of rows, by planned shard; samples: packed keys.
+
+    urls, names: of those rows; `lost` are the names that have no row left.
+    """
+
+    keys: dict[str, set[str]] = field(default_factory=dict)
+    samples: set[str] = field(default_factory=set)
+    urls: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.keys.values()))
+
+
+def planned_files(folder: Folder) -> list[str]:
+    """The shards of the plan as they lie there, whatever vouches for them."""
+    names = [name for name in folder.names("plan") if name.endswith(".parquet")]
+    return [n.removesuffix(".parquet") for n in names if n != REJECTED and not is_side_file(n)]
+
+
+def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
+    """The rows and samples of a folder that the lists are about."""
+    taken = TakenRows()
+    bearing: dict[str, int] = {}
+    going: dict[str, int] = {}
+    for shard in planned_files(folder):
+        keys = set()
+        digests = dict(_rows(folder, f"download/{shard}.parquet", "key", "sha256"))
+        people: dict[str, list[tuple[int | None, str | None]]] = {}
+        for key, person, sample in _rows(
+            folder, f"identities/{shard}.parquet", "key", "person", "sample"
+        ):
+            people.setdefault(key, []).append((person, sample))
+        plan = pq.read_table(folder.open(f"plan/{shard}.parquet")).to_pylist()
+        for row in plan:
+            key, url, name = row["key"], row["url"], row.get("name")
+            own = people.get(key, [])
+            if "person" in row:  # of a build from a release, whose keys are those of samples
+                own = [(row["person"], key)]
+            if name is not None:
+                bearing[name] = bearing.get(name, 0) + 1
+            if lists.names(url=url, name=name, sha256=digests.get(key) or row.get("sha256")) or any(
+                lists.names(person=person, sample=sample) for person, sample in own
+            ):
+                keys.add(key)
+                taken.urls.add(url)
+                taken.samples |= {sample for _, sample in own if sample}
+                if name is not None:
+                    going[name] = going.get(name, 0) + 1
+        if keys:
+            taken.keys[shard] = keys
+    taken.lost = {name for name, count in going.items() if count == bearing[name]}
+    return taken
+
+
+def _rows(folder: Folder, name: str, *columns: str) -> list[tuple]:  # type: ignore[type-arg]
+    """Columns of a table as tuples; none where the table is not there."""
+    if folder.size(name) is None:
+        return []
+    with folder.open(name) as file:
+        table = pq.read_table(file)
+    if any(column not in table.column_names for column in columns):
+        return []
+    return list(zip(*(table[column].to_pylist() for column in columns), strict=True))

@@ -1,0 +1,93 @@
+"""Removing rows from a build folder: tables, tars and records are written anew without them.
+
+Nothing is fetched or computed again, so that everything else stays as it is, byte for byte; the
+records vouch for the new files as they did for the old ones.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+
+from pipelines.stages.pack import INDEX, write_index
+from pipelines.takedown.matching import TakenRows, taken_rows
+from pipelines.takedown.people import cut_identities
+from pipelines.takedown.rewriting import Rewriting
+from pipelines.takedown.samples import cut_samples
+from pipelines.takedown.staged import go_on
+from pipelines.takedown.tables import BY_KEY, cut_plan, cut_stage
+from webbody.build_records import BUILD_FILE
+from webbody.commit import ALL, record_name
+from webbody.errors import WebbodyError
+from webbody.removals import REMOVALS, RemovalLists, Removals
+from webbody.storage import Folder
+
+#: Made of the tables, and made again when they are asked for.
+_MADE = ("report.html", "rot.json", "rot.png", "score.json")
+_LOGS = ("build.log",)
+
+
+def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> TakenRows:
+    """Remove from a build folder what the lists are about; what went.
+
+    own: the folder's own list, where it is to be written, too. The lists' digest becomes part of
+    what the plan was made from, so that a build knows that they were applied. Whatever happens to
+    the process, all of it is done or can be finished by calling this again.
+    """
+    indexed = go_on(folder) or folder.size(INDEX) is not None
+    taken = taken_rows(folder, lists)
+    work = Rewriting(folder, taken)
+    if "stages" not in work.records.build:
+        raise WebbodyError(
+            f"{folder.url}: is a build of an older version; run `webbody build` with this one "
+            "first."
+        )
+    if taken.keys:
+        _cut(work)
+    digest = lists.digest()
+    build = dict(work.records.build)
+    record = work.new.get(("plan", ALL)) or work.records.get("plan")
+    if build.get("removals", "") != digest:
+        build["removals"] = digest
+        text = json.dumps(build, indent=1, sort_keys=True) + "\n"
+        work.changes.write_bytes(BUILD_FILE, text.encode())
+        if record is not None:
+            record = replace(record, inputs={**record.inputs, "removals": digest})
+            work.changes.write_bytes(record_name("plan", ALL), record.to_json())
+    if own is not None:
+        work.changes.write_bytes(REMOVALS, own.to_bytes())
+    if taken.samples:
+        work.changes.remove(INDEX)
+    work.changes.carry_out()
+    if indexed:
+        with suppress(WebbodyError):  # of a build that is not finished there is none
+            write_index(folder)
+    return taken
+
+
+def _cut(work: Rewriting) -> None:
+    """Write everything that changes."""
+    stages = work.records.build["stages"]
+    for stage in (name for name in BY_KEY if name in stages):
+        for shard in work.taken.keys:
+            cut_stage(work, stage, shard)
+    cut_plan(work)
+    cut_identities(work)
+    cut_samples(work)
+    _cut_texts(work)
+    work.vouch()
+
+
+def _cut_texts(work: Rewriting) -> None:
+    """Pages and pictures made of the tables, and lines of logs that tell of what goes."""
+    for name in _MADE:
+        if work.folder.size(name) is not None:
+            work.changes.remove(name)
+    words = [*work.taken.urls, *work.taken.lost, *work.taken.samples]
+    words += [key for keys in work.taken.keys.values() for key in keys]
+    for name in _LOGS:
+        if work.folder.size(name) is None:
+            continue
+        lines = work.folder.read(name).decode("utf-8", "replace").splitlines(keepends=True)
+        stay = [line for line in lines if not any(word in line for word in words)]
+        if len(stay) < len(lines):
+            work.changes.write_bytes(name, "".join(stay).encode())

@@ -1,0 +1,110 @@
+"""From what somebody asks to be removed to the entries of a list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.takedown.matching import planned_files
+from webbody.errors import WebbodyError
+from webbody.removals import Scope
+from webbody.storage import Folder
+from webbody.url_grammar import host_of, is_url
+
+Entries = list[tuple[Scope, str | int]]
+
+
+@dataclass
+class TakedownRequest:
+    """What is to be removed: any of these."""
+
+    urls: Sequence[str] = ()
+    domains: Sequence[str] = ()
+    sha256: Sequence[str] = ()
+    people: Sequence[int] = ()
+    crops: Sequence[str] = field(default_factory=tuple)  # working keys, found by a photo
+
+    def check(self) -> None:
+        """Raise a WebbodyError for what can be no URL, domain or digest."""
+        for url in self.urls:
+            if not is_url(url):
+                raise WebbodyError(f"--url {url}: is no http or https URL.")
+        for domain in self.domains:
+            if not domain or "/" in domain or host_of(f"http://{domain}/") != domain.lower():
+                raise WebbodyError(
+                    f"--domain {domain}: is no domain; write it as example.org, without http://."
+                )
+        for digest in self.sha256:
+            if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
+                raise WebbodyError(f"--sha256 {digest}: is no sha256, which has 64 hex digits.")
+
+
+def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
+    """The entries that a request makes in the list of a build folder.
+
+    A person stands there by id; by the URLs, digests and keys of the kept pictures, so that other
+    rows, other addresses and what was derived from the samples are found, too; and by the names,
+    which stay in the folder, so that further pictures under them are not built. Raises WebbodyError
+    where a person is not there.
+    """
+    asked.check()
+    out: Entries = [("url", url) for url in asked.urls]
+    out += [("domain", domain.lower()) for domain in asked.domains]
+    out += [("sha256", digest.lower()) for digest in asked.sha256]
+    out += [("person", person) for person in asked.people]
+    wanted, found = set(asked.people), set()
+    crops = set(asked.crops)
+    for shard in planned_files(folder) if wanted or crops else ():
+        rows = _samples(folder, shard)
+        download = _table(folder, f"download/{shard}.parquet", "key", "url", "sha256")
+        about = {key: (url, digest) for key, url, digest in download}
+        for crop, key, sample, person in rows:
+            if person in wanted or crop in crops:
+                found.add(person)
+                url, digest = about.get(key, (None, None))
+                out += [("url", url)] if url else []
+                out += [("sha256", digest)] if digest else []
+                out += [("sample", sample)] if sample else []
+        for crop, key, *_ in _table(folder, f"faces/{shard}.parquet", "crop", "key"):
+            if crop in crops:  # a face that was not kept
+                url, digest = about.get(key, (None, None))
+                out += [("url", url)] if url else []
+                out += [("sha256", digest)] if digest else []
+    missing = wanted - found
+    if missing:
+        raise WebbodyError(
+            f"--person {min(missing)}: there is no such person in {folder.url}; ids stand in the "
+            "samples' .cls and in `webbody explain`."
+        )
+    for person, names in _names(folder):
+        out += [("name", name) for name in names] if person in wanted else []
+    return list(dict.fromkeys(out))
+
+
+def _samples(folder: Folder, shard: str) -> list[tuple[str, str, str | None, int | None]]:
+    """crop, key, packed key and person of the rows that have one."""
+    if folder.size(f"identities/{shard}.parquet") is not None:
+        columns = ("crop", "key", "sample", "person")
+        return _table(folder, f"identities/{shard}.parquet", *columns)
+    plan = _table(folder, f"plan/{shard}.parquet", "key", "person")
+    return [(key, key, key, person) for key, person in plan]
+
+
+def _names(folder: Folder) -> list[tuple[int, list[str]]]:
+    if folder.size("identities/people.parquet") is None:
+        return []
+    with folder.open("identities/people.parquet") as file:
+        table = pq.read_table(file, columns=["person", "names"])
+    table = table.filter(pc.is_valid(table["person"]))
+    return list(zip(table["person"].to_pylist(), table["names"].to_pylist(), strict=True))
+
+
+def _table(folder: Folder, name: str, *columns: str) -> list[tuple]:  # type: ignore[type-arg]
+    if folder.size(name) is None:
+        return []
+    with folder.open(name) as file:
+        table = pq.read_table(file)
+    if any(column not in table.column_names for column in columns):
+        return []
+    return list(zip(*(table[column].to_pylist() for column in columns), strict=True))

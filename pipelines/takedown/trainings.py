@@ -1,0 +1,46 @@
+"""Which trainings saw samples that are removed, told by what they remember of their data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+#: Of a packed sample: its person, and where its picture lies in its shard.
+Place = tuple[int, int, int]
+
+
+def packed_places(folder: Folder) -> dict[str, Place]:
+    """Person, offset and length of every packed sample, by its key."""
+    out: dict[str, Place] = {}
+    for name in folder.names("pack"):
+        if name.endswith(".parquet"):
+            with folder.open(f"pack/{name}") as file:
+                table = pq.read_table(file, columns=["key", "person", "offset", "length"])
+            columns = (table[c].to_pylist() for c in ("person", "offset", "length"))
+            out |= dict(zip(table["key"].to_pylist(), zip(*columns, strict=True), strict=True))
+    return out
+
+
+def seen_by(run: Path, removed: Mapping[str, Place]) -> int:
+    """How many of some samples a training had in its data, by the table in its cache.
+
+    Raises WebbodyError where the folder is of no training.
+    """
+    tables = sorted((run / "cache").glob("samples-*.arrow"))
+    if not tables:
+        raise WebbodyError(f"--run {run}: is no folder of a training that kept its cache/.")
+    names = ("person", "offset", "length")
+    wanted = np.array(sorted(removed.values()), np.int64).reshape(-1, 3)
+    seen = np.zeros(len(wanted), bool)
+    for path in tables:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all().select(names)
+            had = np.stack([table[name].to_numpy().astype(np.int64) for name in names], 1)
+        had = had[np.isin(had[:, 0], wanted[:, 0])]
+        seen |= (wanted[:, None] == had[None]).all(2).any(1) if len(had) else False
+    return int(seen.sum())

@@ -1,0 +1,133 @@
+"""`webbody takedown`: what is removed on request leaves a build, and all later builds of it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webbody.errors import EXIT_INCOMPLETE, WebbodyError
+from webbody.plain_text import plain_text
+from webbody.releases.format import RELEASE_FILE
+from webbody.removals import REASONS, RemovalLists, Removals, lists_in, new_key, read_removals
+from webbody.storage import Folder
+
+
+def takedown(
+    where: Annotated[
+        str, typer.Argument(metavar="DIR", help="Folder of a build, or of a release.")
+    ],
+    url: Annotated[list[str] | None, typer.Option(help="A picture's address.")] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A site, and all below it: example.org.")
+    ] = None,
+    sha256: Annotated[list[str] | None, typer.Option(help="A picture's digest.")] = None,
+    person: Annotated[list[int] | None, typer.Option(help="A person's id.")] = None,
+    like: Annotated[
+        list[Path] | None,
+        typer.Option(help="A photo of the person; needs the build's models. Shows who it is like."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help=f"One of {', '.join(REASONS)}.")] = "request",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --like: remove what it found, too.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look through every file that what was removed is gone.")
+    ] = False,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--run", help="Folder of a training: tells whether it saw what is removed."),
+    ] = None,
+) -> None:
+    """Remove pictures or people on request: from tables, shards, features, logs and later builds.
+
+    Nothing else changes, byte for byte, and nothing is fetched. The folder's removals.parquet,
+    which is only added to and names nothing, keeps what was removed out of every later build;
+    publish it with a release so that others apply it, too. docs/takedown.md tells what a removal
+    cannot reach.
+
+    Exit code 0: done, or proven absent. 1: --check found something. 2: something to mend first.
+    """
+    folder = Folder(where)
+    wanted = any((url, domain, sha256, person, like))
+    if not wanted and not check:
+        raise WebbodyError(
+            "Say what to remove: --url, --domain, --sha256, --person or --like; or --check."
+        )
+    if wanted:
+        if folder.size(RELEASE_FILE) is not None:
+            raise WebbodyError(
+                f"{where} is a release: take down in the build that it was made of, and release "
+                "again; or give its list of removals to those who rebuild it."
+            )
+        _take_down(folder, url, domain, sha256, person, like, reason, yes, runs or [])
+    if check and not _check(folder):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _take_down(
+    folder: Folder,
+    url: list[str] | None,
+    domain: list[str] | None,
+    sha256: list[str] | None,
+    person: list[int] | None,
+    like: list[Path] | None,
+    reason: str,
+    yes: bool,
+    runs: list[Path],
+) -> None:
+    from pipelines.takedown.surgery import apply
+    from pipelines.takedown.targets import TakedownRequest, entries_of
+    from pipelines.takedown.trainings import packed_places, seen_by
+    from webbody.build_records import BuildRecords
+
+    build = BuildRecords(folder).build
+    asked = TakedownRequest(url or (), domain or (), sha256 or (), list(person or ()))
+    if like:
+        from pipelines.takedown.alike import find_alike
+
+        found = find_alike(folder, like)
+        for line in found.lines():
+            typer.echo(plain_text(line))
+        if not yes:
+            typer.echo(
+                "Nothing was removed: look at them, then add --yes, or name people by --person."
+            )
+            return
+        asked.people = [*asked.people, *found.people]
+        asked.crops = list(found.crops)
+    own = read_removals(folder) or Removals(new_key(build["sha256"]))
+    today = datetime.now(UTC).date()
+    listed = own.plus(today, reason, entries_of(folder, asked))
+    before = packed_places(folder)
+    others = [one for one in lists_in(folder).lists if one != own]
+    taken = apply(folder, RemovalLists((listed, *others)), listed)
+    typer.echo(
+        f"{taken.rows:,} rows and {len(taken.samples):,} packed samples were removed; "
+        f"{len(listed.entries) - len(own.entries):,} entries were added to the list of removals."
+    )
+    for run in runs:
+        count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
+        told = f"saw {count:,} of the removed samples" if count else "saw none of them"
+        typer.echo(f"{plain_text(str(run))}: the training {told}.")
+
+
+def _check(folder: Folder) -> bool:
+    from pipelines.takedown.absence import check_absence
+
+    lists = lists_in(folder)
+    if not lists:
+        typer.echo("Nothing was ever removed here: the list of removals is empty.")
+        return True
+    absence = check_absence(folder, lists)
+    for name, count in absence.found.most_common():
+        typer.echo(f"{plain_text(name)}: holds {count:,} values that were removed.")
+    if absence.unread:
+        names = ", ".join(plain_text(name) for name in absence.unread[:5])
+        typer.echo(f"Not looked into, as they are no tables, shards or texts: {names}.")
+    if not absence.found:
+        typer.echo(
+            f"Absent: none of {absence.values:,} values in {absence.files:,} files is in the list "
+            f"of {len(lists):,} removals."
+        )
+    return not absence.found
