@@ -66,6 +66,7 @@ LAYERS = {
         "pipelines.calibration",
         "pipelines.diagnostics",
         "pipelines.inspection",
+        "pipelines.release",
         "pipelines.build",
         "pipelines.inference",
         "pipelines.evaluate.images",

@@ -20,7 +20,7 @@ DISTRIBUTIONS = {
 #: Which extras a package's files may import from; "" is what every installation has.
 EXTRAS = {
     "webbody": ("", "build", "train", "compare"),
-    "pipelines": ("", "build", "compare"),
+    "pipelines": ("", "build", "compare", "release"),
     "model": ("", "train"),
 }
 #: Imported where the user has asked for them, with a message where they are missing.
@@ -28,7 +28,7 @@ OPTIONAL = {"model": {"ray", "wandb"}}
 #: Declared and never imported: held back for others, read by others, or sharing OpenCV's folder.
 NOT_IMPORTED = {
     "pandas", "scikit-image", "opencv-contrib-python", "opencv-python-headless", "tensorboard",
-    "standard-imghdr",
+    "standard-imghdr", "aiohttp", "mlcroissant",
 }  # fmt: skip
 
 

@@ -56,6 +56,13 @@ def transformed(
     return np.asarray(turned + transforms[:, None, :, 2])
 
 
+def fitted(width: int, height: int, size: int) -> tuple[float, int, int, int, int]:
+    """How a picture is laid on a square of `size`: scale, new width and height, left and top."""
+    scale = size / max(height, width)
+    new = max(1, round(width * scale)), max(1, round(height * scale))
+    return scale, *new, (size - new[0]) // 2, (size - new[1]) // 2
+
+
 def on_letterbox(
     keypoints: NDArray[np.floating], scale: float, left: int, top: int, side: int = 1
 ) -> NDArray[np.floating]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
+from webbody.geometry import fitted
 from webbody.picture_files.errors import ImageError
 from webbody.picture_files.flatten import flatten
 from webbody.picture_files.formats import SUFFIXES, sniff
@@ -90,12 +91,11 @@ def letterbox(rgb: RGB, size: int) -> tuple[RGB, float, int, int]:
     moves to (x * scale + left, y * scale + top). Bilinear with antialiasing when shrinking.
     """
     height, width = rgb.shape[:2]
-    scale = size / max(height, width)
-    new = max(1, round(width * scale)), max(1, round(height * scale))
-    left, top = (size - new[0]) // 2, (size - new[1]) // 2
-    resized = Image.fromarray(np.ascontiguousarray(rgb)).resize(new, Image.Resampling.BILINEAR)
+    scale, across, down, left, top = fitted(width, height, size)
+    picture = Image.fromarray(np.ascontiguousarray(rgb))
+    resized = picture.resize((across, down), Image.Resampling.BILINEAR)
     square = np.full((size, size, 3), 255, np.uint8)
-    square[top : top + new[1], left : left + new[0]] = np.asarray(resized)
+    square[top : top + down, left : left + across] = np.asarray(resized)
     return square, scale, left, top
 
 

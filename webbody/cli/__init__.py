@@ -17,6 +17,7 @@ from webbody.cli import (
     manifest,
     models,
     people,
+    release,
     rot,
     show,
     study,
@@ -47,6 +48,7 @@ app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("rot")(rot.rot)
 app.command("takedown")(takedown.takedown)
+app.command("release")(release.release)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(inference.embed)

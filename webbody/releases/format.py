@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from webbody.errors import WebbodyError
 
 RELEASE_FILE = "release.json"
 FORMAT, FORMAT_VERSION = "webbody-release", 1
+SPLITS = ("train", "validation", "test")
 
 #: The columns of `data/*.parquet`, in order; a row is a sample. docs/releases.md says what they
 #: hold. Nothing here may come from a name, from face features or from pixels alone.
@@ -36,13 +37,35 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
+#: What the columns hold, in words.
+COLUMNS = {
+    "key": "what the sample is called: blake2b-80 of the URL's sha256 and the crop's rectangle",
+    "url": "where the picture was fetched",
+    "person": "a number for the person; it says nothing else, and stays from version to version",
+    "split": "train, validation or test",
+    "sha256": "of the picture's bytes as they were fetched",
+    "width": "of the whole picture, upright, in pixels",
+    "height": "of the whole picture, upright, in pixels",
+    "box": "where the person is: left, top, right, bottom as fractions of width and height; times "
+    "these and rounded they are whole pixels",
+    "keypoints": "19 x (x, y, visibility) in the square picture that is made of the box: nose, "
+    "left and right eye, mouth corner, ear, shoulder, elbow, wrist, hip, knee, ankle of the "
+    "subject; absent points are 0, 0, 0",
+    "phash": "perceptual hash of the whole picture, 64 bits: tells the same picture in other bytes "
+    "from another picture",
+    "fetched": "day of the download (UTC); null where it was not noted",
+    "etag": "the server's version of the picture (ETag), if it gave one",
+    "last_modified": "the day from which the server said the picture is, if it did",
+    "opt_out": "signal by which the owner reserved the use at the download; null: none is known",
+    "source": "name of the release",
+}
 #: Lengths of the lists: xyxy, and 19 x (x, y, visibility).
 LIST_LENGTHS = {"box": 4, "keypoints": 3 * skeleton.COUNT}
 #: Rows of a file and of a row group.
 FILE_ROWS, GROUP_ROWS = 1_000_000, 10_000
 
 #: A data file's place: nothing in a stranger's list leads out of the release.
-_PLACE = re.compile(r"data/(train|validation|test)-\d{5,}\.parquet")
+_PLACE = re.compile(rf"data/({'|'.join(SPLITS)})-\d{{5,}}\.parquet")
 
 
 def _placed(files: Mapping[str, "DataFile"]) -> Mapping[str, "DataFile"]:
@@ -55,6 +78,12 @@ def _placed(files: Mapping[str, "DataFile"]) -> Mapping[str, "DataFile"]:
 def data_file(split: str, number: int) -> str:
     """The name of a data file, such as data/train-00000.parquet."""
     return f"data/{split}-{number:05d}.parquet"
+
+
+def splits_of(files: Iterable[str]) -> list[str]:
+    """The splits that have data files, in their usual order."""
+    found = {name.removeprefix("data/").split("-")[0] for name in files}
+    return [split for split in SPLITS if split in found]
 
 
 class _Part(BaseModel):
@@ -84,9 +113,10 @@ class ShuffledAs(_Part):
 
 
 class Earlier(_Part):
-    """The version before."""
+    """The version before, and the digest of its shards."""
 
     version: str
+    data_digest: str = ""
 
 
 class ReleaseInfo(_Part):

@@ -118,10 +118,10 @@ def funnel(build: BuildFiles) -> Funnel:
 def _reasons(outcomes: dict[str, int], rows: int) -> list[OutcomeCount]:
     """Most frequent first."""
     order = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
-    return [OutcomeCount(name, n, n / max(rows, 1), _meaning(name)) for name, n in order]
+    return [OutcomeCount(name, n, n / max(rows, 1), meaning(name)) for name, n in order]
 
 
-def _meaning(outcome: str) -> str:
+def meaning(outcome: str) -> str:
     group, _, rest = outcome.partition(":")
     if rest.startswith("http-"):
         return f"the server answered with HTTP status {rest[5:]}"

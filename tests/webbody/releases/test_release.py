@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_release import make_release, sample
+from made_up_release import make_release, sample
 
 from webbody.errors import WebbodyError
 from webbody.releases.format import RELEASE_FILE, SCHEMA, read_info

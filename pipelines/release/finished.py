@@ -1,0 +1,75 @@
+"""A finished build for reading: only what matching commit records vouch for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.base.stage import ALL
+from pipelines.engine.graph import PACK, PLAN, SPLIT
+from pipelines.engine.state import outcome_counts
+from pipelines.inspection.status import status
+from webbody.build_records import BuildRecords
+from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+
+@dataclass(frozen=True)
+class FinishedBuild:
+    """A build folder that is complete, and its records."""
+
+    folder: Folder
+    records: BuildRecords
+
+    @classmethod
+    def read(cls, out: str) -> "FinishedBuild":
+        """WebbodyError where the folder holds no build, or one that is not complete."""
+        state = status(out)
+        if not state.complete:
+            raise WebbodyError(
+                f"{out}: is not complete, so there is nothing to release yet; `webbody status "
+                f"{out}` says what is missing."
+            )
+        found = cls(Folder(out), BuildRecords(Folder(out)))
+        if "release" in found.records.build:
+            raise WebbodyError(
+                f"{out}: was built from a release itself; publish that release, or release a build "
+                "from a list of URLs and names."
+            )
+        if not found.records.need(SPLIT.name).counts["out"]:
+            raise WebbodyError(f"{out}: nothing was kept in this build; nothing to release.")
+        return found
+
+    @cached_property
+    def config(self) -> BuildConfig:
+        """The settings with which it was built."""
+        return BuildConfig.model_validate(self.records.build["config"])
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """The planned shards."""
+        return self.records.shards
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """The output shards, such as train-000000."""
+        return self.records.packs or ()
+
+    @property
+    def tars(self) -> list[str]:
+        """sha256 of the output shards' tars."""
+        return [self.records.need(PACK.name, p).outputs[f"{p}.tar"].sha256 for p in self.packs]
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """What became of the manifest's rows, most frequent first."""
+        return outcome_counts(self.records, self.shards)[0]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the manifest."""
+        return self.records.need(PLAN.name).counts["in"]
+
+    def counts(self, stage: str, shard: str = ALL) -> dict[str, Any]:
+        """The counts of a record."""
+        return self.records.need(stage, shard).counts
