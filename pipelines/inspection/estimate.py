@@ -1,9 +1,11 @@
 """The dry run of a build: what the manifest holds, and what time and disk it will take."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.base.custom_filter import CustomFilters
@@ -11,19 +13,23 @@ from pipelines.base.stage import ALL, run_shard
 from pipelines.engine.graph import (
     DOWNLOAD,
     FROM_NAMES,
+    FROM_RELEASE,
     PLAN,
     SPLIT,
+    BuildGraph,
     Records,
     StageTask,
     is_done,
     tasks,
 )
-from pipelines.engine.settings_files import RUN_BY, files_of, filters_of, settled
-from pipelines.stages.plan import Plan, no_usable_row
+from pipelines.engine.settings_files import RUN_BY
+from pipelines.engine.sources import source_of
+from pipelines.stages.plan import no_usable_row
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
 from webbody.commit import Record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.removals import RemovalLists, lists_in
 from webbody.storage import Folder
 
 
@@ -41,6 +47,7 @@ DEFAULT_RATES = {
     "download": StageCost(0.036, 67_000),
     "persons": StageCost(0.027, 67_000),
     "faces": StageCost(0.028, 1_200),
+    "crops": StageCost(0.012, 67_000),
     "clusters": StageCost(0.006, 50),
     "identities": StageCost(0.0005, 45),
     "keypoints": StageCost(0.003, 130),
@@ -74,6 +81,7 @@ class BuildEstimate:
     workers: str
     source: str
     filters: tuple[str, ...] = ()  # the user's own, in words
+    grouped_by: str = "names"  # what `names` counts: of a release its people
 
 
 def estimate(config: BuildConfig) -> BuildEstimate:
@@ -83,37 +91,34 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     """
     if not config.manifest:
         raise WebbodyError("No manifest is given; pass --manifest.")
-    filters = filters_of(config)
+    source = source_of(config)
+    filters = source.filters(config)
     for own in filters.values():
         CustomFilters(own)  # says what is wrong with them
-    with TemporaryDirectory(prefix="webbody-plan-") as scratch:
+    out = Folder(config.out) if config.out else None
+    with TemporaryDirectory(prefix="webbody-plan-") as scratch, closing(source):
         folder = Folder(scratch)
-        stage = Plan(config.plan, config.manifest)
+        own_lists = lists_in(out).lists if out is not None else ()
+        removals = RemovalLists((*own_lists, *source.removals(folder).lists))
+        stage = source.plan(config, removals)
         planned = run_shard(stage, folder, ALL, "", {})
         counts = planned.counts
         if not counts["out"]:
             raise WebbodyError(no_usable_row(config.manifest, folder))
         shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
         shards.remove("rejected")
-        names = sum(
-            len(
-                pq.read_table(folder.path(f"plan/{shard}.parquet"), columns=["name"])[
-                    "name"
-                ].unique()
-            )
-            for shard in shards
-        )
-    out = Folder(config.out) if config.out else None
+        of = "person" if source.graph is FROM_RELEASE else "name"
+        names = sum(len(_column(folder, shard, of).unique()) for shard in shards)
     records = BuildRecords(out) if out is not None and read_build(out) is not None else None
     rates, measured = measured_rates(records, shards)
     undone = {
-        node.name: (ALL,) if node.is_global else tuple(shards) for node in FROM_NAMES.stages[1:]
+        node.name: (ALL,) if node.is_global else tuple(shards) for node in source.graph.stages[1:]
     }
     shares = dict.fromkeys(undone, 1.0)
     if records is not None:
-        config = settled(config)
-        asked = tasks(config, files_of(config), filters)
-        undone, shares = _undone(records.folder, asked, planned)
+        config = source.settled(config)
+        asked = tasks(config, source.files(config), filters, source.graph)
+        undone, shares = _undone(records.folder, source.graph, asked, planned)
     stages = {}
     for name, todo in undone.items():
         rate, rows = rates[name], counts["out"] * shares[name]
@@ -126,8 +131,11 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     return BuildEstimate(
         rows=counts["in"],
         accepted=counts["out"],
-        rejected={key: value for key, value in counts.items() if key.startswith("manifest:")},
+        rejected={
+            key: value for key, value in counts.items() if key.startswith(("manifest:", "takedown"))
+        },
         names=names,
+        grouped_by="people" if of == "person" else "names",
         shards=len(shards),
         stages=stages,
         wall_seconds=sum(stage.seconds for stage in stages.values()) / cpus,
@@ -144,8 +152,13 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     )
 
 
+def _column(folder: Folder, shard: str, name: str) -> pa.ChunkedArray:
+    with folder.open(f"plan/{shard}.parquet") as file:
+        return pq.read_table(file, columns=[name])[name]
+
+
 def _undone(
-    folder: Folder, asked: Mapping[str, StageTask], planned: Record
+    folder: Folder, graph: BuildGraph, asked: Mapping[str, StageTask], planned: Record
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, float]]:
     """The shards of each stage that a build would do, and their share of the stage's shards.
 
@@ -154,7 +167,7 @@ def _undone(
     shards = planned_shards(planned)
     cache: Records = {(PLAN.name, ALL): planned}
     undone, shares = {}, {}
-    for node in FROM_NAMES.stages[1:]:
+    for node in graph.stages[1:]:
         split = cache.get((SPLIT.name, ALL))
         packs = output_shards(split) if split else shards  # as many as there are, or a guess
         every = (ALL,) if node.is_global else packs if node.of_output else shards
@@ -177,7 +190,7 @@ def measured_rates(
         for shard in shards
         if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
-    for node in FROM_NAMES.stages[1:]:
+    for node in (*FROM_NAMES.stages[1:], *FROM_RELEASE.stages[1:]):
         if node.is_global:
             continue
         done = [r for s in rows if (r := records.get(node.name, s)) is not None]

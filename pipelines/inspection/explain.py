@@ -19,6 +19,7 @@ from webbody.storage import Folder
 _FIGURES = {
     "download": ("detail", "sha256", "bytes", "format", "width", "height", "hash_match"),
     "persons": ("detail", "score", "box", "width", "height"),
+    "crops": ("detail", "state", "bits", "width", "height"),
     "faces": ("detail", "score", "box", "norm"),
     "clusters": ("detail", "cluster", "links", "similarity"),
     "identities": ("detail", "sample", "person", "similarity"),
@@ -96,7 +97,8 @@ def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
 
 def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
     folder, settings = records.folder, records.build.get("config") or {}
-    story = Story(row["url"], row["name"], row["key"], shard, "not processed yet")
+    name = row["name"] or ""  # a release has none
+    story = Story(row["url"], name, row["key"], shard, "not processed yet")
     for stage, columns in _FIGURES.items():
         record = records.get(stage, shard)
         if record is None or f"{shard}.parquet" not in record.outputs:

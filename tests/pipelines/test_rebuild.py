@@ -226,3 +226,13 @@ def test_a_folder_without_a_release_is_told(tmp_path):
     (tmp_path / "release.json").write_text('{"format": "webbody-release", "format_version": 99}')
     with pytest.raises(WebbodyError, match="newer one"):
         build(settings(tmp_path, tmp_path / "out"))
+
+
+def test_a_dry_run_counts_what_a_release_holds(web, tmp_path):
+    from pipelines.inspection.estimate import estimate
+
+    release = publish(web, tmp_path / "r")
+    told = estimate(settings(release, tmp_path / "out"))
+    assert (told.rows, told.names, told.grouped_by) == (100, 10, "people")
+    assert list(told.stages) == ["download", "crops", "split", "pack", "ledger"]
+    assert not (tmp_path / "out").exists()

@@ -62,7 +62,8 @@ def explain(
         outcome, url = plain_text(story.outcome), plain_text(story.url)
         console.print(Text.assemble((outcome, "bold"), "  ", url), soft_wrap=True)
         where = f", key {story.key}, shard {story.shard}" if story.key else ""
-        console.print(Text(plain_text(f"under the name {story.name!r}{where}")), soft_wrap=True)
+        called = f"under the name {story.name!r}{where}" if story.name else where.removeprefix(", ")
+        console.print(Text(plain_text(called)), soft_wrap=True)
         table = Table(show_header=True)
         for column in ("stage", "item", "outcome", "figures"):
             table.add_column(column, overflow="fold")

@@ -137,7 +137,7 @@ def print_estimate(estimate: "BuildEstimate", console: Console) -> None:
     """The dry run of `webbody build --plan`."""
     console.print(outcome_table(estimate.rejected | {"accepted": estimate.accepted}, estimate.rows))
     console.print(
-        f"{estimate.names:,} names in {estimate.shards:,} shards of "
+        f"{estimate.names:,} {estimate.grouped_by} in {estimate.shards:,} shards of "
         f"{estimate.accepted / max(estimate.shards, 1):,.0f} rows on average."
     )
     table = Table(title="Estimate", title_justify="left")
