@@ -11,6 +11,7 @@ from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
 from pipelines.engine.graph import (
+    FACES,
     FROM_RELEASE,
     IDENTITIES,
     PLAN,
@@ -34,7 +35,7 @@ from webbody.build_records import (
     read_build,
     write_build,
 )
-from webbody.commit import read_record
+from webbody.commit import FEATURES, read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -334,6 +335,25 @@ class Run:
             self._queue(nodes, rows)
             self._send(nodes, rows)
 
+    def _remember_features(self, node: Node, shards: tuple[str, ...]) -> None:
+        """Compute face features again that were forgotten and are needed after all."""
+        if FACES.name not in self.tasks[node.name].needs:
+            return
+        records = {shard: committed(self.folder, FACES.name, shard) for shard in shards}
+        forgotten = [shard for shard, record in records.items() if FEATURES in record.evicted]
+        if forgotten:
+            chain = next(step for step in self.graph.steps if FACES in step)
+            made = [one for one in chain if one.evictable]
+            rows = []
+            for shard in forgotten:
+                force = [FACES.name]
+                gone = [n for n in made if committed(self.folder, n.name, shard).evicted]
+                force += [one.name for one in made] if gone else []
+                rows.append({"shard": shard, "force": force, "failed": "", "message": ""})
+            self.preflight(chain)
+            self._queue(chain, rows)
+            self._send(chain, rows)
+
     def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
         for node in nodes:
             self._hear(Event(node.name, "", "queued", {"shards": len(rows)}))
@@ -343,6 +363,7 @@ class Run:
         task = self.tasks[node.name]
         if is_done(self.folder, task, ALL, shards):
             return True
+        self._remember_features(node, shards)
         self.preflight([node])
         self._begin()
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}

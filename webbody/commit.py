@@ -17,6 +17,9 @@ from webbody.storage import Folder
 ALL = "all"
 
 
+#: Stands among a record's evicted outputs where the table of faces lost its features.
+FEATURES = "features"
+
 #: What a record's file calls the outputs that are gone; kept, so that builds of any age are read.
 _EVICTED = "let_go"
 

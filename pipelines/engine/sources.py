@@ -119,7 +119,8 @@ class ReleasedSource:
     def settled(self, config: BuildConfig) -> BuildConfig:
         """As the publisher packed; and in his shards, where the whole release is built."""
         out, info = config.model_copy(deep=True), self.release.info
-        self._whole = out.rebuild.share == 1 and not out.rebuild.splits
+        part = out.rebuild.splits or out.rebuild.share < 1 or out.rebuild.subset != "all"
+        self._whole = not part
         out.pack.size, out.pack.quality = info.pack.size, info.pack.quality
         out.split.seed = info.shuffle.seed
         if out.filters:
@@ -133,7 +134,7 @@ class ReleasedSource:
                 f"rebuild.splits: the release has no split {', '.join(sorted(unknown))}; it has "
                 f"{', '.join(info.shuffle.shards)}."
             )
-        if out.rebuild.share == 1:
+        if out.rebuild.share == 1 and out.rebuild.subset == "all":
             out.split.shards = {name: count for name, count in info.shuffle.shards.items() if count}
         return out
 

@@ -216,6 +216,8 @@ def test_parts(web, in_process, tmp_path):
     assert result.rows == rot.total["same"] == 20
     half, _ = rebuilt(release, tmp_path / "half", "rebuild.share=0.5")
     assert 0 < half.rows < 100 and half.rows % IMAGES == 0  # whole people
+    some, _ = rebuilt(release, tmp_path / "12m", "rebuild.subset=12m")
+    assert some.rows == 20 + 2 * IMAGES  # the test people, and 70 % of 48 % of 8
     with pytest.raises(WebbodyError, match="no split valid"):
         rebuilt(release, tmp_path / "x", "rebuild.splits=[valid]")
 

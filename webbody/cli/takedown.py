@@ -131,3 +131,22 @@ def _check(folder: Folder) -> bool:
             f"of {len(lists):,} removals."
         )
     return not absence.found
+
+
+def forget(
+    out: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished build.")],
+    features: Annotated[
+        bool, typer.Option("--features", help="Face features, which are biometric data.")
+    ] = False,
+) -> None:
+    """Forget what is kept no longer than needed: face features, once the data set stands.
+
+    The build stays complete. Rows that are added later, and takedowns by photo, need the features:
+    a build that needs them computes them anew.
+    """
+    from pipelines.takedown.forgetting import forget_features
+
+    if not features:
+        raise WebbodyError("Say what to forget: --features.")
+    count = forget_features(Folder(out))
+    typer.echo(f"{out}: the face features of {count:,} shards are gone; the rest is as it was.")

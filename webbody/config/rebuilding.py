@@ -15,6 +15,9 @@ class RebuildSettings(Section):
     share: Unit = Field(
         1, description="share of the people to build, drawn by a hash of their ids with `seed`"
     )
+    subset: Literal["all", "4m", "12m"] = Field(
+        "all", description="of the training people those of WebBody4M's or 12M's rule"
+    )
     seed: int = Field(0, ge=0, description="of the draw of people")
     near: int = Field(
         6,

@@ -1,5 +1,6 @@
 """Plan of a build from a release: its samples as shards, and the rows that cannot be used."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
+from pipelines.sampling.subsets import SUBSETS, subset
 from pipelines.stages.plan import REJECTED
+from pipelines.stages.split import TRAIN
 from webbody.config import RebuildSettings
 from webbody.releases.release import Release
 from webbody.removals import TAKEDOWN, RemovalLists
@@ -92,13 +95,29 @@ class ReleasedPlan(Stage[RebuildSettings]):
         """The rows that are asked for, sorted by person, with the number of the first of each."""
         row = 0
         splits = self.settings.splits or None
+        chosen = self._subset()
         for table in self.release.tables(splits=splits):
+            if chosen is not None:
+                of_it = pc.is_in(table["person"], value_set=chosen)
+                table = table.filter(pc.or_(of_it, pc.not_equal(table["split"], TRAIN)))
             if self.settings.share < 1:
                 names = (f"part {person}" for person in table["person"].to_pylist())
                 draw = shuffle_numbers(names, self.settings.seed) / 2.0**64
                 table = table.filter(pa.array(draw < self.settings.share))
             yield row, table
             row += len(table)
+
+    def _subset(self) -> pa.Array | None:
+        """The training people of the subset that is asked for; None for all."""
+        if self.settings.subset == "all":
+            return None
+        counts: Counter[int] = Counter()
+        for table in self.release.tables(columns=["person"], splits=[TRAIN]):
+            counts.update(table["person"].drop_null().to_pylist())
+        people = np.array(sorted(counts), np.int64)
+        images = np.array([counts[person] for person in people.tolist()], np.int64)
+        percent = SUBSETS[self.settings.subset]
+        return pa.array(subset(people, images, percent, self.settings.seed))
 
     def _judged(self, first: int, table: pa.Table) -> tuple[pa.Table, pa.Table]:
         """The rows (SHARD) that can be used, and the others with their outcome (REJECTED)."""

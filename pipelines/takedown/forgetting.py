@@ -1,0 +1,42 @@
+"""Forgetting face features once a data set stands: they are kept no longer than needed."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from pipelines.takedown.matching import TakenRows
+from pipelines.takedown.rewriting import Rewriting
+from pipelines.takedown.staged import go_on
+from webbody.commit import FEATURES, Output
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+
+def forget_features(folder: Folder) -> int:
+    """Write the tables of faces without their features; how many shards had any.
+
+    The records go on vouching for what was made of them, and say that the features were let go, so
+    that a build which needs them again computes them anew. Raises WebbodyError where the build is
+    not finished: it would need them at once.
+    """
+    go_on(folder)
+    work = Rewriting(folder, TakenRows())
+    if "faces" not in work.records.build.get("stages", {}):
+        raise WebbodyError(f"{folder.url}: keeps no face features: there is nothing to forget.")
+    work.records.need("split")
+    count = 0
+    for shard in work.records.shards:
+        record = work.records.need("faces", shard)
+        name = f"{shard}.parquet"
+        if FEATURES in record.evicted:
+            continue
+        table = work.table(f"faces/{name}")
+        at = table.column_names.index("feature")
+        field = table.schema.field("feature")
+        empty = table.set_column(at, field, pa.nulls(len(table), field.type))
+        written: dict[str, Output | None] = {name: work.write(f"faces/{name}", empty)}
+        work.keep(replace(record, evicted=(*record.evicted, FEATURES)), written)
+        count += 1
+    work.vouch()
+    work.changes.carry_out()
+    return count
