@@ -127,7 +127,7 @@ def _columns(
     if missing:
         raise WebbodyError(
             f"{path}: lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; "
-            f"it has {shown}."
+            f"it has {shown}; `webbody manifest import` has options that say which column is which."
         )
     twice = sorted({plain_text(name) for name in wanted if list(there).count(name) > 1})
     if twice:
