@@ -58,12 +58,11 @@ class CsvDialect:
         """Rows, and the lines that may go on in what has not been read yet."""
         texts, problems = block.texts()
         places = self.columns | self.kept
-        lines = CutLines(texts, ord(self.separator))
-        cut, simple = lines.fields(self._needed, list(places.values()))
+        lines = CutLines(block, ord(self.separator))
+        cut, simple = lines.fields(self._needed, list(places.values()), problems)
         simple &= ~lines.holding(_QUOTE) & ~lines.holding(_RETURN)
         if self.width:
             simple &= lines.separators == self.width - 1
-        simple[list(problems)] = False
         odd = {at: texts[at].as_py() for at in np.flatnonzero(~simple).tolist()}
         quoted = [at for at, text in odd.items() if at not in problems and text.count('"') % 2]
         joined, stop = self._joined(texts, quoted, problems, last)

@@ -1,10 +1,12 @@
 """Cuts many lines at once where their separators stand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from webbody.manifest.lines import LineBlock
 
 _TAB, _NEWLINE, _RETURN, _BLANK = 9, 10, 13, 32
 
@@ -13,26 +15,29 @@ class CutLines:
     """Lines whose fields are parted by one byte; where it is a blank, by one blank or tab.
 
     Args:
-        texts: Lines with their ends.
+        block: The lines.
         separator: The byte.
     """
 
-    def __init__(self, texts: pa.StringArray, separator: int) -> None:
-        _, bounds, data = texts.buffers()
-        self._raw, self._data = data, np.frombuffer(data, np.uint8)
-        limits = np.frombuffer(bounds, np.int32)[: len(texts) + 1].astype(np.int64)
+    def __init__(self, block: LineBlock, separator: int) -> None:
+        self._raw, self._data = pa.py_buffer(block.data), block.values
+        limits = block.bounds.astype(np.int64)
         self._starts, ends = limits[:-1], limits[1:].copy()
         for mark in (_NEWLINE, _RETURN):
             ends -= (ends > self._starts) & (self._data[ends - 1] == mark)
         self._ends, self._blank = ends, separator == _BLANK
-        self._every_other = pa.array(np.arange(0, 2 * len(texts), 2, dtype=np.int32))
-        is_mark = self._data <= _BLANK if self._blank else self._data == separator
-        self._marks = np.append(np.flatnonzero(is_mark), len(self._data))
-        self._first = np.searchsorted(self._marks, self._starts)
+        self._every_other = pa.array(np.arange(0, 2 * len(ends), 2, dtype=np.int32))
+        if self._blank:
+            self._marks = block.blanks
+            self._first = np.append(0, block.ends + 1)[: len(ends)]
+        else:
+            self._marks = np.flatnonzero(self._data == separator)
+            self._first = np.searchsorted(self._marks, self._starts)
+        self._marks = np.append(self._marks, len(self._data))
 
     @property
     def separators(self) -> np.ndarray:
-        """How many bytes up to a blank, or else separators, each line holds with its end."""
+        """How many separators each line holds; where they are blanks, control characters too."""
         return np.diff(np.append(self._first, len(self._marks) - 1))
 
     def holding(self, byte: int) -> np.ndarray:
@@ -44,7 +49,7 @@ class CutLines:
         return found
 
     def fields(
-        self, count: int, wanted: Sequence[int]
+        self, count: int, wanted: Sequence[int], odd: Iterable[int]
     ) -> tuple[dict[int, pa.StringArray], np.ndarray]:
         """Some of the first fields, and which lines are cut rightly.
 
@@ -52,6 +57,7 @@ class CutLines:
             count: Fields that a line has at least. Where they are parted by blanks, the last of
                 them is the rest of the line, and none is empty.
             wanted: Positions from 0. Of lines that cannot be cut rightly the fields are empty.
+            odd: Lines that are not to be cut.
         """
         lefts, rights = [self._starts], []
         for number in range(count - 1):
@@ -66,6 +72,7 @@ class CutLines:
             for right in rights[:-1]:
                 simple &= (self._byte(right) == _BLANK) | (self._byte(right) == _TAB)
             simple &= (self._byte(lefts[-1]) > _BLANK) & (self._byte(self._ends - 1) > _BLANK)
+        simple[list(odd)] = False
         return {at: self._cut(lefts[at], rights[at], simple) for at in wanted}, simple
 
     def _byte(self, at: np.ndarray) -> np.ndarray:

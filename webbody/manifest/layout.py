@@ -43,11 +43,14 @@ class ManifestLayout:
                 f"{plain_text(self.format)} is no format of manifests; choose one of "
                 f"{', '.join(FORMATS)}."
             )
-        if len(self.separator) > 1 and self.separator not in SEPARATORS:
+        single = len(self.separator) == 1 and self.separator.isascii()
+        if self.separator and not (single or self.separator in SEPARATORS):
             raise WebbodyError(
-                f"{plain_text(self.separator)} is no separator; give one character or one of "
+                f"{plain_text(self.separator)} is no separator; give one ASCII character or one of "
                 f"{', '.join(SEPARATORS)}."
             )
+        if self.separator in ('"', "\r", "\n"):
+            raise WebbodyError("Quotes and line ends are no separators; give another one.")
         if self.format in ("parquet", "jsonl") and self.separator:
             raise WebbodyError(f"A {self.format} manifest has no separator; leave it out.")
         positions = [value.isdecimal() for value in (self.url, self.name, self.sha256) if value]

@@ -46,9 +46,24 @@ class LineBlock:
     skipped: int
 
     @cached_property
+    def values(self) -> np.ndarray:
+        """The bytes as numbers."""
+        return np.frombuffer(self.data, np.uint8)
+
+    @cached_property
+    def blanks(self) -> np.ndarray:
+        """Where blanks and control characters stand, among them the ends of lines."""
+        return np.flatnonzero(self.values <= ord(" "))
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Which of the `blanks` end a line."""
+        return np.flatnonzero(self.values[self.blanks] == self.end[0])
+
+    @cached_property
     def bounds(self) -> np.ndarray:
         """Where each line begins, and the end of the last one; int32."""
-        stops = np.flatnonzero(np.frombuffer(self.data, np.uint8) == self.end[0]) + 1
+        stops = self.blanks[self.ends] + 1
         if not self.data.endswith(self.end):
             stops = np.append(stops, len(self.data))
         return np.concatenate([[0], stops]).astype(np.int32)

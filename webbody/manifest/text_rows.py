@@ -49,16 +49,18 @@ class TextDialect:
         texts, problems = block.texts()
         count = 1 + max(self.columns.values())
         wanted = sorted({*self.columns.values(), *self.integers})
-        cut, simple = CutLines(texts, ord(self.separator)).fields(count, wanted)
+        cut, simple = CutLines(block, ord(self.separator)).fields(count, wanted, problems)
         for at in self.integers:
             simple &= _integers(cut[at], minus=at > 0)
         rows: dict[int, list[str]] = {}
         for line in np.flatnonzero(~simple).tolist():
+            if line in problems:
+                continue
             found = self._fields(texts[line].as_py())
             if isinstance(found, list):
                 rows[line] = found
             else:
-                problems.setdefault(line, found)
+                problems[line] = found
         columns = {name: cut[at] for name, at in self.columns.items()}
         values = replaced(columns, self.columns, rows)
         first = {"lines": pa.array(np.ones(len(texts), np.int64))}
