@@ -40,15 +40,16 @@ class JsonDialect:
         taken.insert(
             3,
             f"""coalesce(problem, CASE
-            WHEN valid THEN NULL
+            WHEN found IS NOT NULL THEN NULL
             WHEN trim(line, E' \\t\\r\\n') = '' THEN '{BLANK}'
             ELSE 'no JSON: ' || left(rtrim(line, E'\\r\\n'), {EXCERPT})
         END) AS problem""",
         )
         return f"""
             SELECT 1::BIGINT AS lines, {", ".join(taken)}
-            FROM (SELECT *, CASE WHEN valid THEN json_extract_string(line, [{paths}]) END AS found
-                  FROM (SELECT *, json_valid(line) AS valid FROM lines))
+            FROM (SELECT *, CASE WHEN json_valid(line)
+                                 THEN json_extract_string(line, [{paths}]) END AS found
+                  FROM lines)
         """
 
 
