@@ -12,20 +12,20 @@ _TAB, _NEWLINE, _RETURN, _BLANK = 9, 10, 13, 32
 
 
 class CutLines:
-    """Lines whose fields are parted by one byte; where it is a blank, by one blank or tab.
+    """Lines whose fields are parted by one byte, or by one blank or tab.
 
     Args:
         block: The lines.
-        separator: The byte.
+        separator: The byte; None: a blank or a tab.
     """
 
-    def __init__(self, block: LineBlock, separator: int) -> None:
+    def __init__(self, block: LineBlock, separator: int | None) -> None:
         self._raw, self._data = pa.py_buffer(block.data), block.values
         limits = block.bounds.astype(np.int64)
         self._starts, ends = limits[:-1], limits[1:].copy()
         for mark in (_NEWLINE, _RETURN):
             ends -= (ends > self._starts) & (self._data[ends - 1] == mark)
-        self._ends, self._blank = ends, separator == _BLANK
+        self._ends, self._blank = ends, separator is None
         self._every_other = pa.array(np.arange(0, 2 * len(ends), 2, dtype=np.int32))
         if self._blank:
             self._marks = block.blanks

@@ -49,7 +49,8 @@ class TextDialect:
         texts, problems = block.texts()
         count = 1 + max(self.columns.values())
         wanted = sorted({*self.columns.values(), *self.integers})
-        cut, simple = CutLines(block, ord(self.separator)).fields(count, wanted, problems)
+        separator = None if self.separator == " " else ord(self.separator)
+        cut, simple = CutLines(block, separator).fields(count, wanted, problems)
         for at in self.integers:
             simple &= _integers(cut[at], minus=at > 0)
         rows: dict[int, list[str]] = {}

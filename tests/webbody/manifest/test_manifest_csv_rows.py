@@ -100,3 +100,12 @@ def test_each_line_is_read_as_python_reads_it_alone(texts):
         assert (row["problem"] is None) == (len(fields) == 3)
         if len(fields) == 3:
             assert [row["url"], row["name"]] == [fields[0], fields[2]]
+
+
+def test_a_blank_that_separates_csv_is_one_blank(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text('url name age\nhttp://a/1 Ann 3\nhttp://a/2  3\nhttp://a/3 "Bo B" 4\n')
+    found = rows_of(path, ManifestLayout(separator="blank", keep=("age",)))
+    assert [(row["name"], row["outcome"]) for row in found] == [
+        ("Ann", None), (None, "manifest:no-name"), ("Bo B", None),
+    ]  # fmt: skip
