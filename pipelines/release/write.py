@@ -103,7 +103,7 @@ def write_release(
         folder.write_bytes(RELEASE_FILE, info.to_json())
         changed = _write_changes(folder, before, release)
         _write_told(folder, card, info, figures, build_figures(finished), changed)
-        _write_sums(folder)
+        write_sums(folder)
     return Written(info, _notes(card, samples, finished))
 
 
@@ -197,11 +197,11 @@ def _write_json(folder: Folder, name: str, content: Any) -> None:
     folder.write_bytes(name, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def _write_sums(folder: Folder) -> None:
+def write_sums(folder: Folder) -> None:
     """SHA256SUMS of all other files, as sha256sum reads it."""
     lines = []
     for name in sorted([*folder.names(), *(f"data/{one}" for one in folder.names("data"))]):
-        if name != "data":
+        if name not in ("data", SUMS):
             with folder.open(name) as file:
                 lines.append(f"{file_sha256(file)}  {name}\n")
     folder.write_bytes(SUMS, "".join(lines).encode())

@@ -39,6 +39,14 @@ class TakedownRequest:
             if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
                 raise WebbodyError(f"--sha256 {digest}: is no sha256, which has 64 hex digits.")
 
+    def entries(self) -> Entries:
+        """The entries that it makes by itself; a WebbodyError for what is none."""
+        self.check()
+        out: Entries = [("url", url) for url in self.urls]
+        out += [("domain", domain.lower()) for domain in self.domains]
+        out += [("sha256", digest.lower()) for digest in self.sha256]
+        return [*out, *(("person", person) for person in self.people)]
+
 
 def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
     """The entries that a request makes in the list of a build folder.
@@ -48,11 +56,7 @@ def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
     which stay in the folder, so that further pictures under them are not built. Raises WebbodyError
     where a person is not there.
     """
-    asked.check()
-    out: Entries = [("url", url) for url in asked.urls]
-    out += [("domain", domain.lower()) for domain in asked.domains]
-    out += [("sha256", digest.lower()) for digest in asked.sha256]
-    out += [("person", person) for person in asked.people]
+    out = asked.entries()
     wanted, found = set(asked.people), set()
     crops = set(asked.crops)
     for shard in planned_files(folder) if wanted or crops else ():

@@ -53,7 +53,8 @@ def print_rot(rot: "Rot", console: Console) -> None:
 
     shown = [state for state in STATES if rot.total[state]]
     rows = rot.total.total()
-    table = Table(title="What became of the released pictures", title_justify="left")
+    console.print("What became of the released pictures:", highlight=False)
+    table = Table()
     table.add_column("")
     for column in ("samples", *shown):
         table.add_column(column, justify="right")
@@ -64,7 +65,9 @@ def print_rot(rot: "Rot", console: Console) -> None:
     console.print(table)
     kept = rot.total["same"] + rot.total["re-encoded"]
     console.print(f"{kept:,} of {rows:,} pictures are what was published.", highlight=False)
+    if not kept:
+        return
+    told = "Digest of this data set, for papers to name:"
     if rot.identical:
-        console.print(f"The shards are the publisher's, byte for byte: {rot.digest}")
-    elif rot.digest:
-        console.print(f"Digest of this data set, for papers to name: {rot.digest}")
+        told = "The shards are the publisher's, byte for byte, and so is the data digest:"
+    console.print(f"{told} {rot.digest}", soft_wrap=True, highlight=False)

@@ -54,12 +54,14 @@ def takedown(
         raise WebbodyError(
             "Say what to remove: --url, --domain, --sha256, --person or --like; or --check."
         )
-    if wanted:
-        if folder.size(RELEASE_FILE) is not None:
+    if wanted and folder.size(RELEASE_FILE) is not None:
+        if like or runs:
             raise WebbodyError(
-                f"{where} is a release: take down in the build that it was made of, and release "
-                "again; or give its list of removals to those who rebuild it."
+                f"{where} is a release, which holds no faces and trained nothing: --like and --run "
+                "are for builds."
             )
+        _from_release(where, url, domain, sha256, person, reason)
+    elif wanted:
         _take_down(folder, url, domain, sha256, person, like, reason, yes, runs or [])
     if check and not _check(folder):
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -103,13 +105,33 @@ def _take_down(
     others = [one for one in lists_in(folder).lists if one != own]
     taken = apply(folder, RemovalLists((listed, *others)), listed)
     typer.echo(
-        f"{taken.rows:,} rows and {len(taken.samples):,} packed samples were removed; "
+        f"{taken.rows:,} rows and {len(set(before) & taken.samples):,} packed samples were "
+        "removed; "
         f"{len(listed.entries) - len(own.entries):,} entries were added to the list of removals."
     )
     for run in runs:
         count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
         told = f"saw {count:,} of the removed samples" if count else "saw none of them"
         typer.echo(f"{plain_text(str(run))}: the training {told}.")
+
+
+def _from_release(
+    where: str,
+    url: list[str] | None,
+    domain: list[str] | None,
+    sha256: list[str] | None,
+    person: list[int] | None,
+    reason: str,
+) -> None:
+    from pipelines.release.taken_down import take_down
+    from pipelines.takedown.targets import TakedownRequest
+
+    asked = TakedownRequest(url or (), domain or (), sha256 or (), person or ())
+    taken = take_down(where, asked.entries(), reason, datetime.now(UTC).date())
+    typer.echo(
+        f"{taken.samples:,} samples were removed; {taken.entries:,} entries were added to "
+        "removals.parquet. Publish the folder again, so that others apply them."
+    )
 
 
 def _check(folder: Folder) -> bool:
