@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.base.stage import Inputs
-from pipelines.engine.graph import PACK, PLAN
+from pipelines.engine.graph import FROM_RELEASE, PACK, PLAN, graph_of
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
 from webbody.shards import MemberReader
@@ -30,6 +30,7 @@ class BuildFiles:
         self.records.need(PLAN.name)
         self.manifest: str = self.records.build["manifest"]
         self.settings: dict[str, Any] = self.records.build.get("config") or {}
+        self.from_release = graph_of(self.records.build.get("stages")) is FROM_RELEASE
         self.planned = self.records.shards
         self.packs = self.records.packs or ()
         self._tars: dict[tuple[str, str], MemberReader | None] = {}

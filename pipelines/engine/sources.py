@@ -165,7 +165,8 @@ class ReleasedSource:
 
         Raises WebbodyError where a list lacks what an older one has: lists are only added to.
         """
-        known = [read_removals(self.release.folder), read_removals(folder, RELEASED_REMOVALS)]
+        published = _read_list(self.release.folder.url + f"/{REMOVALS}")
+        known = [published, read_removals(folder, RELEASED_REMOVALS)]
         newest = self._fetched()
         if newest is None:
             held = [one for one in known if one is not None]
@@ -190,7 +191,9 @@ class ReleasedSource:
         """The newest list; None where it cannot be had, which is noted."""
         where = self._where()
         try:
-            found = _read_list(where if self._outside(where) else self.release.folder.path(where))
+            found = _read_list(
+                where if self._outside(where) else f"{self.release.folder.url}/{where}"
+            )
         except FileNotFoundError:
             found = None
         if found is None:

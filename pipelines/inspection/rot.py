@@ -70,7 +70,7 @@ def read_rot(out: str) -> Rot:
     Raises WebbodyError where it is no finished build from a release.
     """
     with BuildFiles(out) as build:
-        if "crops" not in build.records.build.get("stages", {}):
+        if not build.from_release:
             raise WebbodyError(
                 f"{out}: is not built from a release; a release rots, and `webbody status` tells "
                 "what became of a manifest's rows."

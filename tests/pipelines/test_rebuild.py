@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from release_of_build import digests, make_release, write_release
 
 from pipelines.build import build
 from pipelines.identity.perceptual_hash import perceptual_hash
+from pipelines.inspection.report import write_report
 from pipelines.inspection.rot import read_rot
 from webbody.config import load
 from webbody.errors import WebbodyError
@@ -156,6 +158,8 @@ def test_what_rotted_is_told_exactly(web, in_process, tmp_path):
     after = digests(tmp_path / "after")
     assert list(after) == list(before)  # as many shards as the publisher has
     assert after["test-000000.tar"] == before["test-000000.tar"]  # which lost nothing
+    page = Path(write_report(str(tmp_path / "after"))).read_text()
+    assert "Published pictures" in page and "Agreeing faces" not in page
     # Scaled pictures give the same place of the person.
     keep, _ = rebuilt(release, tmp_path / "kept", "rebuild.on_changed=keep")
     assert keep.outcomes["kept"] == 86

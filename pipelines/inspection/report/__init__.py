@@ -1,5 +1,7 @@
 """Report: contact sheets of a build as one HTML page, for people who would rather look."""
 
+from typing import Any
+
 from pipelines.diagnostics.ending import ending_of
 from pipelines.diagnostics.sentences import sentences
 from pipelines.engine.build_files import BuildFiles
@@ -29,15 +31,16 @@ def write_report(out: str, names: int = 12, images: int = 24) -> str:
 
 def page(build: BuildFiles, most_names: int, images: int) -> str:
     """The page as text. The sections follow the data; each has its share of the page's bytes."""
-    sections = [
-        sheets.downloads(build, images, Album()),
-        sheets.persons(build, images, Album()),
-        sheets.faces(build, images, Album()),
-        # Many small pictures, and twice the bytes of the other sections.
-        named_faces(build, most_names, Album(2_100_000)),
-        sheets.keypoints(build, images, Album()),
-        sheets.samples(build, images, Album()),
-    ]
+    sections: list[Any] = [sheets.downloads(build, images, Album())]
+    if not build.from_release:  # there are neither names nor faces
+        sections += [
+            sheets.persons(build, images, Album()),
+            sheets.faces(build, images, Album()),
+            # Many small pictures, and twice the bytes of the other sections.
+            named_faces(build, most_names, Album(2_100_000)),
+            sheets.keypoints(build, images, Album()),
+        ]
+    sections.append(sheets.samples(build, images, Album()))
     ending = ending_of(build)
     return load_template("report.html").render(
         manifest=build.manifest,

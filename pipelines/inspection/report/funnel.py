@@ -18,6 +18,13 @@ _STEPS = (
     ("Clear identities", "and like nobody else in the build", ("identity",)),
 )
 
+#: The same of a build from a release.
+_RELEASED_STEPS = (
+    ("Good rows", "which say where the person is, not taken down", ("manifest", "takedown")),
+    ("Images", "fetched, and readable as a picture", ("download", "image")),
+    ("Published pictures", "which show what they showed then", ("release",)),
+)
+
 #: Outcomes in plain words.
 _MEANINGS = {
     "manifest:no-url": "the row has no URL",
@@ -59,6 +66,11 @@ _MEANINGS = {
     "identity:duplicate-of": "almost the same picture as one that is kept",
     "identity:too-few": "too few images of the person were left",
     "identity:unmerged": "resembles several names that are not one person",
+    "manifest:no-person": "the row says neither person nor split",
+    "manifest:bad-box": "the box lies outside the picture",
+    "manifest:bad-keypoints": "the keypoints are not 19 points",
+    "manifest:bad-key": "the key is not that of the URL and the box",
+    "release:changed": "another picture than was published",
     "takedown": "removed on request",
 }
 
@@ -101,13 +113,14 @@ def funnel(build: BuildFiles) -> Funnel:
     undecided = rows - kept - sum(outcomes.values())
     steps = [FunnelStep("Rows", "all lines of the manifest", rows, 1.0, [])]
     left = rows
-    for label, note, groups in _STEPS:
+    chosen = _RELEASED_STEPS if build.from_release else _STEPS
+    for label, note, groups in chosen:
         lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
         if groups == ("custom",) and not (lost or build.settings.get("filters")):
             continue
         left -= sum(reason.count for reason in lost)
         steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
-    known = {group for *_, groups in _STEPS for group in groups}
+    known = {group for *_, groups in chosen for group in groups}
     rest = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] not in known}, rows)
     steps.append(
         FunnelStep("Kept", "labelled samples in the shards", kept, kept / max(rows, 1), rest)
