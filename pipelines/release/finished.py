@@ -63,7 +63,8 @@ class FinishedBuild:
     @property
     def outcomes(self) -> dict[str, int]:
         """What became of the manifest's rows, most frequent first."""
-        return outcome_counts(self.records, self.shards)[0]
+        found, _ = outcome_counts(self.records, self.shards)
+        return {outcome: count for outcome, count in found.items() if count}
 
     @property
     def rows(self) -> int:

@@ -36,18 +36,19 @@ def _wrong(what: str) -> PydanticCustomError:
     return PydanticCustomError("card", "{what}", {"what": what})
 
 
-#: Text in which surrounding blanks say nothing.
+#: Text in which surrounding blanks say nothing, and text of a single line.
 Told = Annotated[str, AfterValidator(str.strip)]
+Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
 
 
 class Author(Section):
     """Somebody to be cited: a person (family and given names) or an entity (name)."""
 
-    family: Told = ""
-    given: Told = ""
-    name: Told = ""
-    affiliation: Told = ""
-    orcid: Told = ""
+    family: Line = ""
+    given: Line = ""
+    name: Line = ""
+    affiliation: Line = ""
+    orcid: Line = ""
 
     @property
     def whole(self) -> str:
@@ -64,12 +65,12 @@ class Card(Section):
     version: Annotated[str, BeforeValidator(_version)] = Field(
         "", description="Version of this release, such as '1.0.0'. Raise it with every release."
     )
-    licence: Told = Field(
+    licence: Line = Field(
         "",
         description="Licence of the list (URLs, labels, boxes), as an SPDX identifier such as "
         "CC-BY-4.0, or its URL. It does not license the pictures: their owners do.",
     )
-    contact: Told = Field(
+    contact: Line = Field(
         "",
         description="Where people ask for removal: an e-mail address or the URL of a form. "
         "Somebody must read it for as long as the list is published.",
@@ -94,12 +95,12 @@ class Card(Section):
         description="Whom to cite, such as [{family: Doe, given: Jane, affiliation: "
         "A University}], or [{name: A Group}]; also orcid.",
     )
-    title: Told = Field("", description="Optional: the name as people read it.")
+    title: Line = Field("", description="Optional: the name as people read it.")
     date: Day | None = Field(
         None, description="Optional: day of the release, such as 2026-12-01; without it today."
     )
-    homepage: Told = Field("", description="Optional: URL where the release is published.")
-    removals: Told = Field(
+    homepage: Line = Field("", description="Optional: URL where the release is published.")
+    removals: Line = Field(
         "",
         description="Optional: URL of the newest list of removals, if it is kept somewhere else "
         "than in the release.",

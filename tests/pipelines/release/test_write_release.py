@@ -198,6 +198,12 @@ def test_equal_builds_cards_and_days_give_equal_bytes(demo, release, tmp_path):
     assert files(tmp_path / "R") == files(release)
 
 
+def test_rows_are_the_same_however_few_are_sorted_in_memory(demo, release, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.release.samples._CHUNK", 3)
+    write_release(str(demo.out), str(tmp_path / "R"), card())
+    assert files(tmp_path / "R") == files(release)
+
+
 def test_sums_are_those_of_every_other_file(release):
     done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=release, capture_output=True)
     assert done.returncode == 0
@@ -274,10 +280,10 @@ def test_citation_has_what_the_format_asks_for(release):
 
 
 def test_a_later_version_tells_what_changed(demo, release, in_process, tmp_path):
-    """Fewer test people: samples move, nothing else does."""
+    """Fewer test people, and a person to validate: samples move, nothing else does."""
     out = tmp_path / "build"
     shutil.copytree(demo.out, out)
-    assert build(demo.settings(out, "split.test_people=1")).complete
+    assert build(demo.settings(out, "split.test_people=1", "split.validation_people=1")).complete
     later = tmp_path / "R"
     with pytest.raises(WebbodyError, match="raise the version"):
         write_release(str(out), str(later), card(), previous=str(release))
@@ -291,8 +297,13 @@ def test_a_later_version_tells_what_changed(demo, release, in_process, tmp_path)
     assert {row["change"] for row in table} == {"moved"}
     told = json.loads((later / "changes.json").read_text())
     assert (told["from"], told["to"], told["moved"]) == ("1.0.0", "1.1.0", len(moved))
-    assert f"{len(moved)} moved to the other" in (later / "README.md").read_text()
+    assert f"{len(moved)} moved to another" in (later / "README.md").read_text()
     assert Release.read(later).info.previous.version == "1.0.0"
+    assert {row["split"] for row in samples(later)} == {"train", "validation", "test"}
+    about = yaml.safe_load((later / "README.md").read_text().split("---\n", 2)[1])
+    assert [one["split"] for one in about["configs"][0]["data_files"]] == [
+        "train", "validation", "test",
+    ]  # fmt: skip
     with pytest.raises(WebbodyError, match="of drawn-people, not of other"):
         write_release(str(out), str(tmp_path / "x"), card(name="other"), previous=str(release))
 
