@@ -108,6 +108,14 @@ def test_another_address_is_refused_before_anything_is_written(tmp_path, address
     assert not (tmp_path / "R").exists()
 
 
+def test_a_release_that_is_there_is_pushed_by_the_command(release, monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr("pipelines.release.push._hub", lambda: hub)
+    code, text, _ = command("release", release, "--push", ADDRESS)
+    assert code == 0 and text.strip() == "https://example.org/datasets/org/name"
+    assert dict(hub.calls)["upload_folder"]["folder_path"] == str(release)
+
+
 def test_a_draft_is_not_pushed(tmp_path):
     code, _, error = command(
         "release", tmp_path, "--out", tmp_path / "R", "--draft", "--push", ADDRESS

@@ -15,11 +15,14 @@ import yaml
 from made_tables import put
 
 from pipelines.build import build
+from pipelines.engine.graph import FROM_NAMES
+from pipelines.engine.upkeep import evict
 from pipelines.identity.perceptual_hash import perceptual_hash
 from pipelines.identity.person_ids import PersonIds
 from pipelines.release.write import write_release
 from tests.command_line import one_sentence
 from tests.command_line import run as command
+from webbody.build_records import BuildRecords
 from webbody.commit import Record
 from webbody.config import load
 from webbody.errors import WebbodyError
@@ -322,6 +325,15 @@ def test_a_folder_from_before_the_side_table_gives_nulls_and_says_so(demo, tmp_p
     rows = samples(tmp_path / "R")
     assert {row["fetched"] for row in rows} == {None}
     assert "was not noted" in (tmp_path / "R/README.md").read_text()
+
+
+def test_bulky_files_may_be_gone(demo, release, tmp_path):
+    out = tmp_path / "build"
+    shutil.copytree(demo.out, out)
+    evict(Folder(out), FROM_NAMES, BuildRecords(Folder(out)).shards)
+    assert not list((out / "persons").glob("*.tar"))
+    write_release(str(out), str(tmp_path / "R"), card())
+    assert files(tmp_path / "R") == files(release)
 
 
 def test_an_unfinished_build_is_refused(demo, tmp_path):
