@@ -73,6 +73,8 @@ def load_as(
             now = _present_name(kind, problem["loc"])
             what = f"is now called {now}" if now else "there is no such setting"
         what = _IN_YAML.get(problem["type"], what)
+        if problem["type"] == "value_error":  # in our own words
+            what = str(problem["ctx"]["error"])
         single = any(f"{where}.".startswith(f"{key.partition('=')[0]}.") for key in overrides)
         source = "--set" if single else file or "configuration"
         raise WebbodyError(

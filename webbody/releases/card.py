@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from webbody.config import Section, load_as
 from webbody.errors import WebbodyError
@@ -21,19 +20,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 def _version(text: Any) -> str:
     if text and not (isinstance(text, str) and _VERSION.fullmatch(text)):
-        raise _wrong(f"{text} is no text such as '1.0.0', in quotes")
+        raise ValueError(f"{text} is no text such as '1.0.0', in quotes")
     return str(text)
 
 
 def _name(text: str) -> str:
     if text and not _NAME.fullmatch(text):
-        raise _wrong(f"{text!r} has other characters than letters, digits, '.', '_' and '-'")
+        raise ValueError(f"{text!r} has other characters than letters, digits, '.', '_' and '-'")
     return text
-
-
-def _wrong(what: str) -> PydanticCustomError:
-    # What it says comes out as it is, braces too.
-    return PydanticCustomError("card", "{what}", {"what": what})
 
 
 #: Text in which surrounding blanks say nothing, and text of a single line.
