@@ -70,6 +70,8 @@ class Outputs:
 
     def file(self, name: str) -> IO[bytes]:
         """A file of this stage by its full name, written front to back."""
+        if name in self._files:
+            raise ValueError(f"{self._stage} writes {name} twice")
         self._files[name] = _Digesting(self._folder.begin(f"{self._stage}/{name}"))
         return self._files[name]  # type: ignore[return-value]  # write-only view of a file
 

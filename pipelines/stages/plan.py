@@ -66,8 +66,14 @@ class Plan(Stage[PlanSettings]):
                 counts["in"] += batch.num_rows
 
             accepted = without_duplicates(manifest.accepted(), reject)
+            used: set[str] = set()
             for table in self._shards(self._without_removed(accepted, reject)):
-                outputs.table(table, f"{shard_id(table['name'][0].as_py())}.parquet")
+                first = table["name"][0].as_py()
+                shard = shard_id(first)
+                if shard in used:  # 32 bits are few where there are many shards
+                    shard = shard_id(first, 10)
+                used.add(shard)
+                outputs.table(table, f"{shard}.parquet")
                 counts["in"] += table.num_rows
                 counts["out"] += table.num_rows
                 counts["shards"] += 1
@@ -125,9 +131,9 @@ class Plan(Stage[PlanSettings]):
         return draw < 1 - (1 - 2 / (target + 2)) ** size
 
 
-def shard_id(first_name: str) -> str:
-    """Name of the shard that begins with this name: 8 hex digits."""
-    return hashlib.blake2b(first_name.encode(), digest_size=4, person=b"shard").hexdigest()
+def shard_id(first_name: str, size: int = 4) -> str:
+    """Name of the shard that begins with this name: a digest of `size` bytes in hex."""
+    return hashlib.blake2b(first_name.encode(), digest_size=size, person=b"shard").hexdigest()
 
 
 def no_usable_row(manifest: str, folder: Folder) -> str:

@@ -122,3 +122,13 @@ def test_shard_ids_are_short_hex_and_differ():
     ids = {shard_id(f"name {i}") for i in range(1000)}
     assert len(ids) == 1000
     assert all(len(i) == 8 for i in ids)
+
+
+def test_first_names_with_equal_digests_lose_no_row(tmp_path):
+    names = ["person 0056070", "person 0065319"]
+    assert shard_id(names[0]) == shard_id(names[1])
+    rows = [(f"http://a/{name[-7:]}/{i}.jpg", name) for name in names for i in range(4)]
+    record, shards = plan(tmp_path, rows, rows_per_shard=2)
+    assert sorted(row for shard in shards.values() for row in shard) == sorted(rows)
+    assert record.counts["out"] == 8
+    assert len(shards) == 2
