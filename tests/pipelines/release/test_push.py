@@ -91,7 +91,12 @@ def test_drafts_and_damaged_releases_stay_here(release):
 @pytest.mark.parametrize("status", [401, 403])
 def test_without_rights_it_says_so_in_a_sentence(release, server: Server, status):
     huggingface_hub = pytest.importorskip("huggingface_hub")
-    server.routes["/api/repos/create"] = lambda it: it.reply(status, b'{"error": "no"}')
+
+    def refuse(it):
+        it.rfile.read(int(it.headers["content-length"]))  # else the answer may be lost in a reset
+        it.reply(status, b'{"error": "no"}')
+
+    server.routes["/api/repos/create"] = refuse
     api = huggingface_hub.HfApi(endpoint=server.url(""), token="hf_nobody")
     with pytest.raises(WebbodyError, match=f"HTTP {status}.*hf auth login") as caught:
         push(release, ADDRESS, api)
