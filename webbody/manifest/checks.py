@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from webbody.manifest.lines import BLANK, problem_column, validity
+from webbody.manifest.arrays import bits, truths
+from webbody.manifest.lines import BLANK, problem_column
 
 #: Longer URLs are refused: servers do not accept them and they bloat every table; characters.
 MAX_URL = 8000
@@ -26,7 +27,7 @@ def checked(batch: pa.RecordBatch) -> pa.RecordBatch:
         hex digits), outcome (null for rows that can be used), detail and those that are kept.
     """
     lines, url, name, sha256, problem, *kept = batch.columns
-    whole = problem.is_null().to_numpy(zero_copy_only=False)
+    whole = truths(problem.is_null())
     url, name = _trimmed(url, whole), _trimmed(name, whole)
     sha256, no_digest = _digests(sha256)
     outcomes: dict[int, tuple[str, str | None]] = {}
@@ -52,7 +53,7 @@ def _note(
 
 
 def _true(mask: pa.BooleanArray) -> list[int]:
-    found: list[int] = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
+    found: list[int] = np.flatnonzero(truths(mask)).tolist()
     return found
 
 
@@ -69,16 +70,15 @@ def _trimmed(texts: pa.StringArray, whole: np.ndarray) -> pa.StringArray:
     if filled.all():
         return texts
     bounds, data = texts.buffers()[1:]
-    return pa.StringArray.from_buffers(
-        len(texts), bounds, data, validity(filled), offset=texts.offset
-    )
+    there = bits(np.concatenate([np.zeros(texts.offset, bool), filled]))
+    return pa.StringArray.from_buffers(len(texts), bounds, data, there, offset=texts.offset)
 
 
 def _bad_urls(urls: pa.StringArray) -> dict[int, str]:
     """What is wrong with URLs, by row; null is not. _URL decides where a URL looks odd at all."""
     limits, data = _bytes(urls)
-    secure = pc.fill_null(pc.starts_with(urls, "https://"), False).to_numpy(zero_copy_only=False)
-    plain = pc.fill_null(pc.starts_with(urls, "http://"), False).to_numpy(zero_copy_only=False)
+    secure = truths(pc.starts_with(urls, "https://"))
+    plain = truths(pc.starts_with(urls, "http://"))
     host = limits[:-1] + np.where(secure, 8, 7)
     odd = ~(secure | plain) | (host >= limits[1:]) | (np.diff(limits) > MAX_URL)
     if len(data):
@@ -88,7 +88,7 @@ def _bad_urls(urls: pa.StringArray) -> dict[int, str]:
             odd |= first == byte
         control = np.flatnonzero((data < 32) | (data == 127))
         odd[np.searchsorted(limits, control[control < limits[-1]], side="right") - 1] = True
-    odd &= urls.is_valid().to_numpy(zero_copy_only=False)
+    odd &= truths(urls.is_valid())
     found = {}
     for row in np.flatnonzero(odd).tolist():
         url = urls[row].as_py()
@@ -106,8 +106,7 @@ def _digests(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
     texts = pc.utf8_lower(pc.utf8_trim(texts, _TRIMMED))
     texts = pc.replace_substring_regex(texts, r"^(sha256:|0x)", "")
     texts = pc.if_else(pc.equal(texts, ""), None, texts)
-    wrong = pc.fill_null(pc.invert(pc.match_substring_regex(texts, _DIGEST)), False)
-    return texts, _true(wrong)
+    return texts, _true(pc.invert(pc.match_substring_regex(texts, _DIGEST)))
 
 
 def _bytes(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:

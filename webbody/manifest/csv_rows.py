@@ -14,6 +14,7 @@ from itertools import zip_longest
 import numpy as np
 import pyarrow as pa
 
+from webbody.manifest.arrays import bool_array, int_array
 from webbody.manifest.cutting import CutLines, replaced
 from webbody.manifest.lines import BLANK, EXCERPT, LineBlock, problem_column
 
@@ -80,7 +81,7 @@ class CsvDialect:
         values = replaced({name: cut[at] for name, at in places.items()}, places, rows)
         batch = pa.record_batch(
             {
-                "lines": pa.array(taken),
+                "lines": int_array(taken),
                 "url": values["url"],
                 "name": values["name"],
                 "sha256": values.get("sha256", pa.nulls(len(texts), pa.string())),
@@ -88,7 +89,7 @@ class CsvDialect:
                 **{name: values[name] for name in self.kept},
             }
         ).slice(0, stop)
-        return batch.filter(pa.array(taken[:stop] > 0)), block.data[block.bounds[stop] :]
+        return batch.filter(bool_array(taken[:stop] > 0)), block.data[block.bounds[stop] :]
 
     def _joined(
         self, texts: pa.StringArray, quoted: list[int], problems: Container[int], last: bool

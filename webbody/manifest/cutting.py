@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from webbody.manifest.arrays import bool_array, int_array, text_array
 from webbody.manifest.lines import LineBlock
 
 _TAB, _NEWLINE, _RETURN, _BLANK = 9, 10, 13, 32
@@ -26,7 +27,7 @@ class CutLines:
         for mark in (_NEWLINE, _RETURN):
             ends -= (ends > self._starts) & (self._data[ends - 1] == mark)
         self._ends, self._blank = ends, separator is None
-        self._every_other = pa.array(np.arange(0, 2 * len(ends), 2, dtype=np.int32))
+        self._every_other = int_array(np.arange(0, 2 * len(ends), 2, dtype=np.int32))
         if self._blank:
             self._marks = block.blanks
             self._first = np.append(0, block.ends + 1)[: len(ends)]
@@ -108,5 +109,5 @@ def replaced(
     found = {}
     for name, column in columns.items():
         values = [rows[number][places[name]] for number in numbers]
-        found[name] = pc.replace_with_mask(column, pa.array(mask), pa.array(values, pa.string()))
+        found[name] = pc.replace_with_mask(column, bool_array(mask), text_array(values))
     return found

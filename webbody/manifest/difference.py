@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
+from webbody.manifest.arrays import bool_array
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.reader import Manifest
 from webbody.manifest.writer import new_manifest
@@ -109,6 +110,6 @@ def manifest_difference(
 def _rows(old: Manifest, new: Manifest) -> Iterator[pa.RecordBatch]:
     for manifest, is_new in ((old, False), (new, True)):
         for batch in manifest.usable():
-            side = pa.array(np.full(batch.num_rows, is_new))
+            side = bool_array(np.full(batch.num_rows, is_new))
             columns = [batch.column(name) for name in ("url", "name", "sha256")]
             yield pa.record_batch([*columns, side], schema=_ROWS)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from webbody.manifest.arrays import int_array, ints
 from webbody.manifest.reader import Manifest
 from webbody.manifest.source import KEPT
 from webbody.manifest.tally import ManifestTally, refuse_unusable, tallied
@@ -67,6 +68,6 @@ def validate_manifest(manifest: Manifest) -> ManifestTally:
 
 
 def _lines(rejected: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
-    rows = rejected.column("row").to_numpy() + manifest.first_line
+    rows = ints(rejected.column("row")) + manifest.first_line
     others = [rejected.column(name) for name in REJECTED_LINES.names[1:]]
-    return pa.record_batch([pa.array(rows), *others], schema=REJECTED_LINES)
+    return pa.record_batch([int_array(rows), *others], schema=REJECTED_LINES)

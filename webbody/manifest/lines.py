@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import bits, text_array
 
 #: Longer lines are no row of any list; only the beginning of one is kept.
 MAX_LINE = 10_000_000
@@ -182,7 +183,7 @@ def valid_texts(texts: pa.Array, problems: dict[int, str]) -> tuple[pa.StringArr
                 values[index] = raw.decode(errors="replace")
     for index in problems:
         values[index] = values[index][:EXCERPT]
-    return pa.array(values, pa.string()), problems
+    return text_array(values), problems
 
 
 def problem_column(problems: Mapping[int, str | None], rows: int) -> pa.StringArray:
@@ -196,9 +197,4 @@ def problem_column(problems: Mapping[int, str | None], rows: int) -> pa.StringAr
     lengths[[row + 1 for row, _ in known]] = [len(why) for _, why in known]
     data = b"".join(why for _, why in known)
     bounds = pa.py_buffer(np.cumsum(lengths, dtype=np.int32))
-    return pa.StringArray.from_buffers(rows, bounds, pa.py_buffer(data), validity(there))
-
-
-def validity(there: np.ndarray) -> pa.Buffer:
-    """Which values of an array are none, as Arrow wants it."""
-    return pa.array(there).buffers()[1]
+    return pa.StringArray.from_buffers(rows, bounds, pa.py_buffer(data), bits(there))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import bool_array, int_array, truths
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.reader import Manifest
 from webbody.manifest.writer import new_manifest
@@ -71,7 +72,7 @@ def merge_manifests(manifests: Sequence[Manifest], out: str, memory: str = "2GB"
             counts.duplicates += int(again.sum())
             counts.conflicts += int(conflict.sum())
             counts.merged += int((~again).sum())
-            file.write(batch.filter(pa.array(~again)))
+            file.write(batch.filter(bool_array(~again)))
             last = batch.slice(batch.num_rows - 1)
         if not counts.merged:
             raise WebbodyError(f"{', '.join(sources)}: hold no row that can be used.")
@@ -84,7 +85,7 @@ def _rows(manifests: Sequence[Manifest], counts: MergeCounts) -> Iterator[pa.Rec
             good = batch.column("outcome").is_null()
             counts.rejected += good.false_count
             chosen = batch.select(["url", "name", "sha256", "row"]).filter(good)
-            parts = pa.array(np.full(chosen.num_rows, part, np.int64))
+            parts = int_array(np.full(chosen.num_rows, part, np.int64))
             url, name, sha256, row = chosen.columns
             yield pa.record_batch([url, name, sha256, parts, row], schema=_ROWS)
 
@@ -101,7 +102,7 @@ def _repeated(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> tuple[np.nd
     url, name, sha256 = batch.columns
     again, conflict = np.zeros((2, batch.num_rows), bool)
     same = pc.and_(pc.equal(url[1:], url[:-1]), pc.equal(name[1:], name[:-1]))
-    again[1:] = same.to_numpy(zero_copy_only=False)
-    other = pc.fill_null(pc.not_equal(sha256[1:], sha256[:-1]), False)
-    conflict[1:] = again[1:] & other.to_numpy(zero_copy_only=False)
+    again[1:] = truths(same)
+    other = pc.not_equal(sha256[1:], sha256[:-1])
+    conflict[1:] = again[1:] & truths(other)
     return again, conflict

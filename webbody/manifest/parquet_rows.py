@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import int_array, text_array
 from webbody.manifest.lines import LineCount, problem_column, valid_texts
 from webbody.plain_text import plain_text
 
@@ -49,7 +50,7 @@ def parquet_rows(
                     texts[name], problems = _texts(values, batch.num_rows, problems)
                 yield pa.record_batch(
                     {
-                        "lines": pa.array(np.ones(batch.num_rows, np.int64)),
+                        "lines": int_array(np.ones(batch.num_rows, np.int64)),
                         **texts,
                         "problem": problem_column(problems, batch.num_rows),
                         **{name: batch.column(column) for name, column in kept.items()},
@@ -82,7 +83,7 @@ def _texts(
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if _is_bytes(values.type):  # a digest as the 32 bytes that it is
-        return pa.array([v if v is None else v.hex() for v in values.to_pylist()]), problems
+        return text_array([v if v is None else v.hex() for v in values.to_pylist()]), problems
     return valid_texts(values.cast(pa.string()), problems)
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import int_array, ints
 from webbody.manifest.checks import checked
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.layout import ManifestLayout, settled
@@ -113,10 +114,12 @@ class Manifest:
         """
         count, row = LineCount(), 0
         for batch in self._checked(count):
-            lines = batch.column(0).to_numpy()
+            lines = ints(batch.column(0))
             numbers = row + np.cumsum(lines) - lines
             row += int(lines.sum())
-            yield pa.record_batch([pa.array(numbers), *batch.columns], ["row", *batch.schema.names])
+            yield pa.record_batch(
+                [int_array(numbers), *batch.columns], ["row", *batch.schema.names]
+            )
         header = self.first_line - 1
         if count.lines != row + header:
             raise RuntimeError(

@@ -3,10 +3,12 @@
 import hashlib
 import heapq
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import bool_array
 from webbody.manifest.reader import Manifest
 from webbody.manifest.source import KEPT
 from webbody.manifest.writer import new_manifest
@@ -49,7 +51,7 @@ def sample_manifest(
             texts = batch.column("name").dictionary_encode()
             draws = [_draw(name, seed) for name in texts.dictionary.to_pylist()]
             drawn.update(draw for draw in draws if draw < below)
-            chosen = pa.array([draw < below for draw in draws], pa.bool_())
+            chosen = bool_array(np.array([draw < below for draw in draws], bool))
             batch = batch.filter(pc.take(chosen, texts.indices))
             rows += batch.num_rows
             file.write(_as_in_file(batch, manifest))

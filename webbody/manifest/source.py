@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import text_array
 from webbody.manifest.csv_rows import CsvDialect
 from webbody.manifest.json_rows import JsonDialect
 from webbody.manifest.layout import EVERY, ManifestLayout
@@ -98,7 +99,7 @@ def _csv(path: str, file: Path, layout: ManifestLayout) -> ManifestSource:
 
 def _header(path: str, file: Path, separator: str) -> list[str]:
     first: LineBlock | None = next(TextFile(file, path, LineCount()).blocks(), None)
-    texts, problems = first.texts() if first is not None else (pa.array([""]), {})
+    texts, problems = first.texts() if first is not None else (text_array([""]), {})
     try:
         if 0 in problems:
             raise csv.Error(problems[0])

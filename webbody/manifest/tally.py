@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from webbody.errors import WebbodyError
+from webbody.manifest.arrays import ints
 from webbody.manifest.reader import Manifest
 from webbody.plain_text import plain_text
 
@@ -48,7 +49,7 @@ def tallied(manifest: Manifest, tally: ManifestTally) -> Iterator[pa.RecordBatch
     """The manifest's rows (Manifest.rows), which are counted in `tally` as they go by."""
     tally.header = tally.lines = manifest.first_line - 1
     for batch in manifest.rows():
-        lines = batch.column("lines").to_numpy().sum()
+        lines = ints(batch.column("lines")).sum()
         tally.lines += int(lines)
         tally.continued += int(lines) - batch.num_rows
         outcomes = batch.column("outcome")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from webbody.manifest.arrays import int_array
 from webbody.manifest.cutting import CutLines, replaced
 from webbody.manifest.lines import BLANK, EXCERPT, LineBlock, problem_column
 
@@ -64,7 +65,7 @@ class TextDialect:
                 problems[line] = found
         columns = {name: cut[at] for name, at in self.columns.items()}
         values = replaced(columns, self.columns, rows)
-        first = {"lines": pa.array(np.ones(len(texts), np.int64))}
+        first = {"lines": int_array(np.ones(len(texts), np.int64))}
         first |= {"url": values.pop("url"), "name": values.pop("name")}
         first |= {"sha256": values.pop("sha256", pa.nulls(len(texts), pa.string()))}
         return pa.record_batch({**first, "problem": problem_column(problems, len(texts)), **values})

@@ -263,3 +263,30 @@ def test_whatever_is_damaged_every_line_has_one_outcome(tmp_path, monkeypatch, k
     assert kind == "csv" or len(rows) == expected
     numbers = [row["row"] for row in rows]
     assert numbers == sorted(set(numbers)) and numbers[0] == 0
+
+
+def test_rows_of_every_batch_of_parquet_are_told_apart(tmp_path):
+    rows = 150_000
+    urls = [f"http://a/{i}" for i in range(rows)]
+    names = [f"n{i % 7}" for i in range(rows)]
+    wrong = {
+        5: "no-url",
+        66_000: "no-url",
+        66_001: "no-name",
+        131_075: "bad-url",
+        149_999: "no-name",
+    }
+    for row, outcome in wrong.items():
+        if outcome == "no-name":
+            names[row] = " "
+        else:
+            urls[row] = "" if outcome == "no-url" else "ftp://a"
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"url": urls, "name": names}), path, row_group_size=50_000)
+    with Manifest(str(path)) as manifest:
+        found = [row for batch in manifest.rejected() for row in batch.to_pylist()]
+        usable = [url for batch in manifest.usable() for url in batch["url"].to_pylist()]
+    assert {row["row"]: row["outcome"] for row in found} == {
+        row: f"manifest:{outcome}" for row, outcome in wrong.items()
+    }
+    assert usable == [url for row, url in enumerate(urls) if row not in wrong]
