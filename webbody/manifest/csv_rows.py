@@ -39,8 +39,13 @@ class CsvDialect:
     columns: dict[str, int]
     kept: dict[str, int]
 
-    def rows(self, blocks: Iterable[LineBlock], header: bool) -> Iterator[pa.RecordBatch]:
-        """Batches of (lines, url, name, sha256, problem and the columns kept), the header apart."""
+    def pieces(
+        self, blocks: Iterable[LineBlock], header: bool
+    ) -> Iterator[LineBlock | pa.RecordBatch]:
+        """What `parse` makes rows of, the header apart.
+
+        Blocks with quotes are rows already, as what is in them depends on the block before.
+        """
         held = b""
         for number, block in enumerate(blocks):
             if header and number == 0:
@@ -48,12 +53,18 @@ class CsvDialect:
             if held and block.skipped:  # what is held cannot go on in a line that is not kept
                 yield self._parsed(LineBlock(held, block.end, 0), last=True)[0]
                 held = b""
-            if held or block.data:
+            if held or b'"' in block.data:
                 block = replace(block, data=held + block.data)
                 batch, held = self._parsed(block, last=False)
                 yield batch
+            elif block.data:
+                yield block
         if held:
             yield self._parsed(LineBlock(held, b"\n", 0), last=True)[0]
+
+    def parse(self, piece: LineBlock | pa.RecordBatch) -> pa.RecordBatch:
+        """Batches of lines, url, name, sha256, problem and the columns kept."""
+        return self._parsed(piece, last=True)[0] if isinstance(piece, LineBlock) else piece
 
     def _parsed(self, block: LineBlock, last: bool) -> tuple[pa.RecordBatch, bytes]:
         """Rows, and the lines that may go on in what has not been read yet."""

@@ -90,11 +90,11 @@ def _csv(path: str, file: Path, layout: ManifestLayout) -> ManifestSource:
         {name: place[column] for name, column in kept.items()},
     )
 
-    def pieces(count: LineCount) -> Iterator[pa.RecordBatch]:
-        return dialect.rows(TextFile(file, path, count).blocks(), header=not layout.positional)
+    def pieces(count: LineCount) -> Iterator[LineBlock | pa.RecordBatch]:
+        return dialect.pieces(TextFile(file, path, count).blocks(), header=not layout.positional)
 
     first_line = 1 if layout.positional else 2
-    return ManifestSource(pieces, _itself, columns, kept, first_line)
+    return ManifestSource(pieces, dialect.parse, columns, kept, first_line)
 
 
 def _header(path: str, file: Path, separator: str) -> list[str]:
