@@ -75,6 +75,7 @@ LAYERS = {
         "pipelines.evaluate",
         "pipelines.evaluate.report",
         "pipelines.reid",
+        "pipelines.verify",
         "pipelines.study",
     ),
 }

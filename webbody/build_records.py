@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webbody import __version__
+from webbody.checked_json import checked_json
 from webbody.commit import ALL, Record, input_digests, read_record
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -41,8 +42,7 @@ def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, 
     """Write `build.json` with what is asked of each stage, and the version of the code."""
     asked = {name: vars(stage) for name, stage in stages.items()}
     content = {**values, "stages": asked, "code": __version__}
-    text = json.dumps(content, indent=1, sort_keys=True)
-    folder.write_bytes(BUILD_FILE, (text + "\n").encode())
+    folder.write_bytes(BUILD_FILE, checked_json(content))
 
 
 class BuildRecords:

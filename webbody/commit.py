@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from webbody.checked_json import CHECK, checked_json, is_altered
 from webbody.storage import Folder
 
 #: The shard name of a stage that runs once for the whole build.
@@ -54,12 +55,15 @@ class Record:
     def to_json(self) -> bytes:
         values = asdict(self)
         values[_EVICTED] = values.pop("evicted")
-        return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
+        return checked_json(values)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Record":
-        """Parse a record; ValueError or KeyError or TypeError if it is none."""
+        """Parse a record; ValueError or KeyError or TypeError if it is none, or was changed."""
         raw = json.loads(data)
+        if is_altered(data, raw):
+            raise ValueError("a commit record was changed after it was written")
+        raw.pop(CHECK, None)
         raw["outputs"] = {name: Output(**value) for name, value in raw["outputs"].items()}
         raw["evicted"] = tuple(raw.pop(_EVICTED, ()))
         return cls(**raw)

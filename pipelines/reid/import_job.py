@@ -23,6 +23,7 @@ from pipelines.reid.pack import TRAIN, PackImport
 from pipelines.reid.plan import ImportPlanSettings, PlanImport
 from webbody import __version__
 from webbody.build_records import BUILD_FILE
+from webbody.checked_json import checked_json
 from webbody.commit import Record, fingerprint, intact, read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
@@ -79,7 +80,7 @@ class ImportJob:
         if self.folder.size(BUILD_FILE) is not None:
             raise WebbodyError(f"{self.folder.url} holds a build: give another --out.")
         state = {"dataset": self.name, "path": self.path, "code": __version__}
-        _write_json(self.folder, IMPORT_FILE, state)
+        self.folder.write_bytes(IMPORT_FILE, checked_json(state))
         plan = self._plan(taken, partial(progress, self.name, "plan"))
         shards = sorted(name.split(".")[0] for name in plan.outputs if name.startswith(TRAIN))
         stage = self._pack_stage(root_of(taken))
@@ -167,19 +168,30 @@ class ImportJob:
         return outcomes
 
     def _index(self, records: Sequence[Record], people: int) -> None:
-        """Writes the index last; a shard that holds nothing is not in it."""
-        shards: list[dict[str, Any]] = []
-        for record in records:
-            tar, counts = record.outputs[f"{record.shard}.tar"], record.counts
-            if counts["out"]:
-                entry = {"name": f"{record.shard}.tar", "samples": counts["out"]}
-                entry |= {"people": counts["people"], "bytes": tar.bytes, "sha256": tar.sha256}
-                shards.append(entry)
-        if not shards or self.folder.size(_INDEX) is not None:
-            return
-        split: dict[str, Any] = {"people": people, "shards": shards}
-        split |= {key: sum(shard[key] for shard in shards) for key in ("samples", "bytes")}
-        _write_json(self.folder, _INDEX, {"format": "webdataset", "splits": {TRAIN: split}})
+        """Writes the index last."""
+        index = index_of_import(records, people)
+        if index is not None and self.folder.size(_INDEX) is None:
+            self.folder.write_bytes(_INDEX, index)
+
+
+def index_of_import(records: Sequence[Record], people: int) -> bytes | None:
+    """The index that the records of shards ask for; None where there is no sample.
+
+    people: of all shards. A shard that holds nothing is not in it.
+    """
+    shards: list[dict[str, Any]] = []
+    for record in records:
+        tar, counts = record.outputs[f"{record.shard}.tar"], record.counts
+        if counts["out"]:
+            entry = {"name": f"{record.shard}.tar", "samples": counts["out"]}
+            entry |= {"people": counts["people"], "bytes": tar.bytes, "sha256": tar.sha256}
+            shards.append(entry)
+    if not shards:
+        return None
+    split: dict[str, Any] = {"people": people, "shards": shards}
+    split |= {key: sum(shard[key] for shard in shards) for key in ("samples", "bytes")}
+    index = {"format": "webdataset", "splits": {TRAIN: split}}
+    return (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()
 
 
 def listing_digest(table: pa.Table) -> str:
@@ -195,7 +207,3 @@ def listing_digest(table: pa.Table) -> str:
             state = "gone"  # planning tells it
         digest.update(f"{image}\t{person}\t{state}\n".encode())
     return digest.hexdigest()
-
-
-def _write_json(folder: Folder, name: str, values: Mapping[str, Any]) -> None:
-    folder.write_bytes(name, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())

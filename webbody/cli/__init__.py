@@ -23,6 +23,7 @@ from webbody.cli import (
     study,
     takedown,
     train,
+    verify,
 )
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
@@ -50,6 +51,7 @@ app.command("rot")(rot.rot)
 app.command("takedown")(takedown.takedown)
 app.command("release")(release.release)
 app.command("forget")(takedown.forget)
+app.command("verify")(verify.verify)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(inference.embed)

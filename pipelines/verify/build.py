@@ -1,0 +1,207 @@
+"""Verifying a build or an import: records, files, and what must hold between them."""
+
+import json
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.engine.graph import IDENTITIES, LEDGER, PACK, PLAN, SPLIT
+from pipelines.identity.person_ids import PERSON_IDS
+from pipelines.reid.import_job import IMPORT_FILE, index_of_import
+from pipelines.sampling.placement import SHUFFLE
+from pipelines.stages.ledger import general
+from pipelines.verify.committed import Committed, read_committed, read_import
+from pipelines.verify.digests import NotedFile, compare
+from pipelines.verify.findings import (
+    EVERYTHING,
+    Finding,
+    Redo,
+    SampleDraw,
+    Verified,
+    error,
+    some,
+)
+from pipelines.verify.members import damaged_members
+from pipelines.verify.packed import (
+    PackedSamples,
+    box_findings,
+    index_findings,
+    index_of_build,
+)
+from pipelines.verify.removed import removed_rows
+from webbody.checked_json import is_altered
+from webbody.commit import ALL
+from webbody.errors import WebbodyError
+from webbody.removals import RELEASED_REMOVALS, REMOVALS, RemovalLists, read_removals
+from webbody.storage import Folder
+
+_AGAIN = "`webbody verify --repair` does that shard again"
+#: The files beside the stages that are copies of a stage's output.
+REMEMBERED = ((IDENTITIES.name, PERSON_IDS), (SPLIT.name, SHUFFLE))
+
+
+def verify_build(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 0) -> Verified:
+    """Everything that a build folder says of itself."""
+    check = _Check(Verified(folder.url, "build", draw), folder, read_committed(folder), threads)
+    check.files()
+    check.tables()
+    check.index(index_of_build(folder))
+    check.remembered()
+    check.ledgers()
+    return check.found
+
+
+def verify_import(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 0) -> Verified:
+    """Everything that an import of `webbody import reid` says of itself."""
+    found = Verified(folder.url, "import", draw)
+    committed = read_import(folder)
+    check = _Check(found, folder, committed, threads)
+    check.state(IMPORT_FILE)
+    check.files()
+    check.tables()
+    if not check.damaged:
+        check.index(index_of_import(committed.of(PACK.name), check.packed.people))
+    return found
+
+
+class _Check:
+    """One verification; `damaged` are the files that are not what their records say."""
+
+    def __init__(self, found: Verified, folder: Folder, committed: Committed, threads: int) -> None:
+        self.found, self._folder, self._committed = found, folder, committed
+        self._threads = threads
+        self.damaged: set[str] = set()
+        self.packed = PackedSamples(folder, committed)
+        found.add(committed.findings)
+
+    def files(self) -> None:
+        """The bytes of every file against the digest in its record."""
+        takes = self.found.draw.takes
+        noted = {file: redo for redo, file in self._committed.files() if takes(file.name)}
+        for file, read, wrong in compare(self._folder, noted, self._threads):
+            self.found.files += 1
+            self.found.bytes += read
+            if wrong:
+                self.damaged.add(file.name)
+                redo = noted[file]
+                self.found.add([error(file.name, wrong + self._where(redo), _AGAIN, redo)])
+
+    def _where(self, redo: Redo) -> str:
+        """The damaged members of a tar, if they can be told."""
+        table = f"{redo.stage}/{redo.shard}.parquet"
+        if not redo.file.endswith(".tar") or self._folder.size(f"{redo.stage}/{redo.file}") is None:
+            return ""
+        try:
+            keys = damaged_members(self._folder, redo.stage, redo.shard)
+        except (OSError, ValueError, KeyError):
+            return f" ({table} does not tell where)"
+        return f" ({some(keys)})" if keys else " (outside the pictures)"
+
+    def tables(self) -> None:
+        """What the tables say, where their bytes are as they were written."""
+        removals = self._removals()
+        for _, file in self._committed.files():
+            stage, _, name = file.name.partition("/")
+            if file.name in self.damaged or not name.endswith(".parquet"):
+                continue
+            if not self.found.draw.takes(file.name) or self._folder.size(file.name) is None:
+                continue
+            shard = name.removesuffix(".parquet")
+            if stage == PACK.name:
+                self.found.add(self.packed.look(shard))
+            if stage == SPLIT.name and "-" in shard:
+                self.found.add(self._boxes(shard))
+            if stage == LEDGER.name:
+                self.found.add(self._ledger(shard))
+            if removals and name != PERSON_IDS:  # ids that are gone must not be given again
+                self.found.add(self._removed(file.name, removals))
+        if not self.damaged:
+            self.found.add(self.packed.whole())
+
+    def _removed(self, file: str, removals: RemovalLists) -> Iterator[Finding]:
+        if rows := removed_rows(self._folder, file, removals):
+            told = f"has {len(rows):,} rows that were taken down (row {some(rows)})"
+            yield error(file, told, "run `webbody build` again")
+
+    def _boxes(self, shard: str) -> Iterator[Finding]:
+        where = f"{SPLIT.name}/{shard}.parquet"
+        with self._folder.open(where) as file:
+            column = pq.read_table(file, columns=["box"])["box"].combine_chunks()
+        boxes = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
+        yield from box_findings(where, boxes, Redo(SPLIT.name, ALL, f"{shard}.parquet"))
+
+    def _ledger(self, shard: str) -> Iterator[Finding]:
+        """Whether a ledger has a row for each row of its plan, and the outcomes that it counts."""
+        where = f"{LEDGER.name}/{shard}.parquet"
+        redo = Redo(LEDGER.name, shard, f"{shard}.parquet")
+        with self._folder.open(where) as file:
+            table = pq.read_table(file, columns=["key", "outcome"])
+        with self._folder.open(f"{PLAN.name}/{shard}.parquet") as file:
+            planned = pq.read_table(file, columns=["key"])
+        if table["key"] != planned["key"]:
+            yield error(where, "has other rows than the plan", _AGAIN, redo)
+        counts: dict[str, int] = {}
+        for value in pc.value_counts(table["outcome"]).to_pylist():
+            name = general(value["values"])
+            counts[name] = counts.get(name, 0) + value["counts"]
+        record = self._committed.records[LEDGER.name, shard]
+        noted = {k: n for k, n in record.counts.items() if k not in ("in", "out")}
+        if counts != noted:
+            yield error(where, "has other outcomes than its record counts", _AGAIN, redo)
+
+    def ledgers(self) -> None:
+        """Whether all rows of the manifest have an outcome."""
+        build = self._committed.build
+        plan = build.get(PLAN.name) if build else None
+        ledgers = self._committed.of(LEDGER.name)
+        if plan is None or len(ledgers) != len(build.shards if build else ()):
+            return
+        told = sum(record.counts["in"] for record in ledgers)
+        rejected = plan.counts["in"] - plan.counts["out"]
+        if told + rejected != plan.counts["in"]:
+            what = f"{plan.counts['in']:,} rows are planned, {told + rejected:,} have an outcome"
+            self.found.add([error(LEDGER.name, what, "run `webbody build` again")])
+
+    def index(self, right: bytes | None) -> None:
+        self.found.add(index_findings(self._folder, right))
+
+    def state(self, name: str) -> None:
+        """A file that holds a digest of itself."""
+        try:
+            data = self._folder.read(name)
+            altered = is_altered(data, json.loads(data))
+        except (ValueError, TypeError, RecursionError):
+            altered = True
+        if altered:
+            self.found.add([error(name, "was changed after it was written", "import again")])
+
+    def remembered(self) -> None:
+        """Copies of outputs from which the next build goes on."""
+        for stage, name in REMEMBERED:
+            record = self._committed.records.get((stage, ALL))
+            if record is None or name not in record.outputs:
+                continue
+            output = record.outputs[name]
+            noted = NotedFile(name, output.sha256, output.bytes)
+            for _, _, wrong in compare(self._folder, [noted], 1):
+                if wrong:
+                    advice = f"`webbody verify --repair` copies it from {stage}/ again"
+                    self.found.add([error(name, wrong, advice, Redo("", "", name))])
+
+    def _removals(self) -> RemovalLists:
+        """The lists that hold for the folder; a damaged one is told."""
+        lists = []
+        for name in (REMOVALS, RELEASED_REMOVALS):
+            try:
+                lists.append(read_removals(self._folder, name))
+            except WebbodyError as problem:
+                self.found.add([error(name, str(problem))])
+        held = RemovalLists(tuple(one for one in lists if one is not None))
+        build = self._committed.build
+        asked = build.build.get("removals", "") if build else ""
+        if build is not None and asked != held.digest():
+            told = "are others than those that this build is of"
+            advice = "run `webbody build` again, which applies them; put a damaged list back first"
+            self.found.add([error(REMOVALS, told, advice)])
+        return held

@@ -1,0 +1,77 @@
+"""Files against the sizes and digests that somebody noted of them, on several cores."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from model.prefetch import ahead
+from webbody.storage import Folder
+
+#: Read at a time: large enough that threads hardly wait for one another.
+_BLOCK = 1 << 20
+_BUFFERS = threading.local()
+
+
+@dataclass(frozen=True)
+class NotedFile:
+    """A file of a folder with the sha256 (hex) that it should have, and its bytes if known."""
+
+    name: str
+    sha256: str
+    bytes: int | None = None
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def compare(
+    folder: Folder, files: Iterable[NotedFile], threads: int = 0
+) -> Iterator[tuple[NotedFile, int, str]]:
+    """Each file, the bytes that were read, and what is wrong with it ("" where nothing is).
+
+    threads: as many as there are cores without it; hashing leaves the others running.
+    """
+    with ThreadPoolExecutor(threads or cores()) as pool:
+        depth = 4 * (threads or cores())
+        yield from ahead(pool, lambda file: (file, *_compared(folder, file)), iter(files), depth)
+
+
+def _compared(folder: Folder, file: NotedFile) -> tuple[int, str]:
+    size = folder.size(file.name)
+    if size is None:
+        return 0, "is missing"
+    if file.bytes is not None and size != file.bytes:
+        return 0, f"has {size:,} bytes instead of {file.bytes:,}"
+    try:
+        found = sha256_of(folder, file.name)
+    except OSError as problem:
+        return 0, f"cannot be read ({problem.strerror or problem})"
+    return size, "" if found == file.sha256 else "was changed: its sha256 is another"
+
+
+def sha256_of(folder: Folder, name: str) -> str:
+    """The digest of a file (hex)."""
+    digest = hashlib.sha256()
+    if folder.local:
+        buffer = _buffer()
+        with open(folder.path(name), "rb", buffering=0) as raw:
+            while count := raw.readinto(buffer):
+                digest.update(buffer[:count])
+    else:
+        with folder.open(name) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _buffer() -> memoryview:
+    """This thread's own, which is made once."""
+    if not hasattr(_BUFFERS, "view"):
+        _BUFFERS.view = memoryview(bytearray(_BLOCK))
+    view: memoryview = _BUFFERS.view
+    return view
