@@ -4,7 +4,6 @@ Nothing is fetched or computed again, so that everything else stays as it is, by
 records vouch for the new files as they did for the old ones.
 """
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from pipelines.takedown.samples import cut_samples
 from pipelines.takedown.staged import go_on
 from pipelines.takedown.tables import BY_KEY, cut_plan, cut_stage
 from webbody.build_records import BUILD_FILE
+from webbody.checked_json import checked_json
 from webbody.commit import ALL, record_name
 from webbody.errors import WebbodyError
 from webbody.removals import REMOVALS, RemovalLists, Removals
@@ -48,8 +48,7 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
     record = work.new.get(("plan", ALL)) or work.records.get("plan")
     if build.get("removals", "") != digest:
         build["removals"] = digest
-        text = json.dumps(build, indent=1, sort_keys=True) + "\n"
-        work.changes.write_bytes(BUILD_FILE, text.encode())
+        work.changes.write_bytes(BUILD_FILE, checked_json(build))
         if record is not None:
             record = replace(record, inputs={**record.inputs, "removals": digest})
             work.changes.write_bytes(record_name("plan", ALL), record.to_json())

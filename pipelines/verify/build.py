@@ -43,7 +43,7 @@ REMEMBERED = ((IDENTITIES.name, PERSON_IDS), (SPLIT.name, SHUFFLE))
 
 def verify_build(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 0) -> Verified:
     """Everything that a build folder says of itself."""
-    check = _Check(Verified(folder.url, "build", draw), folder, read_committed(folder), threads)
+    check = BuildCheck(Verified(folder.url, "build", draw), folder, read_committed(folder), threads)
     check.files()
     check.tables()
     check.index(index_of_build(folder))
@@ -56,7 +56,7 @@ def verify_import(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 
     """Everything that an import of `webbody import reid` says of itself."""
     found = Verified(folder.url, "import", draw)
     committed = read_import(folder)
-    check = _Check(found, folder, committed, threads)
+    check = BuildCheck(found, folder, committed, threads)
     check.state(IMPORT_FILE)
     check.files()
     check.tables()
@@ -65,7 +65,7 @@ def verify_import(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 
     return found
 
 
-class _Check:
+class BuildCheck:
     """One verification; `damaged` are the files that are not what their records say."""
 
     def __init__(self, found: Verified, folder: Folder, committed: Committed, threads: int) -> None:

@@ -1,5 +1,6 @@
 """Repair: exactly what is damaged is made again, with the folder's own settings."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,7 @@ from pipelines.build import build
 from pipelines.engine import upkeep
 from pipelines.engine.sources import source_of
 from pipelines.engine.worker import Event
+from pipelines.reid.import_job import IMPORT_FILE
 from pipelines.verify.build import REMEMBERED, verify_build
 from pipelines.verify.findings import Redo, Verified
 from pipelines.verify.mending import mend_download
@@ -44,10 +46,10 @@ def repair(
             manifest was; or whatever the build raises.
     """
     folder = Folder(verified.url)
-    if verified.kind != "build":
-        raise WebbodyError(
-            f"{verified.url}: is no build, and can only be fetched or imported again."
-        )
+    if verified.kind == "release":
+        raise WebbodyError(f"{verified.url}: is a release: fetch what is damaged again.")
+    if verified.kind == "import":
+        raise WebbodyError(_of_import(folder))
     config = _settings(folder)
     done = Repaired()
     wanted = [one.redo for one in verified.findings if one.redo is not None]
@@ -111,6 +113,20 @@ def _settings(folder: Folder) -> BuildConfig:
     config = BuildConfig.model_validate(values["config"])
     config.out = folder.url
     return config
+
+
+def _of_import(folder: Folder) -> str:
+    """What to do with a damaged import, whose files come from a data set on the disk."""
+    try:
+        state = json.loads(folder.read(IMPORT_FILE))
+        what = f"{state['dataset']}={state['path']}"
+    except (ValueError, KeyError, TypeError):
+        what = "NAME=PATH"
+    parent = folder.url.rpartition("/")[0] or "."
+    return (
+        f"{folder.url}: is an import: remove the files that are named above, and run `webbody "
+        f"import reid {what} --out {parent}` with its settings, which makes them again."
+    )
 
 
 def _check_source(folder: Folder, config: BuildConfig) -> None:

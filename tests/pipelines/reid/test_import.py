@@ -265,3 +265,21 @@ def test_the_list_tells_where_to_get_them_and_how_they_look():
     code, text, _ = run("--list")
     assert code == 0
     assert all(name in text for name in ("luperson_nl", "cuhk03", "bounding_box_train"))
+
+
+def test_verify_knows_what_an_import_should_hold(imported, tmp_path):
+    folder = shutil.copytree(imported[0] / "market-1501", tmp_path / "market")
+    code, text, _ = command_line.run("verify", folder)
+    assert code == 0 and "import, clean" in text
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        assert command_line.run("verify", folder)[0] == 1, path
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    code, _, error = command_line.run("verify", folder, "--repair")
+    assert code == 0 and not error
+    (folder / "pack" / "index.json").unlink()
+    code, _, error = command_line.run("verify", folder, "--repair")
+    assert code == 2 and one_sentence(error) and "webbody import reid market-1501=" in error

@@ -1,5 +1,6 @@
 """Verifying builds: whatever is changed in a folder is found, and told with what to do."""
 
+import hashlib
 import json
 import shutil
 from datetime import date
@@ -12,13 +13,14 @@ from flipping import flip
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.takedown.surgery import apply
 from pipelines.verify.build import verify_build
 from pipelines.verify.findings import SampleDraw
 from pipelines.verify.packed import box_findings, key_findings, people_findings
 from pipelines.verify.run import verify
 from webbody.commit import read_record, record_name
 from webbody.errors import WebbodyError
-from webbody.removals import Removals
+from webbody.removals import RemovalLists, Removals
 from webbody.storage import Folder
 
 
@@ -119,6 +121,13 @@ def test_removed_samples_that_are_still_there_are_told(build):
     assert not any(row["url"] in line for line in lines)
 
 
+def test_a_folder_from_which_something_was_taken_down_is_clean(build):
+    row = pq.read_table(next((build / "split").glob("train-*.parquet"))).to_pylist()[0]
+    listed = Removals("ab" * 32).plus(date(2026, 1, 2), "request", [("person", row["person"])])
+    assert apply(Folder(build), RemovalLists((listed,)), listed).rows
+    assert told(build) == []
+
+
 def test_a_sample_of_the_files(shared):
     folder, seen = Folder(shared), set()
     whole = verify_build(folder).files
@@ -169,8 +178,6 @@ def test_wrong_counts_in_a_pack_are_told(build):
     table = pq.read_table(path)
     pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), path)
     record = read_record(folder, "pack", shard)
-    import hashlib
-
     data = path.read_bytes()
     output = type(record.outputs[path.name])(hashlib.sha256(data).hexdigest(), len(data))
     record = type(record)(**{**vars(record), "outputs": {**record.outputs, path.name: output}})
