@@ -76,6 +76,7 @@ LAYERS = {
         "pipelines.evaluate.report",
         "pipelines.reid",
         "pipelines.verify",
+        "pipelines.statistics",
         "pipelines.study",
     ),
 }

@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from pipelines.inspection.paper import PAPER, PARTS, left_and_right
 from pipelines.inspection.report.funnel import meaning
 from pipelines.stages.ledger import KEPT
 from webbody.config import BuildConfig
@@ -16,13 +17,6 @@ from webbody.releases.format import COLUMNS, ReleaseInfo, splits_of
 
 _NOT = "**not given**"
 _TOP_DOMAINS = 20
-#: Left and right in per cent: Kim et al., SapiensID (CVPR 2025), table 16.
-_PAPER = {
-    "eye": (93.49, 93.59), "ear": (76.87, 74.48), "shoulder": (88.15, 90.04),
-    "elbow": (53.76, 53.80), "wrist": (49.98, 50.35), "hip": (45.68, 45.70),
-    "knee": (23.92, 23.95), "ankle": (16.98, 17.00),
-}  # fmt: skip
-_PARTS = ("nose", "eye", "mouth", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 #: Licences that the hub knows, by SPDX identifier in lower case.
 _HUB_LICENCES = {
     **{one: one for one in (
@@ -153,10 +147,9 @@ def _sizes(heights: Mapping[str, int], faces: Mapping[str, int]) -> list[tuple[s
 
 def _visible(shares: Mapping[str, float]) -> list[dict[str, str]]:
     rows = []
-    for part in _PARTS:
-        own = [shares.get(f"{side}_{part}", shares.get(part, 0.0)) for side in ("left", "right")]
-        left, right = (f"{100 * share:.2f}" for share in own)
-        paper = [f"{value:.2f}" for value in _PAPER.get(part, ())] or ["–", "–"]
+    for part in PARTS:
+        left, right = (f"{share:.2f}" for share in left_and_right(shares, part))
+        paper = [f"{value:.2f}" for value in PAPER.get(part, ())] or ["–", "–"]
         if part == "nose":
             right = "–"
         name = "mouth corner" if part == "mouth" else part

@@ -60,7 +60,7 @@ def verify_import(folder: Folder, draw: SampleDraw = EVERYTHING, threads: int = 
     check.state(IMPORT_FILE)
     check.files()
     check.tables()
-    if not check.damaged:
+    if not check.damaged and draw.share >= 1:
         check.index(index_of_import(committed.of(PACK.name), check.packed.people))
     return found
 
@@ -116,7 +116,7 @@ class BuildCheck:
                 self.found.add(self._ledger(shard))
             if removals and name != PERSON_IDS:  # ids that are gone must not be given again
                 self.found.add(self._removed(file.name, removals))
-        if not self.damaged:
+        if not self.damaged and self.found.draw.share >= 1:
             self.found.add(self.packed.whole())
 
     def _removed(self, file: str, removals: RemovalLists) -> Iterator[Finding]:

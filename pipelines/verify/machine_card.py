@@ -5,11 +5,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from pipelines.release.write import CROISSANT
 from pipelines.verify.findings import Finding, error
 from webbody.releases.format import ReleaseInfo
 from webbody.storage import Folder
 
-CROISSANT = "croissant.json"
 _FETCH = "fetch the release again, or tell its publisher"
 
 

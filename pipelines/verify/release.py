@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.release.write import CROISSANT
+from pipelines.verify.card_figures import change_findings, figure_findings
 from pipelines.verify.digests import NotedFile, compare
 from pipelines.verify.findings import EVERYTHING, Finding, SampleDraw, Verified, error
-from pipelines.verify.machine_card import CROISSANT, croissant_findings, validate
+from pipelines.verify.machine_card import croissant_findings, validate
 from pipelines.verify.rows import AllRows, FileRows
 from pipelines.verify.sums import read_sums, unlisted
 from webbody.errors import WebbodyError
@@ -48,12 +50,13 @@ def verify_release(url: str, draw: SampleDraw = EVERYTHING, threads: int = 0) ->
     for name in sorted(info.files):
         if name not in damaged and folder.size(name) is not None:
             found.add(_rows(folder, name, info, removals, everything, found))
-    found.add(everything.findings("data"))
-    if draw.share >= 1:
-        if not damaged:
-            found.add(_counts(info, everything))
-    else:
-        found.notes.append("counts and figures were not compared, as only a sample was read")
+    if draw.share < 1:
+        found.notes.append("what holds for all rows was not looked at, as only a sample was read")
+    elif not damaged & info.files.keys():
+        found.add(everything.findings("data"))
+        found.add(_counts(info, everything))
+        found.add(figure_findings(folder, everything.figures))
+    found.add(change_findings(folder))
     found.add(croissant_findings(folder, info))
     if folder.size(CROISSANT) is not None:
         invalid, why_not = validate(folder)
@@ -127,7 +130,7 @@ def _rows(
                 if found.draw.takes(f"{name}#{group}"):
                     table = parquet.read_row_group(group).select(SCHEMA.names)
                     look.look(table, first, follows=before == group - 1)
-                    everything.add(table)
+                    everything.add(table, look.sound)
                     before = group
                 first += count
             yield from look.findings()

@@ -9,7 +9,8 @@ from pipelines.engine import upkeep
 from pipelines.engine.sources import source_of
 from pipelines.engine.worker import Event
 from pipelines.reid.import_job import IMPORT_FILE
-from pipelines.verify.build import REMEMBERED, verify_build
+from pipelines.stages.pack import INDEX
+from pipelines.verify.build import REMEMBERED, verify_build, verify_import
 from pipelines.verify.findings import Redo, Verified
 from pipelines.verify.mending import mend_download
 from webbody.build_records import BUILD_FILE, read_build
@@ -35,7 +36,7 @@ class Repaired:
 def repair(
     verified: Verified, listener: Callable[[Event], None] | None = None
 ) -> tuple[Repaired, Verified]:
-    """Make again what a verification of a build found damaged, and look at the folder once more.
+    """Make again what a verification found damaged, and look at the folder once more.
 
     A tar of downloads loses nothing that is intact: its damaged pictures alone are fetched, if they
     are still what they were. Of everything else the record is withdrawn, and the build does these
@@ -49,7 +50,7 @@ def repair(
     if verified.kind == "release":
         raise WebbodyError(f"{verified.url}: is a release: fetch what is damaged again.")
     if verified.kind == "import":
-        raise WebbodyError(_of_import(folder))
+        return _withdrawn(folder, verified), verify_import(folder)
     config = _settings(folder)
     done = Repaired()
     wanted = [one.redo for one in verified.findings if one.redo is not None]
@@ -115,18 +116,19 @@ def _settings(folder: Folder) -> BuildConfig:
     return config
 
 
-def _of_import(folder: Folder) -> str:
-    """What to do with a damaged import, whose files come from a data set on the disk."""
+def _withdrawn(folder: Folder, verified: Verified) -> Repaired:
+    """Withdraw what vouches for damaged files of an import, which is made from another folder."""
+    for redo in (one.redo for one in verified.findings if one.redo is not None):
+        folder.remove(record_name(redo.stage, redo.shard))
+    folder.remove(INDEX)
     try:
         state = json.loads(folder.read(IMPORT_FILE))
         what = f"{state['dataset']}={state['path']}"
     except (ValueError, KeyError, TypeError):
         what = "NAME=PATH"
     parent = folder.url.rpartition("/")[0] or "."
-    return (
-        f"{folder.url}: is an import: remove the files that are named above, and run `webbody "
-        f"import reid {what} --out {parent}` with its settings, which makes them again."
-    )
+    told = f"run `webbody import reid {what} --out {parent}` with its settings: it makes them again"
+    return Repaired(notes=[told])
 
 
 def _check_source(folder: Folder, config: BuildConfig) -> None:

@@ -11,6 +11,7 @@ from pipelines.verify.findings import Finding, error, some, warning
 from pipelines.verify.packed import key_findings, people_findings
 from pipelines.verify.removed import asked
 from pipelines.verify.urls import PASSWORD, no_urls, telling_urls
+from webbody.releases.figures import SampleFigures
 from webbody.releases.format import LIST_LENGTHS
 from webbody.removals import RemovalLists
 from webbody.sample_keys import packed_key
@@ -50,6 +51,11 @@ class FileRows:
         if self._removals:
             gone = [self._removals.names(**row) for row in asked(table, _REMOVED)]
             self._mark("were taken down", np.flatnonzero(gone), first)
+
+    @property
+    def sound(self) -> bool:
+        """Whether no row so far lacks what every row must have."""
+        return not any(one.severity == "error" for one in self.findings())
 
     def findings(self) -> Iterator[Finding]:
         """A line for each kind of thing that was found in this file."""
@@ -105,13 +111,22 @@ class FileRows:
 
 
 class AllRows:
-    """What must hold for all rows of a release together."""
+    """What must hold for all rows of a release together.
+
+    figures: those of its card, None where rows are so wrong that they cannot be counted.
+    """
 
     def __init__(self) -> None:
         self._keys, self._people = [np.zeros(0, "S20")], [np.zeros(0, np.int64)]
         self._splits = [np.zeros(0, "S10")]
+        self.figures: SampleFigures | None = SampleFigures()
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: pa.Table, sound: bool) -> None:
+        """Take rows in; sound: so that they can be counted."""
+        if self.figures is not None and sound:
+            self.figures.add(table)
+        else:
+            self.figures = None
         keys = pc.fill_null(table["key"], "").to_pylist()
         self._keys.append(np.array([key.encode("utf-8", "replace") for key in keys], "S20"))
         self._people.append(pc.fill_null(table["person"], -1).to_numpy())

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from pipelines.release.write import SUMS
 from pipelines.verify.digests import NotedFile
 from pipelines.verify.findings import Finding, error, some, warning
 from webbody.storage import Folder
 
-SUMS = "SHA256SUMS"
 _FETCH = "fetch the release again"
 _LINE = re.compile(r"([0-9a-f]{64})  ((?!/)[^\0\n]+)")
 

@@ -20,6 +20,7 @@ from webbody.cli import (
     release,
     rot,
     show,
+    statistics,
     study,
     takedown,
     train,
@@ -52,6 +53,8 @@ app.command("takedown")(takedown.takedown)
 app.command("release")(release.release)
 app.command("forget")(takedown.forget)
 app.command("verify")(verify.verify)
+app.command("stats")(statistics.stats)
+app.command("diff")(statistics.diff)
 app.command("gallery")(people.gallery)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(inference.embed)
