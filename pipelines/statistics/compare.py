@@ -11,6 +11,8 @@ from webbody.releases.figures import SampleFigures
 
 #: Domains that are told by name.
 MOST = 20
+#: Figures of what servers said of the pictures.
+_OF_SERVERS = ("known", "fetched", "opt_out")
 
 
 def statistics(url: str) -> dict[str, Any]:
@@ -28,11 +30,13 @@ def _statistics(source: SampleSource) -> tuple[dict[str, Any], Counter[str]]:
     for table in source.tables():
         samples.add(table)
         body.add(table)
-    domains = samples.domains
+    domains, figures = samples.domains, samples.told()
+    if source.kind == "build":  # which keeps what servers said elsewhere
+        figures = {name: one for name, one in figures.items() if name not in _OF_SERVERS}
     told = {
         "source": source.url,
         "kind": source.kind,
-        "samples": samples.told(),
+        "samples": figures,
         "body": body.told(),
         "top_domains": {name: domains[name] for name in _top(domains)},
         source.kind: source.about(),
@@ -58,25 +62,27 @@ def difference(a: str, b: str) -> dict[str, Any]:
         "a": figures_a,
         "b": figures_b,
         "matched": matched(one.labels(), other.labels()),
-        "figures": _differing(_comparable(figures_a), _comparable(figures_b)),
+        "figures": _differing(_comparable(figures_a, figures_b), _comparable(figures_b, figures_a)),
         "domains": _differing(*({n: some[n] for n in named} for some in (domains_a, domains_b))),
         "settings": _settings(figures_a, figures_b),
     }
 
 
-def _comparable(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """What can be subtracted: no settings, no list of domains."""
-    build = figures.get("build", {})
-    own = {name: build[name] for name in ("rows", "outcomes", "face_side") if name in build}
-    return {name: figures[name] for name in ("samples", "body")} | ({"build": own} if own else {})
+def _comparable(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that the other has, too, without settings and the list of domains."""
+    build = ("rows", "outcomes", "face_side") if "build" in figures and "build" in other else ()
+    wanted = {"samples": other["samples"].keys(), "body": other["body"].keys(), "build": build}
+    return {
+        section: {name: one for name, one in figures.get(section, {}).items() if name in names}
+        for section, names in wanted.items()
+    }
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures of parts that both have, where they differ."""
     return {
         name: {"a": was, "b": now, "difference": round(now - was, 6)}
         for name, was, now in side_by_side(a, b)
-        if was != now and name.partition(".")[0] in a.keys() & b.keys()
+        if was != now
     }
 
 
@@ -91,16 +97,17 @@ def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def side_by_side(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
-    """Every number of both by its name, such as samples.people; what one has not is 0 there."""
-    flat = dict(_numbers(a)), dict(_numbers(b))
-    for name in dict.fromkeys([*flat[0], *flat[1]]):
-        yield name, flat[0].get(name, 0), flat[1].get(name, 0)
+def side_by_side(
+    a: Mapping[str, Any], b: Mapping[str, Any], before: str = ""
+) -> Iterator[tuple[str, float, float]]:
+    """Every number of both by its name, such as samples.people.
 
-
-def _numbers(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _numbers(value, f"{before}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield before + name, value
+    A number that one has not is 0 there, as classes without samples are left out; a whole group
+    that one has not is skipped.
+    """
+    for name in dict.fromkeys([*a, *b]):
+        was, now = a.get(name, 0), b.get(name, 0)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            yield from side_by_side(was, now, f"{before}{name}.")
+        elif isinstance(was, int | float) and isinstance(now, int | float):
+            yield before + name, was, now

@@ -29,7 +29,11 @@ _CLASSES = (
 
 
 def draw(figures: Sequence[Mapping[str, Any]], names: Sequence[str], folder: str) -> list[str]:
-    """Draw everything that one of the data sets has into PNG files of a folder; their names."""
+    """Draw everything that one of the data sets has into PNG files of a folder; their names.
+
+    names: the data sets' folders; of each the last part is drawn.
+    """
+    names = [name.rstrip("/").rpartition("/")[2] for name in names]
     written = []
     with told_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -48,7 +52,7 @@ def _charts(
         if any(series):
             yield name, title, series
     seen = [_visible(_at(one, ("samples", "visible"))) for one in figures]
-    yield "visibility", "Keypoints that are seen, % (last: the paper)", [*seen, _PAPER]
+    yield "visibility", "Keypoints that are seen, %", [*seen, _PAPER]
 
 
 def _at(figures: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, float]:

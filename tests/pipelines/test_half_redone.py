@@ -50,7 +50,7 @@ def packed(out):
 
 def test_a_failed_rebuild_is_refused_until_it_is_mended(demo, out):
     first = pq.read_table(next(iter(sorted(out.glob("split/train-*.parquet"))))).to_pylist()[0]
-    tar = out / f"persons/{first['source']}.tar"
+    tar = out / f"{first['source']}.tar"
     whole = tar.read_bytes()
     at = first["offset"] + first["length"] // 2
     tar.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])

@@ -268,7 +268,7 @@ def test_the_list_tells_where_to_get_them_and_how_they_look():
 
 
 def test_verify_knows_what_an_import_should_hold(imported, trees, tmp_path):
-    folder = shutil.copytree(imported[0] / "market-1501", tmp_path / "market-1501")
+    folder = shutil.copytree(imported[0] / "market1501", tmp_path / "market1501")
     code, text, _ = command_line.run("verify", folder)
     assert code == 0 and "import, clean" in text
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -284,8 +284,8 @@ def test_verify_knows_what_an_import_should_hold(imported, trees, tmp_path):
     content[len(content) // 2] ^= 1
     tar.write_bytes(content)
     code, text, _ = command_line.run("verify", folder, "--repair")
-    assert code == 1 and "webbody import reid market-1501=" in text
-    assert run(f"market-1501={trees}", "-o", tmp_path, *SMALL)[0] == 0
+    assert code == 1 and "webbody import reid market1501=" in text
+    assert run(f"market1501={trees}", "-o", tmp_path, *SMALL)[0] == 0
     after = files(folder)
     assert {n: d for n, d in after.items() if not n.endswith("json")} == {
         n: d for n, d in before.items() if not n.endswith("json")

@@ -5,9 +5,12 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 from flipping import digests, flip
+from release_of_build import make_release
 
+from pipelines.build import build as run_build
 from pipelines.verify.build import verify_build
 from pipelines.verify.repair import repair
+from webbody.config import load
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
@@ -50,6 +53,22 @@ def test_exactly_what_is_damaged_is_done_again(build, in_process):
     assert sorted(ran) == sorted(
         [("persons", persons.stem), ("pack", pack.stem), ("ledger", ledger.stem), ("split", "all")]
     )
+
+
+def test_a_build_from_a_release_is_repaired_like_any_other(demo, in_process, tmp_path):
+    config = load(None, ["download.allow_private=[127.0.0.1]"])
+    config.manifest = str(make_release(demo.out, tmp_path / "r").root)
+    config.out = str(tmp_path / "out")
+    assert run_build(config).complete
+    folder = tmp_path / "out"
+    assert verify_build(Folder(folder)).findings == []
+    before = digests(folder)
+    crops = max((folder / "crops").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    flip(crops.with_suffix(".tar"), picture(crops))
+    flip(next((folder / "plan").glob("*.parquet")))
+    done, after = repaired(folder)
+    assert after.findings == [] and digests(folder) == before
+    assert sorted(done.redone) == [f"crops/{crops.stem}", "plan/all"]
 
 
 def test_a_damaged_record_has_its_shard_done_again(build, in_process):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from flipping import digests, flip
-from made_release import make_release
+from made_up_release import make_release
 
 from tests.command_line import one_sentence, run
 from webbody.cli.verify import share_of

