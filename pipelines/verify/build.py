@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -100,7 +101,7 @@ class BuildCheck:
             return ""
         try:
             keys = damaged_members(self._folder, redo.stage, redo.shard)
-        except (OSError, ValueError, KeyError):
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
             return f" ({table} does not tell where)"
         return f" ({some(keys)})" if keys else " (outside the pictures)"
 
@@ -113,17 +114,25 @@ class BuildCheck:
                 continue
             if not self.found.draw.takes(file.name) or self._folder.size(file.name) is None:
                 continue
-            shard = name.removesuffix(".parquet")
-            if stage == PACK.name:
-                self.found.add(self.packed.look(shard))
-            if stage == SPLIT.name and "-" in shard:
-                self.found.add(self._boxes(shard))
-            if stage == LEDGER.name:
-                self.found.add(self._ledger(shard))
-            if removals and name != PERSON_IDS:  # ids that are gone must not be given again
-                self.found.add(self._removed(file.name, removals))
+            try:
+                self.found.add(list(self._of_table(stage, name, removals)))
+            except (pa.ArrowException, OSError, KeyError):
+                # A table that goes with it is damaged, and was told or not drawn.
+                self.found.notes.append(f"{file.name} was not compared with the tables around it")
         if not self.damaged and self.found.draw.share >= 1:
             self.found.add(self.packed.whole())
+
+    def _of_table(self, stage: str, name: str, removals: RemovalLists) -> Iterator[Finding]:
+        """What is wrong with the rows of a table."""
+        shard = name.removesuffix(".parquet")
+        if stage == PACK.name:
+            yield from self.packed.look(shard)
+        if stage == SPLIT.name and "-" in shard:
+            yield from self._boxes(shard)
+        if stage == LEDGER.name:
+            yield from self._ledger(shard)
+        if removals and name != PERSON_IDS:  # ids that are gone must not be given again
+            yield from self._removed(f"{stage}/{name}", removals)
 
     def _removed(self, file: str, removals: RemovalLists) -> Iterator[Finding]:
         if rows := removed_rows(self._folder, file, removals):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -106,5 +107,5 @@ def index_of_build(folder: Folder) -> bytes | None:
     """The index that the records ask for; None where some are missing, which they tell."""
     try:
         return index_of(folder)
-    except (WebbodyError, OSError, ValueError):
+    except (WebbodyError, OSError, KeyError, pa.ArrowException):
         return None
