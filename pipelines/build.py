@@ -35,7 +35,7 @@ from webbody.build_records import (
     read_build,
     write_build,
 )
-from webbody.commit import FEATURES, read_record
+from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -324,35 +324,20 @@ class Run:
     def restore(self, shards: tuple[str, ...]) -> None:
         """Make crops again that were let go and are needed after all."""
         nodes = tuple(node for node in self.graph.stages if node.evictable)
-        force = [node.name for node in nodes]
-        rows = [
-            {"shard": shard, "force": force, "failed": "", "message": ""}
-            for shard in shards
-            if committed(self.folder, nodes[-1].name, shard).evicted
-        ]
+        self._again(nodes, self.backlog.evicted(nodes, shards))
+
+    def _remember_features(self, node: Node, shards: tuple[str, ...]) -> None:
+        """Compute face features again that were forgotten and are needed after all."""
+        if FACES.name in self.tasks[node.name].needs:
+            chain = next(step for step in self.graph.steps if FACES in step)
+            self._again(chain, self.backlog.forgotten(chain, shards))
+
+    def _again(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
+        """Send rows through stages that are committed already."""
         if rows:
             self.preflight(nodes)
             self._queue(nodes, rows)
             self._send(nodes, rows)
-
-    def _remember_features(self, node: Node, shards: tuple[str, ...]) -> None:
-        """Compute face features again that were forgotten and are needed after all."""
-        if FACES.name not in self.tasks[node.name].needs:
-            return
-        records = {shard: committed(self.folder, FACES.name, shard) for shard in shards}
-        forgotten = [shard for shard, record in records.items() if FEATURES in record.evicted]
-        if forgotten:
-            chain = next(step for step in self.graph.steps if FACES in step)
-            made = [one for one in chain if one.evictable]
-            rows = []
-            for shard in forgotten:
-                force = [FACES.name]
-                gone = [n for n in made if committed(self.folder, n.name, shard).evicted]
-                force += [one.name for one in made] if gone else []
-                rows.append({"shard": shard, "force": force, "failed": "", "message": ""})
-            self.preflight(chain)
-            self._queue(chain, rows)
-            self._send(chain, rows)
 
     def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
         for node in nodes:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +33,16 @@ SCHEMA = pa.schema(
     [("date", pa.date32()), ("scope", pa.string()), ("reason", pa.string()), ("hash", pa.string())]
 )
 _KEY = b"webbody.removals"
+
+
+class AskedRemoval(TypedDict, total=False):
+    """What a list is asked for: any of these, None where it is not known."""
+
+    url: str | None
+    sha256: str | None
+    person: int | None
+    sample: str | None
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -73,29 +83,23 @@ class Removals:
         text = f"{scope}\0{value}".encode("utf-8", "surrogateescape")
         return hashlib.blake2b(text, digest_size=16, key=bytes.fromhex(self.key)).hexdigest()
 
-    def names(
-        self,
-        *,
-        url: str | None = None,
-        sha256: str | None = None,
-        person: int | None = None,
-        sample: str | None = None,
-        name: str | None = None,
-    ) -> bool:
+    def names(self, **what: Unpack[AskedRemoval]) -> bool:
         """Whether any of these was removed; of a URL also its host and the domains above it."""
-        asked: list[tuple[str, Sequence[str | int]]] = [
-            ("url", [] if url is None else [url]),
+        url, sha256 = what.get("url"), what.get("sha256")
+        asked: list[tuple[str, Sequence[str | int | None]]] = [
+            ("url", [url]),
             ("domain", domains_of(url) if url and "domain" in self._hashes else []),
-            ("sha256", [] if sha256 is None else [sha256.lower()]),
-            ("person", [] if person is None else [person]),
-            ("sample", [] if sample is None else [sample]),
-            ("name", [] if name is None else [name]),
+            ("sha256", [sha256.lower() if sha256 else None]),
+            ("person", [what.get("person")]),
+            ("sample", [what.get("sample")]),
+            ("name", [what.get("name")]),
         ]
         return any(
             self.hash(scope, value) in self._hashes[scope]
             for scope, values in asked
             if scope in self._hashes
             for value in values
+            if value is not None
         )
 
     def plus(self, day: date, reason: str, values: Iterable[tuple[Scope, str | int]]) -> "Removals":
@@ -183,20 +187,9 @@ class RemovalLists:
     def __len__(self) -> int:
         return sum(len(one.entries) for one in self.lists)
 
-    def names(
-        self,
-        *,
-        url: str | None = None,
-        sha256: str | None = None,
-        person: int | None = None,
-        sample: str | None = None,
-        name: str | None = None,
-    ) -> bool:
+    def names(self, **what: Unpack[AskedRemoval]) -> bool:
         """Whether any list has any of these; see `Removals.names`."""
-        return any(
-            one.names(url=url, sha256=sha256, person=person, sample=sample, name=name)
-            for one in self.lists
-        )
+        return any(one.names(**what) for one in self.lists)
 
     def digest(self) -> str:
         """A sha256 (hex) of what the lists hold; "" where they hold nothing."""

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.engine.graph import Node, Records, StageTask, is_done
+from pipelines.base.stage import committed
+from pipelines.engine.graph import FACES, Node, Records, StageTask, is_done
+from webbody.commit import FEATURES
 from webbody.storage import Folder
 
 
@@ -45,6 +47,26 @@ class Backlog:
             if rerun and record is not None and record.evicted:
                 force.add(node.name)
         return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
+
+    def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The rows that make the images of these stages again, where they were let go."""
+        force = [node.name for node in nodes]
+        return [
+            {"shard": shard, "force": force, "failed": "", "message": ""}
+            for shard in shards
+            if committed(self._folder, nodes[-1].name, shard).evicted
+        ]
+
+    def forgotten(self, chain: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The rows that compute face features again, where they were forgotten."""
+        rows = []
+        images = tuple(node for node in chain if node.evictable)
+        for shard in shards:
+            if FEATURES in committed(self._folder, FACES.name, shard).evicted:
+                gone = self.evicted(images, (shard,))
+                force = [FACES.name, *(gone[0]["force"] if gone else ())]
+                rows.append({"shard": shard, "force": force, "failed": "", "message": ""})
+        return rows
 
     def runs(self, node: Node, rows: list[dict[str, Any]], cache: Records) -> bool:
         """Whether a stage has something to do for any of the rows."""

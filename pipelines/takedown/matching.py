@@ -1,6 +1,7 @@
 """Which rows and samples of a build folder a list of removals is about."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -41,9 +42,9 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
     going: dict[str, int] = {}
     for shard in planned_files(folder):
         keys = set()
-        digests = dict(_rows(folder, f"download/{shard}.parquet", "key", "sha256"))
+        digests = dict(rows_of_table(folder, f"download/{shard}.parquet", "key", "sha256"))
         people: dict[str, list[tuple[int | None, str | None]]] = {}
-        for key, person, sample in _rows(
+        for key, person, sample in rows_of_table(
             folder, f"identities/{shard}.parquet", "key", "person", "sample"
         ):
             people.setdefault(key, []).append((person, sample))
@@ -69,7 +70,7 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
     return taken
 
 
-def _rows(folder: Folder, name: str, *columns: str) -> list[tuple]:  # type: ignore[type-arg]
+def rows_of_table(folder: Folder, name: str, *columns: str) -> list[tuple[Any, ...]]:
     """Columns of a table as tuples; none where the table is not there."""
     if folder.size(name) is None:
         return []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.takedown.matching import planned_files
+from pipelines.takedown.matching import planned_files, rows_of_table
 from webbody.errors import WebbodyError
 from webbody.removals import Scope
 from webbody.storage import Folder
@@ -61,7 +61,7 @@ def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
     crops = set(asked.crops)
     for shard in planned_files(folder) if wanted or crops else ():
         rows = _samples(folder, shard)
-        download = _table(folder, f"download/{shard}.parquet", "key", "url", "sha256")
+        download = rows_of_table(folder, f"download/{shard}.parquet", "key", "url", "sha256")
         about = {key: (url, digest) for key, url, digest in download}
         for crop, key, sample, person in rows:
             if person in wanted or crop in crops:
@@ -70,7 +70,7 @@ def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
                 out += [("url", url)] if url else []
                 out += [("sha256", digest)] if digest else []
                 out += [("sample", sample)] if sample else []
-        for crop, key, *_ in _table(folder, f"faces/{shard}.parquet", "crop", "key"):
+        for crop, key, *_ in rows_of_table(folder, f"faces/{shard}.parquet", "crop", "key"):
             if crop in crops:  # a face that was not kept
                 url, digest = about.get(key, (None, None))
                 out += [("url", url)] if url else []
@@ -90,8 +90,8 @@ def _samples(folder: Folder, shard: str) -> list[tuple[str, str, str | None, int
     """crop, key, packed key and person of the rows that have one."""
     if folder.size(f"identities/{shard}.parquet") is not None:
         columns = ("crop", "key", "sample", "person")
-        return _table(folder, f"identities/{shard}.parquet", *columns)
-    plan = _table(folder, f"plan/{shard}.parquet", "key", "person")
+        return rows_of_table(folder, f"identities/{shard}.parquet", *columns)
+    plan = rows_of_table(folder, f"plan/{shard}.parquet", "key", "person")
     return [(key, key, key, person) for key, person in plan]
 
 
@@ -102,13 +102,3 @@ def _names(folder: Folder) -> list[tuple[int, list[str]]]:
         table = pq.read_table(file, columns=["person", "names"])
     table = table.filter(pc.is_valid(table["person"]))
     return list(zip(table["person"].to_pylist(), table["names"].to_pylist(), strict=True))
-
-
-def _table(folder: Folder, name: str, *columns: str) -> list[tuple]:  # type: ignore[type-arg]
-    if folder.size(name) is None:
-        return []
-    with folder.open(name) as file:
-        table = pq.read_table(file)
-    if any(column not in table.column_names for column in columns):
-        return []
-    return list(zip(*(table[column].to_pylist() for column in columns), strict=True))
