@@ -3,7 +3,7 @@
     python -m benchmarks.verify [--shards 32] [--samples 500] [--rounds 5]
 
 The folder is an import with shards of random pictures of 40 kB, with their tables and records. All
-files are in the page cache; rounds take turns, and the quickest of each counts, without the start of
+files are in the page cache; rounds take turns, the quickest of each counts, without the start of
 Python. `sha256sum` gets a few files at a time from xargs, on every core; so does `openssl dgst`,
 where it is installed, as not every `sha256sum` uses the processor's instructions for it.
 """

@@ -12,6 +12,7 @@ from made_up_release import make_release, sample
 
 from pipelines.verify.findings import SampleDraw
 from pipelines.verify.run import verify
+from tests.command_line import run
 from webbody.errors import WebbodyError
 from webbody.releases.changes import SCHEMA, summary
 from webbody.releases.figures import count
@@ -292,3 +293,22 @@ def test_damaged_and_newer_descriptions(release):
         content.replace('"format_version": 1', '"format_version": 9')
     )
     assert any("newer one" in line for line in told(folder))
+
+
+def test_what_webbody_release_writes_is_clean(demo, tmp_path):
+    folder = tmp_path / "released"
+    assert run("release", demo.out, "--out", folder, "--draft")[0] == 0
+    found = verify(str(folder))
+    assert found.clean and found.findings == []
+    assert any(note.startswith("the newest") for note in found.notes) == ("://" in removals(folder))
+    pytest.importorskip("mlcroissant")
+    assert not any("croissant" in note for note in found.notes)
+    said = json.loads((folder / "croissant.json").read_text())
+    said["recordSet"][1]["field"][0]["source"] = {"fileSet": {"@id": "nowhere"}}
+    (folder / "croissant.json").write_text(json.dumps(said))
+    sums(folder)
+    assert any("croissant.json: is not valid" in line for line in told(folder))
+
+
+def removals(folder):
+    return json.loads((folder / "release.json").read_text())["removals"]
