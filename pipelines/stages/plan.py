@@ -59,7 +59,8 @@ class Plan(Stage[PlanSettings]):
         ):
 
             def reject(batch: pa.RecordBatch) -> None:
-                rejected.write_batch(batch.cast(REJECTED))
+                batch = without_removed_words(batch.cast(REJECTED), self.removals)
+                rejected.write_batch(batch)
                 for value in batch.column("outcome").value_counts():
                     outcome = value["values"].as_py()
                     counts[outcome] = counts.get(outcome, 0) + value["counts"].as_py()
@@ -129,6 +130,20 @@ class Plan(Stage[PlanSettings]):
             return True
         draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
         return draw < 1 - (1 - 2 / (target + 2)) ** size
+
+
+def without_removed_words(batch: pa.RecordBatch, removals: RemovalLists) -> pa.RecordBatch:
+    """Rejected rows (REJECTED), with nothing but the outcome where URL or name was taken down."""
+    if not removals or not batch.num_rows:
+        return batch
+    rows = batch.select(["url", "name"]).to_pylist()
+    gone = pa.array([removals.names(**row) for row in rows], pa.bool_())
+    if not gone.true_count:
+        return batch
+    columns = {name: batch.column(name) for name in REJECTED.names}
+    for name in ("url", "name", "detail"):
+        columns[name] = pc.if_else(gone, pa.scalar(None, pa.string()), columns[name])
+    return pa.record_batch(list(columns.values()), schema=REJECTED)
 
 
 def shard_id(first_name: str, size: int = 4) -> str:

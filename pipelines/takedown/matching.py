@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from webbody.commit import is_side_file
-from webbody.removals import RemovalLists
+from webbody.removals import NO_REMOVALS, RemovalLists
 from webbody.storage import Folder
 
 REJECTED = "rejected.parquet"
@@ -16,13 +16,17 @@ REJECTED = "rejected.parquet"
 class TakenRows:
     """What goes. keys: working keys of rows, by planned shard; samples: packed keys.
 
-    urls, names: of those rows; `lost` are the names that have no row left.
+    urls: of those rows; `lost` are the names that have no row left. rejected: whether rows that the
+    plan rejected are meant, too. lists: which say so.
     """
+
+    lists: RemovalLists = NO_REMOVALS
 
     keys: dict[str, set[str]] = field(default_factory=dict)
     samples: set[str] = field(default_factory=set)
     urls: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
+    rejected: bool = False
 
     @property
     def rows(self) -> int:
@@ -37,7 +41,9 @@ def planned_files(folder: Folder) -> list[str]:
 
 def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
     """The rows and samples of a folder that the lists are about."""
-    taken = TakenRows()
+    taken = TakenRows(lists)
+    for url, name in rows_of_table(folder, f"plan/{REJECTED}", "url", "name"):
+        taken.rejected |= lists.names(url=url, name=name)
     bearing: dict[str, int] = {}
     going: dict[str, int] = {}
     for shard in planned_files(folder):

@@ -41,7 +41,7 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
             f"{folder.url}: is a build of an older version; run `webbody build` with this one "
             "first."
         )
-    if taken.keys:
+    if taken.keys or taken.rejected:
         _cut(work)
     digest = lists.digest()
     build = dict(work.records.build)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.stages.ledger import general
-from pipelines.stages.plan import REJECTED
+from pipelines.stages.plan import REJECTED, without_removed_words
 from pipelines.takedown.rewriting import Moves, Rewriting
 from webbody.commit import ALL, Output
 from webbody.removals import TAKEDOWN
@@ -59,7 +59,11 @@ def cut_plan(work: Rewriting) -> None:
     before = work.table("plan/rejected.parquet")
     nothing = {name: pa.nulls(count, REJECTED.field(name).type) for name in REJECTED.names}
     more = pa.table({**nothing, "outcome": [TAKEDOWN] * count}, REJECTED)
-    rejected = pa.concat_tables([before.cast(REJECTED), more])
+    scrubbed = [
+        pa.Table.from_batches([without_removed_words(batch, work.taken.lists)])
+        for batch in before.cast(REJECTED).to_batches()
+    ]
+    rejected = pa.concat_tables([*scrubbed, more])
     outputs["rejected.parquet"] = work.write("plan/rejected.parquet", rejected)
     counts = record.counts
     told = counts.get(TAKEDOWN, 0) + count

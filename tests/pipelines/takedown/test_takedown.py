@@ -9,14 +9,16 @@ import pytest
 from command_line import run
 from release_of_build import make_release
 
+from pipelines.base.stage import run_shard
 from pipelines.build import build
 from pipelines.inspection.status import status
+from pipelines.stages.plan import Plan
 from pipelines.takedown.absence import check_absence
 from pipelines.takedown.surgery import apply
 from pipelines.takedown.targets import TakedownRequest, entries_of
 from webbody.build_records import BuildRecords
 from webbody.commit import read_record
-from webbody.config import load
+from webbody.config import PlanSettings, load
 from webbody.removals import RemovalLists, Removals, lists_in
 from webbody.shards import read_members
 from webbody.storage import Folder
@@ -127,6 +129,18 @@ def test_by_url_by_domain_and_by_digest(out, demo, in_process):
     assert build(demo.settings(out)).ran == 0
     assert run("takedown", out, "--domain", "127.0.0.1")[0] == 0
     assert packed(out) == {}
+    # Nor among the rows that never were any, here or in a plan that is made anew.
+    assert run("takedown", out, "--check")[0] == 0
+    rejected = rows(out, "plan/rejected.parquet")
+    assert any(row["outcome"].startswith("manifest:") for row in rejected)
+    assert not any("127.0.0.1" in (row["url"] or "") for row in rejected)
+    removals = lists_in(Folder(out))
+    again = Plan(PlanSettings(), str(demo.web / "manifest.parquet"), removals)
+    counts = run_shard(again, Folder(out.parent / "again"), "all", "f", {}).counts
+    assert counts["out"] == 0
+    rejected = rows(out.parent / "again", "plan/rejected.parquet")
+    assert len(rejected) == counts["in"]
+    assert not any("127.0.0.1" in (row["url"] or "") for row in rejected)
 
 
 def test_a_newer_list_is_applied_by_the_next_build(demo, out, in_process):
