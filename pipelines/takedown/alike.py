@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.galleries.picture_faces import PictureFaces
-from pipelines.identity.features import embedder_of, from_column, unit
+from pipelines.identity.features import Floats, embedder_of, from_column, unit
 from pipelines.identity.tables import kept
 from pipelines.takedown.matching import planned_files
 from webbody.build_records import read_build
@@ -20,11 +20,16 @@ from webbody.storage import Folder
 
 @dataclass
 class FoundAlike:
-    """people: ids with the cosine of their centre. crops: working keys of faces with theirs."""
+    """people: ids with the cosine of their centre. crops: working keys of faces with theirs.
+
+    feature: (D,) of the photos, at length 1, by the embedder with this sha256.
+    """
 
     people: dict[int, float]
     crops: dict[str, float]
     threshold: float
+    feature: Floats
+    embedder: str
 
     def lines(self) -> Iterator[str]:
         """What was found, most alike first."""
@@ -84,7 +89,7 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
         cosine = float(unit(total[None])[0] @ wanted)
         if cosine >= threshold:
             people[number] = cosine
-    return FoundAlike(people, crops, threshold)
+    return FoundAlike(people, crops, threshold, wanted, faces.digest)
 
 
 def _people(folder: Folder, shard: str) -> dict[str, int]:

@@ -38,6 +38,14 @@ def takedown(
         list[Path] | None,
         typer.Option("--run", help="Folder of a training: tells whether it saw what is removed."),
     ] = None,
+    gallery: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --like and --yes: take the person out of this gallery, too."),
+    ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of `webbody embed`: take out what was removed, too."),
+    ] = None,
 ) -> None:
     """Remove pictures or people on request: from tables, shards, features, logs and later builds.
 
@@ -50,7 +58,9 @@ def takedown(
     """
     folder = Folder(where)
     wanted = any((url, domain, sha256, person, like))
-    if not wanted and not check:
+    if gallery and not (like and yes):
+        raise WebbodyError("--gallery: people in a gallery are found by a photo: --like and --yes.")
+    if not wanted and not check and not features:
         raise WebbodyError(
             "Say what to remove: --url, --domain, --sha256, --person or --like; or --check."
         )
@@ -62,7 +72,13 @@ def takedown(
             )
         _from_release(where, url, domain, sha256, person, reason)
     elif wanted:
-        _take_down(folder, url, domain, sha256, person, like, reason, yes, runs or [])
+        _take_down(folder, url, domain, sha256, person, like, reason, yes, runs or [], gallery)
+    if features:
+        from pipelines.takedown.elsewhere import without_removed
+
+        for path in features:
+            count = without_removed(path, lists_in(folder))
+            typer.echo(f"{plain_text(str(path))}: {count:,} rows of features were removed.")
     if check and not _check(folder):
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -77,6 +93,7 @@ def _take_down(
     reason: str,
     yes: bool,
     runs: list[Path],
+    galleries: list[Path] | None,
 ) -> None:
     from pipelines.takedown.surgery import apply
     from pipelines.takedown.targets import TakedownRequest, entries_of
@@ -96,6 +113,11 @@ def _take_down(
                 "Nothing was removed: look at them, then add --yes, or name people by --person."
             )
             return
+        for path in galleries or ():
+            from pipelines.takedown.elsewhere import without_alike
+
+            count = without_alike(path, found)
+            typer.echo(f"{plain_text(str(path))}: {count:,} identities were removed.")
         asked.people = [*asked.people, *found.people]
         asked.crops = list(found.crops)
     own = read_removals(folder) or Removals(new_key(build["sha256"]))

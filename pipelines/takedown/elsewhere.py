@@ -1,0 +1,52 @@
+"""Files outside a build folder that may hold what is removed: galleries, and features."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.identity.features import from_column, unit
+from pipelines.identity.gallery_file import read_gallery
+from pipelines.takedown.alike import FoundAlike
+from webbody.errors import WebbodyError
+from webbody.removals import RemovalLists
+from webbody.storage import Folder
+
+
+def without_alike(gallery: Path, found: FoundAlike) -> int:
+    """Take identities out of a gallery that are as alike as the people found; how many.
+
+    Raises WebbodyError where it is no gallery, or of another embedder.
+    """
+    read_gallery(gallery).check(found.embedder, len(found.feature))
+    table = pq.read_table(gallery)
+    cosine = unit(from_column(table["feature"])) @ found.feature
+    stay = cosine < found.threshold
+    if not stay.all():
+        _write(gallery, table.filter(pa.array(stay)))
+    return int((~stay).sum())
+
+
+def without_removed(features: Path, lists: RemovalLists) -> int:
+    """Take rows out of a file of `webbody embed` whose sample or person was removed; how many.
+
+    Raises WebbodyError where it is no such file.
+    """
+    try:
+        table = pq.read_table(features)
+    except (OSError, pa.ArrowException) as error:
+        raise WebbodyError(f"{features}: is no file of features of `webbody embed`.") from error
+    if not {"key", "person", "feature"} <= set(table.column_names):
+        raise WebbodyError(f"{features}: is no file of features of `webbody embed`.")
+    pairs = zip(table["key"].to_pylist(), table["person"].to_pylist(), strict=True)
+    gone = np.array([lists.names(sample=key, person=person) for key, person in pairs], bool)
+    if gone.any():
+        _write(features, table.filter(pc.invert(pa.array(gone))))
+    return int(gone.sum())
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with Folder(path.resolve().parent).write(path.name) as file:
+        pq.write_table(table, file, compression="zstd")
