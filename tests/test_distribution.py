@@ -28,7 +28,7 @@ OPTIONAL = {"model": {"ray", "wandb"}}
 #: Declared and never imported: held back for others, used by others, or sharing OpenCV's folder.
 NOT_IMPORTED = {
     "pandas", "scikit-image", "opencv-contrib-python", "opencv-python-headless", "tensorboard",
-    "standard-imghdr", "aiohttp", "mlcroissant",
+    "standard-imghdr", "aiohttp",
 }  # fmt: skip
 
 

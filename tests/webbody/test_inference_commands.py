@@ -67,7 +67,7 @@ def test_a_build_gives_a_row_for_each_sample(demo, checkpoint, tmp_path):
     assert f"{len(table):,} features of 256 values" in text
     assert table["outcome"].null_count == len(table)
     packed = [pq.read_table(path) for path in sorted((demo.out / "pack").glob("*.parquet"))]
-    built = {row["crop"]: row for part in packed for row in part.to_pylist()}
+    built = {row["key"]: row for part in packed for row in part.to_pylist()}
     for row in table.to_pylist():
         sample = built[row["key"]]
         assert (row["person"], row["split"]) == (sample["person"], sample["split"])

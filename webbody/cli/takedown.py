@@ -131,6 +131,11 @@ def _take_down(
         "removed; "
         f"{len(listed.entries) - len(own.entries):,} entries were added to the list of removals."
     )
+    if not taken.rows:
+        typer.echo(
+            "Nothing here matched: addresses must be spelled as in the list that was built. The "
+            "entries keep it out of later builds."
+        )
     for run in runs:
         count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
         told = f"saw {count:,} of the removed samples" if count else "saw none of them"

@@ -163,7 +163,11 @@ def _outcome(row: Mapping[str, object], area: list[int] | None) -> str | None:
         return "manifest:no-url"
     if not is_url(str(row["url"])):
         return "manifest:bad-url"
-    if row["person"] is None or row["split"] not in ("train", "test"):
+    if (
+        row["person"] is None
+        or int(str(row["person"])) < 0
+        or row["split"] not in ("train", "test")
+    ):
         return "manifest:no-person"
     if area is None:
         return "manifest:bad-box"

@@ -2,9 +2,9 @@
 
 import base64
 import io
-import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,8 +16,10 @@ from model.visualization.colours import LEFT, RIGHT
 from pipelines.inspection.report import write_report
 from pipelines.inspection.report.choosing import in_turns, mixed
 from pipelines.inspection.report.drawing import Album, Drawing, around
+from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.skeleton import NAMES
+from webbody.storage import Folder
 
 SECTIONS = ("funnel", "downloads", "persons", "faces", "names", "keypoints", "samples")
 TWIN = "Ada Q."
@@ -128,10 +130,10 @@ def test_what_is_missing_is_told(drawn, tmp_path):
     out = shutil.copytree(drawn[0], tmp_path / "build")
     for stage in ("identities", "keypoints", "split", "pack", "ledger"):
         shutil.rmtree(out / stage)
-    for record in out.glob("download/*.json"):
-        about = json.loads(record.read_text())
-        tar = f"{about['shard']}.tar"
-        record.write_text(json.dumps({**about, "let_go": [tar]}))
+    for path in out.glob("download/*.json"):
+        record = read_record(Folder(out), "download", path.stem)
+        tar = f"{path.stem}.tar"
+        path.write_bytes(replace(record, evicted=(tar,)).to_json())
         (out / "download" / tar).unlink()
     write_report(str(out))
     page = Page((out / "report.html").read_text("utf-8"))
