@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.galleries.picture_faces import PictureFaces
@@ -63,6 +64,7 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
             continue
         with folder.open(f"faces/{shard}.parquet") as file:
             table = kept(pq.read_table(file, columns=["crop", "outcome", "feature"]))
+        table = table.filter(pc.is_valid(table["feature"]))  # they may have been forgotten
         if not len(table):
             continue
         if (made := embedder_of(table)) and made != faces.digest:
