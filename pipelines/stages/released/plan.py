@@ -129,7 +129,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
             if outcome is None and row["key"] in seen:
                 outcome = "manifest:duplicate"
             elif outcome is None and self.removals.names(
-                url=row["url"], sha256=row["sha256"], person=row["person"]
+                url=row["url"], sha256=row["sha256"], person=row["person"], sample=row["key"]
             ):
                 outcome = TAKEDOWN
             seen.add(row["key"])
