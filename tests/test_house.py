@@ -101,3 +101,16 @@ def test_every_folder_says_what_happens_there():
         for folder in {path.parent for path in sources(package)}:
             text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
             assert text, folder
+
+
+def test_tables_are_read_by_the_one_function_that_leaves_no_thread_behind():
+    """pyarrow's read_table may, of a Python file, and then an exit with an error aborts."""
+    by_path = ROOT / "model/features/feature_file.py"  # which filters, and opens no Python file
+    found = {
+        path
+        for package in ("webbody", "pipelines", "model")
+        for path in sources(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "read_table"
+    }
+    assert found <= {by_path}

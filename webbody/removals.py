@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 from webbody.url_grammar import domains_of
 
@@ -154,7 +155,7 @@ def read_removals(folder: Folder, name: str = REMOVALS) -> Removals | None:
     where = folder.path(name)
     try:
         with folder.open(name) as file:
-            table = pq.read_table(file)
+            table = read_parquet(file)
     except FileNotFoundError:
         return None
     except (OSError, pa.ArrowException) as error:

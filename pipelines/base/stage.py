@@ -21,6 +21,7 @@ from webbody.commit import ALL as ALL
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.config import WORKER, Section, WorkerResources
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder, Pending, told
 
@@ -40,7 +41,7 @@ class Inputs:
     ) -> pa.Table:
         """The table of a stage, of this shard or of another one."""
         with self.folder.open(f"{stage}/{shard or self.shard}.parquet") as file:
-            return pq.read_table(file, columns=columns)
+            return read_parquet(file, columns=columns)
 
     def members(self, stage: str) -> Iterator[tuple[str, bytes]]:
         """Name and bytes of each member of a stage's tar, in order, one at a time."""

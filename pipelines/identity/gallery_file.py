@@ -18,6 +18,7 @@ from pipelines.identity.features import (
     to_column,
 )
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 _NAME = b"webbody.gallery"
@@ -94,7 +95,7 @@ def write_gallery(
 def read_gallery(path: str | Path) -> Gallery:
     """Read a gallery; WebbodyError where the file is missing or none."""
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except FileNotFoundError as error:
         raise WebbodyError(
             f"Gallery {path} does not exist; `webbody gallery` makes one."

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 PERSON_IDS = "person-ids.parquet"
@@ -45,7 +45,7 @@ class PersonIds:
         """What the folder remembers; nothing where no build in it was ever complete."""
         try:
             with folder.open(name) as file:
-                table = pq.read_table(file, schema=SCHEMA)
+                table = read_parquet(file, schema=SCHEMA)
         except FileNotFoundError:
             return cls()
         except (OSError, pa.ArrowInvalid) as error:

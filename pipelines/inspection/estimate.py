@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import ALL, run_shard
@@ -29,6 +28,7 @@ from webbody.build_records import BuildRecords, output_shards, planned_shards, r
 from webbody.commit import Record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.removals import RemovalLists, lists_in
 from webbody.storage import Folder
 
@@ -154,7 +154,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
 
 def _column(folder: Folder, shard: str, name: str) -> pa.ChunkedArray:
     with folder.open(f"plan/{shard}.parquet") as file:
-        return pq.read_table(file, columns=[name])[name]
+        return read_parquet(file, columns=[name])[name]
 
 
 def _undone(

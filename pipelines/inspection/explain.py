@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.engine.graph import PLAN
 from pipelines.outcomes import setting_of, value_of
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
 
@@ -64,7 +64,7 @@ def explain(out: str, wanted: str) -> list[Story]:
     for file in sorted(plan.outputs):
         if file == "rejected.parquet":
             continue
-        table = pq.read_table(folder.open(f"plan/{file}"))
+        table = read_parquet(folder.open(f"plan/{file}"))
         found = pc.or_(pc.equal(table["url"], wanted), pc.is_in(table["key"], value_set=keys))
         rows = table.filter(found)
         for row in rows.to_pylist():
@@ -83,13 +83,13 @@ def _of_sample(records: BuildRecords, wanted: str) -> list[str]:
     for shard in records.shards if len(wanted) == len(packed_key("", ())) else ():
         if records.get("identities", shard) is not None:
             with records.folder.open(f"identities/{shard}.parquet") as file:
-                table = pq.read_table(file, columns=["key", "sample"])
+                table = read_parquet(file, columns=["key", "sample"])
             keys += table.filter(pc.equal(table["sample"], wanted))["key"].to_pylist()
     return keys
 
 
 def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
-    table = pq.read_table(folder.open("plan/rejected.parquet"))
+    table = read_parquet(folder.open("plan/rejected.parquet"))
     for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
         step = StageVerdict("plan", f"row {row['row']}", row["outcome"], {"detail": row["detail"]})
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
@@ -103,7 +103,7 @@ def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
         record = records.get(stage, shard)
         if record is None or f"{shard}.parquet" not in record.outputs:
             continue
-        table = pq.read_table(folder.open(f"{stage}/{shard}.parquet"))
+        table = read_parquet(folder.open(f"{stage}/{shard}.parquet"))
         for found in table.filter(pc.equal(table["key"], row["key"])).to_pylist():
             figures = {name: found[name] for name in columns if found.get(name) is not None}
             outcome = found["outcome"] or "passed"

@@ -9,6 +9,7 @@ from typing import IO, Any
 from pipelines.engine.build_files import BuildFiles
 from pipelines.stages.released.crops import CHANGED, REENCODED, SAME
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.url_grammar import host_of
 
 GONE, OPTED_OUT, TAKEN_DOWN, UNUSABLE = "gone", "opted out", "taken down", "unusable"
@@ -156,7 +157,6 @@ def _sorted(found: dict[str, Counter[str]]) -> list[tuple[str, Counter[str]]]:
 
 
 def _columns(file: IO[bytes], *names: str) -> Iterable[tuple[Any, ...]]:
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(file, columns=list(names))
+    table = read_parquet(file, columns=list(names))
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from model.evaluation.readers.image_table import root_of
 from model.shard_index import INDEX
@@ -27,6 +26,7 @@ from webbody.checked_json import checked_json
 from webbody.commit import Record, fingerprint, intact, read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 #: Says what a folder is an import of, so that readers know one that is not finished.
@@ -159,12 +159,12 @@ class ImportJob:
         people: Counter[int] = Counter()
         for shard in shards:
             with self.folder.open(f"pack/{shard}.parquet") as file:
-                people.update(pq.read_table(file, columns=["person"])["person"].to_pylist())
+                people.update(read_parquet(file, columns=["person"])["person"].to_pylist())
         return people
 
     def _left_out(self) -> list[str]:
         with self.folder.open("plan/left-out.parquet") as file:
-            outcomes: list[str] = pq.read_table(file, columns=["outcome"])["outcome"].to_pylist()
+            outcomes: list[str] = read_parquet(file, columns=["outcome"])["outcome"].to_pylist()
         return outcomes
 
     def _index(self, records: Sequence[Record], people: int) -> None:

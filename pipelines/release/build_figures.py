@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.tables import rows_of
 from pipelines.release.finished import FinishedBuild
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.releases.figures import PIXELS, classes
 
 #: What decided, by section: thresholds and the models behind them.
@@ -64,7 +64,7 @@ def _face_sides(build: FinishedBuild) -> dict[str, Any]:
     for shard in build.shards:
         kept = _kept_crops(build, shard)
         with build.folder.open(f"faces/{shard}.parquet") as file:
-            faces = pq.read_table(file, columns=["crop", "box"])
+            faces = read_parquet(file, columns=["crop", "box"])
         at = rows_of(kept, faces["crop"])
         sides.append(_shorter(faces["box"].take(pa.array(at[at >= 0]))))
     every = np.concatenate(sides)
@@ -76,7 +76,7 @@ def _face_sides(build: FinishedBuild) -> dict[str, Any]:
 
 def _kept_crops(build: FinishedBuild, shard: str) -> pa.ChunkedArray:
     with build.folder.open(f"keypoints/{shard}.parquet") as file:
-        table = pq.read_table(file, columns=["crop", "outcome"])
+        table = read_parquet(file, columns=["crop", "outcome"])
     return table.filter(table["outcome"].is_null())["crop"]
 
 

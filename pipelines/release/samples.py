@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.fetching.answered import reservation
@@ -20,6 +19,7 @@ from webbody import skeleton
 from webbody.commit import side_file
 from webbody.errors import WebbodyError
 from webbody.geometry import fitted, on_letterbox
+from webbody.parquet_tables import read_parquet
 from webbody.releases.format import SCHEMA, SPLITS
 
 #: Rows that are sorted in memory at a time.
@@ -95,7 +95,7 @@ class ReleasedSamples:
         """Hashes of the photos and what servers said, for the samples of a planned shard."""
         build = self._build
         with build.folder.open(f"persons/{shard}.parquet") as file:
-            table = pq.read_table(file, columns=["crop", "key", "photo_hash"])
+            table = read_parquet(file, columns=["crop", "key", "photo_hash"])
         at = self._places(_ascii(table["crop"]))
         table, at = table.filter(pa.array(at >= 0)), at[at >= 0]
         answers = self._answers(shard)
@@ -110,12 +110,12 @@ class ReleasedSamples:
         if name in build.records.need("download", shard).outputs:
             try:
                 with build.folder.open(f"download/{name}") as file:
-                    return pq.read_table(file, schema=ANSWERS_SCHEMA)
+                    return read_parquet(file, schema=ANSWERS_SCHEMA)
             except FileNotFoundError:
                 pass
         self.unanswered.append(shard)
         with build.folder.open(f"download/{shard}.parquet") as file:
-            keys = pq.read_table(file, columns=["key"])
+            keys = read_parquet(file, columns=["key"])
         nothing = {f.name: pa.nulls(len(keys), f.type) for f in list(ANSWERS_SCHEMA)[1:]}
         return pa.table({"key": keys["key"], **nothing}, ANSWERS_SCHEMA)
 
@@ -166,7 +166,7 @@ def keypoints(samples: pa.Table, size: int) -> NDArray[np.float64]:
 
 def _packed(build: FinishedBuild, pack: str, columns: tuple[str, ...]) -> pa.Table:
     with build.folder.open(f"split/{pack}.parquet") as file:
-        return pq.read_table(file, columns=list(columns))
+        return read_parquet(file, columns=list(columns))
 
 
 def _ascii(column: pa.ChunkedArray) -> NDArray[np.bytes_]:

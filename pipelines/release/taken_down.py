@@ -21,6 +21,7 @@ from pipelines.release.write import (
     write_sums,
 )
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.releases.figures import SampleFigures, domain_table
 from webbody.releases.format import RELEASE_FILE, DataFile, splits_of
 from webbody.releases.release import Release, file_sha256
@@ -149,7 +150,7 @@ def _told(folder: Folder, count: int, day: date) -> None:
 def _without_keys(folder: Folder, gone: set[str]) -> None:
     """Drop the samples from the difference to the version before; mend Croissant's digests."""
     with folder.open(CHANGES) as file:
-        table = pq.read_table(file)
+        table = read_parquet(file)
     names = pa.array(sorted(gone), pa.string())
     table = table.filter(pc.invert(pc.is_in(table["key"], value_set=names)))
     with folder.write(CHANGES) as file:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 #: Remembers how many shards a complete build has in each split.
@@ -100,7 +100,7 @@ class Shuffle:
         """What the folder remembers; nothing where no build in it was ever complete."""
         try:
             with folder.open(SHUFFLE) as file:
-                table = pq.read_table(file, schema=_SCHEMA)
+                table = read_parquet(file, schema=_SCHEMA)
         except (FileNotFoundError, pa.ArrowInvalid):
             return cls({})
         return cls({row["split"]: row["shards"] for row in table.to_pylist()})

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from model.prefetch import ahead
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
@@ -17,6 +16,7 @@ from webbody.config import PackSettings
 from webbody.errors import WebbodyError
 from webbody.geometry import on_letterbox
 from webbody.images import decode, encode_jpeg, letterbox
+from webbody.parquet_tables import read_parquet
 from webbody.releases.writing import digest_of_shards
 from webbody.storage import Folder
 
@@ -146,7 +146,7 @@ def index_of(folder: Folder) -> bytes:
     """
     split = committed(folder, "split", ALL)
     with folder.open("split/people.parquet") as file:
-        people = pq.read_table(file, columns=["split"])["split"].to_pylist()
+        people = read_parquet(file, columns=["split"])["split"].to_pylist()
     splits: dict[str, Any] = {}
     for name in sorted(split.outputs):
         kind, dash, _ = name.partition("-")

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
+from webbody.parquet_tables import read_parquet
 from webbody.plain_text import plain_text
 from webbody.removals import NO_REMOVALS, TAKEDOWN, RemovalLists
 from webbody.storage import Folder
@@ -157,7 +158,7 @@ def no_usable_row(manifest: str, folder: Folder) -> str:
     Each reason with one of the rows that it is said of.
     """
     with folder.open("plan/rejected.parquet") as file:
-        rejected = pq.read_table(file)
+        rejected = read_parquet(file)
     reasons = []
     for outcome, count in Counter(rejected["outcome"].to_pylist()).most_common(_REASONS):
         row = rejected.filter(pc.equal(rejected["outcome"], outcome)).slice(0, 1).to_pylist()[0]

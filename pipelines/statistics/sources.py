@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.engine.graph import FACES
 from pipelines.engine.sources import is_release
@@ -16,6 +15,7 @@ from pipelines.release.finished import FinishedBuild
 from pipelines.statistics.matching import LabelledSamples
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.releases.format import SCHEMA
 from webbody.releases.release import Release
 from webbody.storage import Folder
@@ -54,7 +54,7 @@ class SampleSource:
         elif self.build is not None:
             for pack in self.build.packs:
                 with self.build.folder.open(f"split/{pack}.parquet") as file:
-                    table = pq.read_table(
+                    table = read_parquet(
                         file, columns=[*_OF_SPLIT.values(), "keypoints", "packed_keypoints"]
                     )
                 columns = {name: table[column] for name, column in _OF_SPLIT.items()}

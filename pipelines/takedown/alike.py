@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.galleries.picture_faces import PictureFaces
 from pipelines.identity.features import Floats, embedder_of, from_column, unit
@@ -16,6 +15,7 @@ from webbody.build_records import read_build
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.images import ImageError, decode
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 
@@ -63,7 +63,7 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
         if folder.size(f"faces/{shard}.parquet") is None:
             continue
         with folder.open(f"faces/{shard}.parquet") as file:
-            table = kept(pq.read_table(file, columns=["crop", "outcome", "feature"]))
+            table = kept(read_parquet(file, columns=["crop", "outcome", "feature"]))
         table = table.filter(pc.is_valid(table["feature"]))  # they may have been forgotten
         if not len(table):
             continue
@@ -98,7 +98,7 @@ def _people(folder: Folder, shard: str) -> dict[str, int]:
     if folder.size(f"identities/{shard}.parquet") is None:
         return {}
     with folder.open(f"identities/{shard}.parquet") as file:
-        table = pq.read_table(file, columns=["crop", "person"])
+        table = read_parquet(file, columns=["crop", "person"])
     pairs = zip(table["crop"].to_pylist(), table["person"].to_pylist(), strict=True)
     return {crop: person for crop, person in pairs if person is not None}
 

@@ -11,6 +11,7 @@ from pipelines.identity.features import from_column, unit
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.takedown.alike import FoundAlike
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.removals import RemovalLists
 from webbody.storage import Folder
 
@@ -21,7 +22,7 @@ def without_alike(gallery: Path, found: FoundAlike) -> int:
     Raises WebbodyError where it is no gallery, or of another embedder.
     """
     read_gallery(gallery).check(found.embedder, len(found.feature))
-    table = pq.read_table(gallery)
+    table = read_parquet(gallery)
     cosine = unit(from_column(table["feature"])) @ found.feature
     stay = cosine < found.threshold
     if not stay.all():
@@ -35,7 +36,7 @@ def without_removed(features: Path, lists: RemovalLists) -> int:
     Raises WebbodyError where it is no such file.
     """
     try:
-        table = pq.read_table(features)
+        table = read_parquet(features)
     except (OSError, pa.ArrowException) as error:
         raise WebbodyError(f"{features}: is no file of features of `webbody embed`.") from error
     if not {"key", "person", "feature"} <= set(table.column_names):

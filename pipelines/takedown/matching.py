@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from webbody.commit import is_side_file
+from webbody.parquet_tables import read_parquet
 from webbody.removals import NO_REMOVALS, RemovalLists
 from webbody.storage import Folder
 
@@ -54,7 +53,7 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
             folder, f"identities/{shard}.parquet", "key", "person", "sample"
         ):
             people.setdefault(key, []).append((person, sample))
-        plan = pq.read_table(folder.open(f"plan/{shard}.parquet")).to_pylist()
+        plan = read_parquet(folder.open(f"plan/{shard}.parquet")).to_pylist()
         for row in plan:
             key, url, name = row["key"], row["url"], row.get("name")
             own = people.get(key, [])
@@ -81,7 +80,7 @@ def rows_of_table(folder: Folder, name: str, *columns: str) -> list[tuple[Any, .
     if folder.size(name) is None:
         return []
     with folder.open(name) as file:
-        table = pq.read_table(file)
+        table = read_parquet(file)
     if any(column not in table.column_names for column in columns):
         return []
     return list(zip(*(table[column].to_pylist() for column in columns), strict=True))

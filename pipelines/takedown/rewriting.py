@@ -12,6 +12,7 @@ from pipelines.takedown.matching import TakenRows
 from pipelines.takedown.staged import StagedChanges
 from webbody.build_records import BuildRecords
 from webbody.commit import ALL, Output, Record, input_digests, record_name
+from webbody.parquet_tables import read_parquet
 from webbody.shards import TarWriter, located_members
 from webbody.storage import Folder
 
@@ -53,7 +54,7 @@ class Rewriting:
 
     def table(self, name: str) -> pa.Table:
         with self.folder.open(name) as file:
-            return pq.read_table(file)
+            return read_parquet(file)
 
     def write(self, name: str, table: pa.Table) -> Output:
         """Write a table as the stages do."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.takedown.matching import planned_files, rows_of_table
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.removals import Scope
 from webbody.storage import Folder
 from webbody.url_grammar import host_of, is_url
@@ -99,6 +99,6 @@ def _names(folder: Folder) -> list[tuple[int, list[str]]]:
     if folder.size("identities/people.parquet") is None:
         return []
     with folder.open("identities/people.parquet") as file:
-        table = pq.read_table(file, columns=["person", "names"])
+        table = read_parquet(file, columns=["person", "names"])
     table = table.filter(pc.is_valid(table["person"]))
     return list(zip(table["person"].to_pylist(), table["names"].to_pylist(), strict=True))

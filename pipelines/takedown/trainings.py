@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 #: Of a packed sample: its person, and where its picture lies in its shard.
@@ -20,7 +20,7 @@ def packed_places(folder: Folder) -> dict[str, Place]:
     for name in folder.names("pack"):
         if name.endswith(".parquet"):
             with folder.open(f"pack/{name}") as file:
-                table = pq.read_table(file, columns=["key", "person", "offset", "length"])
+                table = read_parquet(file, columns=["key", "person", "offset", "length"])
             columns = (table[c].to_pylist() for c in ("person", "offset", "length"))
             out |= dict(zip(table["key"].to_pylist(), zip(*columns, strict=True), strict=True))
     return out

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.engine.graph import IDENTITIES, LEDGER, PACK, PLAN, SPLIT
 from pipelines.identity.person_ids import PERSON_IDS
@@ -34,6 +33,7 @@ from pipelines.verify.removed import removed_rows
 from webbody.checked_json import is_altered
 from webbody.commit import ALL
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.removals import (
     RELEASED_REMOVALS,
     REMOVALS,
@@ -142,7 +142,7 @@ class BuildCheck:
     def _boxes(self, shard: str) -> Iterator[Finding]:
         where = f"{SPLIT.name}/{shard}.parquet"
         with self._folder.open(where) as file:
-            column = pq.read_table(file, columns=["box"])["box"].combine_chunks()
+            column = read_parquet(file, columns=["box"])["box"].combine_chunks()
         boxes = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
         yield from box_findings(where, boxes, Redo(SPLIT.name, ALL, f"{shard}.parquet"))
 
@@ -151,9 +151,9 @@ class BuildCheck:
         where = f"{LEDGER.name}/{shard}.parquet"
         redo = Redo(LEDGER.name, shard, f"{shard}.parquet")
         with self._folder.open(where) as file:
-            table = pq.read_table(file, columns=["key", "outcome"])
+            table = read_parquet(file, columns=["key", "outcome"])
         with self._folder.open(f"{PLAN.name}/{shard}.parquet") as file:
-            planned = pq.read_table(file, columns=["key"])
+            planned = read_parquet(file, columns=["key"])
         if table["key"] != planned["key"]:
             yield error(where, "has other rows than the plan", _AGAIN, redo)
         counts: dict[str, int] = {}

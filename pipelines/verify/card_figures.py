@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.release.write import CHANGES, CHANGES_SUMMARY, DOMAINS, FIGURES
 from pipelines.verify.findings import Finding, error, some
+from webbody.parquet_tables import read_parquet
 from webbody.releases.changes import SCHEMA, summary
 from webbody.releases.figures import SampleFigures, domain_table
 from webbody.storage import Folder
@@ -48,7 +48,7 @@ def change_findings(folder: Folder) -> Iterator[Finding]:
     said = _json(folder, CHANGES_SUMMARY)
     try:
         with folder.open(CHANGES) as file:
-            right = summary(pq.read_table(file, schema=SCHEMA))
+            right = summary(read_parquet(file, schema=SCHEMA))
     except FileNotFoundError:
         yield error(CHANGES, "is missing", _TELL)
         return

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 
@@ -41,7 +40,7 @@ def intact_members(
     """Each row of a shard's table that has a picture, and its bytes; None if they are damaged."""
     _, column, digest = _DIGESTS[stage]
     with folder.open(f"{stage}/{shard}.parquet") as file:
-        rows = pq.read_table(file).to_pylist()
+        rows = read_parquet(file).to_pylist()
     with folder.open(f"{stage}/{shard}.tar") as tar:
         for row in rows:
             if row["offset"] is None:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.stages.pack import INDEX, index_of
 from pipelines.verify.committed import Committed
 from pipelines.verify.findings import Finding, Redo, error, some, warning
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 _AGAIN = "run `webbody build` again"
@@ -28,7 +28,7 @@ class PackedSamples:
         """At the table of a shard, whose bytes are as they were written."""
         where = f"pack/{shard}.parquet"
         with self._folder.open(where) as file:
-            table = pq.read_table(file)
+            table = read_parquet(file)
         record = self._committed.records["pack", shard]
         redo = Redo("pack", shard, f"{shard}.parquet")
         split = shard.partition("-")[0]

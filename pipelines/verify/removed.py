@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from webbody.parquet_tables import read_parquet
 from webbody.removals import RemovalLists
 from webbody.storage import Folder
 
@@ -25,7 +26,7 @@ def removed_rows(folder: Folder, file: str, removals: RemovalLists) -> list[int]
     if not columns:
         return []
     with folder.open(file) as opened:
-        table = pq.read_table(opened, columns=list(columns.values()))
+        table = read_parquet(opened, columns=list(columns.values()))
     return [row for row, one in enumerate(asked(table, columns)) if removals.names(**one)]
 
 

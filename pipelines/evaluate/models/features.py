@@ -24,6 +24,7 @@ from pipelines.inference.embed import finder_settings
 from webbody import __version__
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 #: Says of a file that its model uses no keypoints.
@@ -113,7 +114,7 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
                     f"{path}: features are in the columns key and feature, and it has {names}"
                 )
             visible = _shows_visible(columns)
-            table = pq.read_table(file, columns=[key, "feature", *["visible"] * visible])
+            table = read_parquet(file, columns=[key, "feature", *["visible"] * visible])
     except (OSError, pa.ArrowInvalid) as error:
         raise WebbodyError(f"{path}: cannot be read as Parquet ({error})") from error
     wanted = pa.array(images, pa.string())

@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.base.stage import ALL
 from pipelines.engine.build_files import BuildFiles, shuffled
 from pipelines.inspection.report.choosing import in_turns, kind
 from pipelines.inspection.report.drawing import Album, Drawing, around, decoded
+from webbody.parquet_tables import read_parquet
 from webbody.plain_text import plain_text
 
 #: Faces shown of a name: kept and rejected; of a name that was merged with another one.
@@ -177,7 +177,7 @@ def _merges(
 ) -> Iterable[Merge]:
     """Some people who bore several names: those whose names are at hand first."""
     with build.folder.open("identities/people.parquet") as file:
-        people = pq.read_table(file, columns=["person", "names", "names_merged"])
+        people = read_parquet(file, columns=["person", "names", "names_merged"])
     several = pc.and_(pc.greater(people["names_merged"], 1), pc.is_valid(people["person"]))
     merged = shuffled(people.filter(several).to_pylist(), lambda row: str(row["person"]))
     merged.sort(key=lambda row: sum(name not in of_name for name in row["names"]))
@@ -212,7 +212,7 @@ def _similarities(build: BuildFiles, wanted: set[str]) -> dict[tuple[str, str], 
     if record is None or "pairs.parquet" not in record.outputs:
         return {}
     with build.folder.open("identities/pairs.parquet") as file:
-        pairs = pq.read_table(file, columns=["name_a", "name_b", "similarity"])
+        pairs = read_parquet(file, columns=["name_a", "name_b", "similarity"])
     own = pairs.filter(pc.is_in(pairs["name_a"], value_set=pa.array(sorted(wanted), pa.string())))
     rows = sorted(own.to_pylist(), key=lambda row: (-row["similarity"], row["name_a"]))
     return {(row["name_a"], row["name_b"]): row["similarity"] for row in rows}

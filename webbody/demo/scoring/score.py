@@ -14,14 +14,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from webbody.demo.scoring import score_images, score_people
 from webbody.demo.scoring.built import KEPT, Built, read_build
 from webbody.demo.scoring.score_images import Match, share
 from webbody.demo.scoring.score_table import print_score
 from webbody.demo.website import kinds
 from webbody.manifest import sample_key
+from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
 __all__ = ["COUNTS", "print_score", "score", "write_score"]
@@ -36,8 +35,8 @@ def score(out_folder: str | os.PathLike[str], web_folder: str | os.PathLike[str]
     Raises WebbodyError where the build is not finished.
     """
     built = read_build(str(out_folder))
-    rows = pq.read_table(Path(web_folder) / "truth.parquet").to_pylist()
-    names = pq.read_table(Path(web_folder) / "names.parquet").to_pylist()
+    rows = read_parquet(Path(web_folder) / "truth.parquet").to_pylist()
+    names = read_parquet(Path(web_folder) / "names.parquet").to_pylist()
     real = {
         sample_key(row["url"], row["name"]): row
         for row in rows
