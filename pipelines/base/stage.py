@@ -63,9 +63,11 @@ class Outputs:
     def __init__(
         self, folder: Folder, stage: str, shard: str, report: Report | None = None
     ) -> None:
-        self._folder, self._stage, self._shard = folder, stage, shard
+        self._folder, self._stage, self.shard = folder, stage, shard
         #: Where the stage notes what became of each photo while it works.
         self.tally = PhotoTally(report)
+        #: The earlier record whose outputs stay, where the stage found that they would be the same.
+        self.kept: Record | None = None
         self._files: dict[str, _Digesting] = {}
         self._tars: list[TarWriter] = []
 
@@ -78,18 +80,25 @@ class Outputs:
 
     def table(self, table: pa.Table, name: str | None = None) -> None:
         """Write a table as `<shard>.parquet` (or `name`); equal content gives equal bytes."""
-        name = name or f"{self._shard}.parquet"
+        name = name or f"{self.shard}.parquet"
         pq.write_table(table, self.file(name), compression="zstd")
         self._files[name].seal()
 
     def tar(self) -> TarWriter:
         """The stage's `<shard>.tar`, closed by the runner."""
-        writer = TarWriter(self.file(f"{self._shard}.tar"))
+        writer = TarWriter(self.file(f"{self.shard}.tar"))
         self._tars.append(writer)
         return writer
 
+    def keep(self, record: Record) -> dict[str, int]:
+        """Write nothing, as an earlier record's outputs are what would be written; its counts."""
+        self.kept = record
+        return record.counts
+
     def seal(self) -> dict[str, Output]:
         """Flush everything to the disk; digests and sizes by name."""
+        if self.kept is not None:
+            return self.kept.outputs
         for tar in self._tars:
             tar.close()
         for file in self._files.values():
@@ -198,9 +207,10 @@ def run_shard(
             counts = stage.process(Inputs(folder, shard, shards), outputs)
         outputs.tally.finish()
         written = outputs.seal()
-        # A record of older settings must not vouch for the new files while they are renamed.
-        folder.remove(record_name(stage.name, shard))
-        outputs.publish()
+        if outputs.kept is None:
+            # A record of older settings must not vouch for the new files while they are renamed.
+            folder.remove(record_name(stage.name, shard))
+            outputs.publish()
     except BaseException:
         outputs.discard()
         raise
@@ -213,6 +223,7 @@ def run_shard(
         counts={key: int(value) for key, value in counts.items()},
         seconds=round(time.perf_counter() - started, 3),
         code=__version__,
+        evicted=outputs.kept.evicted if outputs.kept else (),
     )
     folder.write_bytes(record_name(stage.name, shard), record.to_json())
     return record

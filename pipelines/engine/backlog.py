@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.base.stage import committed
-from pipelines.engine.graph import FACES, Node, Records, StageTask, is_done
+from pipelines.engine.graph import DOWNLOAD, FACES, Node, Records, StageTask, is_done
+from pipelines.fetching.retry import RetryRule
 from webbody.commit import FEATURES
+from webbody.config import DownloadSettings
 from webbody.storage import Folder
 
 
@@ -14,6 +16,9 @@ class Backlog:
 
     def __init__(self, folder: Folder, tasks: Mapping[str, StageTask]) -> None:
         self._folder, self._tasks = folder, tasks
+        settings = tasks[DOWNLOAD.name].settings
+        texts = settings.retry if isinstance(settings, DownloadSettings) else ()
+        self._retry = RetryRule.of(texts)
 
     def undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
         """The shards that a stage has not committed as it is asked to now."""
@@ -37,9 +42,9 @@ class Backlog:
         undone = [
             n for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, (), cache)
         ]
-        if not undone:
+        force = {n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard, cache)}
+        if not undone and not force:
             return None
-        force: set[str] = set()
         for node in reversed(nodes):
             record = cache.get((node.name, shard))
             consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
@@ -47,6 +52,13 @@ class Backlog:
             if rerun and record is not None and record.evicted:
                 force.add(node.name)
         return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
+
+    def _asks_again(self, shard: str, cache: Records) -> bool:
+        """Whether a shard has failures that `download.retry` names."""
+        record = cache.get((DOWNLOAD.name, shard))
+        if self._retry is None or record is None:
+            return False
+        return any(self._retry.names(outcome) for outcome in record.counts)
 
     def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
         """The rows that make the images of these stages again, where they were let go."""

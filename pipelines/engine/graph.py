@@ -155,7 +155,7 @@ def tasks(
     out = {}
     for node in graph.stages:
         settings, stage = config.stage(node.section or node.name), node.stage()
-        content = settings.model_dump(mode="json")
+        content = settings.deciding()
         for name in content:
             if found := files.get(f"{node.name}.{name}"):
                 path, content[name] = found

@@ -18,8 +18,6 @@ _RIGHTS = ("X-Robots-Tag", "tdm-reservation", "tdm-policy", "Content-Usage")
 _RESERVING = frozenset(
     {"noai", "noimageai", "noml", "noimageml", "noindex", "noimageindex"}
 )  # fmt: skip
-#: A preference of IETF AIPREF that says no, such as train-ai=n.
-_SAYS_NO = re.compile(r"\b[a-z-]+\s*=\s*n\b")
 #: Characters of a header and lines of an answer that are kept: a server must not fill the table.
 _LONGEST, _LINES = 500, 20
 #: An entity tag (RFC 9110, section 8.8.3); a longer one says nothing when it is cut.
@@ -56,21 +54,25 @@ def answered(headers: Message, before: Answered | None) -> Answered:
     )
 
 
+def opted_out_by(said: Answered | None, directives: Collection[str], user_agent: str) -> str | None:
+    """The header among `said.rights` that forbids the use, as `opted_out` reads it; or None."""
+    headers = Message()
+    for line in said.rights if said else ():
+        name, _, value = line.partition(": ")
+        headers[name] = value
+    return opted_out(headers, {one.strip().lower() for one in directives}, user_agent)
+
+
 def reservation(rights: Iterable[str], user_agent: str) -> str | None:
     """The lines that reserve the use of a picture, in any form that is known; None where none does.
 
     Also what the build did not honour. rights: as in `Answered`.
     """
-    return "; ".join(line for line in rights if _reserves(line, _RESERVING, user_agent)) or None
+    return "; ".join(line for line in rights if _reserves(line, user_agent)) or None
 
 
-def _reserves(line: str, directives: Collection[str], user_agent: str) -> bool:
-    name, _, value = line.partition(": ")
-    if name == "content-usage":
-        return bool(_SAYS_NO.search(value.lower()))
-    message = Message()
-    message[name] = value
-    return opted_out(message, directives, user_agent) is not None
+def _reserves(line: str, user_agent: str) -> bool:
+    return opted_out_by(Answered(date.min, None, None, (line,)), _RESERVING, user_agent) is not None
 
 
 def _matching(pattern: re.Pattern[str], value: object) -> str | None:

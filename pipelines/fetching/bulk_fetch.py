@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -12,28 +12,11 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from pipelines.fetching.addresses import FetchError, normalise
-from pipelines.fetching.answered import Answered
+from pipelines.fetching.fetched import Fetched
 from pipelines.fetching.opener import Opener
 from pipelines.fetching.reorder_buffer import ReorderBuffer
 from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
-
-
-@dataclass
-class Fetched:
-    """What became of one URL: an outcome, or the facts about an image (upright size in pixels).
-
-    answered: what the server said of its answer, if one came.
-    """
-
-    outcome: str | None = None
-    detail: str | None = None
-    sha256: str | None = None
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    answered: Answered | None = None
-
 
 #: Takes the number of a URL, what became of it, and the image's bytes.
 Sink = Callable[[int, Fetched, bytes | None], None]
@@ -145,10 +128,11 @@ class _Writer:
         if image is None:
             result = Fetched(*parse_message(meta["error_message"]))
         else:
-            size = {name: meta[name] for name in ("width", "height")}
             moved = self._opener.moved.get(url)
-            result = Fetched(None, moved, meta["sha256"], sniff(image), **size)
+            size = meta["width"], meta["height"]
+            result = Fetched(None, moved, meta["sha256"], len(image), sniff(image), *size)
         result.answered = self._opener.answered.get(url)
+        result.tried, result.tries = datetime.now(UTC), 1
         try:
             self._results.put(number, result, image)
         except Exception as error:

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.fetching.answered import reservation
+from pipelines.fetching.shard_tables import ANSWERS, ANSWERS_SCHEMA
 from pipelines.identity.tables import rows_of
 from pipelines.release.finished import FinishedBuild
 from pipelines.sampling.external_shuffle import ExternalShuffle
-from pipelines.stages.download import ANSWERS, ANSWERS_SCHEMA
 from pipelines.stages.split import SCHEMA as SPLIT_SCHEMA
 from webbody import skeleton
 from webbody.commit import side_file

@@ -1,47 +1,17 @@
 """Download: the images of a shard as they are, and what became of every URL."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
-from webbody.commit import side_file
+from pipelines.fetching.bulk_fetch import BulkFetch
+from pipelines.fetching.earlier import Earlier, fetched_by
+from pipelines.fetching.fetched import Fetched
+from pipelines.fetching.shard_tables import ANSWERS, Rows, ShardTables
 from webbody.config import WORKER, DownloadSettings, WorkerResources
-from webbody.removals import TAKEDOWN, lists_in
-
-SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("url", pa.string()),
-        ("outcome", pa.string()),
-        ("detail", pa.string()),
-        ("sha256", pa.string()),
-        ("hash_match", pa.bool_()),
-        ("bytes", pa.int64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("offset", pa.int64()),
-        ("length", pa.int64()),
-    ]
-)
-
-#: What servers said of their answers: dates, for one, that are others in every build.
-ANSWERS = "answers"
-ANSWERS_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("fetched", pa.date32()),
-        ("etag", pa.string()),
-        ("last_modified", pa.string()),
-        ("rights", pa.list_(pa.string())),
-    ]
-)
+from webbody.removals import lists_in
 
 
 class Download(Stage[DownloadSettings]):
@@ -51,12 +21,16 @@ class Download(Stage[DownloadSettings]):
     of arrival, and one row per URL (SCHEMA; `width` and `height` of the upright image, `offset`
     and `length` of the member in the tar; `detail` of an image is where a redirect led). Images
     are not decoded here, their headers are read. As many connections are open at a time as the
-    worker has threads. What servers said of their answers (ANSWERS_SCHEMA) lies beside the table,
-    for a release.
+    worker has threads. What servers said of their answers, and when and how often they were asked
+    (ANSWERS_SCHEMA), lies beside the table, for a release and for later runs.
+
+    What an earlier run fetched is not fetched again: its rows are judged by the present settings,
+    and only those are asked for that are new, that were turned away by a setting which is looser
+    now, or that `retry` names.
     """
 
     name = "download"
-    version = 2  # AVIF, HEIC and JPEG 2000 are pictures; opt-outs are found in odd headers
+    version = 3  # rows that are there are judged anew, not fetched anew
     needs = ("plan",)
 
     def __init__(self, settings: DownloadSettings, resources: WorkerResources = WORKER) -> None:
@@ -64,42 +38,25 @@ class Download(Stage[DownloadSettings]):
         self._fetch = BulkFetch(settings, resources.threads)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        plan = inputs.table("plan").to_pydict()
-        keys, urls, hashes = plan["key"], plan["url"], plan["sha256"]
-        counts = Counter({"in": len(keys), "out": 0})
-        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-        answers: list[dict[str, Any]] = []
-        removals = lists_in(inputs.folder)
-        tar = outputs.tar()
-
-        def keep(number: int, got: Fetched, body: bytes | None) -> None:
-            outcome, detail = got.outcome, got.detail
-            match = offset = length = None
-            if body is not None and hashes[number] is not None:
-                match = got.sha256 == hashes[number].lower()
-                if not match and self.settings.verify == "reject":
-                    outcome, detail = "download:hash-mismatch", None
-            if got.sha256 is not None and removals.names(sha256=got.sha256):
-                outcome, detail = TAKEDOWN, None  # the same picture, at another address
-            if body is not None and outcome is None:
-                offset, length = tar.add(f"{keys[number]}.{got.format}", body)
-            counts[outcome or "out"] += 1
-            outputs.tally.add(keys[number], outcome)
-            values = (
-                keys[number], urls[number], outcome, detail, got.sha256, match,
-                None if body is None else len(body), got.width, got.height, got.format,
-                offset, length,
-            )  # fmt: skip
-            for name, value in zip(SCHEMA.names, values, strict=True):
-                columns[name].append(value)
-            answers.append({"key": keys[number], **(vars(got.answered) if got.answered else {})})
-
-        with (
-            tempfile.TemporaryDirectory(prefix="webbody-download-") as temporary,
-            tempfile.TemporaryFile(dir=temporary) as spool,
-        ):
-            self._fetch(urls, keep, Path(temporary), spool)
-        outputs.table(pa.table(columns, schema=SCHEMA))
-        beside = side_file(inputs.shard, ANSWERS)
-        outputs.table(pa.Table.from_pylist(answers, ANSWERS_SCHEMA), beside)
-        return counts
+        plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pylist()
+        rows = Rows(plan, self.settings.verify == "reject", lists_in(inputs.folder))
+        earlier = Earlier.of(
+            inputs.folder, self.name, inputs.shard, ANSWERS, self.settings, self.version
+        )
+        found: list[Fetched | None] = [None] * len(plan)
+        if earlier is not None:
+            found = [earlier.of_url(row["url"], row["sha256"]) for row in plan]
+            if rows.are_there(found, earlier):
+                return outputs.keep(earlier.record)
+            if not earlier.has_bodies:
+                found = [got if got is not None and got.outcome else None for got in found]
+        with ExitStack() as stack:
+            there = earlier is not None and earlier.has_bodies
+            carried = stack.enter_context(earlier.bodies()) if earlier and there else None
+            tables = ShardTables(rows, found, earlier, carried, outputs)
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="webbody-download-"))
+            spool = stack.enter_context(tempfile.TemporaryFile(dir=temporary))
+            urls = [plan[number]["url"] for number in tables.missing]
+            self._fetch(urls, tables.fetched, Path(temporary), spool)
+            tables.close(fetched_by(self.settings, self.version))
+        return tables.counts

@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.fetching.bulk_fetch import BulkFetch, Fetched
+from pipelines.fetching.bulk_fetch import BulkFetch
+from pipelines.fetching.fetched import Fetched
 from pipelines.verify.members import intact_members
 from webbody.commit import Record
 from webbody.config import DownloadSettings

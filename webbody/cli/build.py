@@ -54,6 +54,15 @@ def build(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let a folder become the build of another manifest.")
     ] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--retry",
+            metavar="WHAT",
+            help="Ask failed URLs again: `passing` (refused, reset, time-outs, name servers, 5xx, "
+            "429), outcomes such as download:http-404, or an age such as 'older than 30d'.",
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Turn a manifest of URLs and names into labelled WebDataset shards, or build a release anew.
@@ -71,6 +80,8 @@ def build(
     for key, value in given.items():
         if value:
             setattr(settings, key, value)
+    if retry:
+        settings.download.retry = tuple(retry)
     if ray_address:
         settings.resources.ray_address = ray_address
     if plan:

@@ -43,6 +43,7 @@ def print_result(result: "BuildResult", ending: "Ending | None", console: Consol
         _print_failures(result, console)
         return
     print_ending(ending, console)
+    _print_passing(result.outcomes, console)
     if ending.empty:
         console.print(
             f"{result.out}/pack is empty. Once the cause is mended, the same command does again "
@@ -65,6 +66,20 @@ def print_result(result: "BuildResult", ending: "Ending | None", console: Consol
 
 #: Text that may hold names of files and what strangers wrote: as it is, in one line.
 _PLAIN: Any = {"soft_wrap": True, "markup": False, "highlight": False}
+
+
+def _print_passing(outcomes: Mapping[str, int], console: Console) -> None:
+    """How many rows failed in passing, and how they are asked again."""
+    from pipelines.fetching.retry import is_passing
+
+    passing = {outcome: count for outcome, count in outcomes.items() if is_passing(outcome)}
+    if passing:
+        told = ", ".join(f"{count:,} {name.partition(':')[2]}" for name, count in passing.items())
+        console.print(
+            f"{sum(passing.values()):,} rows failed in passing ({told}): the same command with "
+            "--retry passing asks these again, and nothing else.",
+            **_PLAIN,
+        )
 
 
 def print_ending(ending: "Ending", console: Console) -> None:

@@ -14,7 +14,8 @@ from made_stages import with_settings
 from made_tables import put, run, table
 
 from pipelines.fetching.bulk_fetch import by_turns, parse_message
-from pipelines.stages.download import ANSWERS_SCHEMA, SCHEMA, Download
+from pipelines.fetching.shard_tables import ANSWERS_SCHEMA, SCHEMA
+from pipelines.stages.download import Download
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.shards import MemberReader, TarWriter, read_members

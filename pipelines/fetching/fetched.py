@@ -1,0 +1,30 @@
+"""What became of one URL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipelines.fetching.answered import Answered
+
+
+@dataclass
+class Fetched:
+    """An outcome, or the facts about an image (upright size in pixels).
+
+    answered: what the server said of its answer, if one came. tried, tries: when it was asked for
+    the last time (UTC), and how often.
+    """
+
+    outcome: str | None = None
+    detail: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    answered: Answered | None = None
+    tried: datetime | None = None
+    tries: int = 0
+
+    def turned_away(self, outcome: str, detail: str) -> "Fetched":
+        """The same URL, whose picture may not be used: as if it had just been asked for."""
+        return Fetched(outcome, detail, answered=self.answered, tried=self.tried, tries=self.tries)
