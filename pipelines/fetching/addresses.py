@@ -8,34 +8,22 @@ that was checked: a name server that answers differently the second time gains n
 import ipaddress
 import re
 import socket
-import threading
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
+from pipelines.fetching.errors import FetchError
+from pipelines.fetching.names import FAILED, LONGEST, NameServers, by_system
+
 #: Family and socket address, as socket.connect takes it.
 Address = tuple[int, Any]
 
+#: Names that are remembered.
+_MOST = 200_000
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-
-
-class FetchError(Exception):
-    """A URL that brought no image: `outcome` for the ledger, `detail` for the reader.
-
-    `passing` says that a later try may succeed; `retry_after` is the server's wish in seconds.
-    The text is `<outcome> <detail>`, so that it survives a library that keeps only the text.
-    """
-
-    def __init__(
-        self, outcome: str, detail: str, passing: bool = False, retry_after: float | None = None
-    ) -> None:
-        self.outcome = outcome
-        self.detail = detail[:500]
-        self.passing = passing
-        self.retry_after = retry_after
-        super().__init__(f"{outcome} {self.detail}".strip())
 
 
 def normalise(url: str) -> str:
@@ -95,49 +83,60 @@ def is_public(address: str) -> bool:
 
 
 class Resolver:
-    """Looks host names up once and hands out checked addresses only; for many threads.
+    """Looks host names up and hands out checked addresses only; for many threads.
 
-    `allow_private` names the hosts that may lie anywhere. A lookup has no time limit of its own in
-    the C library, so it runs beside the caller, who waits no longer than it wants.
+    `allow_private` names the hosts that may lie anywhere; for them the system is asked, for all
+    others `servers`, or those of the machine where none are given. Answers are used again, refusals
+    too, failures for a short while.
     """
 
-    def __init__(self, allow_private: Collection[str], threads: int) -> None:
+    def __init__(
+        self, allow_private: Collection[str], threads: int, servers: Sequence[str] = ()
+    ) -> None:
         self._allowed = {host.strip("[]").lower() for host in allow_private}
+        self._servers = NameServers(servers)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lookup")
-        self._known: dict[tuple[str, int], list[Address] | FetchError] = {}
-        self._lock = threading.Lock()
+        self._known: dict[tuple[str, int], tuple[list[Address] | FetchError, float]] = {}
 
     def addresses(self, host: str, port: int, patience: float) -> list[Address]:
-        """The addresses of a host, in the resolver's order, all checked.
+        """The addresses of a host, all checked.
 
-        Raises FetchError `download:dns` or `download:private-address`, TimeoutError after
+        Raises FetchError `download:private-address` and those of names, TimeoutError after
         `patience` seconds.
         """
         key = (host.lower(), port)
-        found = self._known.get(key)
-        if found is None:
-            found = self._pool.submit(self._look_up, *key).result(patience)
-            if not (isinstance(found, FetchError) and found.passing):
-                with self._lock:
-                    found = self._known.setdefault(key, found)
+        found, until = self._known.get(key, (None, 0.0))
+        if found is None or time.monotonic() >= until:
+            found, lasts = self._pool.submit(self._look_up, *key).result(patience)
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key] = found, time.monotonic() + lasts
         if isinstance(found, FetchError):
-            raise FetchError(found.outcome, found.detail, found.passing)
+            raise FetchError(
+                found.outcome, found.detail, found.passing, network=found.network
+            ) from found
         return found
 
-    def _look_up(self, host: str, port: int) -> list[Address] | FetchError:
+    def _look_up(self, host: str, port: int) -> tuple[list[Address] | FetchError, float]:
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            passing = error.errno == socket.EAI_AGAIN
-            return FetchError("download:dns", error.strerror or str(error), passing)
-        except (UnicodeError, OSError) as error:
-            return FetchError("download:dns", str(error))
-        if host not in self._allowed:
-            for answer in answers:
-                if not is_public(str(answer[4][0])):
-                    return FetchError("download:private-address", f"{host} is {answer[4][0]}")
-        return [(answer[0], answer[4]) for answer in answers]
+            if host in self._allowed:
+                found, lasts = by_system(host, port), LONGEST
+            else:
+                found, lasts = self._servers.look_up(host, port)
+                for address in found:
+                    if not is_public(address):
+                        detail = f"{host} is {address}"
+                        return FetchError("download:private-address", detail), LONGEST
+        except FetchError as error:
+            return error, FAILED if error.passing else LONGEST
+        return [_address(one, port) for one in found], lasts
 
     def close(self) -> None:
         """Stop; lookups that still hang end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _address(ip: str, port: int) -> Address:
+    if ":" in ip:
+        return socket.AF_INET6, (ip, port, 0, 0)
+    return socket.AF_INET, (ip, port)

@@ -3,7 +3,7 @@
 import http.client
 import zlib
 
-from pipelines.fetching.addresses import FetchError
+from pipelines.fetching.errors import FetchError
 from webbody.images import sniff
 
 _PACKED = ("gzip", "x-gzip", "deflate")
@@ -26,7 +26,7 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     if len(body) > max_bytes:
         raise too_large
     if declared is not None and len(body) < declared:
-        raise FetchError("download:truncated", f"{len(body)} of {declared} bytes", passing=True)
+        raise FetchError("download:truncated", f"{len(body)} of {declared} bytes", True, network=True)
     encodings = ",".join(response.headers.get_all("Content-Encoding", [])).lower().split(",")
     for encoding in map(str.strip, reversed(encodings)):
         if sniff(body):

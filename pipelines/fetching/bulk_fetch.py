@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from pipelines.fetching.addresses import FetchError, normalise
+from pipelines.fetching.addresses import normalise
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.fetched import Fetched
 from pipelines.fetching.opener import Opener
 from pipelines.fetching.reorder_buffer import ReorderBuffer

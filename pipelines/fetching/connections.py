@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from urllib.parse import SplitResult
 
-from pipelines.fetching.addresses import Address, FetchError
+from pipelines.fetching.addresses import Address
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.transport import Clock, Exchange, connect
 
 #: Scheme, host and port. A connection serves these alone.

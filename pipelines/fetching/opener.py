@@ -17,7 +17,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
-from pipelines.fetching.addresses import FetchError, Resolver, normalise, readable
+from pipelines.fetching.addresses import Resolver, normalise, readable
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.answered import Answered, answered
 from pipelines.fetching.body import read_body
 from pipelines.fetching.connections import Connections, port_of

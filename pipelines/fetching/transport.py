@@ -15,7 +15,8 @@ import ssl
 import time
 from typing import Any
 
-from pipelines.fetching.addresses import Address, FetchError
+from pipelines.fetching.addresses import Address
+from pipelines.fetching.errors import FetchError
 
 _BLOCK = 1 << 16
 #: A header line (RFC 9112, section 5): a token, and a value behind a colon.
@@ -47,7 +48,8 @@ class Clock:
     def silence(self) -> FetchError:
         """The error for a wait that came to its end without a byte."""
         self.patience()
-        return FetchError("download:timeout", f"nothing for {self._timeout:g} s", passing=True)
+        text = f"nothing for {self._timeout:g} s"
+        return FetchError("download:timeout", text, passing=True, network=True)
 
 
 class _Timed(io.RawIOBase):
@@ -186,13 +188,14 @@ def explain(error: Exception, clock: Clock) -> FetchError:
         except FetchError as late:
             return late
     if isinstance(error, ConnectionRefusedError):
-        return FetchError("download:refused", text)
+        return FetchError("download:refused", text, network=True)
     if isinstance(error, (ConnectionError, ssl.SSLEOFError)):  # also http.client.RemoteDisconnected
-        return FetchError("download:reset", text, passing=True)
+        return FetchError("download:reset", text, passing=True, network=True)
     if isinstance(error, http.client.IncompleteRead):
-        return FetchError("download:truncated", "the chunked body ends early", passing=True)
+        text = "the chunked body ends early"
+        return FetchError("download:truncated", text, passing=True, network=True)
     if isinstance(error, ssl.SSLError):
         return FetchError("download:tls", text)
     if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return FetchError("download:refused", text)
+        return FetchError("download:unreachable", text, network=True)
     return FetchError("download:error", f"{type(error).__name__}: {text}")

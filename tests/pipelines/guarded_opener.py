@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.fetching.addresses import FetchError
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.opener import Opener
 from webbody.config import DownloadSettings
 

@@ -9,7 +9,8 @@ from guarded_opener import failure, get
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.fetching.addresses import FetchError, Resolver, is_public, normalise
+from pipelines.fetching.addresses import Resolver, is_public, normalise
+from pipelines.fetching.errors import FetchError
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hostile_server import serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.fetching.addresses import FetchError, Resolver
+from pipelines.fetching.addresses import Resolver
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.body import read_body
 from pipelines.fetching.connections import Connections, port_of
 from pipelines.fetching.transport import Clock

@@ -1,0 +1,106 @@
+"""Manners towards hosts: places, pauses between requests, a break where a host is in trouble."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.fetching.errors import FetchError
+from pipelines.fetching.transport import Clock
+
+#: Failures of the network in a row after which a host is left alone, and for how long (seconds);
+#: each further failure doubles that.
+_BROKEN, _BREAK, _LONGEST_BREAK = 5, 30.0, 600.0
+
+
+class _Host:
+    """What is known of one host."""
+
+    def __init__(self, places: int) -> None:
+        self.places = threading.Semaphore(places)
+        self.lock = threading.Lock()
+        self.interval = 0.0
+        self.next = 0.0  # monotonic time of the next request
+        self.held = 0.0  # until when the host asked to be left alone
+        self.broken = 0.0  # until when it is not asked, as it did not answer
+        self.failures = 0
+        self.why: FetchError | None = None
+
+
+class Hosts:
+    """Gives out places at hosts; for many threads.
+
+    places: requests at the same time to one host. interval: seconds between two of them.
+    """
+
+    def __init__(self, places: int, interval: float) -> None:
+        self._places, self._interval = places, interval
+        self._hosts: dict[str, _Host] = {}
+        self._lock = threading.Lock()
+
+    def _of(self, host: str) -> _Host:
+        with self._lock:
+            found = self._hosts.get(host)
+            if found is None:
+                found = self._hosts[host] = _Host(self._places)
+                found.interval = self._interval
+            return found
+
+    @contextmanager
+    def place(self, host: str, clock: Clock) -> Iterator[None]:
+        """One of the host's places, when its turn has come. That time does not count.
+
+        Given back before a redirect or a back-off, so that none starves. Raises the host's last
+        failure where it is left alone for longer than the clock allows.
+        """
+        one = self._of(host)
+        started = time.monotonic()
+        with one.places:
+            clock.pause(time.monotonic() - started)
+            self._wait(one, clock)
+            yield
+
+    def _wait(self, one: _Host, clock: Clock) -> None:
+        with one.lock:
+            now = time.monotonic()
+            if one.why is not None and (one.broken > now or one.held - now > clock.left()):
+                raise FetchError(
+                    one.why.outcome, f"{one.why.detail} (said of the host before)", passing=True
+                )
+            at = max(now, one.held, one.next)
+            one.next = at + one.interval
+        if at > now:
+            clock.pause(at - now)
+            time.sleep(at - now)
+
+    def slow_down(self, host: str, interval: float) -> None:
+        """The host asks for so many seconds between requests."""
+        one = self._of(host)
+        one.interval = max(one.interval, interval)
+
+    def answered(self, host: str) -> None:
+        """The host sent an answer."""
+        one = self._of(host)
+        if one.failures:
+            one.failures, one.why, one.broken = 0, None, 0.0
+
+    def failed(self, host: str, error: FetchError) -> None:
+        """A URL of the host failed by its own fault: after some in a row it is left alone."""
+        one = self._of(host)
+        with one.lock:
+            if error.retry_after:
+                one.why = error
+                one.held = max(one.held, time.monotonic() + error.retry_after)
+            if error.network:
+                one.failures += 1
+                if one.failures >= _BROKEN:
+                    times = min(one.failures - _BROKEN, 10)
+                    one.why = error
+                    one.broken = time.monotonic() + min(_BREAK * 2**times, _LONGEST_BREAK)
+
+    def forgive(self) -> None:
+        """Forget all failures: they were the network's."""
+        with self._lock:
+            for one in self._hosts.values():
+                if one.failures:
+                    one.failures, one.why, one.broken = 0, None, 0.0

@@ -1,0 +1,152 @@
+"""Telling a network that is gone from hosts that are: a fetch that fails waits for a verdict.
+
+A failure is a host's own where another host answers after it, or one that answered before can be
+reached. Where none can, the failures say nothing about the URLs: all fetches wait, hosts are tried
+with growing pauses, and once one answers, what failed is asked again.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from webbody.errors import WebbodyError
+
+#: A host name and a port.
+Host = tuple[str, int]
+
+#: Seconds until the first host is tried, in which another fetch may bring an answer.
+_GRACE = 0.2
+#: Seconds between rounds of trying: the first, and the longest.
+_FIRST, _LONGEST = 1.0, 30.0
+#: Hosts that are remembered as having answered, and those that are tried at the same time.
+_REMEMBERED, _AT_ONCE = 64, 16
+#: Seconds that are waited where no host has ever answered: rather the list is wrong, or this machine.
+_NEVER = 60.0
+
+
+class Outage:
+    """Waits with its callers while no host answers; for many threads.
+
+    reaches: whether a host takes a connection. patience: seconds until it gives up; 0: no failure is
+    ever laid to the network. tell: gets a sentence when an outage begins, goes on and ends.
+    """
+
+    def __init__(
+        self,
+        reaches: Callable[[Host], bool],
+        patience: float,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._reaches, self._patience, self.tell = reaches, patience, tell
+        self._condition = threading.Condition()
+        self._good: OrderedDict[Host, None] = OrderedDict()
+        self._others: list[Host] = []
+        self._answered_at = self._over_at = -1.0
+        self._trying = self._given_up = False
+        #: Why nothing more is fetched, once patience is at its end.
+        self.failure: WebbodyError | None = None
+
+    def begin(self, hosts: Iterable[Host]) -> None:
+        """A new list of URLs. hosts: theirs, to be tried where none has answered yet."""
+        self._others = list(dict.fromkeys(hosts))
+        self.failure = None
+
+    def answered(self, host: Host) -> None:
+        """A host sent an answer, of whatever kind."""
+        self._answered_at = time.monotonic()
+        if next(reversed(self._good), None) != host:
+            with self._condition:
+                self._good[host] = None
+                self._good.move_to_end(host)
+                if len(self._good) > _REMEMBERED:
+                    self._good.popitem(last=False)
+        if self._trying:
+            with self._condition:
+                self._condition.notify_all()
+
+    def is_hosts_own(self) -> bool:
+        """Whether a failure of just now is the host's own; False: the URL is to be asked again.
+
+        Waits for the verdict, and through an outage. WebbodyError where that does not end.
+        """
+        if not self._patience:
+            return True
+        since = time.monotonic()
+        with self._condition:
+            while True:
+                if self.failure is not None:
+                    raise self.failure
+                if self._over_at > since:
+                    return False
+                if self._answered_at > since:
+                    return True
+                waited = time.monotonic() - since
+                if waited >= _GRACE and not self._trying:
+                    self._trying = True
+                    break
+                self._condition.wait(max(_GRACE - waited, 0.05))
+        try:
+            outage = self._wait_for_an_answer(since)
+        finally:
+            with self._condition:
+                self._trying = False
+                self._condition.notify_all()
+        return not outage
+
+    def _wait_for_an_answer(self, since: float) -> bool:
+        """Try hosts until one answers; whether it took more than one round."""
+        pause, told = _FIRST, since
+        patience = self._patience if self._good else min(self._patience, _NEVER)
+        if self._given_up:
+            patience = 0.0
+        rounds = 0
+        while not self._any_reached():
+            now = time.monotonic()
+            if self._answered_at > since:  # by a fetch that was under way
+                break
+            if now - since >= patience:
+                self._given_up = True
+                self.failure = WebbodyError(self._sentence(now - since))
+                raise self.failure
+            if not rounds or now - told >= 60:
+                told = now
+                self.tell(
+                    f"no host answers; waiting for the network (for {now - since:.0f} s now, "
+                    f"{patience:.0f} s at most: download.outage)."
+                )
+            rounds += 1
+            time.sleep(min(pause, max(patience - (now - since), 0.05)))
+            pause = min(2 * pause, _LONGEST)
+        now = time.monotonic()
+        self._given_up = False
+        if rounds:
+            self._over_at = now
+            self.tell(f"hosts answer again after {now - since:.0f} s; going on.")
+        self._answered_at = max(self._answered_at, now)
+        return rounds > 0
+
+    def _any_reached(self) -> bool:
+        hosts = list(reversed(self._good)) or self._others
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe") as pool:
+            for start in range(0, len(hosts), _AT_ONCE):
+                some = hosts[start : start + _AT_ONCE]
+                for host, reached in zip(some, pool.map(self._reaches, some), strict=True):
+                    if reached:
+                        with self._condition:
+                            self._good[host] = None
+                        return True
+        return False
+
+    def _sentence(self, seconds: float) -> str:
+        if self._good:
+            return (
+                f"no host answered any more for {seconds:.0f} s, also those that had answered "
+                "before; look at this machine's network and run the same command again."
+            )
+        return (
+            f"none of its {len(self._others):,} hosts answered; look at this machine's network, "
+            "name servers and proxy, and at the list (download.outage=0 takes such failures for "
+            "the hosts' own)."
+        )
