@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
@@ -26,6 +26,8 @@ from webbody.shards import MemberReader, TarWriter, read_members
 from webbody.storage import Folder, Pending, told
 
 Settings = TypeVar("Settings", bound=Section)
+#: Takes a sentence.
+Note = Callable[[str], None]
 
 
 class Inputs:
@@ -61,9 +63,16 @@ class Outputs:
     """Where a stage writes. Files get their final names when `process` has returned."""
 
     def __init__(
-        self, folder: Folder, stage: str, shard: str, report: Report | None = None
+        self,
+        folder: Folder,
+        stage: str,
+        shard: str,
+        report: Report | None = None,
+        note: Note = lambda text: None,
     ) -> None:
         self._folder, self._stage, self.shard = folder, stage, shard
+        #: Takes a sentence for whoever watches the build.
+        self.note = note
         #: Where the stage notes what became of each photo while it works.
         self.tally = PhotoTally(report)
         #: The earlier record whose outputs stay, where the stage found that they would be the same.
@@ -194,13 +203,15 @@ def run_shard(
     inputs: Mapping[str, str],
     shards: Sequence[str] = (),
     report: Report | None = None,
+    note: Note = lambda text: None,
 ) -> Record:
     """Process one shard and commit it; raises whatever the stage raised, leaving no output.
 
-    report: gets the counts of the stage's tally while it works.
+    report: gets the counts of the stage's tally while it works, note: what whoever watches must
+    know.
     """
     started = time.perf_counter()
-    outputs = Outputs(folder, stage.name, shard, report)
+    outputs = Outputs(folder, stage.name, shard, report, note)
     try:
         # The folder's own files tell for themselves; what else is written are temporary ones.
         with told(tempfile.gettempdir(), denied=False):

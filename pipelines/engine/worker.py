@@ -113,8 +113,18 @@ class Worker:
         def report(counts: Mapping[str, int]) -> None:
             self._tell(Event(name, shard, "progress", dict(counts)))
 
+        def note(text: str) -> None:
+            self._tell(Event(name, shard, "note", message=text))
+
         record = run_shard(
-            self._stage, self._folder, shard, self._task.fingerprint, inputs, self._shards, report
+            self._stage,
+            self._folder,
+            shard,
+            self._task.fingerprint,
+            inputs,
+            self._shards,
+            report,
+            note,
         )
         return record.counts
 

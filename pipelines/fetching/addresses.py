@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.names import FAILED, LONGEST, NameServers, by_system
@@ -66,6 +66,14 @@ def readable(location: str) -> str:
     host = found.group() if found else b""
     rest = (chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw[len(host) :])
     return host.decode("utf-8", "replace") + "".join(rest)
+
+
+def redirected(url: str, location: str) -> str:
+    """The normalised URL to which a Location header leads; raises as `normalise`."""
+    try:
+        return normalise(urljoin(url, readable(location)))
+    except ValueError as error:
+        raise FetchError("download:error", f"invalid redirect: {error}") from error
 
 
 def is_public(address: str) -> bool:

@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from pipelines.fetching.addresses import normalise
+from pipelines.fetching.connections import port_of
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.fetched import Fetched
+from pipelines.fetching.web_access import WebAccess
 from pipelines.fetching.opener import Opener
+from pipelines.fetching.outage import Host
 from pipelines.fetching.reorder_buffer import ReorderBuffer
 from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
@@ -38,11 +41,13 @@ class BulkFetch:
         self._downloader = Downloader
         self._check = _Check(settings.max_pixels, settings.min_side)
         self._settings, self._threads = settings, threads
+        self.network = WebAccess(settings, threads)
 
     def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
         """Fetch everything; calls `sink` once for each URL, in order.
 
-        `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised.
+        `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised,
+        and a WebbodyError where the network does not come back.
         """
         results = ReorderBuffer(sink, spool)
         wanted: list[tuple[int, str]] = []
@@ -64,7 +69,8 @@ class BulkFetch:
         table = pa.table({"url": [url for _, url in wanted]})
         with pa.ipc.new_file(listing, table.schema) as file:
             file.write_table(table)
-        opener = Opener(self._settings, self._threads)
+        self.network.outage.begin(host_of(url) for _, url in wanted)
+        opener = Opener(self._settings, self.network)
         writer = _Writer(wanted, results, opener)
         downloader = self._downloader(
             sample_writer_class=lambda *_: writer,
@@ -86,8 +92,8 @@ class BulkFetch:
         )
         with opener.installed():
             downloader.download_shard((0, str(listing)))
-        if writer.failure is not None:
-            raise writer.failure
+        if failure := writer.failure or opener.failure:
+            raise failure
 
 
 class _Check:
@@ -123,7 +129,7 @@ class _Writer:
 
     def write(self, image: bytes | None, key: str, caption: None, meta: Mapping[str, Any]) -> None:
         """Called by one thread, in the order of arrival; `key` is the position in the list."""
-        if self.failure is not None:
+        if self.failure is not None or self._opener.failure is not None:
             return
         number, url = self._wanted[int(key)]
         if image is None:
@@ -139,9 +145,17 @@ class _Writer:
         except Exception as error:
             self.failure = error
             self._opener.stop()
+        finally:
+            self._opener.done(url)
 
     def close(self) -> None:
         """Nothing is left to do: the results were handed on."""
+
+
+def host_of(url: str) -> Host:
+    """Host and port of a URL as it goes over the wire."""
+    parts = urlsplit(url)
+    return parts.hostname or "", port_of(parts)
 
 
 def parse_message(message: str) -> tuple[str, str | None]:

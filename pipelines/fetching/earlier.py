@@ -46,7 +46,7 @@ class _Row:
     tries: int
 
 
-class Earlier:
+class EarlierRows:
     """The rows of a shard that a download committed before, by URL.
 
     settings: the present ones. version: of the code that reads pictures; what another version could
@@ -78,7 +78,7 @@ class Earlier:
     def of(
         cls, folder: Folder, stage: str, shard: str, answers: str,
         settings: DownloadSettings, version: int,
-    ) -> "Earlier | None":  # fmt: skip
+    ) -> "EarlierRows | None":  # fmt: skip
         """What `stage` committed for a shard; None where there is nothing whole."""
         record = read_record(folder, stage, shard)
         if record is None or not intact(folder, record):

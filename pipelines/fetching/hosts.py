@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.transport import Clock
 
-#: Failures of the network in a row after which a host is left alone, and for how long (seconds);
+#: Failures in a row after which a host is left alone, and for how long (seconds);
 #: each further failure doubles that.
 _BROKEN, _BREAK, _LONGEST_BREAK = 5, 30.0, 600.0
+#: Failures of hosts that cannot be reached, or are silent. One that breaks off may do so for a
+#: single picture.
+_NO_ANSWER = {
+    "download:refused", "download:unreachable", "download:timeout", "download:dns-failed",
+    "download:dns-timeout",
+}  # fmt: skip
 
 
 class _Host:
@@ -64,9 +70,7 @@ class Hosts:
         with one.lock:
             now = time.monotonic()
             if one.why is not None and (one.broken > now or one.held - now > clock.left()):
-                raise FetchError(
-                    one.why.outcome, f"{one.why.detail} (said of the host before)", passing=True
-                )
+                raise FetchError(one.why.outcome, f"{one.why.detail} (not asked again so soon)")
             at = max(now, one.held, one.next)
             one.next = at + one.interval
         if at > now:
@@ -84,19 +88,24 @@ class Hosts:
         if one.failures:
             one.failures, one.why, one.broken = 0, None, 0.0
 
-    def failed(self, host: str, error: FetchError) -> None:
-        """A URL of the host failed by its own fault: after some in a row it is left alone."""
+    def hold(self, host: str, error: FetchError) -> None:
+        """The host asks to be left alone for `retry_after` seconds."""
         one = self._of(host)
         with one.lock:
-            if error.retry_after:
+            one.why = error
+            one.held = max(one.held, time.monotonic() + (error.retry_after or 0.0))
+
+    def failed(self, error: FetchError) -> None:
+        """A host did not answer, by its own fault: after some times in a row it is left alone."""
+        if error.outcome not in _NO_ANSWER or not error.host:
+            return
+        one = self._of(error.host)
+        with one.lock:
+            one.failures += 1
+            if one.failures >= _BROKEN:
+                times = min(one.failures - _BROKEN, 10)
                 one.why = error
-                one.held = max(one.held, time.monotonic() + error.retry_after)
-            if error.network:
-                one.failures += 1
-                if one.failures >= _BROKEN:
-                    times = min(one.failures - _BROKEN, 10)
-                    one.why = error
-                    one.broken = time.monotonic() + min(_BREAK * 2**times, _LONGEST_BREAK)
+                one.broken = time.monotonic() + min(_BREAK * 2**times, _LONGEST_BREAK)
 
     def forgive(self) -> None:
         """Forget all failures: they were the network's."""

@@ -22,15 +22,15 @@ _GRACE = 0.2
 _FIRST, _LONGEST = 1.0, 30.0
 #: Hosts that are remembered as having answered, and those that are tried at the same time.
 _REMEMBERED, _AT_ONCE = 64, 16
-#: Seconds that are waited where no host has ever answered: rather the list is wrong, or this machine.
+#: Seconds of waiting where no host has ever answered: rather the list is wrong, or this machine.
 _NEVER = 60.0
 
 
 class Outage:
     """Waits with its callers while no host answers; for many threads.
 
-    reaches: whether a host takes a connection. patience: seconds until it gives up; 0: no failure is
-    ever laid to the network. tell: gets a sentence when an outage begins, goes on and ends.
+    reaches: whether a host takes a connection. patience: seconds until it gives up; 0: failures are
+    never the network's. tell: gets a sentence when an outage begins, goes on and ends.
     """
 
     def __init__(

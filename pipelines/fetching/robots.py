@@ -25,8 +25,9 @@ class Robots:
 
     def __init__(self, text: str, agents: Sequence[str]) -> None:
         self._agents = agents
-        self._rules = Protego.parse(text[:MOST])
-        self._usage = Protego.parse(_usage_rules(text[:MOST], agents[0]))
+        text = text[:MOST].removeprefix("\ufeff")
+        self._rules = Protego.parse(text)
+        self._usage = Protego.parse(_usage_rules(text, agents[0]))
 
     def forbids(self, url: str, usage: bool) -> str | None:
         """Why a URL may not be fetched, or None. usage: Content-Usage rules count, too."""
@@ -106,5 +107,6 @@ def _usage_rules(text: str, agent: str) -> str:
             verb = "Disallow" if denied_usage(preference) else "Allow"
             for one in agents:
                 groups.setdefault(one, []).append(f"{verb}: {path}")
-    ours = next((one for one in groups if one != "*" and one and agent.lower().startswith(one)), "*")
+    us = agent.lower()
+    ours = next((one for one in groups if one not in ("", "*") and us.startswith(one)), "*")
     return "\n".join(["User-agent: *", *groups.get(ours, ())])

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.base.stage import Outputs
-from pipelines.fetching.earlier import RULES, Earlier
+from pipelines.fetching.earlier import RULES, EarlierRows
 from pipelines.fetching.fetched import Fetched
 from webbody.commit import side_file
 from webbody.errors import WebbodyError
@@ -76,7 +76,7 @@ class Rows:
             "width": got.width, "height": got.height, "format": got.format,
         }  # fmt: skip
 
-    def are_there(self, found: Sequence[Fetched | None], earlier: Earlier) -> bool:
+    def are_there(self, found: Sequence[Fetched | None], earlier: EarlierRows) -> bool:
         """Whether everything was found, and the earlier table has exactly these rows."""
         if any(got is None for got in found):
             return False
@@ -92,7 +92,7 @@ class ShardTables:
     """
 
     def __init__(
-        self, rows: Rows, found: Sequence[Fetched | None], earlier: Earlier | None,
+        self, rows: Rows, found: Sequence[Fetched | None], earlier: EarlierRows | None,
         carried: MemberReader | None, outputs: Outputs,
     ) -> None:  # fmt: skip
         self._rows, self._found, self._outputs = rows, found, outputs

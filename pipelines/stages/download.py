@@ -4,10 +4,11 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch
-from pipelines.fetching.earlier import Earlier, fetched_by
+from pipelines.fetching.earlier import EarlierRows, fetched_by
 from pipelines.fetching.fetched import Fetched
 from pipelines.fetching.shard_tables import ANSWERS, Rows, ShardTables
 from webbody.config import WORKER, DownloadSettings, WorkerResources
@@ -39,13 +40,17 @@ class Download(Stage[DownloadSettings]):
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pylist()
+        network = self._fetch.network
+        network.sites.store, network.outage.tell = inputs.folder, outputs.note
         rows = Rows(plan, self.settings.verify == "reject", lists_in(inputs.folder))
-        earlier = Earlier.of(
+        earlier = EarlierRows.of(
             inputs.folder, self.name, inputs.shard, ANSWERS, self.settings, self.version
         )
         found: list[Fetched | None] = [None] * len(plan)
         if earlier is not None:
             found = [earlier.of_url(row["url"], row["sha256"]) for row in plan]
+            if earlier.asks_sites():
+                self._ask_sites(plan, found)
             if rows.are_there(found, earlier):
                 return outputs.keep(earlier.record)
             if not earlier.has_bodies:
@@ -60,3 +65,12 @@ class Download(Stage[DownloadSettings]):
             self._fetch(urls, tables.fetched, Path(temporary), spool)
             tables.close(fetched_by(self.settings, self.version))
         return tables.counts
+
+    def _ask_sites(self, plan: list[dict[str, Any]], found: list[Fetched | None]) -> None:
+        """Let the files of hosts speak of pictures that are there, where they were not asked so."""
+        kept = [n for n, got in enumerate(found) if got is not None and got.outcome is None]
+        refused = self._fetch.network.refused([plan[number]["url"] for number in kept])
+        for number, error in zip(kept, refused, strict=True):
+            got = found[number]
+            if error is not None and got is not None:
+                found[number] = got.turned_away(error.outcome, error.detail)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.fetching.errors import FetchError
+from pipelines.fetching.web_access import WebAccess
 from pipelines.fetching.opener import Opener
 from webbody.config import DownloadSettings
 
@@ -17,6 +18,10 @@ DEFAULTS: dict[str, Any] = {
     "max_redirects": 3,
     "allow_private": ("127.0.0.1",),
     "per_domain": 8,
+    "outage": 0,
+    "robots": "ignore",
+    "tdmrep": "ignore",
+    "ai_txt": "ignore",
 }
 
 
@@ -25,7 +30,8 @@ OPT_OUT = DownloadSettings().opt_out
 
 
 def opener(**options: Any) -> Opener:
-    return Opener(DownloadSettings(**{**DEFAULTS, **options}), threads=8, backoff=0.02)
+    settings = DownloadSettings(**{**DEFAULTS, **options})
+    return Opener(settings, WebAccess(settings, threads=8), backoff=0.02)
 
 
 def get(url, **options):

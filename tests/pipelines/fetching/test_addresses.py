@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.fetching.addresses import Resolver, is_public, normalise
 from pipelines.fetching.errors import FetchError
+from pipelines.fetching.names import NameServers
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ def test_loopback_is_refused_unless_named(server):
 
 
 def test_one_private_address_among_public_ones_is_enough(monkeypatch):
-    answers = [(2, 1, 6, "", (ip, 80)) for ip in ("93.184.215.14", "10.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    answers = ["93.184.215.14", "10.0.0.1"], 60.0
+    monkeypatch.setattr(NameServers, "look_up", lambda *_: answers)
     assert failure("http://rebinding.example/").outcome == "download:private-address"
 
 
@@ -50,10 +51,9 @@ def test_the_checked_address_is_the_one_connected_to(server, monkeypatch):
     """A name that is public when checked and loopback when asked again gains nothing."""
     lookups = []
 
-    def answer(host, port, **_):
+    def answer(self, host, port):
         lookups.append(host)
-        ip = "93.184.215.14" if len(lookups) == 1 else "127.0.0.1"
-        return [(2, 1, 6, "", (ip, port))]
+        return ["93.184.215.14" if len(lookups) == 1 else "127.0.0.1"], 60.0
 
     connected = []
 
@@ -62,7 +62,7 @@ def test_the_checked_address_is_the_one_connected_to(server, monkeypatch):
             connected.append(address)
             raise ConnectionRefusedError("no network in this test")
 
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(NameServers, "look_up", answer)
     monkeypatch.setattr(socket, "socket", Refusing)
     found = failure(f"http://rebinding.example:{server.port}/a", retries=3)
     assert found.outcome == "download:refused"
@@ -76,7 +76,7 @@ def test_names_that_do_not_resolve(url):
 
 
 def test_a_lookup_that_hangs_is_left_alone(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2) or [])
+    monkeypatch.setattr(NameServers, "look_up", lambda *_: time.sleep(2) or ([], 60.0))
     started = time.monotonic()
     assert failure("http://slow.example/", timeout=0.1, retries=0).outcome == "download:timeout"
     assert time.monotonic() - started < 1

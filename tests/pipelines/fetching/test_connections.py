@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.fetching.addresses import Resolver
-from pipelines.fetching.errors import FetchError
 from pipelines.fetching.body import read_body
+from pipelines.fetching.budget import Budget
 from pipelines.fetching.connections import Connections, port_of
+from pipelines.fetching.errors import FetchError
 from pipelines.fetching.transport import Clock
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -169,7 +170,7 @@ def fetch(connections, url):
     parts, clock = urlsplit(url), Clock(5, 5)
     addresses = Resolver(["127.0.0.1"], 1).addresses("127.0.0.1", port_of(parts), 5)
     with connections.get(parts, addresses, {}, clock) as response:
-        return read_body(response, 1000)
+        return read_body(response, 1000, Budget(10_000).room())
 
 
 def test_waiting_connections_are_bounded_and_closed_at_the_end(server):

@@ -1,0 +1,58 @@
+"""One budget of memory for the bodies of all connections; what does not fit lies on disk."""
+
+import threading
+
+
+class Budget:
+    """Bytes that may be taken at the same time; for many threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._left = most, most
+        self._condition = threading.Condition()
+
+    def room(self) -> "Room":
+        """What one body takes of it, nothing yet."""
+        return Room(self)
+
+    def try_take(self, count: int) -> bool:
+        """Take bytes if they are there."""
+        with self._condition:
+            if count > self._left:
+                return False
+            self._left -= count
+            return True
+
+    def take(self, count: int) -> int:
+        """Wait for bytes and take them, at most all there are; how many were taken."""
+        count = min(count, self._most)
+        with self._condition:
+            self._condition.wait_for(lambda: count <= self._left)
+            self._left -= count
+        return count
+
+    def give_back(self, count: int) -> None:
+        with self._condition:
+            self._left += count
+            self._condition.notify_all()
+
+
+class Room:
+    """The memory that one body takes of a budget. Whoever is done with the body calls `leave`."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget, self._taken = budget, 0
+
+    def grows(self, count: int) -> bool:
+        """Whether so many bytes more fit, which are then taken."""
+        fits = self._budget.try_take(count)
+        self._taken += count * fits
+        return fits
+
+    def wait_for(self, count: int) -> None:
+        """Take so many bytes instead of those taken; waits until others left."""
+        self.leave()
+        self._taken = self._budget.take(count)
+
+    def leave(self) -> None:
+        self._budget.give_back(self._taken)
+        self._taken = 0
