@@ -24,6 +24,7 @@ _DECIDED_BY = {
     "download:redirects": "download.max_redirects",
     "download:private-address": "download.allow_private",
     "download:hash-mismatch": "download.verify",
+    "download:robots": "download.robots",
     "image:too-large": "download.max_pixels",
     "image:too-small": "download.min_side",
     "release:changed": "rebuild.on_changed",
@@ -47,6 +48,14 @@ _ADVICE = {
     "manifest": "see manifests/README.md for what a row must hold",
     "takedown": "they were taken down",
     "download:dns": "the host names are not known: look at the list, and at this machine's DNS",
+    "download:dns-failed": "name servers could not tell: look at download.dns_servers, and ask again "
+    "with --retry passing",
+    "download:dns-timeout": "name servers are silent: look at download.dns_servers, and ask again "
+    "with --retry passing",
+    "download:unreachable": "there is no way to these hosts: look at this machine's network",
+    "download:robots": "files of their hosts forbid it (robots.txt, tdmrep.json, ai.txt)",
+    "download:robots-unreachable": "servers failed to give their robots.txt, which means no: ask "
+    "again with --retry passing",
     "download:refused": "nobody answers: look at the list, and at this machine's network and proxy",
     "download:reset": "connections break: look at this machine's network, and at "
     "download.per_domain",

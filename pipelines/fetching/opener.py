@@ -52,7 +52,9 @@ class Opener:
     hosts from earlier lists. backoff: seconds before the first retry.
     """
 
-    def __init__(self, settings: DownloadSettings, network: WebAccess, backoff: float = 0.5) -> None:
+    def __init__(
+        self, settings: DownloadSettings, network: WebAccess, backoff: float = 0.5
+    ) -> None:
         self._settings, self._network, self._backoff = settings, network, backoff
         self._opt_out = {directive.strip().lower() for directive in settings.opt_out}
         self._stopped = False
@@ -85,20 +87,21 @@ class Opener:
         """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
         url = request if isinstance(request, str) else request.full_url
         while True:
+            began = time.monotonic()
             try:
                 return self._tries(url)
             except FetchError as error:
-                if self._is_hosts_own(error):
+                if self._is_hosts_own(error, began):
                     self._network.hosts.failed(error)
                     raise
             self._network.hosts.forgive()
 
-    def _is_hosts_own(self, error: FetchError) -> bool:
+    def _is_hosts_own(self, error: FetchError, began: float) -> bool:
         """Whether a failure stands; False where it was the network's, and hosts answer again."""
         if not error.network or self._stopped:
             return True
         try:
-            return self._network.outage.is_hosts_own()
+            return self._network.outage.is_hosts_own(began)
         except WebbodyError as failure:
             self.failure = failure
             self.stop()

@@ -53,9 +53,12 @@ class Outage:
         self._others = list(dict.fromkeys(hosts))
         self.failure = None
 
-    def answered(self, host: Host) -> None:
-        """A host sent an answer, of whatever kind."""
-        self._answered_at = time.monotonic()
+    def answered(self, host: Host, asked: float) -> None:
+        """A host sent an answer, of whatever kind, to what it was asked then (monotonic).
+
+        When it was asked is what counts: answers under way still come when all is over.
+        """
+        self._answered_at = max(self._answered_at, asked)
         if next(reversed(self._good), None) != host:
             with self._condition:
                 self._good[host] = None
@@ -66,9 +69,10 @@ class Outage:
             with self._condition:
                 self._condition.notify_all()
 
-    def is_hosts_own(self) -> bool:
+    def is_hosts_own(self, began: float) -> bool:
         """Whether a failure of just now is the host's own; False: the URL is to be asked again.
 
+        began: when it was asked for (monotonic); an outage that has ended since explains it.
         Waits for the verdict, and through an outage. WebbodyError where that does not end.
         """
         if not self._patience:
@@ -78,7 +82,7 @@ class Outage:
             while True:
                 if self.failure is not None:
                     raise self.failure
-                if self._over_at > since:
+                if self._over_at > began:
                     return False
                 if self._answered_at > since:
                     return True

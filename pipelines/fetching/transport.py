@@ -38,8 +38,12 @@ class Clock:
         """How long the next wait may last; FetchError `download:deadline` when time is up."""
         left = self.left()
         if left <= 0:
-            raise FetchError("download:deadline", f"not finished after {self._deadline:g} s")
+            raise self._late()
         return min(self._timeout, left)
+
+    def _late(self, network: bool = False) -> FetchError:
+        text = f"not finished after {self._deadline:g} s"
+        return FetchError("download:deadline", text, network=network)
 
     def pause(self, seconds: float) -> None:
         """Do not count time that was spent waiting for our own limits."""
@@ -47,7 +51,8 @@ class Clock:
 
     def silence(self) -> FetchError:
         """The error for a wait that came to its end without a byte."""
-        self.patience()
+        if self.left() <= 0:
+            return self._late(network=True)
         text = f"nothing for {self._timeout:g} s"
         return FetchError("download:timeout", text, passing=True, network=True)
 
@@ -183,10 +188,7 @@ def explain(error: Exception, clock: Clock) -> FetchError:
         return error
     text = str(error) or type(error).__name__
     if isinstance(error, TimeoutError):
-        try:
-            return clock.silence()
-        except FetchError as late:
-            return late
+        return clock.silence()
     if isinstance(error, ConnectionRefusedError):
         return FetchError("download:refused", text, network=True)
     if isinstance(error, (ConnectionError, ssl.SSLEOFError)):  # also http.client.RemoteDisconnected

@@ -1,6 +1,7 @@
 """What a worker knows of the network and its hosts, from one list of URLs to the next."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
@@ -55,9 +56,10 @@ class WebAccess:
                 addresses = self._resolver.addresses(
                     parts.hostname or "", port_of(parts), clock.patience()
                 )
+                asked = time.monotonic()
                 with self._connections.get(parts, addresses, self._headers, clock) as response:
                     self.hosts.answered(host)
-                    self.outage.answered((parts.hostname or "", port_of(parts)))
+                    self.outage.answered((parts.hostname or "", port_of(parts)), asked)
                     return read(response)
             except Exception as error:
                 failure = explain(error, clock)

@@ -76,8 +76,8 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.routes: dict[str, Callable[[Handler], None]] = {}
         self.hits: Counter[str] = Counter()
         self.lock = threading.Lock()

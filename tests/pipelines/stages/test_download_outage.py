@@ -5,7 +5,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hostile_server import Handler, Server, jpeg
+from hostile_server import Server, jpeg
 from made_stages import with_settings
 from made_tables import put, run
 
@@ -29,12 +29,10 @@ class Flaky:
         self.start()
 
     def start(self) -> None:
-        server = Server.__new__(Server)
-        super(Server, server).__init__(("127.0.0.1", self.port), Handler)
-        server.routes, server.hits, server.lock = {}, __import__("collections").Counter(), threading.Lock()
+        server = Server(self.port)
         for number in range(COUNT):
             server.routes[f"/{number}"] = lambda it, n=number: self._answer(it, n)
-        self.port, self.server = server.server_address[1], server
+        self.port, self.server = server.port, server
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
     def _answer(self, it, number) -> None:
@@ -130,8 +128,6 @@ def test_one_dead_host_among_others_is_no_outage(flaky, tmp_path):
 
 def test_two_lists_use_what_is_known_of_hosts(flaky):
     access = WebAccess(stage().settings, 2)
-    access.outage.answered(("127.0.0.1", flaky.port))
+    access.outage.answered(("127.0.0.1", flaky.port), time.monotonic())
     access.outage.begin([])
-    assert access.outage.is_hosts_own()
-
-
+    assert access.outage.is_hosts_own(time.monotonic())
