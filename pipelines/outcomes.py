@@ -48,8 +48,8 @@ _ADVICE = {
     "manifest": "see manifests/README.md for what a row must hold",
     "takedown": "they were taken down",
     "download:dns": "the host names are not known: look at the list, and at this machine's DNS",
-    "download:dns-failed": "name servers could not tell: look at download.dns_servers, and ask again "
-    "with --retry passing",
+    "download:dns-failed": "name servers could not tell: look at download.dns_servers, and ask "
+    "again with --retry passing",
     "download:dns-timeout": "name servers are silent: look at download.dns_servers, and ask again "
     "with --retry passing",
     "download:unreachable": "there is no way to these hosts: look at this machine's network",

@@ -15,10 +15,10 @@ from pipelines.fetching.addresses import normalise
 from pipelines.fetching.connections import port_of
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.fetched import Fetched
-from pipelines.fetching.web_access import WebAccess
 from pipelines.fetching.opener import Opener
 from pipelines.fetching.outage import Host
 from pipelines.fetching.reorder_buffer import ReorderBuffer
+from pipelines.fetching.web_access import WebAccess
 from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.fetching.answered import Answered, opted_out_by
 from pipelines.fetching.fetched import Fetched
 from pipelines.fetching.retry import RetryRule
 from webbody.commit import Record, intact, read_record, side_file
 from webbody.config import DownloadSettings
+from webbody.parquet_tables import read_parquet
 from webbody.shards import MemberReader
 from webbody.storage import Folder
 
@@ -85,12 +85,12 @@ class EarlierRows:
             return None
         try:
             with folder.open(f"{stage}/{shard}.parquet") as file:
-                table = pq.read_table(file)
+                table = read_parquet(file)
         except (OSError, pa.ArrowException):
             return None
         try:
             with folder.open(f"{stage}/{side_file(shard, answers)}") as file:
-                said = pq.read_table(file)
+                said = read_parquet(file)
         except (OSError, pa.ArrowException):  # it makes nothing undone, but its rules are unknown
             said = None
         return cls(folder, record, table, said, settings, version)

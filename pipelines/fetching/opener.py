@@ -21,9 +21,9 @@ from pipelines.fetching.answered import Answered, answered
 from pipelines.fetching.body import read_body
 from pipelines.fetching.budget import Room
 from pipelines.fetching.errors import FetchError
-from pipelines.fetching.web_access import REDIRECTS, WebAccess
 from pipelines.fetching.opt_out import opted_out
 from pipelines.fetching.transport import Clock
+from pipelines.fetching.web_access import REDIRECTS, WebAccess
 from webbody.config import DownloadSettings
 from webbody.errors import WebbodyError
 

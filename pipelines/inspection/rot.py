@@ -97,7 +97,7 @@ def read_rot(out: str) -> Rot:
 
 def _of_outcome(outcome: str | None) -> str:
     """The state of a picture that did not come as far as the crops, or could not be decoded."""
-    if outcome == "download:opt-out":
+    if outcome in ("download:opt-out", "download:robots"):
         return OPTED_OUT
     if outcome == "takedown":
         return TAKEN_DOWN

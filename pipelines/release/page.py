@@ -69,7 +69,7 @@ def readme(
             for name, n in outcomes.items()
         ],
         kept_rows=outcomes.get(KEPT, 0),
-        opted_out=outcomes.get("download:opt-out", 0),
+        opted_out=sum(outcomes.get(f"download:{name}", 0) for name in ("opt-out", "robots")),
         settings=_settings(build["settings"]),
         sizes=_sizes(rows["person_height"]["samples"], build["face_side"]["samples"]),
         visible=_visible(rows["visible"]),

@@ -53,7 +53,7 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
                 elif ending == "tar":
                     values = _of_tar(file)
                 elif ending in _TEXT:
-                    values = _of_text(file.read())
+                    values = ({"url": url} for url in urls_in(file.read()))
                 elif ending == "png":
                     continue
                 else:
@@ -93,6 +93,7 @@ def _of_tar(file: IO[bytes]) -> Iterator[dict[str, Any]]:
             yield {name: about.get(name) for name in ("url", "sha256", "person")} | {"sample": key}
 
 
-def _of_text(data: bytes) -> Iterator[dict[str, Any]]:
+def urls_in(data: bytes) -> Iterator[str]:
+    """The URLs that stand in a text."""
     for found in _URL.findall(data.decode("utf-8", "replace")):
-        yield {"url": found.rstrip(".,;:")}
+        yield found.rstrip(".,;:")

@@ -7,7 +7,9 @@ records vouch for the new files as they did for the old ones.
 from contextlib import suppress
 from dataclasses import replace
 
+from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.stages.pack import INDEX, write_index
+from pipelines.takedown.absence import urls_in
 from pipelines.takedown.matching import TakenRows, taken_rows
 from pipelines.takedown.people import cut_identities
 from pipelines.takedown.rewriting import Rewriting
@@ -43,6 +45,7 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
         )
     if taken.keys or taken.rejected:
         _cut(work)
+    _cut_sites(work, lists)
     digest = lists.digest()
     build = dict(work.records.build)
     record = work.new.get(("plan", ALL)) or work.records.get("plan")
@@ -90,3 +93,14 @@ def _cut_texts(work: Rewriting) -> None:
         stay = [line for line in lines if not any(word in line for word in words)]
         if len(stay) < len(lines):
             work.changes.write_bytes(name, "".join(stay).encode())
+
+
+def _cut_sites(work: Rewriting, lists: RemovalLists) -> None:
+    """What hosts said in files of their own, where these name a URL or host that goes."""
+    folder = work.folder
+    if not folder.fs.exists(folder.path(SITES)):
+        return
+    for path in folder.fs.find(folder.path(SITES)):
+        name = str(path).removeprefix(f"{folder.path()}/")
+        if any(lists.names(url=url) for url in urls_in(folder.read(name))):
+            work.changes.remove(name)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipelines.fetching.errors import FetchError
-from pipelines.fetching.web_access import WebAccess
 from pipelines.fetching.opener import Opener
+from pipelines.fetching.web_access import WebAccess
 from webbody.config import DownloadSettings
 
 DEFAULTS: dict[str, Any] = {
