@@ -27,6 +27,7 @@ LAYERS = {
         "webbody.manifest",
         "webbody.picture_files",
         "webbody.images",
+        "webbody.decoders",
         "webbody.releases",
         "webbody.demo.drawing",
         "webbody.demo.website",

@@ -9,17 +9,18 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import Image, ImageFile
 
 from webbody.geometry import fitted
 from webbody.picture_files.errors import ImageError
 from webbody.picture_files.flatten import flatten
 from webbody.picture_files.formats import SUFFIXES, sniff
-from webbody.picture_files.header import Header, failure, open_image
+from webbody.picture_files.header import Header, Opened, failure, open_image
+from webbody.picture_files.jpeg_gaps import missing
 
 __all__ = [
-    "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg",
-    "letterbox", "probe", "sniff",
+    "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg", "fill",
+    "letterbox", "open_image", "probe", "sniff", "upright_image",
 ]  # fmt: skip
 
 RGB = NDArray[np.uint8]
@@ -27,6 +28,8 @@ RGB = NDArray[np.uint8]
 #: Pictures with more pixels are not decoded where no setting says otherwise.
 MAX_PIXELS = 100_000_000
 
+#: Rows that are copied together.
+_STRIP = 128
 #: How each EXIF orientation is undone.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,25 +57,40 @@ def decode(data: bytes, max_pixels: int | None = None) -> RGB:
 
     EXIF orientation is applied; colour profiles are converted to sRGB (see `picture_files.icc`);
     transparency is laid on white; 16-bit samples keep their upper byte; of an animation the first
-    frame is taken. Raises ImageError as `probe` does; an image that ends early is
-    `image:truncated`, never filled up.
+    frame is taken. Raises ImageError as `probe` does; an image that ends early, or lacks data
+    within, is `image:truncated`, never filled up.
     """
-    opened = open_image(data, max_pixels)
+    image = upright_image(open_image(data, max_pixels), data)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    fill(pixels, image)
+    return pixels
+
+
+def upright_image(opened: Opened, data: bytes) -> Image.Image:
+    """The second part of `decode`: the picture of a file whose header was read, of mode RGB."""
     image, header = opened.image, opened.header
     # Libraries that load beside us switch this global on; then a cut file would turn grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image.load()
-        if header.format == "jpg" and _ends_grey(image) and _filled_up(opened.body, image):
-            raise ImageError("image:truncated", "the last blocks have no data")
+        if header.format == "jpg" and (lost := missing(opened.body, image)):
+            raise ImageError("image:truncated", lost)
         flat = flatten(image, opened.parsed.profile)
+        if header.format != "tif" and header.orientation in _UPRIGHT:
+            flat = flat.transpose(_UPRIGHT[header.orientation])
     except MemoryError as error:
         raise ImageError("image:too-large", "memory") from error
     except Exception as error:
         raise failure(data, header.format, error) from error
-    if header.format != "tif" and header.orientation in _UPRIGHT:
-        flat = flat.transpose(_UPRIGHT[header.orientation])
-    return np.array(flat)
+    return flat
+
+
+def fill(pixels: RGB, image: Image.Image) -> None:
+    """The third part of `decode`: write an image of mode RGB into an array of its size."""
+    # In strips that stay in the cache: Pillow makes two copies of what it hands out.
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
 
 
 def encode_jpeg(rgb: RGB, quality: int, subsampling: str = "4:4:4") -> bytes:
@@ -97,24 +115,3 @@ def letterbox(rgb: RGB, size: int) -> tuple[RGB, float, int, int]:
     square = np.full((size, size, 3), 255, np.uint8)
     square[top : top + down, left : left + across] = np.asarray(resized)
     return square, scale, left, top
-
-
-def _ends_grey(image: Image.Image) -> bool:
-    """Whether a JPEG's last pixel is the mid-grey that libjpeg puts where data is missing."""
-    pixel = image.getpixel((image.width - 1, image.height - 1))
-    return all(value in (127, 128) for value in (pixel if isinstance(pixel, tuple) else (pixel,)))
-
-
-def _filled_up(data: bytes, image: Image.Image) -> bool:
-    """Whether libjpeg ran out of data before the end marker and filled up with grey.
-
-    Bytes put before the end marker are skipped in a complete file; in one that lacks data they
-    are decoded and change the picture.
-    """
-    end = data.rfind(b"\xff\xd9")
-    noise = np.random.default_rng(0).integers(1, 255, 4096, np.uint8).tobytes()
-    longer = JpegImagePlugin.JpegImageFile(
-        io.BytesIO(data[:end].rstrip(b"\xff") + noise + data[end:])
-    )
-    longer.load()
-    return longer.tobytes() != image.tobytes()

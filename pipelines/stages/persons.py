@@ -17,7 +17,8 @@ from pipelines.detection.detections import select
 from pipelines.detection.from_settings import person_detector, trusted_person
 from pipelines.identity.perceptual_hash import perceptual_hash
 from webbody.config import WORKER, PersonsSettings, WorkerResources
-from webbody.images import MAX_PIXELS, ImageError, decode, encode_jpeg
+from webbody.decoders.pool import Decoders
+from webbody.images import MAX_PIXELS, ImageError, encode_jpeg
 
 SCHEMA = pa.schema(
     {
@@ -76,19 +77,20 @@ class Persons(Stage[PersonsSettings]):
 
     name = "persons"
     needs = ("download",)
-    version = 4  # photos are hashed
+    version = 5  # photos whose restart markers are damaged are left out
 
     def __init__(self, settings: PersonsSettings, resources: WorkerResources = WORKER) -> None:
         super().__init__(settings, resources)
         self.confidence = trusted_person(settings)
         self.detector = person_detector(settings, resources, min(FLOOR, self.confidence))
+        self.decoders = Decoders(resources.threads)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         rows: list[dict[str, Any]] = []
         tar = outputs.tar()
         count = 0
         with ThreadPoolExecutor(self.resources.threads) as pool:
-            photos = self._passing(_photos(inputs, pool, 2 * self.resources.threads))
+            photos = self._passing(self._photos(inputs, pool))
             for window in windows(photos, self.resources.batch, lambda photo: photo.pixels, PIXELS):
                 count += len(window)
                 found = self._rows(window)
@@ -100,6 +102,20 @@ class Persons(Stage[PersonsSettings]):
                     outputs.tally.add(row["key"], row["outcome"])
         outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
         return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
+
+    def _photos(self, inputs: Inputs, pool: ThreadPoolExecutor) -> Iterator[_Photo]:
+        """The downloaded photos in the order of the table, decoded a few ahead."""
+        table = inputs.table("download")
+        good = [row for row in table.to_pylist() if row["outcome"] is None]
+        if not good:
+            return
+        with inputs.random_access("download") as tar:
+            sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
+            yield from ahead(pool, self._decoded, sources, 2 * self.resources.threads)
+
+    def _decoded(self, source: tuple[dict[str, Any], bytes]) -> _Photo:
+        row, data = source
+        return _Photo(row, decoded_photo(row, data, self.decoders))
 
     def _passing(self, photos: Iterator[_Photo]) -> Iterator[_Photo]:
         """The photos; those that a filter of the user's drops lose their pixels."""
@@ -145,23 +161,9 @@ class Persons(Stage[PersonsSettings]):
         return rows
 
 
-def _photos(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Photo]:
-    """The downloaded photos in the order of the table, decoded a few ahead."""
-    table = inputs.table("download")
-    good = [row for row in table.to_pylist() if row["outcome"] is None]
-    if not good:
-        return
-    with inputs.random_access("download") as tar:
-        sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
-        yield from ahead(pool, _decoded, sources, depth)
-
-
-def _decoded(source: tuple[dict[str, Any], bytes]) -> _Photo:
-    row, data = source
-    return _Photo(row, decoded_photo(row, data))
-
-
-def decoded_photo(row: Mapping[str, Any], data: bytes) -> NDArray[np.uint8] | ImageError:
+def decoded_photo(
+    row: Mapping[str, Any], data: bytes, decoders: Decoders
+) -> NDArray[np.uint8] | ImageError:
     """The upright pixels of a downloaded photo, or why there are none; row: of `download`."""
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         # A damaged disk must not turn good photos into unreadable ones.
@@ -170,7 +172,7 @@ def decoded_photo(row: Mapping[str, Any], data: bytes) -> NDArray[np.uint8] | Im
         )
     try:
         # No more pixels are decoded than the header promised when the file was checked.
-        return decode(data, _room(row["width"] * row["height"]))
+        return decoders.decode(data, _room(row["width"] * row["height"]))
     except ImageError as error:
         return error
 

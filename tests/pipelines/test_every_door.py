@@ -21,12 +21,14 @@ from model.training.data.decoding import decode_all
 from pipelines.detection.subject import whole_pictures
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.inference.pictures import find_in
-from pipelines.stages.persons import _decoded
+from pipelines.stages.persons import decoded_photo
+from webbody.decoders.pool import Decoders
 from webbody.images import decode, letterbox, probe
 from webbody.picture_files.made_profile import SRGB_CURVE, Chromaticities, gamma, made_profile
 from webbody.shards import TarWriter
 
 SIDE = 48
+DECODERS = Decoders(1)
 P3 = made_profile(Chromaticities((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), SRGB_CURVE)
 PROFILES = {
     "none": None,
@@ -109,7 +111,7 @@ def by_build(data: bytes) -> np.ndarray:
     header = probe(data, 10_000)
     digest = hashlib.sha256(data).hexdigest()
     row = {"key": "a", "sha256": digest, "width": header.width, "height": header.height}
-    return letterbox(_decoded((row, data)).image, SIDE)[0]
+    return letterbox(decoded_photo(row, data, DECODERS), SIDE)[0]
 
 
 def by_embed(data: bytes) -> np.ndarray:

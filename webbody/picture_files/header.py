@@ -75,6 +75,10 @@ class Opened:
     parsed: Parsed
     body: bytes
 
+    @property
+    def pixels(self) -> int:
+        return self.image.width * self.image.height
+
 
 def open_image(data: bytes, max_pixels: int | None) -> Opened:
     """The reader with its header parsed, and nothing decoded; raises ImageError as `probe` does."""

@@ -14,7 +14,8 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.perceptual_hash import bits_apart, perceptual_hash
 from pipelines.stages.persons import JPEG_QUALITY, decoded_photo
 from pipelines.stages.released.plan import area_of
-from webbody.config import RebuildSettings
+from webbody.config import WORKER, RebuildSettings, WorkerResources
+from webbody.decoders.pool import Decoders
 from webbody.images import ImageError, encode_jpeg
 
 #: What became of a picture since it was published.
@@ -51,6 +52,11 @@ class Crops(Stage[RebuildSettings]):
 
     name = "crops"
     needs = ("plan", "download")
+    version = 2  # photos whose restart markers are damaged are left out
+
+    def __init__(self, settings: RebuildSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self.decoders = Decoders(resources.threads)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         planned = {row["key"]: row for row in inputs.table("plan").to_pylist()}
@@ -82,7 +88,7 @@ class Crops(Stage[RebuildSettings]):
         """The row of a photo, and its crop as JPEG if there is one."""
         out: dict[str, Any] = dict.fromkeys(SCHEMA.names)
         out |= {"key": row["key"], "crop": row["key"]}
-        image = decoded_photo(row, data)
+        image = decoded_photo(row, data, self.decoders)
         if isinstance(image, ImageError):
             return out | {"outcome": image.outcome, "detail": image.detail}, None
         state, bits = self._compared(published, row["sha256"], image)

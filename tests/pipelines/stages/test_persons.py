@@ -1,6 +1,7 @@
 """The persons stage with the demo's detector, by ultralytics."""
 
 import hashlib
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 from made_stages import with_settings
 from photo_shards import SHARD, commit, demo_model, download_shard, photos, rgb, rows
+from PIL import Image
 
 from pipelines.base.stage import Inputs
 from pipelines.detection.person_detection import PersonDetector
 from pipelines.detection.yolo_persons import YoloPersons
 from pipelines.stages.persons import SCHEMA, Persons
+from webbody.decoders.limits import DecodingLimits
+from webbody.decoders.pool import Decoders
 from webbody.errors import WebbodyError
 from webbody.geometry import padded
 from webbody.images import decode, encode_jpeg
@@ -64,6 +68,20 @@ def test_every_photo_has_rows_and_every_row_its_outcome(shard):
     assert outcomes["cut"] == "image:truncated"
     rejected = [row for row in table.to_pylist() if row["outcome"]]
     assert all(row["crop"] == row["key"] and row["index"] == -1 for row in rejected)
+
+
+def test_a_photo_beyond_the_limits_is_left_out_and_the_others_go_on(tmp_path, pictures):
+    jpegs = {f"{index:020x}": encode_jpeg(rgb(photo), 90) for index, photo in enumerate(pictures)}
+    slow = io.BytesIO()
+    Image.new("RGB", (9000, 9000)).save(slow, "JPEG", progressive=True)
+    download_shard(tmp_path, {**jpegs, "bomb": slow.getvalue()})
+    stage = with_settings(Persons, **SETTINGS)
+    stage.decoders = Decoders(1, DecodingLimits(seconds=0, seconds_per_million=0))
+    commit(tmp_path, stage)
+    found = {row["key"]: row["outcome"] for row in rows(tmp_path, "persons")}
+    assert found.pop("bomb") == "image:too-large"
+    assert set(found) == set(jpegs)
+    assert not any((outcome or "").startswith("image:") for outcome in found.values())
 
 
 def test_a_stricter_threshold_tells_the_score_that_was_not_enough(tmp_path, pictures):

@@ -1,0 +1,1 @@
+"""Strangers' pictures decoded in processes of their own, under limits of time and memory."""
