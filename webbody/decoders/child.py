@@ -16,7 +16,7 @@ from importlib.util import find_spec
 
 from PIL import AvifImagePlugin
 
-from webbody.decoders.limits import Budget, DecodingLimits
+from webbody.decoders.limits import DecodingLimits, PictureBudget
 from webbody.decoders.messages import ANSWER, QUESTION, SharedMemory, read_exactly
 from webbody.images import ImageError, fill, open_image, upright_image
 
@@ -24,7 +24,7 @@ from webbody.images import ImageError, fill, open_image, upright_image
 def main() -> None:
     """Answer questions until nobody asks any more."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    budget = Budget(DecodingLimits(*json.loads(sys.argv[2])))
+    budget = PictureBudget(DecodingLimits(*json.loads(sys.argv[2])))
     memory = SharedMemory()
     _prepare()
     fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
@@ -42,7 +42,7 @@ def _answer(
     connection: socket.socket,
     data: bytes,
     most: int | None,
-    budget: Budget,
+    budget: PictureBudget,
     memory: SharedMemory,
 ) -> None:
     try:

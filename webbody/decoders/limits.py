@@ -29,7 +29,7 @@ class DecodingLimits:
     silence: float = 900
 
 
-class Budget:
+class PictureBudget:
     """Holds this process to limits, picture by picture.
 
     Beyond the time it is ended by SIGXCPU; beyond the memory it gets no more.
