@@ -11,11 +11,14 @@ work on the machine hits both alike; `cpu` is the ratio of CPU seconds. Target: 
 import argparse
 import multiprocessing
 import os
+import socket
 import socketserver
 import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +29,12 @@ from pipelines.stages.download import Download
 from webbody.config import DownloadSettings, WorkerResources
 from webbody.images import encode_jpeg
 from webbody.storage import Folder
+
+_ROBOTS = (
+    b"User-agent: *\nDisallow: /private/\nDisallow: /*.php$\n\nUser-agent: GPTBot\nDisallow: /\n"
+)
+#: Names that lead to this machine, for img2dataset and for us.
+_HOST = ".benchmark"
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -41,9 +50,14 @@ def _serve(bodies: list[bytes], port: "multiprocessing.Queue[int]") -> None:
             while request := self.request.recv(65536):
                 while b"\r\n\r\n" not in request:
                     request += self.request.recv(65536)
-                body = bodies[int(request.split(b" ")[1].strip(b"/")) % len(bodies)]
+                path = request.split(b" ")[1].strip(b"/")
                 stays = b"connection: close" not in request.lower()
-                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
+                status, body = "404 Not Found", b""
+                if path.isdigit():
+                    status, body = "200 OK", bodies[int(path) % len(bodies)]
+                elif path == b"robots.txt":
+                    status, body = "200 OK", _ROBOTS
+                head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n"
                 head += "\r\n" if stays else "Connection: close\r\n\r\n"
                 self.request.sendall(head.encode() + body)
                 if not stays:
@@ -63,7 +77,8 @@ def _ours(urls: list[str], folder: Path, threads: int) -> float:
     outputs.table(pa.table({"key": names, "url": urls, "name": names, "sha256": nothing}))
     outputs.seal()
     outputs.publish()
-    settings = DownloadSettings(allow_private=("127.0.0.1",), per_domain=threads)
+    hosts = {urlsplit(url).hostname or "" for url in urls}
+    settings = DownloadSettings(allow_private=tuple(hosts), per_domain=threads)
     stage = Download(settings, WorkerResources(threads=threads))
     started = time.perf_counter()
     record = run_shard(stage, target, "bench", "", {})
@@ -111,9 +126,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="runs of each")
     parser.add_argument("--threads", type=int, default=32)
+    parser.add_argument(
+        "--hosts", type=int, default=1, help="hosts that take turns, each with a robots.txt"
+    )
     add_option(parser)
     arguments = parser.parse_args()
     figures = Figures("download", arguments)
+    real = socket.getaddrinfo
+
+    def local(host: str, *rest: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if host.endswith(_HOST) else host, *rest, **options)
+
+    socket.getaddrinfo = local  # type: ignore[assignment]
     noise = np.random.default_rng(0).integers(0, 255, (40, 720, 960, 3), np.uint8)
     print(f"{'image':>8} {'img2dataset':>14} {'webbody':>14} {'ratio':>6} {'cpu':>6}")
     for side, images in ((96, 2400), (320, 1200), (720, 400)):
@@ -122,8 +146,10 @@ def main() -> None:
         port: multiprocessing.Queue[int] = multiprocessing.Queue()
         server = multiprocessing.Process(target=_serve, args=(bodies, port), daemon=True)
         server.start()
-        address = f"http://127.0.0.1:{port.get()}"
-        urls = [f"{address}/{number}" for number in range(images)]
+        at = port.get()
+        urls = [
+            f"http://h{number % arguments.hosts}{_HOST}:{at}/{number}" for number in range(images)
+        ]
         times: dict[str, list[float]] = {"alone": [], "ours": []}
         work: dict[str, list[float]] = {"alone": [], "ours": []}
         with tempfile.TemporaryDirectory() as scratch:

@@ -113,6 +113,21 @@ class Folder:
             file.write(data)
 
 
+    def cache_bytes(self, name: str, data: bytes) -> None:
+        """Write a file that may be lost with the machine's power: it is whole, but not flushed."""
+        if not self.local:
+            self.write_bytes(name, data)
+            return
+        with told(self.url):
+            final = Path(self.path(name))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(".tmp", f".{final.name}.", final.parent)
+            with open(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o666 & ~_UMASK)
+            os.replace(temporary, final)
+
+
 class Pending:
     """A file being written: `file` to write to, then `seal`, then `publish`; or `discard`.
 

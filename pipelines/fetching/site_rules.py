@@ -23,6 +23,9 @@ _MOST = 20_000
 #: The folder of the kept files inside a build.
 FOLDER = "sites"
 
+#: How a host fails that can be reached.
+_BROKEN_OFF = {"download:reset", "download:truncated", "download:error", "download:private-address"}
+
 #: Status (0: not asked for) and text of each file.
 _Files = dict[str, tuple[int, str]]
 #: Fetches a URL with redirects: status and text.
@@ -119,8 +122,7 @@ class SiteRules:
         missing = [name for name in self._names if name not in files]
         if missing:
             for name in missing:
-                status, text = self._fetch(f"{origin}/{name}", clock)
-                files[name] = status, text if 200 <= status < 300 else ""
+                files[name] = self._ask(origin, name, clock)
             failed = any(status == 429 or status >= 500 for status, _ in files.values())
             until = min(until, time.time() + (_PAUSE if failed else _DAY))
             if not failed:
@@ -128,6 +130,29 @@ class SiteRules:
         text = files.get("robots.txt", (0, ""))[1] if "robots.txt" in self._names else ""
         mine = {name: files[name] for name in self._names}
         return _Site(mine, until, Robots(text, self._agents))
+
+    def _ask(self, origin: str, name: str, clock: Clock) -> tuple[int, str]:
+        """Status and text of a file; FetchError where its host cannot be reached.
+
+        A host that breaks off over its robots.txt has failed to give it; over another file it has
+        said nothing.
+        """
+        try:
+            status, text = self._fetch(f"{origin}/{name}", clock)
+        except FetchError as error:
+            if error.outcome not in _BROKEN_OFF:
+                raise
+            if name != "robots.txt":
+                return 0, ""
+            found = FetchError(
+                "download:robots-unreachable",
+                f"robots.txt: {error}",
+                passing=True,
+                network=error.network,
+            )
+            found.host = error.host
+            raise found from error
+        return status, text if 200 <= status < 300 else ""
 
     def _kept(self, origin: str) -> tuple[_Files, float]:
         """The files that another worker or run asked for, while they hold."""
@@ -144,7 +169,7 @@ class SiteRules:
     def _keep(self, origin: str, files: _Files, until: float) -> None:
         if self.store is not None:
             kept = {"origin": origin, "until": round(until), "files": list(files.items())}
-            self.store.write_bytes(_name(origin), json.dumps(kept, sort_keys=True).encode())
+            self.store.cache_bytes(_name(origin), json.dumps(kept, sort_keys=True).encode())
 
 
 def _name(origin: str) -> str:
