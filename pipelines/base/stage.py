@@ -186,6 +186,9 @@ class Stage(ABC, Generic[Settings]):
         self.resources = resources
         self.filters = CustomFilters(())
 
+    def share_hosts(self, ask: Callable[[str, int, int, int], Any]) -> None:
+        """Be told how to ask for a share of a web host; what asks no hosts takes no notice."""
+
     @abstractmethod
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         """Work on one shard; returns counts (at least `in` and `out`) for the record.

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.engine import preflight
 from pipelines.engine.graph import StageTask
-from pipelines.engine.worker import Event, EventSink, Worker
+from pipelines.engine.worker import Board, Event, Worker
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
@@ -129,7 +129,7 @@ class Cluster:
     @contextlib.contextmanager
     def _board(self, hear: Callable[[Event], None]) -> Iterator[Any]:
         """A board whose events reach `hear` while the block runs."""
-        board = self._ray.remote(num_cpus=0)(EventSink).remote()
+        board = self._ray.remote(num_cpus=0)(Board).remote()
         stop = threading.Event()
 
         def poll() -> None:

@@ -1,6 +1,7 @@
 """The part of a build that runs inside a Ray worker: one stage, shard after shard."""
 
 import os
+import secrets
 import time
 import traceback
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 
 from pipelines.base.stage import ALL, Stage, run_shard
 from pipelines.engine.graph import Records, StageTask, input_digests, is_done
+from pipelines.fetching.place_book import PlaceBook, Share
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -64,6 +66,7 @@ class Worker:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._board, self._retries = board, retries
         self._stage: Stage[Any] | None = None
+        self._name = secrets.token_hex(8)
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +111,8 @@ class Worker:
             node = self._task.node
             limit_threads(1 if node.io_bound else self._task.resources.threads)
             self._stage = self._task.make()
+            if self._board is not None:
+                self._stage.share_hosts(self._ask_share)
         name = self._task.node.name
 
         def report(counts: Mapping[str, int]) -> None:
@@ -144,15 +149,26 @@ class Worker:
         tries: int = ray.get(self._board.begin.remote(self._task.node.name, shard))
         return tries
 
+    def _ask_share(self, host: str, in_use: int, wanted: int, most: int) -> Share:
+        """This worker's share of a web host that others may ask, too."""
+        import ray
+
+        share: Share = ray.get(self._board.share.remote(host, self._name, in_use, wanted, most))
+        return share
+
     def _tell(self, event: Event) -> None:
         if self._board is not None:
             self._board.tell.remote(event)
 
 
-class EventSink:
-    """Collects the events of all workers (a Ray actor); the driver takes them in batches."""
+class Board:
+    """What all workers share (a Ray actor): events, tries of shards, places at web hosts.
+
+    The driver takes the events in batches.
+    """
 
     def __init__(self) -> None:
+        self._book = PlaceBook()
         self._events: list[Event] = []
         self._begun: Counter[tuple[str, str]] = Counter()
 
@@ -160,6 +176,10 @@ class EventSink:
         """Note that a worker begins a shard; how often one did before."""
         self._begun[stage, shard] += 1
         return self._begun[stage, shard] - 1
+
+    def share(self, host: str, worker: str, in_use: int, wanted: int, most: int) -> Share:
+        """A worker's share of a web host."""
+        return self._book.share(host, worker, in_use, wanted, most)
 
     def tell(self, event: Event) -> None:
         self._events.append(event)

@@ -41,7 +41,7 @@ class BulkFetch:
         self._downloader = Downloader
         self._check = _Check(settings.max_pixels, settings.min_side)
         self._settings, self._threads = settings, threads
-        self.network = WebAccess(settings, threads)
+        self.access = WebAccess(settings, threads)
 
     def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
         """Fetch everything; calls `sink` once for each URL, in order.
@@ -69,8 +69,8 @@ class BulkFetch:
         table = pa.table({"url": [url for _, url in wanted]})
         with pa.ipc.new_file(listing, table.schema) as file:
             file.write_table(table)
-        self.network.outage.begin(host_of(url) for _, url in wanted)
-        opener = Opener(self._settings, self.network)
+        self.access.outage.begin(host_of(url) for _, url in wanted)
+        opener = Opener(self._settings, self.access)
         writer = _Writer(wanted, results, opener)
         downloader = self._downloader(
             sample_writer_class=lambda *_: writer,

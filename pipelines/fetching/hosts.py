@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pipelines.fetching.errors import FetchError
+from pipelines.fetching.place_book import Share
 from pipelines.fetching.transport import Clock
 
 #: Failures in a row after which a host is left alone, and for how long (seconds);
@@ -19,13 +20,23 @@ _NO_ANSWER = {
 }  # fmt: skip
 
 
+#: Seconds after which a worker asks for its share of a host again, and while it waits for one.
+_AGAIN, _SOON = 1.0, 0.1
+
+#: A worker's share of a host (host, places in use, places it could use, places in all).
+AskShare = Callable[[str, int, int, int], Share]
+
+
 class _Host:
     """What is known of one host."""
 
-    def __init__(self, places: int) -> None:
-        self.places = threading.Semaphore(places)
+    def __init__(self, places: int, interval: float) -> None:
+        self.condition = threading.Condition()
+        self.share = Share(places, 1)
+        self.in_use = self.waiting = 0
+        self.asked = 0.0  # monotonic time at which other workers were heard of
         self.lock = threading.Lock()
-        self.interval = 0.0
+        self.interval = interval
         self.next = 0.0  # monotonic time of the next request
         self.held = 0.0  # until when the host asked to be left alone
         self.broken = 0.0  # until when it is not asked, as it did not answer
@@ -36,11 +47,13 @@ class _Host:
 class Hosts:
     """Gives out places at hosts; for many threads.
 
-    places: requests at the same time to one host. interval: seconds between two of them.
+    places: requests at the same time to one host. interval: seconds between two of them. Both are
+    shared with other workers where `ask_share` is set.
     """
 
     def __init__(self, places: int, interval: float) -> None:
         self._places, self._interval = places, interval
+        self.ask_share: AskShare | None = None
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
 
@@ -48,8 +61,7 @@ class Hosts:
         with self._lock:
             found = self._hosts.get(host)
             if found is None:
-                found = self._hosts[host] = _Host(self._places)
-                found.interval = self._interval
+                found = self._hosts[host] = _Host(self._places, self._interval)
             return found
 
     @contextmanager
@@ -61,10 +73,33 @@ class Hosts:
         """
         one = self._of(host)
         started = time.monotonic()
-        with one.places:
+        self._take(host, one)
+        try:
             clock.pause(time.monotonic() - started)
             self._wait(one, clock)
             yield
+        finally:
+            with one.condition:
+                one.in_use -= 1
+                one.condition.notify()
+
+    def _take(self, host: str, one: _Host) -> None:
+        with one.condition:
+            one.waiting += 1
+            while True:
+                full = one.in_use >= one.share.places
+                if self.ask_share is not None:
+                    wait = _SOON if full else _AGAIN
+                    if time.monotonic() - one.asked >= wait:
+                        wanted = one.in_use + one.waiting
+                        one.share = self.ask_share(host, one.in_use, wanted, self._places)
+                        one.asked = time.monotonic()
+                        full = one.in_use >= one.share.places
+                if not full:
+                    break
+                one.condition.wait(_SOON if self.ask_share is not None else None)
+            one.waiting -= 1
+            one.in_use += 1
 
     def _wait(self, one: _Host, clock: Clock) -> None:
         with one.lock:
@@ -72,7 +107,7 @@ class Hosts:
             if one.why is not None and (one.broken > now or one.held - now > clock.left()):
                 raise FetchError(one.why.outcome, f"{one.why.detail} (not asked again so soon)")
             at = max(now, one.held, one.next)
-            one.next = at + one.interval
+            one.next = at + one.interval * one.share.sharers
         if at > now:
             clock.pause(at - now)
             time.sleep(at - now)

@@ -48,14 +48,12 @@ class Opener:
     """Fetches http and https URLs under guard; for many threads.
 
     Waiting for a free place at a busy host does not count for the deadline. Proxies of the
-    environment are not used: through them no address could be checked. network: what is known of
+    environment are not used: through them no address could be checked. access: what is known of
     hosts from earlier lists. backoff: seconds before the first retry.
     """
 
-    def __init__(
-        self, settings: DownloadSettings, network: WebAccess, backoff: float = 0.5
-    ) -> None:
-        self._settings, self._network, self._backoff = settings, network, backoff
+    def __init__(self, settings: DownloadSettings, access: WebAccess, backoff: float = 0.5) -> None:
+        self._settings, self._access, self._backoff = settings, access, backoff
         self._opt_out = {directive.strip().lower() for directive in settings.opt_out}
         self._stopped = False
         self._lock = threading.Lock()
@@ -92,16 +90,16 @@ class Opener:
                 return self._tries(url)
             except FetchError as error:
                 if self._is_hosts_own(error, began):
-                    self._network.hosts.failed(error)
+                    self._access.hosts.failed(error)
                     raise
-            self._network.hosts.forgive()
+            self._access.hosts.forgive()
 
     def _is_hosts_own(self, error: FetchError, began: float) -> bool:
         """Whether a failure stands; False where it was the network's, and hosts answer again."""
         if not error.network or self._stopped:
             return True
         try:
-            return self._network.outage.is_hosts_own(began)
+            return self._access.outage.is_hosts_own(began)
         except WebbodyError as failure:
             self.failure = failure
             self.stop()
@@ -129,8 +127,8 @@ class Opener:
         url = normalise(asked)
         self.answered.pop(asked, None)  # of an attempt that failed
         for _ in range(self._settings.max_redirects + 1):
-            self._network.check_site(url, clock)
-            answer = self._network.ask(url, clock, lambda response: self._judge(asked, response))
+            self._access.check_site(url, clock)
+            answer = self._access.ask(url, clock, lambda response: self._judge(asked, response))
             if isinstance(answer, Answer):
                 return answer
             url = redirected(url, answer)
@@ -154,7 +152,7 @@ class Opener:
                 passing=status in (408, 429) or (500 <= status < 600 and status != 501),
                 retry_after=_seconds(response.headers.get("Retry-After")),
             )
-        room = self._network.budget.room()
+        room = self._access.budget.room()
         try:
             body = read_body(response, self._settings.max_bytes, room)
         except BaseException:

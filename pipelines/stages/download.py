@@ -10,6 +10,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch
 from pipelines.fetching.earlier import EarlierRows, fetched_by
 from pipelines.fetching.fetched import Fetched
+from pipelines.fetching.hosts import AskShare
 from pipelines.fetching.shard_tables import ANSWERS, Rows, ShardTables
 from webbody.config import WORKER, DownloadSettings, WorkerResources
 from webbody.removals import lists_in
@@ -38,10 +39,13 @@ class Download(Stage[DownloadSettings]):
         super().__init__(settings, resources)
         self._fetch = BulkFetch(settings, resources.threads)
 
+    def share_hosts(self, ask: AskShare) -> None:
+        self._fetch.access.hosts.ask_share = ask
+
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pylist()
-        network = self._fetch.network
-        network.sites.store, network.outage.tell = inputs.folder, outputs.note
+        access = self._fetch.access
+        access.sites.store, access.outage.tell = inputs.folder, outputs.note
         rows = Rows(plan, self.settings.verify == "reject", lists_in(inputs.folder))
         earlier = EarlierRows.of(
             inputs.folder, self.name, inputs.shard, ANSWERS, self.settings, self.version
@@ -69,7 +73,7 @@ class Download(Stage[DownloadSettings]):
     def _ask_sites(self, plan: list[dict[str, Any]], found: list[Fetched | None]) -> None:
         """Let the files of hosts speak of pictures that are there, where they were not asked so."""
         kept = [n for n, got in enumerate(found) if got is not None and got.outcome is None]
-        refused = self._fetch.network.refused([plan[number]["url"] for number in kept])
+        refused = self._fetch.access.refused([plan[number]["url"] for number in kept])
         for number, error in zip(kept, refused, strict=True):
             got = found[number]
             if error is not None and got is not None:
