@@ -24,7 +24,7 @@ _MOST = 20_000
 FOLDER = "sites"
 
 #: How a host fails that can be reached.
-_BROKEN_OFF = {"download:reset", "download:truncated", "download:error", "download:private-address"}
+_BROKEN_OFF = {"download:reset", "download:truncated", "download:error"}
 
 #: Status (0: not asked for) and text of each file.
 _Files = dict[str, tuple[int, str]]
@@ -140,7 +140,8 @@ class SiteRules:
         try:
             status, text = self._fetch(f"{origin}/{name}", clock)
         except FetchError as error:
-            if error.outcome not in _BROKEN_OFF:
+            itself = error.host == urlsplit(origin).netloc  # not where a redirect led
+            if itself and error.outcome not in _BROKEN_OFF:
                 raise
             if name != "robots.txt":
                 return 0, ""

@@ -141,3 +141,20 @@ def test_nothing_is_asked_where_nothing_is_respected():
     asked = Asked()
     rules(asked, robots="ignore", tdmrep="ignore", ai_txt="ignore").check("http://a/", Clock(5, 5))
     assert asked.urls == []
+
+
+@pytest.mark.parametrize("location", ["http://10.0.0.1/", "ftp://a.org/", "http://["])
+def test_a_robots_txt_that_leads_astray_has_not_been_given(server, location):
+    server.routes["/robots.txt"] = lambda it: it.reply(302, b"", f"Location: {location}")
+    assert outcome(server, retries=0) == "download:robots-unreachable"
+
+
+def test_a_host_that_breaks_off(server):
+    server.routes["/ai.txt"] = lambda it: it.reset()
+    assert outcome(server) is None
+    server.routes["/robots.txt"] = lambda it: it.reset()
+    assert outcome(server, retries=0) == "download:robots-unreachable"
+
+
+def test_a_host_that_may_not_be_asked_has_its_own_outcome(server):
+    assert outcome(server, allow_private=()) == "download:private-address"
