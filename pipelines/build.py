@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
+from pipelines.diagnostics.no_rows import no_rows
 from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import cluster, preflight, upkeep
 from pipelines.engine.backlog import Backlog
@@ -26,7 +27,6 @@ from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages import pack as pack_stage
-from pipelines.stages.plan import no_usable_row
 from webbody.build_records import (
     BuildRecords,
     Requested,
@@ -196,7 +196,7 @@ class Run:
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
         if not record.counts["out"]:
-            raise WebbodyError(no_usable_row(self.config.manifest, self.folder))
+            raise no_rows(self.config.manifest, self.folder)
         return planned_shards(record)
 
     def _take_down(self, removals: RemovalLists) -> None:

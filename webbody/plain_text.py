@@ -20,5 +20,12 @@ def plain_text(text: object, most: int = 0) -> str:
     return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things as one reads it: 1 row, 2,000 rows, 3 entries."""
+    if number != 1:
+        what = what.removesuffix("y") + "ies" if what.endswith(("ry", "ty")) else f"{what}s"
+    return f"{number:,} {what}"
+
+
 def _dangerous(character: str) -> bool:
     return character in _TURNING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

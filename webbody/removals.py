@@ -6,6 +6,7 @@ learns nothing. Lists are only ever added to.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
-from webbody.url_grammar import domains_of
+from webbody.url_grammar import canonical_url, domains_of
 
 #: The list in a build folder and in a release.
 REMOVALS = "removals.parquet"
@@ -34,6 +35,7 @@ SCHEMA = pa.schema(
     [("date", pa.date32()), ("scope", pa.string()), ("reason", pa.string()), ("hash", pa.string())]
 )
 _KEY = b"webbody.removals"
+_HASH = re.compile("[0-9a-f]{32}")
 
 
 class AskedRemoval(TypedDict, total=False):
@@ -80,7 +82,9 @@ class Removals:
         return max((entry.date for entry in self.entries), default=None)
 
     def hash(self, scope: str, value: str | int) -> str:
-        """The keyed hash of a value: blake2b-128, hex."""
+        """The keyed hash of a value: blake2b-128, hex. Of a URL, whatever its spelling."""
+        if scope == "url":
+            value = canonical_url(str(value))
         text = f"{scope}\0{value}".encode("utf-8", "surrogateescape")
         return hashlib.blake2b(text, digest_size=16, key=bytes.fromhex(self.key)).hexdigest()
 
@@ -167,6 +171,12 @@ def read_removals(folder: Folder, name: str = REMOVALS) -> Removals | None:
             "hashes); fetch it again."
         )
     rows = table.to_pylist()
+    for number, row in enumerate(rows):
+        if None in row.values() or not _HASH.fullmatch(row["hash"]):
+            raise WebbodyError(
+                f"{where}: entry {number + 1:,} has no date, scope, reason or hash that can be "
+                "read; fetch the list again."
+            )
     unknown = {row["scope"] for row in rows} - set(SCOPES)
     if unknown:
         raise WebbodyError(
@@ -191,6 +201,10 @@ class RemovalLists:
     def names(self, **what: Unpack[AskedRemoval]) -> bool:
         """Whether any list has any of these; see `Removals.names`."""
         return any(one.names(**what) for one in self.lists)
+
+    def has(self, scope: Scope) -> bool:
+        """Whether any entry is about such a thing."""
+        return any(entry.scope == scope for one in self.lists for entry in one.entries)
 
     def digest(self) -> str:
         """A sha256 (hex) of what the lists hold; "" where they hold nothing."""

@@ -14,6 +14,7 @@ from pipelines.stages.released.plan import ReleasedPlan
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
+from webbody.plain_text import counted
 from webbody.releases.format import RELEASE_FILE
 from webbody.releases.release import Release
 from webbody.removals import (
@@ -176,9 +177,9 @@ class ReleasedSource:
                 lost = set(older.entries) - set(newest.entries) if older else set()
                 if lost:
                     raise WebbodyError(
-                        f"{self._where()}: lacks {len(lost):,} removals that the release or this "
-                        "folder already knows: it is older than they are; give the newest list "
-                        "(rebuild.removals)."
+                        f"{self._place()}: lacks {counted(len(lost), 'removal')} that the release "
+                        "or this folder already knows: it is older than they are; give the newest "
+                        "list (rebuild.removals)."
                     )
         if newest is not None and newest.table() != (known[1] and known[1].table()):
             newest.write(folder, RELEASED_REMOVALS)
@@ -187,13 +188,15 @@ class ReleasedSource:
     def _where(self) -> str:
         return self._asked or self.release.info.removals or REMOVALS
 
+    def _place(self) -> str:
+        where = self._where()
+        return where if self._outside(where) else f"{self.release.folder.url}/{where}"
+
     def _fetched(self) -> Removals | None:
         """The newest list; None where it cannot be had, which is noted."""
         where = self._where()
         try:
-            found = _read_list(
-                where if self._outside(where) else f"{self.release.folder.url}/{where}"
-            )
+            found = _read_list(self._place())
         except FileNotFoundError:
             found = None
         if found is None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import ALL, run_shard
+from pipelines.diagnostics.no_rows import no_rows
 from pipelines.engine.graph import (
     DOWNLOAD,
     FROM_NAMES,
@@ -23,7 +24,6 @@ from pipelines.engine.graph import (
 )
 from pipelines.engine.settings_files import RUN_BY
 from pipelines.engine.sources import source_of
-from pipelines.stages.plan import no_usable_row
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
 from webbody.commit import Record
 from webbody.config import BuildConfig
@@ -104,7 +104,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
         planned = run_shard(stage, folder, ALL, "", {})
         counts = planned.counts
         if not counts["out"]:
-            raise WebbodyError(no_usable_row(config.manifest, folder))
+            raise no_rows(config.manifest, folder)
         shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
         shards.remove("rejected")
         of = "person" if source.graph is FROM_RELEASE else "name"

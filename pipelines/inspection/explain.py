@@ -12,6 +12,7 @@ from pipelines.outcomes import setting_of, value_of
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
+from webbody.removals import TAKEDOWN, lists_in
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
 
@@ -54,7 +55,8 @@ class Story:
 def explain(out: str, wanted: str) -> list[Story]:
     """The stories of a URL (one per name it stands under), of a row's, crop's or sample's key.
 
-    Raises WebbodyError where `out` is no build or nothing matches.
+    Of what was taken down only that is told. Raises WebbodyError where `out` is no build or
+    nothing matches.
     """
     folder = Folder(out)
     records = BuildRecords(folder)
@@ -69,6 +71,10 @@ def explain(out: str, wanted: str) -> list[Story]:
         rows = table.filter(found)
         for row in rows.to_pylist():
             stories.append(_story(records, file.split(".")[0], row))
+    if not stories and lists_in(folder).names(url=wanted, sample=wanted):
+        told = {"detail": "removed on request; nothing else is kept of it"}
+        step = StageVerdict("plan", "list of removals", TAKEDOWN, told)
+        stories.append(Story(wanted, "", "", "", TAKEDOWN, [step]))
     if not stories:
         raise WebbodyError(
             f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
@@ -91,7 +97,7 @@ def _of_sample(records: BuildRecords, wanted: str) -> list[str]:
 def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
     table = read_parquet(folder.open("plan/rejected.parquet"))
     for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
-        step = StageVerdict("plan", f"row {row['row']}", row["outcome"], {"detail": row["detail"]})
+        step = StageVerdict("plan", f"line {row['row']}", row["outcome"], {"detail": row["detail"]})
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
 
 

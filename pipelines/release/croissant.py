@@ -84,7 +84,6 @@ def croissant(
         ],
         "name": card.title or info.name,
         "alternateName": info.name,
-        "description": ("DRAFT. " if info.draft else "") + _description(info),
         "version": info.version,
         "sdVersion": "1.0.0",
         "datePublished": info.created.isoformat(),
@@ -102,8 +101,7 @@ def croissant(
         "usageInfo": _usage(card),
         "prov:wasGeneratedBy": {"@type": "prov:Activity", "name": f"webbody {info.code}"},
         **_responsible(card, info, figures),
-        "distribution": _files(info),
-        "recordSet": _records(info),
+        **described(info, figures["build"]["rows"]),
     }
     if info.previous:
         said["prov:wasRevisionOf"] = f"{info.name} {info.previous.version}"
@@ -111,11 +109,17 @@ def croissant(
     return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
-def _description(info: ReleaseInfo) -> str:
-    return (
-        f"{info.samples} images of {info.people} people on the web as a list: URL, digest, box and "
-        "keypoints of each, and a number for the person. No pictures, no names."
-    )
+def described(info: ReleaseInfo, rows: int) -> dict[str, Any]:
+    """What follows from the samples that are there; rows: with which the build began."""
+    return {
+        "description": f"{'DRAFT. ' if info.draft else ''}{info.samples} images of {info.people} "
+        "people on the web as a list: URL, digest, box and keypoints of each, and a number for the "
+        "person. No pictures, no names.",
+        "rai:dataCollectionMissingData": f"{rows - info.samples} of {rows} rows of the list gave "
+        "no sample; figures.json has the reasons.",
+        "distribution": _files(info),
+        "recordSet": _records(info),
+    }
 
 
 def _usage(card: Card) -> str:
@@ -125,13 +129,10 @@ def _usage(card: Card) -> str:
 
 def _responsible(card: Card, info: ReleaseInfo, figures: Mapping[str, Any]) -> dict[str, Any]:
     days = figures["samples"]["fetched"]
-    kept = figures["samples"]["samples"]
     build = figures["build"]
     return {
         "rai:dataCollection": card.collected,
         "rai:dataCollectionType": [f"Web scraping ({card.collection or 'not given'})"],
-        "rai:dataCollectionMissingData": f"{build['rows'] - kept} of {build['rows']} rows of the "
-        "list gave no sample; figures.json has the reasons.",
         "rai:dataCollectionTimeFrame": sorted(set(days)) if days else None,
         "rai:dataPreprocessingProtocol": [
             "Persons were detected, cut out and compared by their faces; images that did not "

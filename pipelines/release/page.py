@@ -95,16 +95,8 @@ def _header(card: Card, info: ReleaseInfo) -> dict[str, Any]:
         **licence,
         "pretty_name": f"{card.title or info.name}{' (draft)' if info.draft else ''}",
         "task_categories": ["image-feature-extraction"],
-        "size_categories": [next((name for most, name in _SIZES if info.samples < most), "n>1B")],
         "tags": ["human-recognition", "person-re-identification", "face-recognition", "webbody"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [
-                    {"split": s, "path": f"data/{s}-*.parquet"} for s in splits_of(info.files)
-                ],
-            }
-        ],
+        **counts_of_hub(info),
         "extra_gated_prompt": _agreement(card),
         "extra_gated_fields": {
             "Name": "text",
@@ -116,6 +108,15 @@ def _header(card: Card, info: ReleaseInfo) -> dict[str, Any]:
             "I answer for the lawfulness of my use": "checkbox",
         },
         "extra_gated_button_content": "Agree and ask for access",
+    }
+
+
+def counts_of_hub(info: ReleaseInfo) -> dict[str, Any]:
+    """What of the hub's metadata follows from the samples: their number, and files by split."""
+    files = [{"split": s, "path": f"data/{s}-*.parquet"} for s in splits_of(info.files)]
+    return {
+        "size_categories": [next((name for most, name in _SIZES if info.samples < most), "n>1B")],
+        "configs": [{"config_name": "default", "data_files": files}] if files else [],
     }
 
 

@@ -4,16 +4,17 @@ import json
 import shutil
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.release.recounted import croissant_again, readme_again
 from pipelines.release.refused import csv_text
 from pipelines.release.target import ReleaseTarget
 from pipelines.release.write import (
     CHANGES,
+    CHANGES_SUMMARY,
     CROISSANT,
     DOMAINS,
     FIGURES,
@@ -22,9 +23,10 @@ from pipelines.release.write import (
 )
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
+from webbody.releases import changes
 from webbody.releases.figures import SampleFigures, domain_table
 from webbody.releases.format import RELEASE_FILE, DataFile, splits_of
-from webbody.releases.release import Release, file_sha256
+from webbody.releases.release import Release
 from webbody.releases.writing import write_data
 from webbody.removals import Removals, Scope, new_key, read_removals
 from webbody.storage import Folder
@@ -32,9 +34,10 @@ from webbody.storage import Folder
 
 @dataclass(frozen=True)
 class TakenFromRelease:
-    """samples: how many went. entries: how many the list of removals has more."""
+    """samples: how many went. left: how many stay. entries: how many more the list has."""
 
     samples: int
+    left: int
     entries: int
 
 
@@ -56,21 +59,22 @@ def take_down(
     if not release.folder.local:
         raise WebbodyError(f"{where}: take down in a local copy of the release, and push it again.")
     own = read_removals(release.folder) or Removals(new_key(release.info.data_digest))
-    listed = own.plus(day, reason, _entries(release, asked))
+    listed = own.plus(day, reason, _entries(release, asked, own))
     target = ReleaseTarget(where)
     with target.named() as path:
         shutil.copytree(release.folder.path(), path, dirs_exist_ok=True)
         folder = Folder(path)
-        gone = _data(release, folder, listed)
+        gone, lost = _data(release, folder, listed)
         listed.write(folder)
+        _changes(folder, gone, lost, listed, release.info.previous is not None)
         _told(folder, len(gone), day)
-        _without_keys(folder, gone)
         write_sums(folder)
-    return TakenFromRelease(len(gone), len(listed.entries) - len(own.entries))
+        left = Release.read(path).info.samples
+    return TakenFromRelease(len(gone), left, len(listed.entries) - len(own.entries))
 
 
 def _entries(
-    release: Release, asked: list[tuple[Scope, str | int]]
+    release: Release, asked: list[tuple[Scope, str | int]], own: Removals
 ) -> list[tuple[Scope, str | int]]:
     out = list(asked)
     people = {int(value) for scope, value in asked if scope == "person"}
@@ -82,14 +86,15 @@ def _entries(
         for row in mine.to_pylist():
             found.add(row["person"])
             out += [("url", row["url"]), ("sha256", row["sha256"]), ("sample", row["key"])]
-    if missing := people - found:
+    if missing := {one for one in people - found if not own.names(person=one)}:
         raise WebbodyError(f"--person {min(missing)}: there is no such person in the release.")
     return out
 
 
-def _data(release: Release, folder: Folder, listed: Removals) -> set[str]:
-    """Write the data files and release.json; the keys of the samples that went."""
+def _data(release: Release, folder: Folder, listed: Removals) -> tuple[set[str], set[int]]:
+    """Write the data files and release.json; keys that went, and people who have none left."""
     gone: set[str] = set()
+    lost: set[int] = set()
     files: dict[str, DataFile] = {}
     samples, people = 0, set[int]()
     for name in release.files:
@@ -100,7 +105,9 @@ def _data(release: Release, folder: Folder, listed: Removals) -> set[str]:
             rows = table.select(["key", "url", "person", "sha256"]).to_pylist()
             out = [listed.names(sample=row.pop("key"), **row) for row in rows]
             mask = pa.array(out, pa.bool_())
-            gone |= set(table.filter(mask)["key"].to_pylist())
+            taken = table.filter(mask)
+            gone |= set(taken["key"].to_pylist())
+            lost |= set(taken["person"].to_pylist())
             kept = table.filter(pc.invert(mask))
             samples += len(kept)
             people |= set(kept["person"].to_pylist())
@@ -116,59 +123,50 @@ def _data(release: Release, folder: Folder, listed: Removals) -> set[str]:
         }
     )
     folder.write_bytes(RELEASE_FILE, info.to_json())
-    return gone
+    return gone, lost - people
 
 
 def _told(folder: Folder, count: int, day: date) -> None:
-    """Mend what the pages say: figures, domains that are no more, and a word on what went."""
-    figures = SampleFigures()
-    for table in Release.read(folder.url).tables():
+    """Mend what is told: figures, counts, domains that are no more, and a word on what went."""
+    release, figures = Release.read(folder.url), SampleFigures()
+    for table in release.tables():
         figures.add(table)
     told = json.loads(folder.read(FIGURES))
     told["samples"] = figures.told()
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    folder.write_bytes(FIGURES, text.encode())
+    _write(folder, FIGURES, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     domains = [list(row.values()) for row in domain_table(figures.domains).to_pylist()]
     before = {line.split(",")[0] for line in folder.read(DOMAINS).decode().splitlines()[1:]}
     lost = before - {str(row[0]) for row in domains}
-    folder.write_bytes(DOMAINS, csv_text(["domain", "samples"], domains).encode())
-    page = [
-        line
-        for line in folder.read(README).decode().splitlines(keepends=True)
-        if not (line.startswith("|") and any(domain in line for domain in lost))
-    ]
-    title = next(i for i, line in enumerate(page) if line.startswith("# "))
-    note = (
-        f"\n> **{count:,} samples were taken down on {day}.** They are not in the files any more; "
-        "the figures of this page are from before.\n"
-    )
+    _write(folder, DOMAINS, csv_text(["domain", "samples"], domains))
     if count:
-        page.insert(title + 1, note)
-    folder.write_bytes(README, "".join(page).encode())
+        page, splits = folder.read(README).decode(), told["samples"]["splits"]
+        _write(folder, README, readme_again(page, release.info, splits, lost, count, day))
+    machine = folder.read(CROISSANT).decode()
+    _write(folder, CROISSANT, croissant_again(machine, release.info, told["build"]["rows"]))
 
 
-def _without_keys(folder: Folder, gone: set[str]) -> None:
-    """Drop the samples from the difference to the version before; mend Croissant's digests."""
+def _changes(
+    folder: Folder, gone: set[str], lost: set[int], listed: Removals, before: bool
+) -> None:
+    """Drop what went from the difference to the version before, which tells only that it left.
+
+    gone: keys of samples. lost: people with none left. before: whether there is such a version.
+    """
     with folder.open(CHANGES) as file:
-        table = read_parquet(file)
-    names = pa.array(sorted(gone), pa.string())
-    table = table.filter(pc.invert(pc.is_in(table["key"], value_set=names)))
+        table = read_parquet(file, schema=changes.SCHEMA)
+    ids = set(table["person"].to_pylist()) | set(table["person_before"].to_pylist()) - {None}
+    people = lost | {one for one in ids if listed.names(person=one)}
+    left = changes.without_taken_down(table, gone, people)
+    if before:
+        new = set(table.filter(pc.equal(table["change"], changes.ADDED))["key"].to_pylist())
+        came = table.filter(pc.equal(table["change"], changes.PERSON_ADDED))["person"].to_pylist()
+        more = changes.taken_down(len(gone - new), len(lost - set(came)))
+        left = pa.concat_tables([left, more]).combine_chunks()
     with folder.write(CHANGES) as file:
-        pq.write_table(table, file, compression="zstd")
-    content = json.loads(folder.read(CROISSANT))
-    content["distribution"] = [
-        _described(folder, entry)
-        for entry in content["distribution"]
-        if "contentUrl" not in entry or folder.size(entry["contentUrl"]) is not None
-    ]
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    folder.write_bytes(CROISSANT, text.encode())
+        pq.write_table(left, file, compression="zstd")
+    told = json.loads(folder.read(CHANGES_SUMMARY)) | changes.summary(left)
+    _write(folder, CHANGES_SUMMARY, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
-def _described(folder: Folder, entry: dict[str, Any]) -> dict[str, Any]:
-    """A file of Croissant's list with its present digest and size."""
-    if "sha256" not in entry:
-        return entry
-    with folder.open(entry["contentUrl"]) as file:
-        digest = file_sha256(file)
-    return {**entry, "sha256": digest, "contentSize": f"{folder.size(entry['contentUrl'])} B"}
+def _write(folder: Folder, name: str, text: str) -> None:
+    folder.write_bytes(name, text.encode())

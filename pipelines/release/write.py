@@ -34,7 +34,7 @@ from webbody.releases.format import (
 )
 from webbody.releases.release import Release, file_sha256
 from webbody.releases.writing import digest_of_shards, write_data
-from webbody.removals import REMOVALS
+from webbody.removals import REMOVALS, Removals
 from webbody.storage import Folder
 
 README, CROISSANT, CITATION = "README.md", "croissant.json", "CITATION.cff"
@@ -101,7 +101,7 @@ def write_release(
         refusal.check(target.path)
         removals.write(folder)
         folder.write_bytes(RELEASE_FILE, info.to_json())
-        changed = _write_changes(folder, before, release)
+        changed = _write_changes(folder, before, release, removals)
         _write_told(folder, card, info, figures, build_figures(finished), changed)
         write_sums(folder)
     return Written(info, _notes(card, samples, finished))
@@ -155,19 +155,34 @@ def _info(
 
 
 def _write_changes(
-    folder: Folder, before: Release | None, release: Release
+    folder: Folder, before: Release | None, release: Release, removals: Removals
 ) -> Mapping[str, int] | None:
     """Write the difference to the version before; its summary, None where there is none."""
     table, counts = changes.SCHEMA.empty_table(), None
     if before is not None:
         known = changes.KnownSamples.read(before)
         table = changes.changes(known, changes.KnownSamples.read(release))
+        table = changes.without_taken_down(table, *_taken_since(before, removals))
         counts = changes.summary(table)
     with folder.write(CHANGES) as file:
         pq.write_table(table, file, compression="zstd")
     versions = {"from": before.info.version if before else None, "to": release.info.version}
     _write_json(folder, CHANGES_SUMMARY, {**versions, **(counts or changes.summary(table))})
     return counts
+
+
+def _taken_since(before: Release, removals: Removals) -> tuple[set[str], set[int]]:
+    """Keys of samples and ids of people of an earlier version that were taken down by now."""
+    keys, people = set[str](), set[int]()
+    columns = ["key", "url", "sha256", "person"]
+    for table in before.tables(columns) if removals else ():
+        for row in table.to_pylist():
+            key = row.pop("key")
+            if removals.names(sample=key, **row):
+                keys.add(key)
+            if removals.names(person=row["person"]):
+                people.add(row["person"])
+    return keys, people
 
 
 def _write_told(

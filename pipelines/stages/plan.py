@@ -1,7 +1,6 @@
 """Plan: the manifest as shards in which no name straddles two, and the rows that are no rows."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pyarrow as pa
@@ -11,14 +10,12 @@ import pyarrow.parquet as pq
 from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
-from webbody.parquet_tables import read_parquet
-from webbody.plain_text import plain_text
 from webbody.removals import NO_REMOVALS, TAKEDOWN, RemovalLists
-from webbody.storage import Folder
 
 SHARD = pa.schema(
     [("key", pa.string()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
 )
+#: What cannot be used; `row` is the line of the list, from 1 (of Parquet and releases the row).
 REJECTED = pa.schema(
     [
         ("row", pa.int64()),
@@ -28,10 +25,7 @@ REJECTED = pa.schema(
         ("detail", pa.string()),
     ]
 )
-
-
-#: Reasons that are named where no row can be used.
-_REASONS = 3
+REJECTED_FILE = "rejected.parquet"
 
 
 class Plan(Stage[PlanSettings]):
@@ -43,7 +37,7 @@ class Plan(Stage[PlanSettings]):
     """
 
     name = "plan"
-    version = 2
+    version = 3
     needs = ()
 
     def __init__(
@@ -56,7 +50,7 @@ class Plan(Stage[PlanSettings]):
         counts = {"in": 0, "out": 0, "shards": 0}
         with (
             Manifest(self.manifest) as manifest,
-            pq.ParquetWriter(outputs.file("rejected.parquet"), REJECTED) as rejected,
+            pq.ParquetWriter(outputs.file(REJECTED_FILE), REJECTED) as rejected,
         ):
 
             def reject(batch: pa.RecordBatch) -> None:
@@ -150,26 +144,6 @@ def without_removed_words(batch: pa.RecordBatch, removals: RemovalLists) -> pa.R
 def shard_id(first_name: str, size: int = 4) -> str:
     """Name of the shard that begins with this name: a digest of `size` bytes in hex."""
     return hashlib.blake2b(first_name.encode(), digest_size=size, person=b"shard").hexdigest()
-
-
-def no_usable_row(manifest: str, folder: Folder) -> str:
-    """Why a plan that was written to `folder` has no shard: its most frequent reasons, in a line.
-
-    Each reason with one of the rows that it is said of.
-    """
-    with folder.open("plan/rejected.parquet") as file:
-        rejected = read_parquet(file)
-    reasons = []
-    for outcome, count in Counter(rejected["outcome"].to_pylist()).most_common(_REASONS):
-        row = rejected.filter(pc.equal(rejected["outcome"], outcome)).slice(0, 1).to_pylist()[0]
-        said = " ".join(filter(None, [row["detail"], row["url"]]))
-        example = f" (row {row['row']}: {plain_text(said, 100)})" if said else ""
-        reasons.append(f"{count:,} {outcome}{example}")
-    return (
-        f"Manifest {manifest}: none of its {len(rejected):,} rows can be used: "
-        f"{', '.join(reasons)}; every row needs a name and an http or https URL, in JSON an object "
-        "a line."
-    )
 
 
 def without_duplicates(

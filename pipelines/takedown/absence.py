@@ -1,7 +1,6 @@
 """Proof that what lists of removals are about is nowhere in a folder: every file is looked into."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,13 +9,11 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.takedown.text_values import TEXTS, Readings, text_values
 from webbody.errors import WebbodyError
-from webbody.removals import RELEASED_REMOVALS, REMOVALS, RemovalLists
+from webbody.removals import RELEASED_REMOVALS, REMOVALS, AskedRemoval, RemovalLists
 from webbody.shards import read_members
 from webbody.storage import Folder
-
-_URL = re.compile(r"https?://[^\s\"'<>\\)]+")
-_TEXT = ("json", "html", "log", "csv", "txt", "md", "jsonl")
 
 
 @dataclass
@@ -37,14 +34,15 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
     """Look through every file of a folder for what was removed.
 
     Tables are searched by URL, digest, person, packed key and name; the samples of shards by what
-    their JSON says; texts by the URLs in them. Other files are named as not read.
+    their JSON says; texts by what `text_values` finds. Other files are named as not read.
     """
     out = Absence()
     for path in sorted(folder.fs.find(folder.path())):
         name = str(path).removeprefix(f"{folder.path()}/")
         if name in (REMOVALS, RELEASED_REMOVALS):
             continue
-        ending = name.rpartition(".")[2]
+        _, dot, ending = name.rpartition("/")[2].rpartition(".")
+        ending = ending.lower() if dot else ""
         out.files += 1
         with folder.open(name) as file:
             try:
@@ -52,16 +50,16 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
                     values = _of_table(file)
                 elif ending == "tar":
                     values = _of_tar(file)
-                elif ending in _TEXT:
-                    values = ({"url": url} for url in urls_in(file.read()))
+                elif ending in TEXTS:
+                    values = text_values(file.read(), ending, lists.has("name"))
                 elif ending == "png":
                     continue
                 else:
                     out.unread.append(name)
                     continue
-                for value in values:
+                for readings in values:
                     out.values += 1
-                    out.found[name] += lists.names(**value)
+                    out.found[name] += any(lists.names(**one) for one in readings)
             except (pa.ArrowException, WebbodyError, OSError, ValueError):
                 out.unread.append(name)
         if not out.found[name]:
@@ -69,31 +67,39 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
     return out
 
 
-def _of_table(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _of_table(file: IO[bytes]) -> Iterator[Readings]:
     table = pq.ParquetFile(file)
     names = set(table.schema_arrow.names)
     columns = [c for c in ("url", "sha256", "person", "sample", "name") if c in names]
     keyed = "key" if "sample" not in names and "key" in names else None
+    before = "person_before" if "person_before" in names else None
     lists = [c for c in ("names", "name_a", "name_b") if c in names]
-    for batch in table.iter_batches(columns=[*columns, *lists, *([keyed] if keyed else [])]):
+    read = [*columns, *lists, *filter(None, [keyed, before])]
+    for batch in table.iter_batches(columns=read):
         for row in batch.to_pylist():
-            yield {column: row[column] for column in columns} | (
-                {"sample": row[keyed]} if keyed else {}
-            )
+            readings: Readings = [_asked(row, columns)]
+            if keyed:
+                readings.append({"sample": row[keyed]})
+            if before:
+                readings.append({"person": row[before]})
+            yield readings
             for column in lists:
                 named = row[column] if isinstance(row[column], list) else [row[column]]
-                yield from ({"name": one} for one in named if one is not None)
+                for one in filter(None, named):
+                    yield [{"name": one}]
 
 
-def _of_tar(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _asked(row: dict[str, Any], columns: list[str]) -> AskedRemoval:
+    asked: AskedRemoval = {}
+    for column in columns:
+        asked[column] = row[column]  # type: ignore[literal-required]
+    return asked
+
+
+def _of_tar(file: IO[bytes]) -> Iterator[Readings]:
     for member, data in read_members(file):
         key, _, ending = member.partition(".")
         if ending == "json":
             about = json.loads(data)
-            yield {name: about.get(name) for name in ("url", "sha256", "person")} | {"sample": key}
-
-
-def urls_in(data: bytes) -> Iterator[str]:
-    """The URLs that stand in a text."""
-    for found in _URL.findall(data.decode("utf-8", "replace")):
-        yield found.rstrip(".,;:")
+            own = [name for name in ("url", "sha256", "person") if name in about]
+            yield [_asked(about, own), {"sample": key}]

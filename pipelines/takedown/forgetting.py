@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipelines.takedown.matching import TakenRows
 from pipelines.takedown.rewriting import Rewriting
-from pipelines.takedown.staged import go_on
+from pipelines.takedown.surgery import finish
 from webbody.commit import FEATURES, Output
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -19,7 +19,7 @@ def forget_features(folder: Folder) -> int:
     that a build which needs them again computes them anew. Raises WebbodyError where the build is
     not finished: it would need them at once.
     """
-    go_on(folder)
+    finish(folder)
     work = Rewriting(folder, TakenRows())
     if "faces" not in work.records.build.get("stages", {}):
         raise WebbodyError(f"{folder.url}: keeps no face features: there is nothing to forget.")

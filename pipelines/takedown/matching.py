@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.stages.plan import REJECTED_FILE
 from webbody.commit import is_side_file
 from webbody.parquet_tables import read_parquet
 from webbody.removals import NO_REMOVALS, RemovalLists
 from webbody.storage import Folder
-
-REJECTED = "rejected.parquet"
 
 
 @dataclass
@@ -35,13 +34,13 @@ class TakenRows:
 def planned_files(folder: Folder) -> list[str]:
     """The shards of the plan as they lie there, whatever vouches for them."""
     names = [name for name in folder.names("plan") if name.endswith(".parquet")]
-    return [n.removesuffix(".parquet") for n in names if n != REJECTED and not is_side_file(n)]
+    return [n.removesuffix(".parquet") for n in names if n != REJECTED_FILE and not is_side_file(n)]
 
 
 def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
     """The rows and samples of a folder that the lists are about."""
     taken = TakenRows(lists)
-    for url, name in rows_of_table(folder, f"plan/{REJECTED}", "url", "name"):
+    for url, name in rows_of_table(folder, f"plan/{REJECTED_FILE}", "url", "name"):
         taken.rejected |= lists.names(url=url, name=name)
     bearing: dict[str, int] = {}
     going: dict[str, int] = {}

@@ -4,19 +4,18 @@ Nothing is fetched or computed again, so that everything else stays as it is, by
 records vouch for the new files as they did for the old ones.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 
 from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.stages.pack import INDEX, write_index
-from pipelines.takedown.absence import urls_in
 from pipelines.takedown.matching import TakenRows, taken_rows
 from pipelines.takedown.people import cut_identities
 from pipelines.takedown.rewriting import Rewriting
 from pipelines.takedown.samples import cut_samples
 from pipelines.takedown.staged import go_on
 from pipelines.takedown.tables import BY_KEY, cut_plan, cut_stage
-from webbody.build_records import BUILD_FILE
+from pipelines.takedown.text_values import text_values
+from webbody.build_records import BUILD_FILE, BuildRecords
 from webbody.checked_json import checked_json
 from webbody.commit import ALL, record_name
 from webbody.errors import WebbodyError
@@ -35,7 +34,7 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
     what the plan was made from, so that a build knows that they were applied. Whatever happens to
     the process, all of it is done or can be finished by calling this again.
     """
-    indexed = go_on(folder) or folder.size(INDEX) is not None
+    finish(folder)
     taken = taken_rows(folder, lists)
     work = Rewriting(folder, taken)
     if "stages" not in work.records.build:
@@ -60,10 +59,22 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
     if taken.samples:
         work.changes.remove(INDEX)
     work.changes.carry_out()
-    if indexed:
-        with suppress(WebbodyError):  # of a build that is not finished there is none
-            write_index(folder)
+    _index_again(folder)
     return taken
+
+
+def finish(folder: Folder) -> None:
+    """Finish a takedown that was stopped half-way, if there is one."""
+    if go_on(folder):
+        _index_again(folder)
+
+
+def _index_again(folder: Folder) -> None:
+    """Write the index of a finished build; others have none."""
+    records = BuildRecords(folder)
+    packs = records.packs
+    if packs is not None and all(records.get("pack", shard) for shard in packs):
+        write_index(folder)
 
 
 def _cut(work: Rewriting) -> None:
@@ -102,5 +113,6 @@ def _cut_sites(work: Rewriting, lists: RemovalLists) -> None:
         return
     for path in folder.fs.find(folder.path(SITES)):
         name = str(path).removeprefix(f"{folder.path()}/")
-        if any(lists.names(url=url) for url in urls_in(folder.read(name))):
+        values = text_values(folder.read(name), name.rpartition(".")[2], names=False)
+        if any(lists.names(**one) for readings in values for one in readings):
             work.changes.remove(name)

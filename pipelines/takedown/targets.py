@@ -8,22 +8,33 @@ import pyarrow.compute as pc
 from pipelines.takedown.matching import planned_files, rows_of_table
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
-from webbody.removals import Scope
+from webbody.removals import NO_REMOVALS, RemovalLists, Scope
 from webbody.storage import Folder
-from webbody.url_grammar import host_of, is_url
+from webbody.url_grammar import domain_of, is_suffix, is_url
 
 Entries = list[tuple[Scope, str | int]]
 
 
+def person_id(text: str) -> int:
+    """A person's id, as it stands in samples; WebbodyError for what is none."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 63):
+        raise WebbodyError(f"--person {text}: is no person's id, which is a whole number.")
+    return int(text)
+
+
 @dataclass
 class TakedownRequest:
-    """What is to be removed: any of these."""
+    """What is to be removed: any of these.
+
+    certain: whether a domain may be one below which anybody registers names, such as org.
+    """
 
     urls: Sequence[str] = ()
     domains: Sequence[str] = ()
     sha256: Sequence[str] = ()
     people: Sequence[int] = ()
     crops: Sequence[str] = field(default_factory=tuple)  # working keys, found by a photo
+    certain: bool = False
 
     def check(self) -> None:
         """Raise a WebbodyError for what can be no URL, domain or digest."""
@@ -31,9 +42,14 @@ class TakedownRequest:
             if not is_url(url):
                 raise WebbodyError(f"--url {url}: is no http or https URL.")
         for domain in self.domains:
-            if not domain or "/" in domain or host_of(f"http://{domain}/") != domain.lower():
+            if not (host := domain_of(domain)):
                 raise WebbodyError(
                     f"--domain {domain}: is no domain; write it as example.org, without http://."
+                )
+            if is_suffix(host) and not self.certain:
+                raise WebbodyError(
+                    f"--domain {domain}: is the end of all sites that are registered below "
+                    f"{host}; name a site, or add --yes to remove them all."
                 )
         for digest in self.sha256:
             if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
@@ -43,18 +59,20 @@ class TakedownRequest:
         """The entries that it makes by itself; a WebbodyError for what is none."""
         self.check()
         out: Entries = [("url", url) for url in self.urls]
-        out += [("domain", domain.lower()) for domain in self.domains]
+        out += [("domain", domain_of(domain)) for domain in self.domains]
         out += [("sha256", digest.lower()) for digest in self.sha256]
         return [*out, *(("person", person) for person in self.people)]
 
 
-def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
+def entries_of(
+    folder: Folder, asked: TakedownRequest, listed: RemovalLists = NO_REMOVALS
+) -> Entries:
     """The entries that a request makes in the list of a build folder.
 
     A person stands there by id; by the URLs, digests and keys of the kept pictures, so that other
     rows, other addresses and what was derived from the samples are found, too; and by the names,
     which stay in the folder, so that further pictures under them are not built. Raises WebbodyError
-    where a person is not there.
+    where a person is not there, and not `listed` as one who was.
     """
     out = asked.entries()
     wanted, found = set(asked.people), set()
@@ -75,7 +93,7 @@ def entries_of(folder: Folder, asked: TakedownRequest) -> Entries:
                 url, digest = about.get(key, (None, None))
                 out += [("url", url)] if url else []
                 out += [("sha256", digest)] if digest else []
-    missing = wanted - found
+    missing = {one for one in wanted - found if not listed.names(person=one)}
     if missing:
         raise WebbodyError(
             f"--person {min(missing)}: there is no such person in {folder.url}; ids stand in the "

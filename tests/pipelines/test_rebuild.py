@@ -6,18 +6,20 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from release_of_build import digests, make_release, write_release
 
-from pipelines.build import build
+from pipelines.build import Run, build
 from pipelines.identity.perceptual_hash import perceptual_hash
 from pipelines.inspection.report import write_report
 from pipelines.inspection.rot import read_rot
 from webbody.config import load
-from webbody.errors import WebbodyError
+from webbody.errors import NothingKept, WebbodyError
 from webbody.images import decode
+from webbody.releases.release import Release
 from webbody.removals import Removals
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
@@ -180,6 +182,47 @@ def test_what_is_wrong_with_rows_is_told(web, in_process, tmp_path):
     }  # fmt: skip
 
 
+def test_numbers_of_rows_and_parts_of_rotten_ones(web, in_process, tmp_path):
+    """Rows without a person are told whatever part is built, by their row in the release."""
+    wrong = {
+        "person": lambda n: None if n in (6, 50) else 7_000_000_000_000 + 13 * (n // IMAGES),
+        "sha256": lambda n: "zz" if n == 30 else hashlib.sha256(picture(n)).hexdigest(),
+    }
+    release = publish(web, tmp_path / "r", **wrong)
+    rows = pa.concat_tables(Release.read(release).tables()).to_pylist()
+    expected = {
+        (at, row["url"]): "manifest:no-person" if row["person"] is None else "manifest:bad-sha256"
+        for at, row in enumerate(rows, 1)
+        if row["person"] is None or row["sha256"] == "zz"
+    }
+    assert len(expected) == 3
+    for name, part in {"all": "share=1", "half": "share=0.5", "12m": "subset=12m"}.items():
+        config = settings(release, tmp_path / name, f"rebuild.{part}")
+        Run(config, lambda event: None).plan(replace=False)
+        rejected = pq.read_table(tmp_path / name / "plan/rejected.parquet").to_pylist()
+        told = {(row["row"], row["url"]): row["outcome"] for row in rejected}
+        assert told.items() <= expected.items()
+        assert list(told.values()).count("manifest:no-person") == 2
+        assert name != "all" or told == expected
+
+
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [
+        (lambda n: 50 - n // IMAGES, None),
+        (lambda n: 7 if n in (0, 99) else 10 + n // IMAGES, "person 7 is in"),
+    ],
+)
+def test_people_in_two_splits_are_refused(web, tmp_path, person, says):
+    release = publish(web, tmp_path / "r", person=person)
+    run = Run(settings(release, tmp_path / "out"), lambda event: None)
+    if says is None:
+        run.plan(replace=False)
+        return
+    with pytest.raises(WebbodyError, match=says):
+        run.plan(replace=False)
+
+
 def test_removals_come_first(web, in_process, tmp_path):
     release = publish(web, tmp_path / "r")
     url = f"{web['at'].decode()}/33.jpg"
@@ -195,13 +238,13 @@ def test_removals_come_first(web, in_process, tmp_path):
     rejected = pq.read_table(tmp_path / "out" / "plan" / "rejected.parquet")
     assert rejected["url"].null_count == 12
     # A newer list, given by its place; an older one is refused.
-    newer = listed.plus(today, "law", [("domain", "0.0.1")])
+    newer = listed.plus(today, "law", [("domain", "127.0.0.1")])
     (tmp_path / "lists").mkdir()
     newer.write(Folder(tmp_path / "lists"), "new.parquet")
-    with pytest.raises(WebbodyError, match="none of its"):
+    with pytest.raises(NothingKept, match="100 rows taken down, and none is left to build"):
         rebuilt(release, tmp_path / "out", f"rebuild.removals={tmp_path}/lists/new.parquet")
     Removals("ab" * 32).write(Folder(tmp_path / "lists"), "old.parquet")
-    with pytest.raises(WebbodyError, match="older than they are"):
+    with pytest.raises(WebbodyError, match=r"old\.parquet: lacks 3 removals.*older than they are"):
         rebuilt(release, tmp_path / "two", f"rebuild.removals={tmp_path}/lists/old.parquet")
 
 

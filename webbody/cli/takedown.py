@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
-from webbody.plain_text import plain_text
+from webbody.plain_text import counted, plain_text
 from webbody.releases.format import RELEASE_FILE
 from webbody.removals import REASONS, RemovalLists, Removals, lists_in, new_key, read_removals
 from webbody.storage import Folder
+
+if TYPE_CHECKING:
+    from pipelines.takedown.targets import TakedownRequest
 
 
 def takedown(
@@ -19,17 +22,20 @@ def takedown(
     ],
     url: Annotated[list[str] | None, typer.Option(help="A picture's address.")] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(help="A site, and all below it: example.org.")
+        list[str] | None, typer.Option(help="A site, and all sites below it: example.org.")
     ] = None,
     sha256: Annotated[list[str] | None, typer.Option(help="A picture's digest.")] = None,
-    person: Annotated[list[int] | None, typer.Option(help="A person's id.")] = None,
+    person: Annotated[list[str] | None, typer.Option(help="A person's id.")] = None,
     like: Annotated[
         list[Path] | None,
         typer.Option(help="A photo of the person; needs the build's models. Shows who it is like."),
     ] = None,
     reason: Annotated[str, typer.Option(help=f"One of {', '.join(REASONS)}.")] = "request",
     yes: Annotated[
-        bool, typer.Option("--yes", help="With --like: remove what it found, too.")
+        bool,
+        typer.Option(
+            "--yes", help="Remove what --like found, too; let --domain be one such as org or co.uk."
+        ),
     ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Look through every file that what was removed is gone.")
@@ -56,6 +62,8 @@ def takedown(
 
     Exit code 0: done, or proven absent. 1: --check found something. 2: something to mend first.
     """
+    from pipelines.takedown.targets import TakedownRequest, person_id
+
     folder = Folder(where)
     wanted = any((url, domain, sha256, person, like))
     if gallery and not (like and yes):
@@ -64,44 +72,45 @@ def takedown(
         raise WebbodyError(
             "Say what to remove: --url, --domain, --sha256, --person or --like; or --check."
         )
+    asked = TakedownRequest(
+        url or (), domain or (), sha256 or (), list(map(person_id, person or ())), certain=yes
+    )
+    asked.check()
     if wanted and folder.size(RELEASE_FILE) is not None:
         if like or runs:
             raise WebbodyError(
                 f"{where} is a release, which holds no faces and trained nothing: --like and --run "
                 "are for builds."
             )
-        _from_release(where, url, domain, sha256, person, reason)
+        _from_release(where, asked, reason)
     elif wanted:
-        _take_down(folder, url, domain, sha256, person, like, reason, yes, runs or [], gallery)
+        _take_down(folder, asked, like, reason, yes, runs or [], gallery)
     if features:
         from pipelines.takedown.elsewhere import without_removed
 
         for path in features:
             count = without_removed(path, lists_in(folder))
-            typer.echo(f"{plain_text(str(path))}: {count:,} rows of features were removed.")
+            typer.echo(f"{plain_text(str(path))}: {counted(count, 'row')} of features removed.")
     if check and not _check(folder):
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
 def _take_down(
     folder: Folder,
-    url: list[str] | None,
-    domain: list[str] | None,
-    sha256: list[str] | None,
-    person: list[int] | None,
+    asked: "TakedownRequest",
     like: list[Path] | None,
     reason: str,
     yes: bool,
     runs: list[Path],
     galleries: list[Path] | None,
 ) -> None:
-    from pipelines.takedown.surgery import apply
-    from pipelines.takedown.targets import TakedownRequest, entries_of
+    from pipelines.takedown.surgery import apply, finish
+    from pipelines.takedown.targets import entries_of
     from pipelines.takedown.trainings import packed_places, seen_by
     from webbody.build_records import BuildRecords
 
     build = BuildRecords(folder).build
-    asked = TakedownRequest(url or (), domain or (), sha256 or (), list(person or ()))
+    finish(folder)
     if like:
         from pipelines.takedown.alike import find_alike
 
@@ -117,48 +126,46 @@ def _take_down(
             from pipelines.takedown.elsewhere import without_alike
 
             count = without_alike(path, found)
-            typer.echo(f"{plain_text(str(path))}: {count:,} identities were removed.")
+            typer.echo(f"{plain_text(str(path))}: {counted(count, 'identity')} removed.")
         asked.people = [*asked.people, *found.people]
         asked.crops = list(found.crops)
     own = read_removals(folder) or Removals(new_key(build["sha256"]))
-    today = datetime.now(UTC).date()
-    listed = own.plus(today, reason, entries_of(folder, asked))
-    before = packed_places(folder)
     others = [one for one in lists_in(folder).lists if one != own]
+    known = RemovalLists((own, *others))
+    today = datetime.now(UTC).date()
+    listed = own.plus(today, reason, entries_of(folder, asked, known))
+    before = packed_places(folder)
     taken = apply(folder, RemovalLists((listed, *others)), listed)
+    added = len(listed.entries) - len(own.entries)
     typer.echo(
-        f"{taken.rows:,} rows and {len(set(before) & taken.samples):,} packed samples were "
-        "removed; "
-        f"{len(listed.entries) - len(own.entries):,} entries were added to the list of removals."
+        f"{counted(taken.rows, 'row')} and "
+        f"{counted(len(set(before) & taken.samples), 'packed sample')} removed; "
+        f"{counted(added, 'entry')} added to the list of removals."
     )
-    if not taken.rows:
-        typer.echo(
-            "Nothing here matched: addresses must be spelled as in the list that was built. The "
-            "entries keep it out of later builds."
-        )
+    if not taken.rows and not added:
+        typer.echo("All of it was taken down before.")
+    elif not taken.rows:
+        typer.echo("Nothing here matched. The entries keep it out of later builds.")
     for run in runs:
         count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
         told = f"saw {count:,} of the removed samples" if count else "saw none of them"
         typer.echo(f"{plain_text(str(run))}: the training {told}.")
 
 
-def _from_release(
-    where: str,
-    url: list[str] | None,
-    domain: list[str] | None,
-    sha256: list[str] | None,
-    person: list[int] | None,
-    reason: str,
-) -> None:
+def _from_release(where: str, asked: "TakedownRequest", reason: str) -> None:
     from pipelines.release.taken_down import take_down
-    from pipelines.takedown.targets import TakedownRequest
 
-    asked = TakedownRequest(url or (), domain or (), sha256 or (), person or ())
     taken = take_down(where, asked.entries(), reason, datetime.now(UTC).date())
     typer.echo(
-        f"{taken.samples:,} samples were removed; {taken.entries:,} entries were added to "
-        "removals.parquet. Publish the folder again, so that others apply them."
+        f"{counted(taken.samples, 'sample')} removed; {counted(taken.entries, 'entry')} added to "
+        "removals.parquet."
     )
+    if not taken.samples and not taken.entries:
+        typer.echo("All of it was taken down before.")
+        return
+    if not taken.left:
+        typer.echo("Nothing is left in the release: withdraw it, or release another version.")
+    typer.echo("Publish the folder again, so that others apply the removals.")
 
 
 def _check(folder: Folder) -> bool:
@@ -170,14 +177,14 @@ def _check(folder: Folder) -> bool:
         return True
     absence = check_absence(folder, lists)
     for name, count in absence.found.most_common():
-        typer.echo(f"{plain_text(name)}: holds {count:,} values that were removed.")
+        typer.echo(f"{plain_text(name)}: holds {counted(count, 'value')} of what was removed.")
     if absence.unread:
         names = ", ".join(plain_text(name) for name in absence.unread[:5])
         typer.echo(f"Not looked into, as they are no tables, shards or texts: {names}.")
     if not absence.found:
         typer.echo(
-            f"Absent: none of {absence.values:,} values in {absence.files:,} files is in the list "
-            f"of {len(lists):,} removals."
+            f"Absent: none of {counted(absence.values, 'value')} in "
+            f"{counted(absence.files, 'file')} is in the list of {counted(len(lists), 'removal')}."
         )
     return not absence.found
 
@@ -198,4 +205,8 @@ def forget(
     if not features:
         raise WebbodyError("Say what to forget: --features.")
     count = forget_features(Folder(out))
-    typer.echo(f"{out}: the face features of {count:,} shards are gone; the rest is as it was.")
+    if count:
+        told = f"the face features of {counted(count, 'shard')} are gone; the rest is as it was."
+    else:
+        told = "keeps no face features any more: they were forgotten before."
+    typer.echo(f"{plain_text(out)}: {told}")

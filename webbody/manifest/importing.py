@@ -5,7 +5,6 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from webbody.manifest.arrays import int_array, ints
 from webbody.manifest.reader import Manifest
 from webbody.manifest.source import KEPT
 from webbody.manifest.tally import ManifestTally, refuse_unusable, tallied
@@ -53,7 +52,7 @@ def import_manifest(manifest: Manifest, out: str) -> ManifestTally:
                 continue
             accepted.write(chosen.filter(good))
             wrong = batch.select(["row", *REJECTED_LINES.names[1:]]).filter(pc.invert(good))
-            rejected.write(_lines(wrong, manifest))
+            rejected.write(wrong.rename_columns(REJECTED_LINES.names))
         refuse_unusable(manifest.path, tally)
     return tally
 
@@ -65,9 +64,3 @@ def validate_manifest(manifest: Manifest) -> ManifestTally:
         pass
     refuse_unusable(manifest.path, tally)
     return tally
-
-
-def _lines(rejected: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
-    rows = ints(rejected.column("row")) + manifest.first_line
-    others = [rejected.column(name) for name in REJECTED_LINES.names[1:]]
-    return pa.record_batch([int_array(rows), *others], schema=REJECTED_LINES)

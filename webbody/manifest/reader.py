@@ -52,9 +52,8 @@ class Digest:
 class Manifest:
     """An opened manifest: `accepted` and `rejected` together give every row exactly once.
 
-    Rows are counted from 0; `first_line` (from 1) is the line of the file where row 0 stands: 2 in
-    CSV with a header. Where fields of CSV go on over several lines, a row has the number of its
-    first one. Use it in a `with`.
+    A row has the number of its line in the file, from 1 and with the header (of Parquet: of the
+    row); where it takes several lines, of the first one. Use it in a `with`.
 
     Args:
         path: A file, or an fsspec URL (copied to a local temporary file first).
@@ -92,7 +91,7 @@ class Manifest:
 
     @property
     def first_line(self) -> int:
-        """The line of the file, from 1, where row 0 stands."""
+        """The line of the file, from 1, where the first row stands: 2 in CSV with a header."""
         return self._source.first_line
 
     @property
@@ -112,7 +111,7 @@ class Manifest:
         Columns row, lines (how many of the file the row takes), url, name, sha256, outcome (null
         for accepted rows), detail and those that are kept, whose names begin with KEPT.
         """
-        count, row = LineCount(), 0
+        count, row = LineCount(), self.first_line
         for batch in self._checked(count):
             lines = ints(batch.column(0))
             numbers = row + np.cumsum(lines) - lines
@@ -120,10 +119,9 @@ class Manifest:
             yield pa.record_batch(
                 [int_array(numbers), *batch.columns], ["row", *batch.schema.names]
             )
-        header = self.first_line - 1
-        if count.lines != row + header:
+        if count.lines != row - 1:
             raise RuntimeError(
-                f"{self.path}: {count.lines} lines were read and {row + header} accounted for"
+                f"{self.path}: {count.lines} lines were read and {row - 1} accounted for"
             )
 
     def usable(self) -> Iterator[pa.RecordBatch]:

@@ -32,7 +32,7 @@ class ManifestSource:
             name, sha256, problem and the columns that are kept. Any thread may do it.
         columns: url, name and, where there is one, sha256 -> the column that holds it.
         kept: What columns that are kept are called in a batch, KEPT first -> the column.
-        first_line: The number, from 1, of the line of the file that is row 0.
+        first_line: The number, from 1, of the line of the file that is the first row.
     """
 
     pieces: Callable[[LineCount], Iterator[Any]]

@@ -55,11 +55,11 @@ def tallied(manifest: Manifest, tally: ManifestTally) -> Iterator[pa.RecordBatch
         outcomes = batch.column("outcome")
         tally.accepted += outcomes.null_count
         if outcomes.null_count < len(outcomes):
-            _note(batch.filter(outcomes.is_valid()), manifest.first_line, tally)
+            _note(batch.filter(outcomes.is_valid()), tally)
         yield batch
 
 
-def _note(rejected: pa.RecordBatch, first_line: int, tally: ManifestTally) -> None:
+def _note(rejected: pa.RecordBatch, tally: ManifestTally) -> None:
     outcomes = rejected.column("outcome").to_pylist()
     tally.reasons.update(outcomes)
     for at, outcome in enumerate(outcomes):
@@ -67,9 +67,7 @@ def _note(rejected: pa.RecordBatch, first_line: int, tally: ManifestTally) -> No
         if len(known) < _EXAMPLES:
             detail = rejected.column("detail")[at].as_py()
             text = " ".join(filter(None, [detail, rejected.column("url")[at].as_py()]))
-            known.append(
-                RejectedLine(rejected.column("row")[at].as_py() + first_line, outcome, text)
-            )
+            known.append(RejectedLine(rejected.column("row")[at].as_py(), outcome, text))
 
 
 def refuse_unusable(path: str, tally: ManifestTally) -> None:

@@ -30,6 +30,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _removals(text: str) -> str:
+    if text and "://" not in text:
+        raise ValueError(f"{text!r} is no URL of a list of removals")
+    return text
+
+
 #: Text in which surrounding blanks say nothing, and text of a single line.
 Told = Annotated[str, AfterValidator(str.strip)]
 Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
@@ -94,7 +100,7 @@ class Card(Section):
         None, description="Optional: day of the release, such as 2026-12-01; without it today."
     )
     homepage: Line = Field("", description="Optional: URL where the release is published.")
-    removals: Line = Field(
+    removals: Annotated[Line, AfterValidator(_removals)] = Field(
         "",
         description="Optional: URL of the newest list of removals, if it is kept somewhere else "
         "than in the release.",

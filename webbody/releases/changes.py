@@ -1,19 +1,20 @@
 """What is different between two versions of a release, from keys, ids and digests alone."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from webbody.releases.release import Release
 
 #: A row is a change of a sample (with its key), or of a person (without one). A sample that
 #: changed in several ways has several rows. before: of a person who retired the id that is gone,
-#: whose samples `person` has now (null: nobody).
+#: whose samples `person` has now (null: nobody). What was taken down names nothing.
 SCHEMA = pa.schema(
     [
         ("change", pa.string()),
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 MOVED, RELABELLED = "moved", "relabelled"
 PERSON_ADDED, PERSON_RETIRED = "person-added", "person-retired"
+TAKEN_DOWN, PERSON_TAKEN_DOWN = "taken-down", "person-taken-down"
 
 _COLUMNS = ("key", "person", "split", "sha256", "box", "keypoints", "phash")
 
@@ -91,11 +93,37 @@ def changes(before: KnownSamples, now: KnownSamples) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
+def without_taken_down(table: pa.Table, keys: Collection[str], people: Collection[int]) -> pa.Table:
+    """The changes without the keys of samples and the ids of people that were taken down.
+
+    A difference must tell that something left, but not what: for a sample or a person of the
+    version before a row stays that says nothing else. What came since then and left has none.
+    """
+    ids = pa.array(sorted(people), pa.int64())
+    columns = {name: table[name] for name in SCHEMA.names}
+    gone = pc.is_in(columns["key"], value_set=pa.array(sorted(keys), pa.string()))
+    for name in ("person", "person_before"):
+        named = pc.is_in(columns[name], value_set=ids)
+        gone = pc.or_(gone, pc.and_(named, pc.is_null(columns["key"])))
+        columns[name] = pc.if_else(named, pa.scalar(None, pa.int64()), columns[name])
+    kinds = table.filter(gone)["change"].to_pylist()
+    left = pa.table(columns, SCHEMA).filter(pc.invert(gone))
+    more = taken_down(kinds.count(REMOVED), kinds.count(PERSON_RETIRED))
+    return pa.concat_tables([left, more]).combine_chunks()
+
+
+def taken_down(samples: int, people: int) -> pa.Table:
+    """Rows for so many samples and people of the version before that were taken down since."""
+    kinds = [TAKEN_DOWN] * samples + [PERSON_TAKEN_DOWN] * people
+    return pa.table([kinds, *(pa.nulls(len(kinds), f.type) for f in list(SCHEMA)[1:])], SCHEMA)
+
+
 def summary(table: pa.Table) -> dict[str, int]:
     """How many changes there are of each kind; of people who retired also how many were merged."""
     kinds = table["change"].to_pylist()
     out = {kind: kinds.count(kind) for kind in
-           (ADDED, REMOVED, CHANGED, MOVED, RELABELLED, PERSON_ADDED, PERSON_RETIRED)}  # fmt: skip
+           (ADDED, REMOVED, TAKEN_DOWN, CHANGED, MOVED, RELABELLED,
+            PERSON_ADDED, PERSON_RETIRED, PERSON_TAKEN_DOWN)}  # fmt: skip
     into = table["person"].to_pylist()
     pairs = zip(kinds, into, strict=True)
     out["person-merged"] = sum(k == PERSON_RETIRED and one is not None for k, one in pairs)

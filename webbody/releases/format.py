@@ -7,7 +7,14 @@ from datetime import date
 from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from webbody import skeleton
 from webbody.errors import WebbodyError
@@ -68,6 +75,27 @@ FILE_ROWS, GROUP_ROWS = 1_000_000, 10_000
 _PLACE = re.compile(rf"data/({'|'.join(SPLITS)})-\d{{5,}}\.parquet")
 
 
+#: More shards than any list needs, and a side that no picture of a person needs.
+_MOST_SHARDS, _MOST_PIXELS = 999_999, 4096
+
+
+def removals_place(text: str) -> str:
+    """Where a list of removals lies: a URL, or a file beside release.json.
+
+    Raises ValueError for what leads elsewhere.
+    """
+    if text and "://" not in text and (text in (".", "..") or set(text) & set("/\\:\0")):
+        raise ValueError("it must be a URL, or the name of a file in the release")
+    return text
+
+
+def _of_known_splits(shards: Mapping[str, int]) -> Mapping[str, int]:
+    for name in shards:
+        if name not in SPLITS:
+            raise ValueError(f"{name!r} is no split; it is one of {', '.join(SPLITS)}")
+    return shards
+
+
 def _placed(files: Mapping[str, "DataFile"]) -> Mapping[str, "DataFile"]:
     for name in files:
         if not _PLACE.fullmatch(name):
@@ -80,9 +108,14 @@ def data_file(split: str, number: int) -> str:
     return f"data/{split}-{number:05d}.parquet"
 
 
+def split_of(file: str) -> str:
+    """The split whose samples a data file holds."""
+    return file.removeprefix("data/").split("-")[0]
+
+
 def splits_of(files: Iterable[str]) -> list[str]:
     """The splits that have data files, in their usual order."""
-    found = {name.removeprefix("data/").split("-")[0] for name in files}
+    found = {split_of(name) for name in files}
     return [split for split in SPLITS if split in found]
 
 
@@ -101,7 +134,7 @@ class DataFile(_Part):
 class PackedAs(_Part):
     """How the publisher packed: side of the square in pixels, JPEG quality."""
 
-    size: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Field(ge=1, le=_MOST_PIXELS)]
     quality: Annotated[int, Field(ge=1, le=100)]
 
 
@@ -109,7 +142,10 @@ class ShuffledAs(_Part):
     """How samples were placed: the seed, and the number of shards of each split."""
 
     seed: Annotated[int, Field(ge=0)]
-    shards: Mapping[str, Annotated[int, Field(ge=0)]]
+    shards: Annotated[
+        Mapping[str, Annotated[int, Field(ge=0, le=_MOST_SHARDS)]],
+        AfterValidator(_of_known_splits),
+    ]
 
 
 class Earlier(_Part):
@@ -139,8 +175,20 @@ class ReleaseInfo(_Part):
     data_digest: str
     code: str
     previous: Earlier | None = None
-    removals: str
+    removals: Annotated[str, AfterValidator(removals_place)]
     contact: str
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "ReleaseInfo":
+        rows = sum(file.rows for file in self.files.values())
+        if rows != self.samples:
+            raise ValueError(f"samples is {self.samples}, and its files hold {rows} rows")
+        if self.people > self.samples:
+            raise ValueError(f"people is {self.people}, and there are {self.samples} samples")
+        for split in splits_of(self.files):
+            if not self.shuffle.shards.get(split):
+                raise ValueError(f"shuffle.shards has no number for the split {split}")
+        return self
 
     def to_json(self) -> bytes:
         """The content of release.json."""
@@ -178,8 +226,9 @@ def read_info(data: bytes, where: str) -> ReleaseInfo:
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])
+        told = problem["msg"].removeprefix("Value error, ")
         raise WebbodyError(
-            f"{where}: {field}: {problem['msg']}; fetch the release again."
+            f"{where}: {field + ': ' if field else ''}{told}; fetch the release again."
         ) from error
 
 

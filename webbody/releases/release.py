@@ -24,6 +24,7 @@ from webbody.releases.format import (
     ReleaseInfo,
     check_columns,
     read_info,
+    split_of,
 )
 from webbody.storage import Folder
 
@@ -66,20 +67,26 @@ class Release:
         return dict(sorted(self.info.files.items()))
 
     def tables(
-        self, columns: Sequence[str] | None = None, splits: Sequence[str] | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        files: Sequence[str] | None = None,
     ) -> Iterator[pa.Table]:
         """All samples, at most GROUP_ROWS at a time, file by file in the order of the release.
 
         Args:
             columns: Those of SCHEMA that are wanted; all without it.
             splits: Such as ("train",); all without it.
+            files: Names of data files; all without it.
 
         Raises:
-            WebbodyError: A file is missing, changed, or has other columns; it says which.
+            WebbodyError: A file is missing, changed, has other columns, or a row of another split
+                than its name says; it says which.
         """
         names = list(columns if columns is not None else SCHEMA.names)
         for name in self.files:
-            if splits is None or name.removeprefix("data/").split("-")[0] in splits:
+            wanted = files is None or name in files
+            if wanted and (splits is None or split_of(name) in splits):
                 with self.open(name) as file:
                     yield from self._groups(name, file, names)
 
@@ -89,7 +96,14 @@ class Release:
             parquet = pq.ParquetFile(file)
             check_columns(parquet.schema_arrow, where)
             rows = parquet.metadata.num_rows
-            for batch in parquet.iter_batches(GROUP_ROWS, columns=columns):
+            read = list(dict.fromkeys([*columns, "split"]))
+            for batch in parquet.iter_batches(GROUP_ROWS, columns=read):
+                others = set(batch.column("split").unique().to_pylist()) - {split_of(name)}
+                if others:
+                    raise WebbodyError(
+                        f"{where}: has rows of the split {others.pop()}, and only rows of "
+                        f"{split_of(name)} may be in it; fetch the release again."
+                    )
                 yield pa.Table.from_batches([batch]).select(columns)
         except (pa.ArrowException, OSError) as error:
             raise WebbodyError(f"{where}: is no Parquet file that can be read.") from error

@@ -1,5 +1,6 @@
 """Plan of a build from a release: its samples as shards, and the rows that cannot be used."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
 from pipelines.sampling.subsets import SUBSETS, subset
-from pipelines.stages.plan import REJECTED
+from pipelines.stages.plan import REJECTED, REJECTED_FILE
+from pipelines.stages.released.people_order import PeopleInOrder
 from pipelines.stages.split import TRAIN
 from webbody.config import RebuildSettings
+from webbody.releases.format import split_of
 from webbody.releases.release import Release
 from webbody.removals import TAKEDOWN, RemovalLists
 from webbody.sample_keys import packed_key
@@ -40,6 +43,7 @@ SHARD = pa.schema(
 )
 #: Longest side that a row may claim: no picture format of ours goes beyond.
 _SIDE = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class ReleasedPlan(Stage[RebuildSettings]):
@@ -51,11 +55,14 @@ class ReleasedPlan(Stage[RebuildSettings]):
     """
 
     name = "plan"
+    version = 2
     needs = ()
 
     def __init__(self, settings: RebuildSettings, release: Release, removals: RemovalLists) -> None:
         super().__init__(settings)
         self.release, self.removals = release, removals
+        self._person: int | None = None
+        self._keys: set[str] = set()  # of this person's rows so far
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
@@ -70,9 +77,11 @@ class ReleasedPlan(Stage[RebuildSettings]):
                 counts["shards"] += 1
             pending, rows = [], 0
 
-        for row, table in self._chosen():
+        order = PeopleInOrder(self.release.folder.url)
+        for split, table in self._chosen():
             counts["in"] += len(table)
-            good, bad = self._judged(row, table)
+            good, bad = self._judged(table)
+            order.check(split, good["person"].to_numpy())
             rejected.append(bad)
             counts["out"] += len(good)
             for person, samples in _by_person(good):
@@ -86,26 +95,35 @@ class ReleasedPlan(Stage[RebuildSettings]):
                 rows += len(samples)
         flush()
         bad = pa.concat_tables(rejected).combine_chunks()
-        outputs.table(bad, "rejected.parquet")
+        outputs.table(bad, REJECTED_FILE)
         for value in bad["outcome"].value_counts() if len(bad) else ():
             counts[value["values"].as_py()] = value["counts"].as_py()
         return counts
 
-    def _chosen(self) -> Iterator[tuple[int, pa.Table]]:
-        """The rows that are asked for, sorted by person, with the number of the first of each."""
-        row = 0
-        splits = self.settings.splits or None
-        chosen = self._subset()
-        for table in self.release.tables(splits=splits):
-            if chosen is not None:
-                of_it = pc.is_in(table["person"], value_set=chosen)
-                table = table.filter(pc.or_(of_it, pc.not_equal(table["split"], TRAIN)))
-            if self.settings.share < 1:
-                names = (f"part {person}" for person in table["person"].to_pylist())
-                draw = shuffle_numbers(names, self.settings.seed) / 2.0**64
-                table = table.filter(pa.array(draw < self.settings.share))
-            yield row, table
-            row += len(table)
+    def _chosen(self) -> Iterator[tuple[str, pa.Table]]:
+        """The rows that are asked for, by split, with `row`: their number in the release, from 1.
+
+        Rows without a person belong to no part of the people: they are always among them.
+        """
+        row = 1
+        subset = self._subset()
+        for name, file in self.release.files.items():
+            split, at = split_of(name), row
+            row += file.rows
+            if self.settings.splits and split not in self.settings.splits:
+                continue
+            for table in self.release.tables(files=[name]):
+                table = table.append_column("row", pa.array(np.arange(at, at + len(table))))
+                at += len(table)
+                chosen = np.ones(len(table), bool)
+                if subset is not None and split == TRAIN:
+                    chosen &= pc.is_in(table["person"], value_set=subset).to_numpy()
+                if self.settings.share < 1:
+                    names = (f"part {person}" for person in table["person"].to_pylist())
+                    draw = shuffle_numbers(names, self.settings.seed) / 2.0**64
+                    chosen &= draw < self.settings.share
+                chosen |= table["person"].is_null().to_numpy()
+                yield split, table.filter(pa.array(chosen))
 
     def _subset(self) -> pa.Array | None:
         """The training people of the subset that is asked for; None for all."""
@@ -119,20 +137,21 @@ class ReleasedPlan(Stage[RebuildSettings]):
         percent = SUBSETS[self.settings.subset]
         return pa.array(subset(people, images, percent, self.settings.seed))
 
-    def _judged(self, first: int, table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _judged(self, table: pa.Table) -> tuple[pa.Table, pa.Table]:
         """The rows (SHARD) that can be used, and the others with their outcome (REJECTED)."""
         areas = _areas(table)
-        seen: set[str] = set()
         outcomes: list[str | None] = []
         for row, area in zip(table.to_pylist(), areas, strict=True):
             outcome = _outcome(row, area)
-            if outcome is None and row["key"] in seen:
+            if row["person"] != self._person:
+                self._person, self._keys = row["person"], set()
+            if outcome is None and row["key"] in self._keys:
                 outcome = "manifest:duplicate"
             elif outcome is None and self.removals.names(
                 url=row["url"], sha256=row["sha256"], person=row["person"], sample=row["key"]
             ):
                 outcome = TAKEDOWN
-            seen.add(row["key"])
+            self._keys.add(row["key"])
             outcomes.append(outcome)
         good = pa.array([outcome is None for outcome in outcomes], pa.bool_())
         made = {
@@ -146,7 +165,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
         urls = [u if t else None for u, t in zip(table["url"].to_pylist(), told, strict=True)]
         bad = pa.table(
             [
-                pa.array(np.arange(first, first + len(table))),
+                table["row"],
                 pa.array(urls, pa.string()),
                 pa.nulls(len(table), pa.string()),
                 pa.array(outcomes, pa.string()),
@@ -163,12 +182,10 @@ def _outcome(row: Mapping[str, object], area: list[int] | None) -> str | None:
         return "manifest:no-url"
     if not is_url(str(row["url"])):
         return "manifest:bad-url"
-    if (
-        row["person"] is None
-        or int(str(row["person"])) < 0
-        or row["split"] not in ("train", "test")
-    ):
+    if row["person"] is None or int(str(row["person"])) < 0:
         return "manifest:no-person"
+    if not _SHA256.fullmatch(str(row["sha256"])):
+        return "manifest:bad-sha256"
     if area is None:
         return "manifest:bad-box"
     if len(row["keypoints"] or ()) != COUNT * 3:  # type: ignore[arg-type]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipelines.release.write import write_release
+from pipelines.verify.run import verify
 from tests.command_line import one_sentence, run
 from webbody.releases.card import dated, read_card
 from webbody.releases.release import Release
@@ -49,14 +51,23 @@ def test_a_person_is_gone_and_all_others_are_as_they_were(release, written):
     info = Release.read(release).info
     assert info.samples == len(after)
     assert info.people == len({row["person"] for row in after.values()})
-    assert f"{len(gone)} samples were taken down" in (release / "README.md").read_text()
+    page = (release / "README.md").read_text()
+    assert f"{len(gone)} samples taken down" in page
+    assert f"A list of **{info.samples} images of {info.people} people**" in page
+    assert f"{info.samples} images of" in (release / "croissant.json").read_text()
+    assert verify(str(release)).clean
+    assert "taken down before" in run("takedown", release, "--person", str(person))[1]
     sums = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=release, check=False)
     assert sums.returncode == 0
     pytest.importorskip("mlcroissant").Dataset(jsonld=str(release / "croissant.json"))
 
 
 def test_a_domain_is_named_nowhere_any_more(release):
-    assert run("takedown", release, "--domain", "127.0.0.1")[0] == 0
+    code, told, _ = run("takedown", release, "--domain", "127.0.0.1")
+    assert code == 0 and "Nothing is left in the release" in told
+    page = (release / "README.md").read_text()
+    assert "Nothing is left" in page and "0 images of 0 people" in page
+    assert yaml.safe_load(page.split("---\n", 2)[1])["configs"] == []
     assert Release.read(release).info.samples == 0
     assert "127.0.0.1" not in (release / "domains.csv").read_text()
     assert json.loads((release / "figures.json").read_text())["samples"]["samples"] == 0

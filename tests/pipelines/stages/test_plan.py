@@ -100,7 +100,7 @@ def test_duplicate_rows_are_dropped_once_each_and_counted(tmp_path):
     assert record.counts["in"] == 4
     assert record.counts["out"] == 2
     rejected = pq.read_table(tmp_path / "m-out/plan/rejected.parquet")
-    assert rejected["row"].to_pylist() == [1, 3]
+    assert rejected["row"].to_pylist() == [2, 4]
 
 
 def test_duplicates_across_batches(tmp_path, monkeypatch):

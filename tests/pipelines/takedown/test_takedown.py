@@ -3,6 +3,7 @@
 import datetime
 import json
 import shutil
+from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from pipelines.takedown.targets import TakedownRequest, entries_of
 from webbody.build_records import BuildRecords
 from webbody.commit import read_record
 from webbody.config import PlanSettings, load
+from webbody.errors import NothingKept
 from webbody.removals import RemovalLists, Removals, lists_in
 from webbody.shards import read_members
 from webbody.storage import Folder
@@ -63,7 +65,7 @@ def test_a_person_is_gone_and_all_others_are_as_they_were(demo, out, in_process,
     names = next(row["names"] for row in people if row["person"] == person)
     told = run("takedown", out, "--person", str(person), "--reason", "request", "--check")
     assert told[0] == 0, told
-    assert "rows and" in told[1] and "Absent: none of" in told[1]
+    assert "packed samples removed" in told[1] and "Absent: none of" in told[1]
 
     after = packed(out)
     own = {key for key, sample in before.items() if person_of(sample) == person}
@@ -129,6 +131,10 @@ def test_by_url_by_domain_and_by_digest(out, demo, in_process):
     assert build(demo.settings(out)).ran == 0
     assert run("takedown", out, "--domain", "127.0.0.1")[0] == 0
     assert packed(out) == {}
+    # Nobody is left: the build is at its end, and says so.
+    with pytest.raises(NothingKept, match=r"rows taken down, and none is left to build"):
+        build(demo.settings(out))
+    assert status(str(out)).complete
     # Nor among the rows that never were any, here or in a plan that is made anew.
     assert run("takedown", out, "--check")[0] == 0
     rejected = rows(out, "plan/rejected.parquet")
@@ -197,7 +203,47 @@ def test_what_remains_is_found(out):
     (out / "notes.txt").write_text(f"look at {url}, please")
     code, told = run("takedown", out, "--check")[:2]
     assert code == 1
-    assert "notes.txt: holds 1 values that were removed" in told
+    assert "notes.txt: holds 1 value of what was removed" in told
+
+
+def test_an_address_is_found_in_any_spelling(out):
+    sample = next(s for s in packed(out).values() if "é" in json.loads(s["json"])["url"])
+    url = json.loads(sample["json"])["url"]
+    other = quote(url, safe=":/?&=").replace("http://", "HTTP://user@") + "#top"
+    code, told, _ = run("takedown", out, "--url", other)
+    assert code == 0 and "1 row and" in told
+    assert url not in {json.loads(s["json"])["url"] for s in packed(out).values()}
+    (out / "notes.txt").write_text(f"look at {url}, please\n\n{other}")
+    assert "notes.txt: holds 2 values" in run("takedown", out, "--check")[1]
+    told = run("explain", out, other)
+    assert told[0] == 0 and told[1].startswith("takedown") and "removed on request" in told[1]
+
+
+def test_what_was_removed_before_is_told_so(out):
+    person = some_person(out)
+    assert run("takedown", out, "--person", str(person))[0] == 0
+    before = (out / "removals.parquet").read_bytes()
+    code, told, _ = run("takedown", out, "--person", str(person))
+    assert code == 0 and "All of it was taken down before." in told
+    assert (out / "removals.parquet").read_bytes() == before
+
+
+def test_the_same_command_finishes_one_that_was_killed(out, monkeypatch):
+    person, real, calls = some_person(out), Folder.move, []
+
+    def move(self, name, to):
+        calls.append(to)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        real(self, name, to)
+
+    monkeypatch.setattr(Folder, "move", move)
+    assert run("takedown", out, "--person", str(person))[0] == 130
+    monkeypatch.setattr(Folder, "move", real)
+    code, told, _ = run("takedown", out, "--person", str(person))
+    assert code == 0, told
+    assert status(str(out)).complete
+    assert person not in {person_of(sample) for sample in packed(out).values()}
 
 
 def test_a_third_folder_with_the_old_release_agrees(demo, out, in_process, tmp_path):
@@ -218,6 +264,9 @@ def test_a_third_folder_with_the_old_release_agrees(demo, out, in_process, tmp_p
         (("--person", "1"), "no such person"),
         (("--url", "ftp://x/y"), "no http or https URL"),
         (("--domain", "http://example.org"), "is no domain"),
+        (("--domain", "org"), "add --yes to remove them all"),
+        (("--person", "abc"), "is no person's id"),
+        (("--person", str(1 << 64)), "is no person's id"),
         (("--sha256", "12"), "64 hex digits"),
         (("--url", "http://a/b", "--reason", "because"), "it is one of request"),
     ],

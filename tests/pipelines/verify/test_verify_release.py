@@ -67,7 +67,7 @@ def release(tmp_path, monkeypatch):
         croissant(folder, make_release(folder, people, change))
         try:
             card(folder)
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, WebbodyError):
             (folder / "figures.json").write_text("{}")  # of rows that cannot be counted
         sums(folder)
         return folder
@@ -202,8 +202,7 @@ def test_changed_columns_and_counts(release):
     path = folder / "data" / "train-00000.parquet"
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
-    lines = rewritten(folder)
-    assert any("says 17 samples, and there are 16" in line for line in lines)
+    assert any("samples is 17, and its files hold 16 rows" in line for line in rewritten(folder))
     pq.write_table(
         table.rename_columns(["name" if n == "etag" else n for n in table.schema.names]), path
     )

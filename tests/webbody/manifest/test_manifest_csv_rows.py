@@ -52,7 +52,7 @@ def test_a_quote_that_does_not_fit_costs_its_line_alone(tmp_path, broken, at):
     found = rows_of(path)
     assert len(found) == 100
     wrong = [(row["row"], row["outcome"]) for row in found if row["outcome"]]
-    assert wrong == [(at, "manifest:bad-row")]
+    assert wrong == [(at + 2, "manifest:bad-row")]
 
 
 def test_two_stray_quotes_far_apart_do_not_swallow_what_is_between(tmp_path):

@@ -73,3 +73,25 @@ def test_the_headers_of_a_new_download_are_no_change():
     later = {**row, "etag": '"new"', "fetched": None, "opt_out": "x", "source": "other"}
     versions = [changes.KnownSamples.of([pa.Table.from_pylist([r], SCHEMA)]) for r in (row, later)]
     assert len(changes.changes(*versions)) == 0
+
+
+@given(VERSIONS, VERSIONS, st.sets(st.integers(0, 25)), st.sets(st.integers(1, 5)))
+def test_what_was_taken_down_has_left_and_is_not_named(before, now, samples, people):
+    """A sample or a person of the version before that went so is counted, and nothing else."""
+    keys = {sample(number, 1)["key"] for number in samples}
+    whole = changes.changes(of(before), of(now))
+    table = changes.without_taken_down(whole, keys, people)
+    rows = table.to_pylist()
+    assert not keys & {row["key"] for row in rows}
+    for column in ("person", "person_before"):
+        assert not people & {row[column] for row in rows}
+    counts, had = changes.summary(table), changes.summary(whole)
+    left = keys & {row["key"] for row in whole.to_pylist() if row["change"] == "removed"}
+    assert counts["taken-down"] == len(left) == had["removed"] - counts["removed"]
+    nameless = [row for row in rows if row["change"] in ("taken-down", "person-taken-down")]
+    assert all(list(row.values())[1:] == [None] * 5 for row in nameless)
+    # All others are as they were, but for ids of people who are gone.
+    others = [row for row in whole.to_pylist() if row["key"] is not None and row["key"] not in keys]
+    told = [row for row in rows if row["key"] is not None]
+    same = ("change", "key", "split", "split_before")
+    assert [[row[c] for c in same] for row in told] == [[row[c] for c in same] for row in others]

@@ -91,6 +91,15 @@ def test_fields_of_later_versions_are_left_alone(tmp_path, release):
         (lambda c: c["files"].update({"../../x.parquet": c["files"]["data/test-00000.parquet"]}),
          "is no name of a data file"),
         (lambda c: c["files"]["data/test-00000.parquet"].update(sha256="x"), r"files\..*sha256"),
+        (lambda c: c.update(samples=5), "samples is 5, and its files hold 67 rows"),
+        (lambda c: c.update(people=68), "people is 68, and there are 67 samples"),
+        (lambda c: c["shuffle"]["shards"].update(train=10**9), r"shards\.train"),
+        (lambda c: c["shuffle"]["shards"].update(all=1), "'all' is no split"),
+        (lambda c: c["shuffle"]["shards"].pop("test"), "no number for the split test"),
+        (lambda c: c["pack"].update(size=10**9), r"pack\.size"),
+        (lambda c: c.update(removals="../../etc/passwd"), "removals: it must be a URL"),
+        (lambda c: c.update(removals="/etc/passwd"), "removals: it must be a URL"),
+        (lambda c: c.update(removals=".."), "removals: it must be a URL"),
     ],
 )  # fmt: skip
 def test_a_wrong_description_is_told_by_its_field(tmp_path, release, change, told):
@@ -142,9 +151,22 @@ def test_changed_columns_are_named(tmp_path, release):
 
 
 def test_rows_that_are_not_there_are_told(tmp_path, release):
+    rewrite(tmp_path, lambda content: content.update(samples=68))
     rewrite(tmp_path, lambda content: content["files"]["data/test-00000.parquet"].update(rows=7))
     with pytest.raises(WebbodyError, match=r"has 6 rows.*says 7"):
         list(Release.read(tmp_path).tables())
+
+
+def test_rows_of_another_split_than_the_files_are_told(tmp_path):
+    def misplaced(row):
+        return {**row, "split": "train"}  # also those of test people
+
+    make_release(tmp_path, PEOPLE, misplaced)
+    release = Release.read(tmp_path)
+    for columns, splits in ((None, ["test"]), (["person"], ["test"]), (None, None)):
+        with pytest.raises(WebbodyError, match=r"test-00000.* has rows of the split train"):
+            list(release.tables(columns, splits))
+    assert sum(map(len, release.tables(splits=["train"]))) == 61
 
 
 def test_a_data_sets_digest_does_not_depend_on_the_order():

@@ -1,0 +1,43 @@
+"""What is said where a plan has no shard: nothing can be used, or nothing is left."""
+
+from collections import Counter
+
+import pyarrow.compute as pc
+
+from pipelines.stages.plan import REJECTED_FILE
+from webbody.errors import NothingKept, WebbodyError
+from webbody.parquet_tables import read_parquet
+from webbody.plain_text import counted, plain_text
+from webbody.removals import TAKEDOWN
+from webbody.storage import Folder
+
+#: Reasons that are named.
+_REASONS = 3
+
+
+def no_rows(manifest: str, folder: Folder) -> WebbodyError:
+    """Why the plan that was written to `folder` has no shard, as an error to raise.
+
+    Where rows were taken down, nothing can be mended: that is an end, not a fault of the list.
+    Else the most frequent reasons, each with one of the rows that it is said of.
+    """
+    with folder.open(f"plan/{REJECTED_FILE}") as file:
+        rejected = read_parquet(file)
+    outcomes = Counter(rejected["outcome"].to_pylist())
+    if taken := outcomes[TAKEDOWN]:
+        others = len(rejected) - taken
+        told = f" (the other {counted(others, 'row')} cannot be used)" if others else ""
+        return NothingKept(
+            f"Manifest {manifest}: {counted(taken, 'row')} taken down, and none is left to "
+            f"build{told}: the list of removals keeps them out."
+        )
+    reasons = []
+    for outcome, count in outcomes.most_common(_REASONS):
+        row = rejected.filter(pc.equal(rejected["outcome"], outcome)).slice(0, 1).to_pylist()[0]
+        said = " ".join(filter(None, [row["detail"], row["url"]]))
+        example = f" (line {row['row']}: {plain_text(said, 100)})" if said else ""
+        reasons.append(f"{count:,} {outcome}{example}")
+    return WebbodyError(
+        f"Manifest {manifest}: none of its {counted(len(rejected), 'row')} can be used: "
+        f"{', '.join(reasons)}; every row needs a name and an http or https URL."
+    )
