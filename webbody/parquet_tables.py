@@ -1,4 +1,8 @@
-"""Whole Parquet tables, read by the calling thread alone."""
+"""Parquet files, read by the calling thread alone.
+
+What pyarrow reads ahead of a Python file is let go by threads of its own, some of it only after the
+table is there: where the interpreter ends meanwhile, the whole process aborts (exit code 134).
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,16 +11,20 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+Source = IO[bytes] | str | os.PathLike[str]
+
+
+def open_parquet(source: Source) -> pq.ParquetFile:
+    """A Parquet file by its path, or one that can be sought in, which stays open."""
+    return pq.ParquetFile(source, pre_buffer=False)
+
 
 def read_parquet(
-    source: IO[bytes] | str | os.PathLike[str],
+    source: Source,
     columns: Sequence[str] | None = None,
     schema: pa.Schema | None = None,
 ) -> pa.Table:
     """A table, or some columns of it in the order asked for.
-
-    pyarrow's own `read_table` leaves work to threads that may let go of a Python file only after
-    the table is there; where the interpreter ends meanwhile, it aborts.
 
     Args:
         source: A path, or a file that can be sought in; it stays open.
@@ -27,7 +35,7 @@ def read_parquet(
         pyarrow.ArrowException: It is no such table, or a column is missing or there twice.
         OSError: It cannot be read.
     """
-    with pq.ParquetFile(source) as file:
+    with open_parquet(source) as file:
         names = file.schema_arrow.names
         wanted = columns
         if schema is not None:

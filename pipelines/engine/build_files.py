@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.base.stage import Inputs
 from pipelines.engine.graph import FROM_RELEASE, PACK, PLAN, graph_of
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
+from webbody.parquet_tables import open_parquet
 from webbody.shards import MemberReader
 from webbody.storage import Folder
 
@@ -115,7 +115,7 @@ class BuildFiles:
         found = set()
         for shard in self.planned:
             with self.folder.open(f"{PLAN.name}/{shard}.parquet") as file:
-                footer = pq.ParquetFile(file).metadata
+                footer = open_parquet(file).metadata
             column = footer.schema.names.index("name")
             for group in range(footer.num_row_groups):
                 stats = footer.row_group(group).column(column).statistics

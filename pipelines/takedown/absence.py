@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.takedown.text_values import TEXTS, Readings, text_values
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import open_parquet
 from webbody.removals import RELEASED_REMOVALS, REMOVALS, AskedRemoval, RemovalLists
 from webbody.shards import read_members
 from webbody.storage import Folder
@@ -68,7 +68,7 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
 
 
 def _of_table(file: IO[bytes]) -> Iterator[Readings]:
-    table = pq.ParquetFile(file)
+    table = open_parquet(file)
     names = set(table.schema_arrow.names)
     columns = [c for c in ("url", "sha256", "person", "sample", "name") if c in names]
     keyed = "key" if "sample" not in names and "key" in names else None

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.release.write import CROISSANT
 from pipelines.verify.card_figures import change_findings, figure_findings
@@ -14,6 +13,7 @@ from pipelines.verify.machine_card import croissant_findings, validate
 from pipelines.verify.rows import AllRows, FileRows
 from pipelines.verify.sums import read_sums, unlisted
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import open_parquet
 from webbody.releases.format import (
     FORMAT,
     RELEASE_FILE,
@@ -117,7 +117,7 @@ def _rows(
     """What is wrong with the rows of a data file."""
     try:
         with folder.open(name) as file:
-            parquet = pq.ParquetFile(file)
+            parquet = open_parquet(file)
             check_columns(parquet.schema_arrow, name)
             rows = parquet.metadata.num_rows
             if rows != info.files[name].rows:

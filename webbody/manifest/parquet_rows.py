@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from webbody.errors import WebbodyError
 from webbody.manifest.arrays import int_array, text_array
 from webbody.manifest.lines import LineCount, problem_column, valid_texts
+from webbody.parquet_tables import open_parquet
 from webbody.plain_text import plain_text
 
 _BATCH = 1 << 16
@@ -39,7 +40,7 @@ def parquet_rows(
     """
     wanted = [*columns.values(), *kept.values()]
     try:
-        with pq.ParquetFile(file) as opened:
+        with open_parquet(file) as opened:
             for batch in opened.iter_batches(_BATCH, columns=wanted):
                 count.lines += batch.num_rows
                 problems: dict[int, str] = {}

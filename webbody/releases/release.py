@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from webbody.errors import WebbodyError
+from webbody.parquet_tables import open_parquet
 from webbody.releases.format import (
     GROUP_ROWS,
     RELEASE_FILE,
@@ -93,7 +93,7 @@ class Release:
     def _groups(self, name: str, file: IO[bytes], columns: list[str]) -> Iterator[pa.Table]:
         where = self.folder.path(name)
         try:
-            parquet = pq.ParquetFile(file)
+            parquet = open_parquet(file)
             check_columns(parquet.schema_arrow, where)
             rows = parquet.metadata.num_rows
             read = list(dict.fromkeys([*columns, "split"]))

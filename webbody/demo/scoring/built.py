@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from webbody.build_records import BuildRecords, output_shards
 from webbody.commit import ALL
+from webbody.parquet_tables import open_parquet
 from webbody.storage import Folder
 
 KEPT = "kept"
@@ -102,7 +101,7 @@ def _rows(
     """Rows of a committed table, without the features, a batch at a time."""
     records.need(stage, shard)
     with records.folder.open(f"{stage}/{name or f'{shard}.parquet'}") as file:
-        table = pq.ParquetFile(pa.PythonFile(file, "r"))
+        table = open_parquet(file)
         columns = [column for column in table.schema_arrow.names if column != "feature"]
         for batch in table.iter_batches(columns=columns):
             yield from batch.to_pylist()
