@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.build import build
+from pipelines.fetching.retry import is_passing
 from pipelines.inspection.explain import explain
 from pipelines.inspection.status import status
 from webbody.commit import is_side_file
@@ -87,6 +88,22 @@ def test_a_changed_setting_redoes_what_depends_on_it(demo, in_process, tmp_path)
     assert changed == {"pack"}
     build(demo.settings(out))
     assert digests(out) == digests(demo.out)
+
+
+def test_a_retry_asks_for_what_failed_in_passing_and_nothing_else(demo, in_process, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(demo.out, out)
+    result = build(demo.settings(out, "download.retry=[passing]"))
+    assert result.outcomes == demo.result.outcomes  # the same servers fail the same way
+    assert digests(out) == digests(demo.out)
+    again = {}
+    for path in out.glob("download/*.answers.parquet"):
+        rows = pq.read_table(path.with_name(path.name.replace(".answers", ""))).to_pylist()
+        for row, said in zip(rows, pq.read_table(path).to_pylist(), strict=True):
+            again.setdefault(said["tries"] == 2, set()).add(row["outcome"])
+    assert again[True] == {outcome for outcome in result.outcomes if is_passing(outcome)}
+    assert again[True].isdisjoint(again[False])
+    assert build(demo.settings(out, "download.timeout=7", "download.retries=0")).ran == 0
 
 
 def test_crops_are_evicted_and_made_again_when_needed(demo, in_process, tmp_path):
