@@ -69,8 +69,11 @@ class Outputs:
         shard: str,
         report: Report | None = None,
         note: Note = lambda text: None,
+        whole: bool = False,
     ) -> None:
         self._folder, self._stage, self.shard = folder, stage, shard
+        #: Whether every output must be there at the end, also those that were evicted.
+        self.whole = whole
         #: Takes a sentence for whoever watches the build.
         self.note = note
         #: Where the stage notes what became of each photo while it works.
@@ -207,14 +210,15 @@ def run_shard(
     shards: Sequence[str] = (),
     report: Report | None = None,
     note: Note = lambda text: None,
+    whole: bool = False,
 ) -> Record:
     """Process one shard and commit it; raises whatever the stage raised, leaving no output.
 
     report: gets the counts of the stage's tally while it works, note: what whoever watches must
-    know.
+    know. whole: outputs that were evicted are made again, too.
     """
     started = time.perf_counter()
-    outputs = Outputs(folder, stage.name, shard, report, note)
+    outputs = Outputs(folder, stage.name, shard, report, note, whole)
     try:
         # The folder's own files tell for themselves; what else is written are temporary ones.
         with told(tempfile.gettempdir(), denied=False):

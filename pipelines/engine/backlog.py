@@ -42,16 +42,19 @@ class Backlog:
         undone = [
             n for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, (), cache)
         ]
-        force = {n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard, cache)}
-        if not undone and not force:
+        again = [n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard, cache)]
+        if not undone and not again:
             return None
+        force: set[str] = set()
         for node in reversed(nodes):
             record = cache.get((node.name, shard))
             consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
             rerun = any(n in undone or n.name in force for n in consumers)
             if rerun and record is not None and record.evicted:
                 force.add(node.name)
-        return {"shard": shard, "force": sorted(force), "failed": "", "message": ""}
+        return {
+            "shard": shard, "force": sorted(force), "again": again, "failed": "", "message": ""
+        }  # fmt: skip
 
     def _asks_again(self, shard: str, cache: Records) -> bool:
         """Whether a shard has failures that `download.retry` names."""
@@ -84,6 +87,7 @@ class Backlog:
         """Whether a stage has something to do for any of the rows."""
         task = self._tasks[node.name]
         return any(
-            node.name in row["force"] or not is_done(self._folder, task, row["shard"], (), cache)
+            node.name in (*row["force"], *row.get("again", ()))
+            or not is_done(self._folder, task, row["shard"], (), cache)
             for row in rows
         )

@@ -50,7 +50,7 @@ class Worker:
     """Runs one stage on the shards that pass by; loads its models at the first one that needs it.
 
     Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
-    bulky outputs were let go) and `failed` (the stage that failed, or ""). A failed shard passes
+    bulky outputs were let go), `again` (stages to look at again, whose outputs may stay) and `failed` (the stage that failed, or ""). A failed shard passes
     through untouched, so that it fails alone. Ray starts a worker that died again and gives it the
     same shard for ever; after `retries` further tries the shard counts as failed.
     """
@@ -74,8 +74,9 @@ class Worker:
         if row["failed"]:
             return row
         forced = name in row["force"]
+        asked = forced or name in row.get("again", ())
         try:
-            if not forced and is_done(
+            if not asked and is_done(
                 self._folder, self._task, shard, self._shards, self._records()
             ):
                 self._tell(Event(name, shard, "skipped"))
@@ -87,7 +88,7 @@ class Worker:
                 )
             self._tell(Event(name, shard, "started"))
             started = time.perf_counter()
-            counts = self.run(shard)
+            counts = self.run(shard, forced)
             self._tell(Event(name, shard, "done", counts, time.perf_counter() - started))
         except Exception as error:  # a bad shard never fails the build: it is reported and retried
             plain = isinstance(error, WebbodyError)
@@ -99,8 +100,8 @@ class Worker:
             return {**row, "failed": name, "message": message}
         return row
 
-    def run(self, shard: str) -> dict[str, int]:
-        """Process and commit one shard; its counts."""
+    def run(self, shard: str, forced: bool = False) -> dict[str, int]:
+        """Process and commit one shard; its counts. forced: also what was let go is made again."""
         inputs = input_digests(self._folder, self._task, shard, self._shards, self._records())
         if inputs is None:
             raise WebbodyError(
@@ -130,6 +131,7 @@ class Worker:
             self._shards,
             report,
             note,
+            forced,
         )
         return record.counts
 

@@ -55,7 +55,8 @@ class Download(Stage[DownloadSettings]):
             found = [earlier.of_url(row["url"], row["sha256"]) for row in plan]
             if earlier.asks_sites():
                 self._ask_sites(plan, found)
-            if rows.are_there(found, earlier):
+            lacks = outputs.whole and not earlier.has_bodies
+            if not lacks and rows.are_there(found, earlier):
                 return outputs.keep(earlier.record)
             if not earlier.has_bodies:
                 found = [got if got is not None and got.outcome else None for got in found]
