@@ -112,7 +112,6 @@ class Folder:
         with self.write(name) as file:
             file.write(data)
 
-
     def cache_bytes(self, name: str, data: bytes) -> None:
         """Write a file that may be lost with the machine's power: it is whole, but not flushed."""
         if not self.local:

@@ -127,7 +127,7 @@ def _format(path: str, file: Path) -> str:
             head = stream.read(4096)
     except OSError:
         head = b""
-    if head.lstrip().startswith(b"{"):
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         return "jsonl"
     first = head.split(b"\n", 1)[0].lower()
     if b"url" in first and b"," in first:
