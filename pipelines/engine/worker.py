@@ -50,9 +50,10 @@ class Worker:
     """Runs one stage on the shards that pass by; loads its models at the first one that needs it.
 
     Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
-    bulky outputs were let go), `again` (stages to look at again, whose outputs may stay) and `failed` (the stage that failed, or ""). A failed shard passes
-    through untouched, so that it fails alone. Ray starts a worker that died again and gives it the
-    same shard for ever; after `retries` further tries the shard counts as failed.
+    bulky outputs were let go), `again` (stages to look at again, whose outputs may stay) and
+    `failed` (the stage that failed, or ""). A failed shard passes through untouched, so that it
+    fails alone. Ray starts a worker that died again and gives it the same shard for ever; after
+    `retries` further tries the shard counts as failed.
     """
 
     def __init__(
