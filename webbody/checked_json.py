@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from webbody.redaction import redacted_json
+
 #: The key of the digest: blake2b-80 of the file in which it is still empty, 20 hex digits.
 CHECK = "check"
 _LINE = re.compile(rb'^ "check": "([0-9a-f]{20})"', re.MULTILINE)
 
 
 def checked_json(values: Mapping[str, Any]) -> bytes:
-    """The values as JSON, sorted, an item a line, with the digest as `check`."""
-    text = json.dumps({**values, CHECK: ""}, indent=1, sort_keys=True) + "\n"
+    """The values as JSON, sorted, an item a line, with the digest as `check`. Secrets go."""
+    text = json.dumps({**redacted_json(dict(values)), CHECK: ""}, indent=1, sort_keys=True) + "\n"
     data = text.encode()
     return data.replace(b'\n "check": ""', f'\n "check": "{_digest(data)}"'.encode(), 1)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from webbody.redaction import redacted
+
 EXIT_INCOMPLETE = 1  # the build ran, but some shard is incomplete: run it again to resume
 EXIT_USAGE = 2  # bad input: manifest, configuration, folder, model file
 EXIT_EMPTY = 3  # it ran to its end, but nothing was kept: a setting or the input must be looked at
@@ -15,6 +17,10 @@ class WebbodyError(Exception):
     """
 
     exit_code = EXIT_USAGE
+
+    def __str__(self) -> str:
+        """The text, without the secrets of the URLs in it."""
+        return redacted(super().__str__())
 
     @property
     def sentence(self) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from webbody.errors import WebbodyError
-from webbody.plain_text import plain_text
+from webbody.plain_text import plain_lines
 from webbody.storage import Folder, told
 
 PACKAGES = ("webbody", "pipelines", "model")
@@ -30,7 +30,7 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record, with no control character but the ends of its lines."""
-        return "\n".join(plain_text(line) for line in super().format(record).split("\n"))
+        return plain_lines(super().format(record))
 
 
 @contextmanager

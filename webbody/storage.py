@@ -32,7 +32,13 @@ class Folder:
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self.url = str(url).rstrip("/")
-        self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        except (ValueError, ImportError) as error:
+            raise WebbodyError(
+                f"{self.url}: cannot be opened ({error}); check the address, and install what "
+                "reads it."
+            ) from error
         self.local = "file" in (
             self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
         )

@@ -15,6 +15,7 @@ from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
 from webbody.plain_text import counted
+from webbody.redaction import redacted
 from webbody.releases.format import RELEASE_FILE
 from webbody.releases.release import Release
 from webbody.removals import (
@@ -90,7 +91,7 @@ class NamedSource:
 
     def state(self) -> dict[str, Any]:
         stat = self._manifest.file.stat()
-        path = self.path if "://" in self.path else str(self._manifest.file.resolve())
+        path = redacted(self.path) if "://" in self.path else str(self._manifest.file.resolve())
         return {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
     def digest(self) -> str:
@@ -244,7 +245,8 @@ def is_release(path: str) -> bool:
         return True
     if "://" not in path:
         return Folder(path).size(RELEASE_FILE) is not None
-    ending = path.rpartition("/")[2].rpartition(".")[2].lower()
+    # What is signed has a query behind its name.
+    ending = path.partition("?")[0].rpartition("/")[2].rpartition(".")[2].lower()
     if ending in ("parquet", "pq", "csv", "jsonl", "ndjson", "json", "txt", "list", "gz", "zst"):
         return False
     try:

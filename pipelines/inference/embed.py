@@ -19,6 +19,7 @@ from webbody import __version__, models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError, telling
 from webbody.model_table import KEYPOINTS, PERSONS
+from webbody.redaction import redacted
 from webbody.storage import Folder
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def embed(
     model = checkpoint.model
     parts = _parts(found, model.image_size, config, whole)
     info = checkpoint.info() | {
-        "sources": list(sources),
+        "sources": [redacted(source) for source in sources],
         "flip": flip,
         "whole": whole,
         "dtype": dtype,

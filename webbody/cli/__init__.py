@@ -1,6 +1,7 @@
 """The `webbody` command: one module per group of commands; heavy imports stay inside them."""
 
 import sys
+import traceback
 
 import typer
 
@@ -26,6 +27,7 @@ from webbody.cli import (
     train,
     verify,
 )
+from webbody.cli.printing import echo
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
 
@@ -70,7 +72,7 @@ app.command("demo")(demo.demo)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"webbody {__version__}")
+        echo(f"webbody {__version__}")
         raise typer.Exit()
 
 
@@ -88,13 +90,17 @@ def main() -> None:
     try:
         app()
     except WebbodyError as error:
-        typer.secho(f"webbody: {plain_text(error.sentence)}", err=True, fg="red")
+        echo(f"webbody: {plain_text(error.sentence)}", err=True, fg="red")
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:  # typer turns Ctrl-C into this
-            typer.echo(
+            echo(
                 "webbody: interrupted. What was committed is kept; "
                 "run the same command again to resume.",
                 err=True,
             )
         raise
+    except Exception:
+        # An error that should not happen: its trace may hold what strangers wrote, and secrets.
+        echo(traceback.format_exc(), err=True, nl=False)
+        sys.exit(1)

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
+from webbody.cli.printing import PlainConsole, echo
 from webbody.cli.rot import report as report_rot
 from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, load, read_preset
@@ -74,7 +75,7 @@ def build(
     Exit code 0: complete. 1: some shards are incomplete (run again). 2: something to mend first.
     3: done to the end, but nothing was kept; the closing lines say where all was lost.
     """
-    console = Console()
+    console = PlainConsole()
     settings = chosen(preset, config, set_)
     given: dict[str, Any] = {"manifest": manifest, "out": out}
     for key, value in given.items():
@@ -114,7 +115,7 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
 
 def config(preset: Preset = None, config: ConfigFile = None, set_: Overrides = None) -> None:
     """Print the effective configuration as YAML, every setting with its meaning."""
-    typer.echo(describe(chosen(preset, config, set_)), nl=False)
+    echo(describe(chosen(preset, config, set_)), nl=False)
 
 
 def chosen(preset: str | None, config: Path | None, overrides: list[str] | None) -> BuildConfig:

@@ -6,6 +6,7 @@ import typer
 
 from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
 from webbody.cli.people import SOURCES, Layout, demo_models
+from webbody.cli.printing import echo
 from webbody.config import BuildConfig, WorkerResources, load
 from webbody.errors import WebbodyError
 
@@ -84,7 +85,7 @@ def calibrate(
         size |= {name: value for name, value in (("people", people), ("images", images)) if value}
         suggested |= _similarities(None if demo else sources, layout, size, settings)
     if suggested:
-        typer.echo(yaml.safe_dump(suggested, sort_keys=False), nl=False)
+        echo(yaml.safe_dump(suggested, sort_keys=False), nl=False)
 
 
 def _similarities(
@@ -103,15 +104,15 @@ def _similarities(
             use,
             layout=layout,
             galleries=settings.identities.galleries,
-            tell=lambda line: typer.echo(f"# {line}"),
+            tell=lambda line: echo(f"# {line}"),
             **size,
         )
     for name, value in found.figures.items():
-        typer.echo(f"# {name}: {value:.4g}")
+        echo(f"# {name}: {value:.4g}")
     for sentence in found.expected:
-        typer.echo(f"# {sentence}")
+        echo(f"# {sentence}")
     for warning in found.warnings:
-        typer.echo(f"# warning: {warning}")
+        echo(f"# warning: {warning}")
     return {
         section: {name: round(float(value), 3) for name, value in values.items()}
         for section, values in found.settings().items()
@@ -130,13 +131,13 @@ def _scores(
     suggested: dict[str, dict[str, float]] = {}
     for one in found:
         for line in one.told():
-            typer.echo(f"# {line}")
+            echo(f"# {line}")
         for warning in one.warnings():
-            typer.echo(f"# warning: {warning}")
+            echo(f"# warning: {warning}")
         if one.right:
             section, name = one.setting.split(".")
             suggested[section] = {name: one.suggested()}
     if out:
         picture(found, out)
-        typer.echo(f"# {out}: the scores as a picture")
+        echo(f"# {out}: the scores as a picture")
     return suggested

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from webbody.cli.people import demo_models
+from webbody.cli.printing import PlainConsole
 from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, WorkerResources, load, merge
 from webbody.demo import MODELS
@@ -48,7 +48,7 @@ def demo(
     from webbody.demo.website.server import serve
     from webbody.demo.website.web import DEFAULT_PORT, make_web
 
-    console = Console()
+    console = PlainConsole()
     console.print(
         f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}",
         soft_wrap=True,

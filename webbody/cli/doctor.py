@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from webbody.cli.printing import echo
 from webbody.config import load
 from webbody.errors import EXIT_INCOMPLETE
 from webbody.plain_text import plain_text
@@ -41,10 +42,10 @@ def doctor(
     states: Counter[str] = Counter()
     for line in checkup(settings, ray):
         states[line.state] += 1
-        typer.secho(f"{line.state:<8}", fg=_COLOURS[line.state], nl=False)
-        typer.echo(f" {line.subject}: {plain_text(line.found)}")
+        echo(f"{line.state:<8}", fg=_COLOURS[line.state], nl=False)
+        echo(f" {line.subject}: {plain_text(line.found)}")
         if line.advice:
-            typer.echo(f"{'':9}-> {plain_text(line.advice)}")
-    typer.echo(f"{states[PROBLEM]} problems, {states[WARNING]} warnings.")
+            echo(f"{'':9}-> {plain_text(line.advice)}")
+    echo(f"{states[PROBLEM]} problems, {states[WARNING]} warnings.")
     if states[PROBLEM]:
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.inference import Demo, Device
 from webbody.cli.people import demo_models
+from webbody.cli.printing import PlainConsole, echo
 from webbody.config import load
 from webbody.errors import Incomplete, WebbodyError
 from webbody.plain_text import plain_text
@@ -88,7 +88,7 @@ def evaluate(
     from pipelines.evaluate.requests import read_wanted
 
     wanted = read_wanted(data, dataset or [], features or [])
-    console = Console()
+    console = PlainConsole()
     if list_:
         _list(wanted)
         return
@@ -123,7 +123,7 @@ def evaluate(
             counts = ", ".join(f"{n:,} {what}" for what, n in figure.counts.items() if n)
             line = "; ".join([f"{one.name}, {figure.name}: {counts}", *figure.notes])
             console.print(Text(plain_text(line), style="dim"), soft_wrap=True)
-    typer.echo(f"Written to {out}: {', '.join(names)}")
+    echo(f"Written to {out}: {', '.join(names)}")
     empty = [one.name for one in found for figure in one.figures if not _defined(figure.metrics)]
     if empty:
         raise Incomplete(f"{', '.join(dict.fromkeys(empty))}: some figures are not defined.")
@@ -154,7 +154,7 @@ def table(found: "Sequence[Evaluated]") -> Table:
             Text(plain_text(row.metric)),
             percent(row.ours) or "-",
             percent(row.sapiensid),
-            f"[{colour}]{difference}[/]" if difference else "",
+            Text(difference, style=colour) if difference else "",
             f"{percent(row.best_other)} {(row.other_method or '').partition(' ')[0]}",
         )
         before = row.dataset
@@ -173,10 +173,10 @@ def _list(wanted: "Sequence[DatasetRequest]") -> None:
                 state = f"{paths[name]}: {len(read(name, paths[name]).images):,} images"
             except WebbodyError as error:
                 state = f"NO  {error.sentence}"
-        typer.secho(f"{name}  ({benchmark.title})", bold=True)
-        typer.echo(f"    from   {benchmark.source}")
-        typer.echo(f"    files  {benchmark.layout}")
-        typer.echo(f"    found  {plain_text(state)}")
+        echo(f"{name}  ({benchmark.title})", bold=True)
+        echo(f"    from   {benchmark.source}")
+        echo(f"    files  {benchmark.layout}")
+        echo(f"    found  {plain_text(state)}")
 
 
 def _defined(metrics: dict[str, float]) -> bool:

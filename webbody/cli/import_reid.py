@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from webbody.cli.build import ConfigFile, Overrides, Preset
 from webbody.cli.inference import Demo, Device
 from webbody.cli.people import demo_models
+from webbody.cli.printing import PlainConsole, echo
 from webbody.config import load, merge, read_preset
 from webbody.errors import NothingKept, WebbodyError
 from webbody.plain_text import plain_text
@@ -98,10 +98,10 @@ def reid(
         rate = made["images"] / max(status.seconds, 1e-6)
         status.show(f"{name}: {shard}  {made['images']:,} images, {rate:,.0f}/s")
 
-    with StatusLine(Console(), "Reading the data sets") as status:
+    with StatusLine(PlainConsole(), "Reading the data sets") as status:
         found = import_reid(wanted, out, settings, share=share, build=of, progress=progress)
     for one in found:
-        typer.echo(plain_text(line(one)))
+        echo(plain_text(line(one)))
     if not any(one.samples for one in found):
         raise NothingKept(f"{out}: nothing was imported; look at the images that are left out.")
 
@@ -132,4 +132,4 @@ def _list() -> None:
         table.add_column(column, overflow="fold")
     for name, one in sorted(TRAINING_SETS.items()):
         table.add_row(*(Text(cell) for cell in (name, one.title, one.layout, one.source)))
-    Console().print(table)
+    PlainConsole().print(table)

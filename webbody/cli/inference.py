@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.people import demo_models
+from webbody.cli.printing import PlainConsole, echo
 from webbody.config import BuildConfig, load
 from webbody.errors import NothingKept, WebbodyError
 from webbody.plain_text import plain_text
@@ -82,7 +82,7 @@ def embed(
 
     if dtype not in ("float32", "float16"):
         raise WebbodyError(f"--dtype {dtype}: give float32 or float16.")
-    console = Console()
+    console = PlainConsole()
     settings = _settings(config, set_, demo, device)
     opened = open_checkpoint(checkpoint)
 
@@ -115,7 +115,7 @@ def embed(
         )
     if made.before:
         line += f"; {made.before:,} of {made.made + made.before:,} parts were there already"
-    typer.echo(line + ".")
+    echo(line + ".")
 
 
 def compare(
@@ -151,13 +151,13 @@ def compare(
             for side, of in (("a", found.a), ("b", found.b))
         }
         warnings = list(found.warnings)
-        typer.echo(json.dumps({"cosine": found.cosine, **sides, "warnings": warnings}))
+        echo(json.dumps({"cosine": found.cosine, **sides, "warnings": warnings}))
         return
     for warning in found.warnings:
-        typer.secho(f"warning: {plain_text(warning)}", err=True, fg="yellow")
+        echo(f"warning: {plain_text(warning)}", err=True, fg="yellow")
     norms = f"norms {found.a.norm:.3g} and {found.b.norm:.3g}"
     visible = f"{found.a.visible} and {found.b.visible} of {COUNT} keypoints visible"
-    typer.echo(f"cosine {found.cosine:.4f}  ({norms}; {visible})")
+    echo(f"cosine {found.cosine:.4f}  ({norms}; {visible})")
 
 
 def _settings(

@@ -4,10 +4,10 @@ import shlex
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo
 from webbody.errors import EXIT_EMPTY, EXIT_INCOMPLETE
 from webbody.plain_text import plain_text
 
@@ -23,7 +23,7 @@ def status(out: Folder) -> None:
     from pipelines.inspection.status import status as read_status
     from webbody.cli.tables import outcome_table, print_ending
 
-    console = Console()
+    console = PlainConsole()
     state = read_status(out)
     console.print(Text(plain_text(f"Build of {state.manifest}")), soft_wrap=True)
     table = Table()
@@ -57,7 +57,7 @@ def explain(
     """Tell what happened to one image, stage by stage, with the figures that decided."""
     from pipelines.inspection.explain import explain as tell
 
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     for story in tell(out, what):
         outcome, url = plain_text(story.outcome), plain_text(story.url)
         console.print(Text.assemble((outcome, "bold"), "  ", url), soft_wrap=True)
@@ -84,7 +84,7 @@ def report(
     """Draw contact sheets: one HTML file with samples of every stage."""
     from pipelines.inspection.report import write_report
 
-    typer.echo(write_report(out, names=names, images=images))
+    echo(write_report(out, names=names, images=images))
 
 
 def _figure(value: Any) -> str:

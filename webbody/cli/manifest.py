@@ -1,16 +1,15 @@
 """`webbody manifest`: lists of URLs and names brought into shape, looked at and compared."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo, echo_json
 from webbody.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -81,9 +80,9 @@ def import_(
         _print_json({"out": out, "rejected_lines": rejected_path(out), **_tally(tally)})
         return
     _print_tally(source, tally)
-    typer.echo(f"{out}: {tally.accepted:,} rows.")
+    echo(f"{out}: {tally.accepted:,} rows.")
     if tally.rejected:
-        typer.echo(f"{rejected_path(out)}: {tally.rejected:,} lines with their number and reason.")
+        echo(f"{rejected_path(out)}: {tally.rejected:,} lines with their number and reason.")
 
 
 @app.command("validate")
@@ -153,7 +152,7 @@ def sample(
 
     with _opened(source, every=True) as manifest:
         rows, drawn = sample_manifest(manifest, out, names, fraction, seed)
-    typer.echo(f"{out}: {rows:,} rows of {drawn:,} names.")
+    echo(f"{out}: {rows:,} rows of {drawn:,} names.")
 
 
 @app.command("merge")
@@ -179,7 +178,7 @@ def merge(
     if as_json:
         _print_json({"out": out, **asdict(counts)})
         return
-    typer.echo(
+    echo(
         f"{out}: {counts.merged:,} rows; {counts.duplicates:,} duplicates were dropped, "
         f"{counts.conflicts:,} of them with another sha256, and {counts.rejected:,} rows that "
         "cannot be used."
@@ -214,9 +213,9 @@ def diff(
     table.add_row(
         "names", f"{found.names_added:,}", f"{found.names_removed:,}", "", f"{found.names_same:,}"
     )
-    Console().print(table)
+    PlainConsole().print(table)
     if found.moved:
-        typer.echo(f"{found.moved:,} URLs went from one name to another.")
+        echo(f"{found.moved:,} URLs went from one name to another.")
 
 
 def _layout(
@@ -257,12 +256,12 @@ def _tally(tally: "ManifestTally") -> dict[str, Any]:
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    typer.echo(json.dumps(values, indent=1))
+    echo_json(values)
 
 
 def _print_tally(source: str, tally: "ManifestTally") -> None:
     """The account of the lines, and examples of those that are no rows."""
-    console = Console()
+    console = PlainConsole()
     rest = [
         f"{number:,} {what}"
         for number, what in (
@@ -290,7 +289,7 @@ def _outcomes(tally: "ManifestTally") -> Iterator[tuple[str, int, str]]:
 
 
 def _print_statistics(found: "ManifestStatistics") -> None:
-    console, images = Console(), found.images
+    console, images = PlainConsole(), found.images
     low, middle, high = images.quartiles
     table = Table(show_header=False)
     for what, value in (

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo
 from webbody.plain_text import plain_text
 
 app = typer.Typer(
@@ -30,9 +30,9 @@ def list_() -> None:
     from webbody import models
     from webbody.model_table import SUFFIXES
 
-    console = Console()
+    console = PlainConsole()
     if not console.is_terminal:  # a file or another program: nothing is gained by narrow columns
-        console = Console(width=_WIDE)
+        console = PlainConsole(width=_WIDE)
     rows = models.available()
     for backend in SUFFIXES:
         table = Table(title=backend, title_justify="left")
@@ -65,9 +65,9 @@ def show(
     from webbody import models
 
     for title, facts in models.described(name).items():
-        typer.echo(title)
+        echo(title)
         for key, value in facts.items():
-            typer.echo(f"  {key + ':':<11} {value}")
+            echo(f"  {key + ':':<11} {value}")
 
 
 @app.command("fetch")
@@ -86,4 +86,4 @@ def fetch(
         config.persons.model, config.faces.detector, config.faces.embedder, config.keypoints.model,
     ]  # fmt: skip
     for path in models.fetch(names or default):
-        typer.echo(path)
+        echo(path)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from webbody.cli.build import ConfigFile, Overrides, Preset, chosen
+from webbody.cli.printing import echo
 from webbody.config import WorkerResources, merge, read_yaml
 from webbody.demo import MODELS, PRESET
 from webbody.storage import Folder
@@ -56,8 +57,8 @@ def gallery(
     if names is not None:
         write_names(names, made.ids)
     for line in made.told():
-        typer.echo(line)
-    typer.echo(
+        echo(line)
+    echo(
         f"{out}: {made.identities:,} people from {made.images:,} images; "
         f"{made.without_face:,} images show no clear face."
     )

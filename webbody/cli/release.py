@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from webbody.cli.printing import echo
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
 
@@ -60,7 +61,7 @@ def release(
     from webbody.releases.card import dated, read_card, template
 
     if card_template:
-        typer.echo(template(), nl=False)
+        echo(template(), nl=False)
         return
     if not build or not (out or push):
         raise WebbodyError("Give the folder of a build, and --out for the release.")
@@ -85,11 +86,11 @@ def release(
         )
         info = made.info
         for note in made.notes:
-            typer.echo(f"Note: {plain_text(note)}", err=True)
-        typer.echo(
+            echo(f"Note: {plain_text(note)}", err=True)
+        echo(
             f"{out}: {'DRAFT of ' if info.draft else ''}{info.name} {info.version}, "
             f"{info.samples:,} samples of {info.people:,} people. Read {out}/README.md before you "
             "publish it."
         )
     if push:
-        typer.echo(publish(out or build, push))
+        echo(publish(out or build, push))

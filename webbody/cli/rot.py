@@ -1,6 +1,5 @@
 """`webbody rot`: what became of a release's pictures since it was published."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo_json
 from webbody.plain_text import plain_text
 from webbody.storage import Folder
 
@@ -29,9 +29,9 @@ def rot(
 
     found = read_rot(out)
     if json_:
-        typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
+        echo_json(found.to_json())
     else:
-        print_rot(found, Console())
+        print_rot(found, PlainConsole())
 
 
 def report(out: str, console: Console) -> None:

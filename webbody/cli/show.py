@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.inference import CheckpointOption, Demo, Whole
 from webbody.cli.people import demo_models
+from webbody.cli.printing import echo
 from webbody.config import load
 from webbody.errors import WebbodyError, telling
 from webbody.images import RGB
@@ -79,13 +80,13 @@ def show(
         out.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             picture.save(out / f"{name}.png")
-            typer.echo(out / f"{name}.png")
+            echo(out / f"{name}.png")
     except OSError as error:
         raise WebbodyError(
             f"{out}: cannot be written ({error.strerror or error}); choose --out."
         ) from error
     if checkpoint is None:
-        typer.echo("Attention and similarity are learned: they are drawn with a --checkpoint only.")
+        echo("Attention and similarity are learned: they are drawn with a --checkpoint only.")
 
 
 def _counts(text: str) -> list[int]:
@@ -141,7 +142,7 @@ def _photo(path: Path, finder: "Callable[[], SubjectFinder]", max_pixels: int) -
     (sample,) = read_pictures(Folder(path.parent), [path.name], finder, max_pixels)
     found, keypoints = _usable(sample, str(path))
     if not (keypoints[:, 2] > 0).any():
-        typer.echo(f"{path}: no keypoints were found, so the whole image is the only region.")
+        echo(f"{path}: no keypoints were found, so the whole image is the only region.")
     return found, keypoints
 
 

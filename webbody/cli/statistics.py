@@ -1,6 +1,5 @@
 """`webbody stats` and `webbody diff`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo, echo_json
 from webbody.plain_text import plain_text
 
 Plots = Annotated[
@@ -30,7 +30,7 @@ def stats(
     if json_:
         _print_json(found)
     else:
-        _show(found, Console())
+        _show(found, PlainConsole())
     _draw([found], [folder], plots, json_)
 
 
@@ -47,12 +47,12 @@ def diff(
     if json_:
         _print_json(found)
     else:
-        _show_difference(found, Console())
+        _show_difference(found, PlainConsole())
     _draw([found["a"], found["b"]], [a, b], plots, json_)
 
 
 def _print_json(found: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    echo_json(found)
 
 
 def _draw(found: list[dict[str, Any]], names: list[str], plots: str, quiet: bool) -> None:
@@ -60,7 +60,7 @@ def _draw(found: list[dict[str, Any]], names: list[str], plots: str, quiet: bool
         from pipelines.statistics.plots import draw
 
         files = draw(found, names, plots)
-        typer.echo(plain_text(f"Drawn in {plots}: {', '.join(files)}."), err=quiet)
+        echo(plain_text(f"Drawn in {plots}: {', '.join(files)}."), err=quiet)
 
 
 def _show(found: Mapping[str, Any], console: Console) -> None:

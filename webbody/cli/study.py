@@ -14,6 +14,7 @@ from webbody.cli.build import ConfigFile, Overrides
 from webbody.cli.evaluate import Batch, Cache
 from webbody.cli.inference import Demo, Device
 from webbody.cli.people import demo_models
+from webbody.cli.printing import PlainConsole, echo
 from webbody.cli.progress import StatusLine
 from webbody.config import load
 from webbody.errors import WebbodyError
@@ -98,7 +99,7 @@ def vary(
 
     overrides = [*(set_ or ()), *([f"resources.device={device}"] if device else ())]
     settings = load(config, overrides, base=demo_models() if demo else None)
-    console = Console()
+    console = PlainConsole()
     names: list[str] = []
     warnings: list[str] = []
 
@@ -123,9 +124,9 @@ def vary(
             warn=warnings.append,
         )
     for warning in warnings:
-        typer.secho(f"warning: {plain_text(warning)}", err=True, fg="yellow")
+        echo(f"warning: {plain_text(warning)}", err=True, fg="yellow")
     _show(console, VARIATIONS[what.value].title, found)
-    typer.echo(f"Written to {out}: {', '.join(names)}")
+    echo(f"Written to {out}: {', '.join(names)}")
 
 
 @app.command("fuse")
@@ -160,8 +161,8 @@ def fuse(
     (wanted,) = read_wanted(None, [dataset], [])
     settings = load(None, [f"resources.device={device}"] if device else [])
     found = run(wanted.name, wanted.path, features, settings)
-    _show(Console(), "Scores of several models fused (Table 8)", found)
-    typer.echo(f"Written to {out}: {', '.join(write(out, 'fusion', found))}")
+    _show(PlainConsole(), "Scores of several models fused (Table 8)", found)
+    echo(f"Written to {out}: {', '.join(write(out, 'fusion', found))}")
 
 
 @app.command("visibility")
@@ -183,8 +184,8 @@ def visibility(
     for name, share in found.share.items():
         paper = printed("visibility", name, "", "", "visible")
         table.add_row(name, f"{share:.2%}", "" if paper is None else f"{paper:.2f}%")
-    typer.echo(f"Keypoints visible in {found.images:,} images, beside Table 16 of the paper")
-    Console().print(table)
+    echo(f"Keypoints visible in {found.images:,} images, beside Table 16 of the paper")
+    PlainConsole().print(table)
 
 
 def _show(console: Console, title: str, found: "list[Point]") -> None:

@@ -93,8 +93,11 @@ def print_ending(ending: "Ending", console: Console) -> None:
 
 def _print_failures(result: "BuildResult", console: Console) -> None:
     console.print(
-        f"[red]Incomplete:[/red] {len(result.failures)} shard(s) failed; what is committed is "
-        "kept. Run the same command again to retry.",
+        Text.assemble(
+            ("Incomplete:", "red"),
+            f" {len(result.failures)} shard(s) failed; what is committed is kept. Run the same "
+            "command again to retry.",
+        ),
         soft_wrap=True,
     )
     for failure in result.failures[:10]:

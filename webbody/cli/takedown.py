@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from webbody.cli.printing import echo
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.plain_text import counted, plain_text
 from webbody.releases.format import RELEASE_FILE
@@ -90,7 +91,7 @@ def takedown(
 
         for path in features:
             count = without_removed(path, lists_in(folder))
-            typer.echo(f"{plain_text(str(path))}: {counted(count, 'row')} of features removed.")
+            echo(f"{plain_text(str(path))}: {counted(count, 'row')} of features removed.")
     if check and not _check(folder):
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -116,17 +117,15 @@ def _take_down(
 
         found = find_alike(folder, like)
         for line in found.lines():
-            typer.echo(plain_text(line))
+            echo(plain_text(line))
         if not yes:
-            typer.echo(
-                "Nothing was removed: look at them, then add --yes, or name people by --person."
-            )
+            echo("Nothing was removed: look at them, then add --yes, or name people by --person.")
             return
         for path in galleries or ():
             from pipelines.takedown.elsewhere import without_alike
 
             count = without_alike(path, found)
-            typer.echo(f"{plain_text(str(path))}: {counted(count, 'identity')} removed.")
+            echo(f"{plain_text(str(path))}: {counted(count, 'identity')} removed.")
         asked.people = [*asked.people, *found.people]
         asked.crops = list(found.crops)
     own = read_removals(folder) or Removals(new_key(build["sha256"]))
@@ -137,35 +136,35 @@ def _take_down(
     before = packed_places(folder)
     taken = apply(folder, RemovalLists((listed, *others)), listed)
     added = len(listed.entries) - len(own.entries)
-    typer.echo(
+    echo(
         f"{counted(taken.rows, 'row')} and "
         f"{counted(len(set(before) & taken.samples), 'packed sample')} removed; "
         f"{counted(added, 'entry')} added to the list of removals."
     )
     if not taken.rows and not added:
-        typer.echo("All of it was taken down before.")
+        echo("All of it was taken down before.")
     elif not taken.rows:
-        typer.echo("Nothing here matched. The entries keep it out of later builds.")
+        echo("Nothing here matched. The entries keep it out of later builds.")
     for run in runs:
         count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
         told = f"saw {count:,} of the removed samples" if count else "saw none of them"
-        typer.echo(f"{plain_text(str(run))}: the training {told}.")
+        echo(f"{plain_text(str(run))}: the training {told}.")
 
 
 def _from_release(where: str, asked: "TakedownRequest", reason: str) -> None:
     from pipelines.release.taken_down import take_down
 
     taken = take_down(where, asked.entries(), reason, datetime.now(UTC).date())
-    typer.echo(
+    echo(
         f"{counted(taken.samples, 'sample')} removed; {counted(taken.entries, 'entry')} added to "
         "removals.parquet."
     )
     if not taken.samples and not taken.entries:
-        typer.echo("All of it was taken down before.")
+        echo("All of it was taken down before.")
         return
     if not taken.left:
-        typer.echo("Nothing is left in the release: withdraw it, or release another version.")
-    typer.echo("Publish the folder again, so that others apply the removals.")
+        echo("Nothing is left in the release: withdraw it, or release another version.")
+    echo("Publish the folder again, so that others apply the removals.")
 
 
 def _check(folder: Folder) -> bool:
@@ -173,16 +172,16 @@ def _check(folder: Folder) -> bool:
 
     lists = lists_in(folder)
     if not lists:
-        typer.echo("Nothing was ever removed here: the list of removals is empty.")
+        echo("Nothing was ever removed here: the list of removals is empty.")
         return True
     absence = check_absence(folder, lists)
     for name, count in absence.found.most_common():
-        typer.echo(f"{plain_text(name)}: holds {counted(count, 'value')} of what was removed.")
+        echo(f"{plain_text(name)}: holds {counted(count, 'value')} of what was removed.")
     if absence.unread:
         names = ", ".join(plain_text(name) for name in absence.unread[:5])
-        typer.echo(f"Not looked into, as they are no tables, shards or texts: {names}.")
+        echo(f"Not looked into, as they are no tables, shards or texts: {names}.")
     if not absence.found:
-        typer.echo(
+        echo(
             f"Absent: none of {counted(absence.values, 'value')} in "
             f"{counted(absence.files, 'file')} is in the list of {counted(len(lists), 'removal')}."
         )
@@ -209,4 +208,4 @@ def forget(
         told = f"the face features of {counted(count, 'shard')} are gone; the rest is as it was."
     else:
         told = "keeps no face features any more: they were forgotten before."
-    typer.echo(f"{plain_text(out)}: {told}")
+    echo(f"{plain_text(out)}: {told}")

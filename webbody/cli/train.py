@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from webbody.cli.build import describe
+from webbody.cli.printing import echo
 from webbody.cli.train_estimate import duration, lines
 from webbody.cli.train_log import train_log
 from webbody.cli.verbose import Verbose
@@ -70,7 +71,7 @@ def train(
     chosen.ray.workers = workers or chosen.ray.workers
     chosen.ray.address = ray_address or chosen.ray.address
     if settings:
-        typer.echo(describe(chosen), nl=False)
+        echo(describe(chosen), nl=False)
         return
     if not chosen.data.sources or not (chosen.out or dry_run):
         raise WebbodyError("Say what to train on, and --out: a folder for the run.")
@@ -79,9 +80,9 @@ def train(
     # As torchrun tells it: also before the processes have met, and after they have parted.
     is_first = os.environ.get("RANK", "0") == "0"
     if dry_run:
-        _estimate(chosen, typer.echo if is_first else lambda text: None)
+        _estimate(chosen, echo if is_first else lambda text: None)
         return
-    with train_log(chosen.out, typer.echo, is_first) as say:
+    with train_log(chosen.out, echo, is_first) as say:
         ended = _started(chosen, say, lambda progress: say(line(progress)))
         if ended:
             say(f"Model  {Path(chosen.out) / 'model'}")

@@ -1,6 +1,5 @@
 """`webbody verify`: whether a build, an import or a release is what it says that it is."""
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from webbody.cli.printing import PlainConsole, echo_json
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.plain_text import plain_text
 
@@ -57,7 +57,7 @@ def verify(
     from pipelines.verify.run import verify as look
 
     draw = SampleDraw(share_of(sample), seed or f"{datetime.now(UTC).date()}")
-    console = Console()
+    console = PlainConsole()
     found = look(folder, draw, threads)
     done = None
     if repair and not found.clean:
@@ -66,7 +66,7 @@ def verify(
         found, done = _repaired(found, console, json_)
     if json_:
         said = found.to_json() | ({"repair": vars(done)} if done else {})
-        typer.echo(json.dumps(said, indent=1, ensure_ascii=False))
+        echo_json(said)
     else:
         _show(found, console)
     if not found.clean:
@@ -86,7 +86,7 @@ def _repaired(found: "Verified", console: Console, quiet: bool) -> "tuple[Verifi
     from pipelines.verify.repair import repair as make_again
     from webbody.cli.progress import BuildProgress
 
-    shown = Console(stderr=True) if quiet else console
+    shown = PlainConsole(stderr=True) if quiet else console
     with BuildProgress(shown) as progress:
         done, after = make_again(found, progress)
     for what, files in (("mended", done.mended), ("done again", done.redone), ("note", done.notes)):

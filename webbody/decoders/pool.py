@@ -5,7 +5,6 @@ import weakref
 
 from webbody.decoders.limits import DecodingLimits
 from webbody.decoders.process import DecoderProcess, ProcessEnded
-from webbody.errors import WebbodyError
 from webbody.images import RGB, ImageError
 
 
@@ -28,28 +27,24 @@ class Decoders:
     def decode(self, data: bytes, max_pixels: int | None = None) -> RGB:
         """As `webbody.images.decode`.
 
-        Raises WebbodyError where the processes are ended from outside, as a system without memory
+        Raises ProcessEnded where the processes are ended from outside, as a system without memory
         does: this says nothing about the picture.
         """
         process = self._idle.get()
         try:
-            for last in (False, True):
-                if process is None or not process.runs:
-                    process = DecoderProcess(self._limits)
-                try:
-                    return process.decode(data, max_pixels)
-                except ProcessEnded as error:
-                    # Once more in a fresh one: what went before may have done the damage.
-                    if not last:
-                        continue
-                    if error.is_fault:
-                        detail = "the library that decodes it crashes"
-                        raise ImageError("image:unreadable", detail) from error
-                    raise WebbodyError(
-                        "a process that decodes pictures was ended from outside, twice (out of "
-                        "memory?); give the machine more room or use fewer threads."
-                    ) from error
-            raise AssertionError("unreachable")
+            if process is None:
+                process = DecoderProcess(self._limits)
+            try:
+                return process.decode(data, max_pixels)
+            except ProcessEnded:
+                # Once more in a fresh one: what went before may have done the damage.
+                process = DecoderProcess(self._limits)
+                return process.decode(data, max_pixels)
+        except ProcessEnded as error:
+            if not error.is_fault:
+                raise
+            detail = "the library that decodes it crashes"
+            raise ImageError("image:unreadable", detail) from error
         finally:
             self._idle.put(process if process is not None and process.runs else None)
 

@@ -32,12 +32,18 @@ _FAULTS = (
 )  # fmt: skip
 
 
-class ProcessEnded(Exception):
+class ProcessEnded(WebbodyError):
     """The process ended over a picture: `code` as `subprocess` tells it."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"ended with {code}")
+        super().__init__(
+            "a process that decodes pictures was ended from outside, twice (out of memory?); give "
+            "the machine more room or use fewer threads."
+        )
         self.code = code
+
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return (type(self), (self.code,))
 
     @property
     def is_fault(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 #: Figure -> title and one line of explanation; in the order of the pipeline.
 EXPLAINED = {
@@ -41,7 +42,7 @@ def print_score(result: dict[str, Any], console: Console | None = None) -> None:
         lost = ", ".join(f"{count} {outcome}" for outcome, count in result["lost"].items())
         console.print(f"Images that belong in the data and were lost: {lost}.", soft_wrap=True)
     adds_up = result["outcomes_add_up"]
-    verdict = (
-        "each has exactly one outcome" if adds_up else "[bold red]the outcomes do not add up[/]"
-    )
-    console.print(f"{result['rows']} manifest rows; {verdict}.")
+    verdict = ("each has exactly one outcome", "")
+    if not adds_up:
+        verdict = ("the outcomes do not add up", "bold red")
+    console.print(Text.assemble(f"{result['rows']} manifest rows; ", verdict, "."))
