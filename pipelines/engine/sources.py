@@ -14,6 +14,7 @@ from pipelines.stages.released.plan import ReleasedPlan
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
+from webbody.manifest.layout import file_name
 from webbody.plain_text import counted
 from webbody.redaction import redacted
 from webbody.releases.format import RELEASE_FILE
@@ -245,8 +246,7 @@ def is_release(path: str) -> bool:
         return True
     if "://" not in path:
         return Folder(path).size(RELEASE_FILE) is not None
-    # What is signed has a query behind its name.
-    ending = path.partition("?")[0].rpartition("/")[2].rpartition(".")[2].lower()
+    ending = file_name(path).rpartition(".")[2].lower()
     if ending in ("parquet", "pq", "csv", "jsonl", "ndjson", "json", "txt", "list", "gz", "zst"):
         return False
     try:

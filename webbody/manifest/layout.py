@@ -107,9 +107,18 @@ def settled(layout: ManifestLayout, path: str, file: Path) -> ManifestLayout:
     )
 
 
+def file_name(path: str) -> str:
+    """The name of a file by its path or URL; a web address's query, such as a signature, is none
+    of it.
+    """
+    if path.startswith(("http://", "https://")):
+        path = path.split("#")[0].split("?")[0]
+    return path.rsplit("/", 1)[-1]
+
+
 def _endings(path: str) -> list[str]:
     """What stands behind the points of the file's name, but for those of compressed files."""
-    name = path.rsplit("/", 1)[-1].lower()
+    name = file_name(path).lower()
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
     return name.split(".")[1:]

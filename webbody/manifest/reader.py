@@ -185,7 +185,7 @@ class Manifest:
             if not local.is_file():
                 raise WebbodyError(f"Manifest {path} does not exist; check --manifest.")
         else:
-            local = Path(self._scratch.name) / path.rsplit("/", 1)[-1]
+            local = Path(self._scratch.name) / "list"
             try:
                 with fsspec.open(path, "rb") as source, local.open("wb") as target:
                     while block := source.read(1 << 22):
