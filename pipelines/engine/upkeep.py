@@ -44,7 +44,7 @@ def forget_stale(
             current = set(committed(folder, node.name, ALL).outputs) | {f"{ALL}.json"}
         else:
             names = packs if node.of_output else shards
-            current = {"index.json"} if node.of_output else set()
+            current = {"index.json", "README.md"} if node.of_output else set()
             for shard in names:
                 current |= {f"{shard}.json", *committed(folder, node.name, shard).outputs}
         for name in folder.names(node.name):

@@ -17,10 +17,16 @@ from webbody.errors import WebbodyError
 from webbody.geometry import on_letterbox
 from webbody.images import decode, encode_jpeg, letterbox
 from webbody.parquet_tables import read_parquet
+from webbody.releases.format import SPLITS
 from webbody.releases.writing import digest_of_shards
 from webbody.storage import Folder
 
 INDEX = "pack/index.json"
+README = "pack/README.md"
+_ABOUT = """
+Samples as WebDataset shards. The header says which files hold the pictures, for whoever reads or
+uploads this folder as a data set; the tables beside the shards are records of how they were made.
+"""
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -135,8 +141,26 @@ def sample_json(row: Mapping[str, Any], keypoints: np.ndarray) -> bytes:
 
 
 def write_index(folder: Folder) -> None:
-    """Write pack/index.json; raises WebbodyError where an output shard has not been committed."""
-    folder.write_bytes(INDEX, index_of(folder))
+    """Write pack/index.json, and what makes the folder one of pictures for `load_dataset`.
+
+    Raises WebbodyError where an output shard has not been committed.
+    """
+    index = index_of(folder)
+    _write_readme(folder, json.loads(index)["splits"])
+    folder.write_bytes(INDEX, index)
+
+
+def _write_readme(folder: Folder, splits: Mapping[str, Any]) -> None:
+    """Name the files of each split; a page that somebody else wrote stays."""
+    lines = [f"  - {{split: {name}, path: {name}-*.tar}}\n" for name in SPLITS if name in splits]
+    configs = ["configs:\n- config_name: default\n  data_files:\n", *lines] if lines else []
+    page = f"---\n{''.join(configs)}---\n{_ABOUT}".encode()
+    try:
+        present = folder.read(README)
+    except FileNotFoundError:
+        present = _ABOUT.encode()
+    if present != page and present.endswith(_ABOUT.encode()):
+        folder.write_bytes(README, page)
 
 
 def index_of(folder: Folder) -> bytes:

@@ -14,7 +14,7 @@ from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 _AGAIN = "run `webbody build` again with its manifest and settings"
-_PACK_INDEX = "index.json"
+_PACK_INDEX, _PACK_README = "index.json", "README.md"
 
 
 @dataclass
@@ -140,7 +140,7 @@ def _outdated(build: BuildRecords | None, record: Record) -> bool:
 
 def _strays(folder: Folder, stage: str, found: Committed) -> Iterator[Finding]:
     """Files that no record lists: left by a kill, or put there by somebody."""
-    known = {_PACK_INDEX}
+    known = {_PACK_INDEX, _PACK_README}
     for record in found.of(stage):
         known |= {f"{record.shard}.json", *record.outputs}
     if strays := [name for name in folder.names(stage) if name not in known]:

@@ -249,6 +249,20 @@ def test_the_hub_reads_the_page_and_datasets_reads_the_rows(release, tmp_path, m
         assert data[split].to_list() == [row for row in rows if row["split"] == split]
 
 
+def test_the_folder_of_shards_loads_as_pictures(demo, release, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from datasets import load_dataset
+
+    data = load_dataset(str(demo.out / "pack"), cache_dir=str(tmp_path))
+    rows = {row["key"]: row for row in samples(release)}
+    assert set(data) == {"train", "test"} and sum(map(len, data.values())) == len(rows)
+    for split, some in data.items():
+        for one in some:
+            row = rows[one["__key__"]]
+            assert (row["split"], row["person"]) == (split, one["cls"])
+            assert max(one["jpg"].size) == 384
+
+
 @pytest.mark.parametrize("draft", [False, True])
 def test_croissant_is_valid_and_gives_the_rows(demo, release, tmp_path, draft):
     mlcroissant = pytest.importorskip("mlcroissant")
