@@ -4,7 +4,6 @@ A build, as an import, removes the index before it does anything anew and writes
 samples that have none do not fit together yet: some of them may be of older settings than others.
 """
 
-import json
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 
 INDEX = "index.json"
 _PACK = "pack"
@@ -54,7 +54,7 @@ def read_index(
     try:
         splits = {
             split: [_shard(entry) for entry in found["shards"]]
-            for split, found in json.loads(fs.cat_file(index))["splits"].items()
+            for split, found in parse_json(fs.cat_file(index))["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WebbodyError(f"{_url(fs, index)}: is no index of shards") from error
@@ -74,7 +74,7 @@ def _state(fs: AbstractFileSystem, root: str) -> dict[str, Any] | None:
     """The state file of a folder that a build or an import made; None for other folders."""
     for name, keys in _STATES.items():
         try:
-            values = json.loads(fs.cat_file(f"{root}/{name}"))
+            values = parse_json(fs.cat_file(f"{root}/{name}"))
         except (OSError, ValueError):
             continue
         if isinstance(values, dict) and keys <= set(values):
@@ -91,7 +91,7 @@ def _committed(
     out = {}
     for data, name in zip(found, paths.values(), strict=True):
         try:
-            output = json.loads(data)["outputs"][name]
+            output = parse_json(data)["outputs"][name]
             out[name] = (output["bytes"], output["sha256"])
         except (KeyError, TypeError, ValueError):
             continue

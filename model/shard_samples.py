@@ -1,7 +1,6 @@
 """What makes a sample of a shard: the rules that all who read shards share."""
 
 import io
-import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from webbody.errors import WebbodyError
 from webbody.folder_walk import is_hidden
 from webbody.images import SUFFIXES
+from webbody.json_text import parse_json
 from webbody.shards import located_members
 from webbody.skeleton import COUNT
 
@@ -98,7 +98,7 @@ def describe(members: Members) -> Described:
     if ending is None or "json" not in data:
         raise WebbodyError(f"{source}: {key} is no sample: it lacks the .jpg or the .json")
     try:
-        about = json.loads(data["json"])
+        about = parse_json(data["json"])
         points = np.array(about["keypoints"], np.float32)
         person = int(data["cls"]) if "cls" in data else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 #: What `model` may take of `webbody`.
-SHARED = ("skeleton", "geometry", "shards", "errors", "images", "folder_walk", "list_text")
+SHARED = (
+    "skeleton",
+    "geometry",
+    "shards",
+    "errors",
+    "images",
+    "folder_walk",
+    "list_text",
+    "json_text",
+)
 BUILD_LIBRARIES = (
     "ray",
     "ultralytics",

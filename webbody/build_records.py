@@ -5,7 +5,6 @@ fingerprint of its settings and the stages that it reads. So a reader can tell, 
 and the model files, which commit records are of this build and which are left from an older one.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from webbody import __version__
 from webbody.checked_json import checked_json
 from webbody.commit import ALL, Record, input_digests, read_record
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 BUILD_FILE = "build.json"
@@ -32,7 +32,7 @@ class Requested:
 def read_build(folder: Folder) -> dict[str, Any] | None:
     """`build.json` of a folder; None where there is none that can be read."""
     try:
-        values = json.loads(folder.read(BUILD_FILE))
+        values = parse_json(folder.read(BUILD_FILE))
         return values if "manifest" in values else None
     except (FileNotFoundError, ValueError, TypeError):
         return None

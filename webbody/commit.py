@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from webbody.checked_json import CHECK, checked_json, is_altered
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 #: The shard name of a stage that runs once for the whole build.
@@ -60,7 +61,7 @@ class Record:
     @classmethod
     def from_json(cls, data: bytes) -> "Record":
         """Parse a record; ValueError or KeyError or TypeError if it is none, or was changed."""
-        raw = json.loads(data)
+        raw = parse_json(data)
         if is_altered(data, raw):
             raise ValueError("a commit record was changed after it was written")
         raw.pop(CHECK, None)

@@ -7,6 +7,7 @@ shard (also of a remote one) without scanning it.
 import io
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from webbody.storage import Folder
@@ -49,10 +50,12 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 
 def located_members(file: IO[bytes]) -> Iterator[tuple[str, int, bytes]]:
     """Like `read_members`, with the offset of each member's data in the tar."""
-    with tarfile.open(fileobj=file, mode="r|") as tar:
-        for info in tar:
+    with _opened(file) as tar:
+        while (info := _next(tar)) is not None:
             if not info.isfile():
                 continue
+            if info.issparse():  # a few bytes that stand for gigabytes
+                raise tarfile.ReadError(f"member {info.name} is sparse, which is not read")
             if info.size > MAX_MEMBER_BYTES:
                 raise tarfile.ReadError(f"member {info.name} has {info.size} bytes")
             member = tar.extractfile(info)
@@ -60,6 +63,25 @@ def located_members(file: IO[bytes]) -> Iterator[tuple[str, int, bytes]]:
             if len(data) != info.size:
                 raise tarfile.ReadError(f"member {info.name} is truncated")
             yield info.name, info.offset_data, data
+
+
+def _opened(file: IO[bytes]) -> tarfile.TarFile:
+    with _as_read_error():
+        return tarfile.open(fileobj=file, mode="r|")
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    with _as_read_error():
+        return tar.next()
+
+
+@contextmanager
+def _as_read_error() -> Iterator[None]:
+    """What headers of nonsense raise: chains of long names, impossible numbers."""
+    try:
+        yield
+    except (RecursionError, ValueError, OverflowError, MemoryError, IndexError) as error:
+        raise tarfile.ReadError(f"a header makes no sense ({type(error).__name__})") from error
 
 
 class MemberReader:

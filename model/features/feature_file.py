@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.features.extract import Features
 from webbody.errors import WebbodyError, telling
+from webbody.json_text import parse_json
 
 _INFO = b"webbody.features"
 #: How features can be stored.
@@ -82,7 +83,7 @@ def info_of(columns: pa.Schema) -> dict[str, Any]:
     metadata = columns.metadata or {}
     if _INFO not in metadata:
         raise BadFeatures("it holds no features of SapiensID")
-    info: dict[str, Any] = json.loads(metadata[_INFO])
+    info: dict[str, Any] = parse_json(metadata[_INFO])
     return info
 
 

@@ -20,6 +20,7 @@ from model.features.extract import Features
 from model.features.feature_file import BadFeatures, info_of, schema, to_table, with_info
 from model.features.samples import Sample
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 
 if TYPE_CHECKING:
     from webbody.storage import Folder
@@ -143,7 +144,7 @@ def _file_info(folder: "Folder", out: str) -> dict[str, Any] | None:
 def _parts_info(folder: "Folder", kept: str) -> dict[str, Any] | None:
     """How the parts that are there are made; None where there are none."""
     try:
-        info: dict[str, Any] = json.loads(folder.read(f"{kept}/{_INFO}"))
+        info: dict[str, Any] = parse_json(folder.read(f"{kept}/{_INFO}"))
         return info
     except (FileNotFoundError, ValueError):
         return None

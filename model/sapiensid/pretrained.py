@@ -10,6 +10,7 @@ import torch
 from model.checkpoint import check_state_dict, read_state_dict
 from model.sapiensid import authors
 from model.sapiensid.regions import Region
+from webbody.json_text import parse_json
 
 if TYPE_CHECKING:
     from model.sapiensid.sapiensid import SapiensID
@@ -55,7 +56,7 @@ def _load_folder(kind: "type[SapiensID]", folder: Path) -> "SapiensID":
         raise FileNotFoundError(f"no model at {folder}: it holds no {CONFIG}")
     state = read_state_dict(folder / WEIGHTS)
     try:
-        arguments = json.loads(config.read_text(encoding="utf-8"))
+        arguments = parse_json(config.read_text(encoding="utf-8"))
         regions = tuple(_region(region) for region in arguments.pop("regions"))
         with torch.device("meta"):
             model = kind(**arguments, regions=regions)

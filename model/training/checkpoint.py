@@ -20,6 +20,7 @@ from model.folder_writing import put_in_place, written
 from model.losses import load_shard, save_shard
 from model.training.steps.trainer import Trainer
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 
 PREFIX, PARTIAL = "step-", ".partial"
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"
@@ -118,7 +119,7 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
 def _state(checkpoint: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Steps, run and notes."""
     with _damage_told(checkpoint):
-        state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+        state = parse_json((checkpoint / _STATE).read_text(encoding="utf-8"))
         try:
             return int(state["steps"]), dict(state["run"]), dict(state["notes"])
         except (KeyError, TypeError) as error:

@@ -1,7 +1,6 @@
 """What ultralytics says of its models: task, names of the classes, layout of the keypoints."""
 
 import ast
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from pipelines.detection.onnx_graph import look
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def _metadata(path: Path) -> dict[str, Any]:
     elif path.suffix == ".torchscript":
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in [*archive.namelist(), ""] if n.endswith("config.txt") or not n)
-            told = json.loads(archive.read(name))
+            told = parse_json(archive.read(name))
     else:  # .engine: the length of a JSON text, the text, the engine
         with path.open("rb") as file:
-            told = json.loads(file.read(int.from_bytes(file.read(4), "little")))
+            told = parse_json(file.read(int.from_bytes(file.read(4), "little")))
     for key in ("names", "kpt_shape", "imgsz", "batch", "dynamic", "args"):
         if isinstance(told.get(key), str):
             told[key] = ast.literal_eval(told[key])

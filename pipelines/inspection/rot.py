@@ -9,6 +9,7 @@ from typing import IO, Any
 from pipelines.engine.build_files import BuildFiles
 from pipelines.stages.released.crops import CHANGED, REENCODED, SAME
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.parquet_tables import read_parquet
 from webbody.url_grammar import host_of
 
@@ -90,7 +91,7 @@ def read_rot(out: str) -> Rot:
                 state = states.get(row["key"]) or _of_outcome(outcomes.get(row["key"]))
                 rot.add(state, row["url"], row["published"])
         rot.published_digest = build.records.build.get("published_digest", "")
-        index = json.loads(build.folder.read("pack/index.json"))
+        index = parse_json(build.folder.read("pack/index.json"))
         rot.digest = index.get("digest", "")
         return rot
 

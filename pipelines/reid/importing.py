@@ -1,6 +1,5 @@
 """Importing data sets one after the other: all are read before the first is imported."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from pipelines.reid.share import chosen_people, images_for_share
 from pipelines.reid.training_sets import read_training
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 
@@ -60,7 +60,7 @@ def train_samples(build: str) -> int:
     shards = folder_of_shards(folder.fs, folder.path())
     if not read_index(folder.fs, shards):
         raise WebbodyError(f"{build}: holds no finished build, whose samples could be counted.")
-    splits = json.loads(folder.fs.cat_file(f"{shards}/{INDEX}"))["splits"]
+    splits = parse_json(folder.fs.cat_file(f"{shards}/{INDEX}"))["splits"]
     count: int = splits.get(TRAIN, {}).get("samples", 0)
     if not count:
         raise WebbodyError(f"{build}: its index tells of no training samples.")

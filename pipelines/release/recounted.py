@@ -9,6 +9,7 @@ import yaml
 
 from pipelines.release.croissant import described
 from pipelines.release.page import counts_of_hub
+from webbody.json_text import parse_json
 from webbody.plain_text import counted
 from webbody.releases.format import SPLITS, ReleaseInfo, splits_of
 
@@ -62,6 +63,6 @@ def readme_again(
 
 def croissant_again(text: str, info: ReleaseInfo, rows: int) -> str:
     """croissant.json with what is left; rows: with which the publisher's build began."""
-    content: dict[str, Any] = json.loads(text)
+    content: dict[str, Any] = parse_json(text)
     content |= described(info, rows)
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -1,6 +1,5 @@
 """Proof that what lists of removals are about is nowhere in a folder: every file is looked into."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.takedown.text_values import TEXTS, Readings, text_values
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.parquet_tables import open_parquet
 from webbody.removals import RELEASED_REMOVALS, REMOVALS, AskedRemoval, RemovalLists
 from webbody.shards import read_members
@@ -100,6 +100,6 @@ def _of_tar(file: IO[bytes]) -> Iterator[Readings]:
     for member, data in read_members(file):
         key, _, ending = member.partition(".")
         if ending == "json":
-            about = json.loads(data)
+            about = parse_json(data)
             own = [name for name in ("url", "sha256", "person") if name in about]
             yield [_asked(about, own), {"sample": key}]

@@ -7,11 +7,11 @@ line they end, or a name: so several readings of one place are asked for.
 
 import csv
 import html
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from webbody.json_text import parse_json
 from webbody.removals import AskedRemoval
 
 #: Endings of files that are read as text.
@@ -51,14 +51,14 @@ def _pieces(text: str, ending: str) -> Iterator[tuple[str, bool]]:
         text = html.unescape(text)
     if ending == "json":
         try:
-            yield from ((one, True) for one in _strings(json.loads(text)))
+            yield from ((one, True) for one in _strings(parse_json(text)))
             return
         except (ValueError, RecursionError):
             pass
     for line in text.splitlines():
         try:
             if ending in ("jsonl", "ndjson"):
-                yield from ((one, True) for one in _strings(json.loads(line)))
+                yield from ((one, True) for one in _strings(parse_json(line)))
                 continue
             if ending in ("csv", "tsv"):
                 separator = "\t" if ending == "tsv" else ","

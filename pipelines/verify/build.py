@@ -1,6 +1,5 @@
 """Verifying a build or an import: records, files, and what must hold between them."""
 
-import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -33,6 +32,7 @@ from pipelines.verify.removed import removed_rows
 from webbody.checked_json import is_altered
 from webbody.commit import ALL
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.parquet_tables import read_parquet
 from webbody.removals import (
     RELEASED_REMOVALS,
@@ -188,7 +188,7 @@ class BuildCheck:
         """A file that holds a digest of itself."""
         try:
             data = self._folder.read(name)
-            altered = is_altered(data, json.loads(data))
+            altered = is_altered(data, parse_json(data))
         except (ValueError, TypeError, RecursionError):
             altered = True
         if altered:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.release.write import CHANGES, CHANGES_SUMMARY, DOMAINS, FIGURES
 from pipelines.verify.findings import Finding, error, some
+from webbody.json_text import parse_json
 from webbody.parquet_tables import read_parquet
 from webbody.releases.changes import SCHEMA, summary
 from webbody.releases.figures import SampleFigures, domain_table
@@ -61,6 +62,6 @@ def change_findings(folder: Folder) -> Iterator[Finding]:
 
 def _json(folder: Folder, name: str) -> Any:
     try:
-        return json.loads(folder.read(name))
+        return parse_json(folder.read(name))
     except (FileNotFoundError, ValueError, RecursionError):
         return None

@@ -1,6 +1,5 @@
 """The commit records of a build or an import: which count, and what is wrong with the others."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from webbody.build_records import BUILD_FILE, BuildRecords
 from webbody.checked_json import CHECK, is_altered
 from webbody.commit import ALL, Record, record_name
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 _AGAIN = "run `webbody build` again with its manifest and settings"
@@ -74,7 +74,7 @@ def _of_build_file(folder: Folder, build: BuildRecords | None, checked: bool) ->
     """
     try:
         data = folder.read(BUILD_FILE)
-        values = json.loads(data)
+        values = parse_json(data)
         # Whoever changed the digest's own name made it a file of an older version, were it not for
         # the records, which have theirs.
         whole = (CHECK in values or not checked) and not is_altered(data, values)

@@ -1,12 +1,12 @@
 """croissant.json of a release: valid, and about the files that are there."""
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 from pipelines.release.write import CROISSANT
 from pipelines.verify.findings import Finding, error
+from webbody.json_text import parse_json
 from webbody.releases.format import ReleaseInfo
 from webbody.storage import Folder
 
@@ -16,7 +16,7 @@ _FETCH = "fetch the release again, or tell its publisher"
 def croissant_findings(folder: Folder, info: ReleaseInfo) -> Iterator[Finding]:
     """What is wrong with the Croissant metadata as far as this program can tell by itself."""
     try:
-        said: Any = json.loads(folder.read(CROISSANT))
+        said: Any = parse_json(folder.read(CROISSANT))
         files = {
             one["contentUrl"]: one["sha256"]
             for one in said["distribution"]

@@ -1,6 +1,5 @@
 """Verifying a release: its files, its rows, and what its card says of them."""
 
-import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pipelines.verify.machine_card import croissant_findings, validate
 from pipelines.verify.rows import AllRows, FileRows
 from pipelines.verify.sums import read_sums, unlisted
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.parquet_tables import open_parquet
 from webbody.releases.format import (
     FORMAT,
@@ -72,7 +72,7 @@ def _info(folder: Folder, found: Verified) -> ReleaseInfo | None:
         return read_info(data, RELEASE_FILE)
     except WebbodyError as problem:
         try:
-            content = json.loads(data)
+            content = parse_json(data)
             other = isinstance(content, dict) and content.get("format") != FORMAT
         except (ValueError, RecursionError):
             other = False

@@ -1,6 +1,5 @@
 """Repair: exactly what is damaged is made again, with the folder's own settings."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from webbody.checked_json import is_altered
 from webbody.commit import Record, is_side_file, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 #: What the tables of downloads say besides, which no build can ask for again.
@@ -122,7 +122,7 @@ def _withdrawn(folder: Folder, verified: Verified) -> Repaired:
         folder.remove(record_name(redo.stage, redo.shard))
     folder.remove(INDEX)
     try:
-        state = json.loads(folder.read(IMPORT_FILE))
+        state = parse_json(folder.read(IMPORT_FILE))
         what = f"{state['dataset']}={state['path']}"
     except (ValueError, KeyError, TypeError):
         what = "NAME=PATH"

@@ -18,6 +18,7 @@ from pydantic import (
 
 from webbody import skeleton
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 
 RELEASE_FILE = "release.json"
 FORMAT, FORMAT_VERSION = "webbody-release", 1
@@ -208,7 +209,7 @@ def read_info(data: bytes, where: str) -> ReleaseInfo:
         WebbodyError: It is none, is of a newer version of the format, or lacks something.
     """
     try:
-        content: Any = json.loads(data)
+        content: Any = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise WebbodyError(f"{where}: is no valid JSON; fetch the release again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

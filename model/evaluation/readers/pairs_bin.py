@@ -1,7 +1,9 @@
 """LFW, CFP-FP, CPLFW, CALFW, AgeDB-30 in insightface's `.bin` files."""
 
+import io
 import os
 import pickle
+import pickletools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webbody.errors import WebbodyError
+
+#: The largest of these files has 14,000 images, a few operations each.
+_MAX_OPERATIONS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,9 @@ def read_pairs(path: str | os.PathLike[str]) -> VerificationPairs:
     if not path.is_file():
         raise WebbodyError(f"{path}: there is no such file")
     try:
-        with path.open("rb") as file:
-            held = _PlainUnpickler(file, encoding="bytes").load()
+        data = path.read_bytes()
+        _check(data)
+        held = _PlainUnpickler(io.BytesIO(data), len(data)).load()
     # A damaged pickle raises nearly anything.
     except Exception as error:
         raise WebbodyError(f"{path} is no .bin file of pairs: {error}") from error
@@ -50,22 +56,38 @@ def read_pairs(path: str | os.PathLike[str]) -> VerificationPairs:
     return VerificationPairs(list(images), np.array(same, bool))
 
 
+def _check(data: bytes) -> None:
+    """Refuse numbers of the memo that would need gigabytes, and more operations than pairs need."""
+    for count, (operation, argument, _) in enumerate(pickletools.genops(data), 1):
+        if count > _MAX_OPERATIONS:
+            raise pickle.UnpicklingError(f"more than {_MAX_OPERATIONS:,} operations")
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise pickle.UnpicklingError(f"number {argument} in the memo of {count} objects")
+
+
 class _Latin1:
     """What older protocols call to write bytes; without attributes that a pickle could set."""
 
-    __slots__ = ()
+    __slots__ = ("_left",)
+
+    def __init__(self, most: int) -> None:
+        self._left = most
 
     def __call__(self, text: str, encoding: str | bytes) -> bytes:
         if encoding not in ("latin1", b"latin1"):
             raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+        self._left -= len(text)
+        if self._left < 0:
+            raise pickle.UnpicklingError("it makes more bytes than it holds")
         return text.encode("latin1")
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], *, encoding: str) -> None:
-        super().__init__(file, encoding=encoding)
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        super().__init__(file, encoding="bytes")
+        self._latin1 = _Latin1(size)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("_codecs", "encode"):
-            return _Latin1()
+            return self._latin1
         raise pickle.UnpicklingError(f"it holds an object of {module}.{name}, which is not read")

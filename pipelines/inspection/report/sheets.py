@@ -1,6 +1,5 @@
 """Contact sheets: tiles of sample images, one sheet for each stage that makes pictures."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from pipelines.inspection.report.drawing import (
     seen_above,
 )
 from webbody.images import RGB
+from webbody.json_text import parse_json
 from webbody.plain_text import plain_text
 from webbody.shards import read_members
 from webbody.skeleton import COUNT, from_coco17
@@ -255,7 +255,7 @@ def _first(build: BuildFiles, shard: str, count: int) -> Iterator[tuple[bytes, d
             key, _, ending = name.partition(".")
             parts[key][ending] = data
             if {"jpg", "json"} <= parts[key].keys():
-                yield parts[key]["jpg"], json.loads(parts.pop(key)["json"])
+                yield parts[key]["jpg"], parse_json(parts.pop(key)["json"])
                 count -= 1
                 if not count:
                     return
