@@ -25,3 +25,9 @@ def test_damaged_inputs_are_accepted_or_refused(name, tmp_path):
 
 def test_every_reader_is_tried(tmp_path):
     assert list(readers(tmp_path)) == NAMES
+
+
+def test_a_column_whose_name_is_no_text_is_refused(tmp_path):
+    good, read, refused = readers(tmp_path)["manifests (parquet)"]
+    with pytest.raises(refused, match="the name of a column is no UTF-8"):
+        read(good[0].replace(b"sha256", b"sha25\xff"))

@@ -15,8 +15,14 @@ Source = IO[bytes] | str | os.PathLike[str]
 
 
 def open_parquet(source: Source) -> pq.ParquetFile:
-    """A Parquet file by its path, or one that can be sought in, which stays open."""
-    return pq.ParquetFile(source, pre_buffer=False)
+    """A Parquet file by its path, or one that can be sought in, which stays open.
+
+    Raises pyarrow.ArrowException where it is none, OSError where it cannot be read.
+    """
+    try:
+        return pq.ParquetFile(source, pre_buffer=False)
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
 
 
 def read_parquet(

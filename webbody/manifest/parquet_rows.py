@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from webbody.errors import WebbodyError
 from webbody.manifest.arrays import int_array, text_array
@@ -19,8 +18,9 @@ _BATCH = 1 << 16
 def parquet_columns(path: str, file: Path) -> pa.Schema:
     """The schema of a Parquet file; raises WebbodyError where it is none."""
     try:
-        return pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+        with open_parquet(file) as opened:
+            return opened.schema_arrow
+    except (pa.ArrowException, OSError) as error:
         raise WebbodyError(
             f"{path}: is no valid Parquet file ({_first_line(error)}); write it again."
         ) from error
