@@ -189,8 +189,11 @@ class Stage(ABC, Generic[Settings]):
         self.resources = resources
         self.filters = CustomFilters(())
 
-    def share_hosts(self, ask: Callable[[str, int, int, int], Any]) -> None:
-        """Be told how to ask for a share of a web host; what asks no hosts takes no notice."""
+    def share_hosts(self, places: Any) -> None:
+        """Be told of the places at web hosts that other workers use, too (SharedPlaces).
+
+        A stage that asks no hosts takes no notice.
+        """
 
     @abstractmethod
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

@@ -67,7 +67,6 @@ class Worker:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._board, self._retries = board, retries
         self._stage: Stage[Any] | None = None
-        self._name = secrets.token_hex(8)
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +113,7 @@ class Worker:
             limit_threads(1 if node.io_bound else self._task.resources.threads)
             self._stage = self._task.make()
             if self._board is not None:
-                self._stage.share_hosts(self._ask_share)
+                self._stage.share_hosts(_BoardPlaces(self._board))
         name = self._task.node.name
 
         def report(counts: Mapping[str, int]) -> None:
@@ -152,16 +151,25 @@ class Worker:
         tries: int = ray.get(self._board.begin.remote(self._task.node.name, shard))
         return tries
 
-    def _ask_share(self, host: str, in_use: int, wanted: int, most: int) -> Share:
-        """This worker's share of a web host that others may ask, too."""
-        import ray
-
-        share: Share = ray.get(self._board.share.remote(host, self._name, in_use, wanted, most))
-        return share
-
     def _tell(self, event: Event) -> None:
         if self._board is not None:
             self._board.tell.remote(event)
+
+
+class _BoardPlaces:
+    """This worker's places at web hosts, of which the board keeps account (SharedPlaces)."""
+
+    def __init__(self, board: Any) -> None:
+        self._board, self._worker = board, secrets.token_hex(8)
+
+    def ask(self, host: str, in_use: int, wanted: int, most: int) -> Share:
+        import ray
+
+        share: Share = ray.get(self._board.share.remote(host, self._worker, in_use, wanted, most))
+        return share
+
+    def leave(self, hosts: list[str]) -> None:
+        self._board.leave.remote(hosts, self._worker)
 
 
 class Board:
@@ -183,6 +191,10 @@ class Board:
     def share(self, host: str, worker: str, in_use: int, wanted: int, most: int) -> Share:
         """A worker's share of a web host."""
         return self._book.share(host, worker, in_use, wanted, most)
+
+    def leave(self, hosts: list[str], worker: str) -> None:
+        """A worker uses these web hosts no more."""
+        self._book.leave(hosts, worker)
 
     def tell(self, event: Event) -> None:
         self._events.append(event)

@@ -57,7 +57,10 @@ class BulkFetch:
             except FetchError as error:
                 results.put(number, Fetched(error.outcome, error.detail))
         if wanted:
-            self._download(by_turns(wanted), results, folder)
+            try:
+                self._download(by_turns(wanted), results, folder)
+            finally:
+                self.access.hosts.leave()
         for number in results.missing(len(urls)):
             results.put(number, Fetched("download:error", "img2dataset lost this row"))
 

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.fetching.errors import FetchError
-from pipelines.fetching.place_book import Share
+from pipelines.fetching.place_book import Share, SharedPlaces
 from pipelines.fetching.transport import Clock
 
 #: Failures in a row after which a host is left alone, and for how long (seconds);
@@ -23,18 +23,15 @@ _NO_ANSWER = {
 #: Seconds after which a worker asks for its share of a host again, and while it waits for one.
 _AGAIN, _SOON = 1.0, 0.1
 
-#: A worker's share of a host (host, places in use, places it could use, places in all).
-AskShare = Callable[[str, int, int, int], Share]
-
 
 class _Host:
     """What is known of one host."""
 
     def __init__(self, places: int, interval: float) -> None:
         self.condition = threading.Condition()
-        self.share = Share(places, 1)
-        self.in_use = self.waiting = 0
-        self.asked = 0.0  # monotonic time at which other workers were heard of
+        self.share = Share(places, 1)  # all of it where no other worker is asked
+        self.in_use = self.waiting = self.wanted = 0
+        self.asked = -_AGAIN  # monotonic time at which other workers were heard of
         self.lock = threading.Lock()
         self.interval = interval
         self.next = 0.0  # monotonic time of the next request
@@ -48,12 +45,13 @@ class Hosts:
     """Gives out places at hosts; for many threads.
 
     places: requests at the same time to one host. interval: seconds between two of them. Both are
-    shared with other workers where `ask_share` is set.
+    shared with other workers where `shared` is set; then call `leave` at the end of a list.
     """
 
     def __init__(self, places: int, interval: float) -> None:
         self._places, self._interval = places, interval
-        self.ask_share: AskShare | None = None
+        self.shared: SharedPlaces | None = None
+        self._left = time.monotonic()
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
 
@@ -73,6 +71,8 @@ class Hosts:
         """
         one = self._of(host)
         started = time.monotonic()
+        if self.shared is not None and started - self._left >= _AGAIN:
+            self.leave(_AGAIN)
         self._take(host, one)
         try:
             clock.pause(time.monotonic() - started)
@@ -86,20 +86,43 @@ class Hosts:
     def _take(self, host: str, one: _Host) -> None:
         with one.condition:
             one.waiting += 1
-            while True:
-                full = one.in_use >= one.share.places
-                if self.ask_share is not None:
-                    wait = _SOON if full else _AGAIN
-                    if time.monotonic() - one.asked >= wait:
-                        wanted = one.in_use + one.waiting
-                        one.share = self.ask_share(host, one.in_use, wanted, self._places)
-                        one.asked = time.monotonic()
-                        full = one.in_use >= one.share.places
-                if not full:
-                    break
-                one.condition.wait(_SOON if self.ask_share is not None else None)
-            one.waiting -= 1
-            one.in_use += 1
+            try:
+                while not self._has_place(host, one):
+                    one.condition.wait(_SOON if self.shared is not None else None)
+                one.in_use += 1
+            finally:
+                one.waiting -= 1
+
+    def _has_place(self, host: str, one: _Host) -> bool:
+        """Whether a place is free; asks for a larger share, or whether it is still as large."""
+        full = one.in_use >= one.share.places
+        if self.shared is None:
+            return not full
+        refused = one.share.places < one.wanted
+        wait = _AGAIN if not full else _SOON if refused else 0.0
+        if time.monotonic() - one.asked < wait:
+            return not full
+        one.wanted = min(one.in_use + one.waiting, self._places)
+        one.share = self.shared.ask(host, one.in_use, one.wanted, self._places)
+        one.asked = time.monotonic()
+        return one.in_use < one.share.places
+
+    def leave(self, unused: float = 0.0) -> None:
+        """Give back the shares of hosts that were not used for some seconds."""
+        self._left = time.monotonic()
+        if self.shared is None:
+            return
+        with self._lock:
+            hosts = list(self._hosts.items())
+        left = []
+        for host, one in hosts:
+            with one.condition:
+                idle = not one.in_use and not one.waiting and one.share.places
+                if idle and self._left - one.asked >= unused:
+                    one.share, one.wanted = Share(0, one.share.sharers), 0
+                    left.append(host)
+        if left:
+            self.shared.leave(left)
 
     def _wait(self, one: _Host, clock: Clock) -> None:
         with one.lock:

@@ -149,8 +149,9 @@ class Outage:
                 f"no host answered any more for {seconds:.0f} s, also those that had answered "
                 "before; look at this machine's network and run the same command again."
             )
+        whose = f"none of its {len(self._others):,} hosts" if self._others[1:] else "its host never"
         return (
-            f"none of its {len(self._others):,} hosts answered; look at this machine's network, "
+            f"{whose} answered; look at this machine's network, "
             "name servers and proxy, and at the list (download.outage=0 takes such failures for "
             "the hosts' own)."
         )

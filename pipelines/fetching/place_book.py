@@ -2,11 +2,12 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-#: Seconds after which a worker that holds nothing at a host no longer counts, and one that does: it
-#: is taken for lost with what it held.
-_IDLE, _LOST = 3.0, 300.0
+#: Seconds after which a worker that was not heard of is taken for lost, with what it had.
+_LOST = 300.0
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,26 @@ class Share:
     sharers: int
 
 
-@dataclass
-class _Holder:
-    places: int
-    in_use: int
-    seen: float
+class SharedPlaces(Protocol):
+    """How a worker asks for its places where others ask, too."""
+
+    def ask(self, host: str, in_use: int, wanted: int, most: int) -> Share:
+        """Its share of a host, see `PlaceBook.share`."""
+
+    def leave(self, hosts: list[str]) -> None:
+        """It uses these hosts no more."""
 
 
 class PlaceBook:
     """Shares a host's places among workers; they ask again every second while they use it.
 
     A worker is never given what another one may still use: it waits until that one asks again and
-    is told of its smaller share.
+    is told of its smaller share, or leaves.
     """
 
     def __init__(self) -> None:
-        self._holders: defaultdict[str, dict[str, _Holder]] = defaultdict(dict)
+        #: By host and worker: places, and when it was heard of.
+        self._holders: defaultdict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
 
     def share(self, host: str, worker: str, in_use: int, wanted: int, most: int) -> Share:
         """A worker's share of a host, of whose places it has `in_use` and could use `wanted`.
@@ -41,20 +46,19 @@ class PlaceBook:
         """
         now = time.monotonic()
         holders = self._holders[host]
-        for name, one in list(holders.items()):
-            if name != worker and now - one.seen > (_LOST if one.in_use else _IDLE):
+        for name, (_, seen) in list(holders.items()):
+            if name != worker and now - seen > _LOST:
                 del holders[name]
-        others = sum(one.places for name, one in holders.items() if name != worker)
+        others = sum(places for name, (places, _) in holders.items() if name != worker)
         sharers = len(holders.keys() | {worker})
-        fair = max(most // sharers, 1)
-        places = max(min(wanted, fair if sharers > 1 else most, most - others), in_use, 0)
-        holders[worker] = _Holder(places, in_use, now)
-        if len(self._holders) > 100_000:
-            self._forget(now)
+        fair = max(most // sharers, 1) if sharers > 1 else most
+        places = max(min(wanted, fair, most - others), in_use, 0)
+        holders[worker] = places, now
         return Share(places, sharers)
 
-    def _forget(self, now: float) -> None:
-        """Let go of hosts that nobody asks any more."""
-        for host, holders in list(self._holders.items()):
-            if all(now - one.seen > (_LOST if one.in_use else _IDLE) for one in holders.values()):
+    def leave(self, hosts: Iterable[str], worker: str) -> None:
+        """A worker uses these hosts no more."""
+        for host in hosts:
+            self._holders[host].pop(worker, None)
+            if not self._holders[host]:
                 del self._holders[host]

@@ -10,7 +10,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.fetching.bulk_fetch import BulkFetch
 from pipelines.fetching.earlier import EarlierRows, fetched_by
 from pipelines.fetching.fetched import Fetched
-from pipelines.fetching.hosts import AskShare
+from pipelines.fetching.place_book import SharedPlaces
 from pipelines.fetching.shard_tables import ANSWERS, Rows, ShardTables
 from webbody.config import WORKER, DownloadSettings, WorkerResources
 from webbody.removals import lists_in
@@ -39,8 +39,8 @@ class Download(Stage[DownloadSettings]):
         super().__init__(settings, resources)
         self._fetch = BulkFetch(settings, resources.threads)
 
-    def share_hosts(self, ask: AskShare) -> None:
-        self._fetch.access.hosts.ask_share = ask
+    def share_hosts(self, places: SharedPlaces) -> None:
+        self._fetch.access.hosts.shared = places
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pylist()
