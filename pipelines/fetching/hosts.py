@@ -128,7 +128,9 @@ class Hosts:
         with one.lock:
             now = time.monotonic()
             if one.why is not None and (one.broken > now or one.held - now > clock.left()):
-                raise FetchError(one.why.outcome, f"{one.why.detail} (not asked again so soon)")
+                again = FetchError(one.why.outcome, f"{one.why.detail} (not asked again so soon)")
+                again.host = one.why.host
+                raise again
             at = max(now, one.held, one.next)
             one.next = at + one.interval * one.share.sharers
         if at > now:

@@ -1,6 +1,5 @@
 """robots.txt (RFC 9309), ai.txt and tdmrep.json: what the files of a host say of a URL."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 from pipelines.fetching.opt_out import denied_usage
+from webbody.json_text import parse_json
 
 #: Agents that collect training data, as their owners' pages name them; `ai` stands for all.
 AI_AGENTS = (
@@ -58,8 +58,8 @@ def tdmrep_forbids(text: str, url: str) -> str | None:
     picture stays out. What is no such file says nothing.
     """
     try:
-        rules = json.loads(text[:MOST])
-    except (ValueError, RecursionError):
+        rules = parse_json(text[:MOST])
+    except ValueError:
         return None
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")

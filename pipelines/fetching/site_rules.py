@@ -13,6 +13,7 @@ from pipelines.fetching.errors import FetchError
 from pipelines.fetching.robots import AI_AGENTS, Robots, ai_txt_forbids, tdmrep_forbids
 from pipelines.fetching.transport import Clock
 from webbody.config import DownloadSettings
+from webbody.json_text import parse_json
 from webbody.storage import Folder
 
 #: Seconds for which a file holds (RFC 9309, section 2.4), and for which it is not asked for again
@@ -160,7 +161,7 @@ class SiteRules:
         if self.store is None:
             return {}, time.time() + _DAY
         try:
-            kept = json.loads(self.store.read(_name(origin)))
+            kept = parse_json(self.store.read(_name(origin)))
             until = float(kept["until"])
             files = {name: (int(status), str(text)) for name, (status, text) in kept["files"]}
         except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: it is asked for

@@ -159,7 +159,7 @@ def test_samples_of_test_people_alone_are_told():
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("a.json", '[{"url": "http://a/1.jpg", "name": "x"},\n{}]', "manifest:bad-row"),
+        ("a.json", '[{"url": "ftp://a/1.jpg", "name": "x"},\n7]', "manifest:bad-row"),
         ("b.csv", "url,name\nftp://a/[red]1\x1b[31m.jpg,x\nftp://a/2.jpg,y\n", "ftp://a/[red]1"),
         ("c.csv", "url,name\n,x\n,y\n", "2 manifest:no-url"),
     ],

@@ -158,3 +158,15 @@ def test_a_host_that_breaks_off(server):
 
 def test_a_host_that_may_not_be_asked_has_its_own_outcome(server):
     assert outcome(server, allow_private=()) == "download:private-address"
+
+
+def test_a_host_that_is_left_alone_keeps_its_outcome(server):
+    one = opener(**RESPECT, retries=0)
+    server.shutdown()
+    server.server_close()
+    found = []
+    for number in range(8):
+        with pytest.raises(FetchError) as caught:
+            one.open(server.url(f"/{number}"))
+        found.append(caught.value.outcome)
+    assert found == ["download:refused"] * 8

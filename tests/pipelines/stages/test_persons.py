@@ -76,7 +76,7 @@ def test_a_photo_beyond_the_limits_is_left_out_and_the_others_go_on(tmp_path, pi
     Image.new("RGB", (9000, 9000)).save(slow, "JPEG", progressive=True)
     download_shard(tmp_path, {**jpegs, "bomb": slow.getvalue()})
     stage = with_settings(Persons, **SETTINGS)
-    stage.decoders = Decoders(1, DecodingLimits(seconds=0, seconds_per_million=0))
+    stage.decoders = Decoders(1, DecodingLimits(memory=100_000_000, memory_per_million=0))
     commit(tmp_path, stage)
     found = {row["key"]: row["outcome"] for row in rows(tmp_path, "persons")}
     assert found.pop("bomb") == "image:too-large"
