@@ -46,6 +46,11 @@ class WebAccess:
         self.outage = Outage(self._reaches, settings.outage)
         self.budget = Budget(settings.memory)
 
+    def close(self) -> None:
+        """Close what waits for further requests."""
+        self._resolver.close()
+        self._connections.close()
+
     def ask(self, url: str, clock: Clock, read: Callable[[HTTPResponse], Read]) -> Read:
         """One GET, and what `read` makes of its answer; raises FetchError for all that fails."""
         parts = urlsplit(url)

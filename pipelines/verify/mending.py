@@ -1,5 +1,6 @@
 """A damaged tar of downloads made whole: only the damaged pictures are fetched again."""
 
+import contextlib
 import hashlib
 import tempfile
 from pathlib import Path
@@ -67,5 +68,6 @@ def _fetched(rows: list[dict[str, Any]], settings: DownloadSettings, spool: Any)
             tempfile.TemporaryFile(dir=temporary) as scratch,
         ):
             fetch = BulkFetch(settings, min(len(rows), 16))
-            fetch([row["url"] for row in rows], keep, Path(temporary), scratch)
+            with contextlib.closing(fetch.access):
+                fetch([row["url"] for row in rows], keep, Path(temporary), scratch)
     return found
