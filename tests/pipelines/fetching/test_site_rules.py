@@ -4,7 +4,7 @@ import json
 
 import pytest
 from guarded_opener import opener
-from hostile_server import jpeg
+from hostile_server import jpeg, serving
 
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.site_rules import SiteRules
@@ -160,13 +160,13 @@ def test_a_host_that_may_not_be_asked_has_its_own_outcome(server):
     assert outcome(server, allow_private=()) == "download:private-address"
 
 
-def test_a_host_that_is_left_alone_keeps_its_outcome(server):
+def test_a_host_that_is_left_alone_keeps_its_outcome():
     one = opener(**RESPECT, retries=0)
-    server.shutdown()
-    server.server_close()
+    with serving() as gone:
+        url = gone.url
     found = []
     for number in range(8):
         with pytest.raises(FetchError) as caught:
-            one.open(server.url(f"/{number}"))
+            one.open(url(f"/{number}"))
         found.append(caught.value.outcome)
     assert found == ["download:refused"] * 8
