@@ -58,15 +58,13 @@ class Outage:
 
         When it was asked is what counts: answers under way still come when all is over.
         """
-        self._answered_at = max(self._answered_at, asked)
-        if next(reversed(self._good), None) != host:
-            with self._condition:
-                self._good[host] = None
-                self._good.move_to_end(host)
-                if len(self._good) > _REMEMBERED:
-                    self._good.popitem(last=False)
-        if self._trying:
-            with self._condition:
+        with self._condition:
+            self._answered_at = max(self._answered_at, asked)
+            self._good[host] = None
+            self._good.move_to_end(host)
+            if len(self._good) > _REMEMBERED:
+                self._good.popitem(last=False)
+            if self._trying:
                 self._condition.notify_all()
 
     def is_hosts_own(self, began: float) -> bool:
@@ -132,7 +130,8 @@ class Outage:
         return rounds > 0
 
     def _any_reached(self) -> bool:
-        hosts = list(reversed(self._good)) or self._others
+        with self._condition:
+            hosts = list(reversed(self._good)) or self._others
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe") as pool:
             for start in range(0, len(hosts), _AT_ONCE):
                 some = hosts[start : start + _AT_ONCE]

@@ -75,9 +75,7 @@ class SiteRules:
         site = self._of(url, clock)
         status = site.files.get("robots.txt", (0, ""))[0]
         if status == 429 or status >= 500:
-            raise FetchError(
-                "download:robots-unreachable", f"robots.txt: http-{status}", passing=True
-            )
+            raise FetchError("download:robots-unreachable", f"robots.txt: http-{status}")
         if why := self._forbidden(site, url):
             raise FetchError("download:robots", why)
         delay = site.robots.crawl_delay()

@@ -26,6 +26,8 @@ Read = TypeVar("Read")
 REDIRECTS = (301, 302, 303, 307, 308)
 #: Redirects that are followed to a file that rules over a host (RFC 9309, section 2.3.1.2).
 _FILE_REDIRECTS = 5
+#: Answers whose Retry-After is about the host (RFC 9110, section 15.6.4; RFC 6585, section 4).
+_OVERLOADED = ("download:http-429", "download:http-503")
 #: Seconds for one trial whether a host answers.
 _TRIAL = 5.0
 
@@ -69,7 +71,7 @@ class WebAccess:
             except Exception as error:
                 failure = explain(error, clock)
                 failure.host = host
-                if failure.retry_after:
+                if failure.retry_after and failure.outcome in _OVERLOADED:
                     self.hosts.hold(host, failure)
                 raise failure from error
 

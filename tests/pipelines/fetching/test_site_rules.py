@@ -170,3 +170,12 @@ def test_a_host_that_is_left_alone_keeps_its_outcome():
             one.open(url(f"/{number}"))
         found.append(caught.value.outcome)
     assert found == ["download:refused"] * 8
+
+
+def test_a_server_that_fails_is_not_asked_for_each_of_its_pictures(server):
+    serve(server, "/robots.txt", "", 503)
+    one = opener(**RESPECT, retries=3)
+    for number in range(5):
+        with pytest.raises(FetchError, match="robots-unreachable"):
+            one.open(server.url(f"/{number}"))
+    assert server.hits["/robots.txt"] == 1
