@@ -13,10 +13,13 @@ CHECK = "check"
 _LINE = re.compile(rb'^ "check": "([0-9a-f]{20})"', re.MULTILINE)
 
 
-def checked_json(values: Mapping[str, Any]) -> bytes:
-    """The values as JSON, sorted, an item a line, with the digest as `check`. Secrets go."""
-    text = json.dumps({**redacted_json(dict(values)), CHECK: ""}, indent=1, sort_keys=True) + "\n"
-    data = text.encode()
+def checked_json(values: Mapping[str, Any], redact: bool = True) -> bytes:
+    """The values as JSON, sorted, an item a line, with the digest as `check`.
+
+    redact: secrets in addresses go. Not for texts of strangers whose every character counts.
+    """
+    kept = redacted_json(dict(values)) if redact else values
+    data = (json.dumps({**kept, CHECK: ""}, indent=1, sort_keys=True) + "\n").encode()
     return data.replace(b'\n "check": ""', f'\n "check": "{_digest(data)}"'.encode(), 1)
 
 

@@ -1,7 +1,6 @@
 """What hosts say in files of their own: asked once a host and day, kept on shared storage."""
 
 import hashlib
-import json
 import threading
 import time
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.robots import AI_AGENTS, Robots, ai_txt_forbids, tdmrep_forbids
 from pipelines.fetching.transport import Clock
+from webbody.checked_json import CHECK, checked_json, is_altered
 from webbody.config import DownloadSettings
 from webbody.json_text import parse_json
 from webbody.storage import Folder
@@ -159,7 +159,10 @@ class SiteRules:
         if self.store is None:
             return {}, time.time() + _DAY
         try:
-            kept = parse_json(self.store.read(_name(origin)))
+            data = self.store.read(_name(origin))
+            kept = parse_json(data)
+            if CHECK not in kept or is_altered(data, kept):  # one byte may turn a rule round
+                raise ValueError("a kept file was changed")
             until = float(kept["until"])
             files = {name: (int(status), str(text)) for name, (status, text) in kept["files"]}
         except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: it is asked for
@@ -169,7 +172,7 @@ class SiteRules:
     def _keep(self, origin: str, files: _Files, until: float) -> None:
         if self.store is not None:
             kept = {"origin": origin, "until": round(until), "files": list(files.items())}
-            self.store.cache_bytes(_name(origin), json.dumps(kept, sort_keys=True).encode())
+            self.store.cache_bytes(_name(origin), checked_json(kept, redact=False))
 
 
 def _name(origin: str) -> str:

@@ -9,6 +9,7 @@ from hostile_server import jpeg, serving
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.site_rules import SiteRules
 from pipelines.fetching.transport import Clock
+from webbody.checked_json import checked_json
 from webbody.config import DownloadSettings
 from webbody.storage import Folder
 
@@ -124,10 +125,26 @@ def test_old_and_damaged_files_are_asked_for_anew(tmp_path, damage):
     with pytest.raises(FetchError):
         rules(Asked("User-agent: *\nDisallow: /\n"), folder).check("http://a.org/", Clock(5, 5))
     (path,) = tmp_path.glob("sites/*/*.json")
-    kept = json.loads(path.read_text())
-    text = {"old": json.dumps({**kept, "until": 1}), "cut": "{", "other": "[]"}[damage]
-    path.write_text(text)
+    old = checked_json({**json.loads(path.read_text()), "until": 1}, redact=False)
+    path.write_bytes({"old": old, "cut": b"{", "other": b"[]"}[damage])
     rules(Asked(), folder).check("http://a.org/", Clock(5, 5))
+
+
+def test_any_flipped_byte_of_a_kept_file_is_found(tmp_path):
+    folder, text = Folder(tmp_path), "User-agent: *\nDisallow: /b\nSitemap: /?token=1234\n"
+    rules(Asked(text), folder).check("http://a.org/", Clock(5, 5))
+    (path,) = tmp_path.glob("sites/*/*.json")
+    content = path.read_bytes()
+    assert b"token=1234" in content  # as it came: every character of a rule counts
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        asked = Asked(text)
+        rules(asked, folder).check("http://a.org/", Clock(5, 5))
+        assert len(asked.urls) == 3, place
+        path.write_bytes(content)
+    asked = Asked(text)
+    rules(asked, folder).check("http://a.org/", Clock(5, 5))
+    assert asked.urls == []
 
 
 def test_a_failing_server_is_not_kept(tmp_path):
