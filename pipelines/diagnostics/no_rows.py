@@ -4,8 +4,9 @@ from collections import Counter
 
 import pyarrow.compute as pc
 
-from pipelines.stages.plan import REJECTED_FILE
+from pipelines.stages.plan import REJECTED_FILE, as_rejected
 from webbody.errors import NothingKept, WebbodyError
+from webbody.manifest.parts import place_of
 from webbody.parquet_tables import read_parquet
 from webbody.plain_text import counted, plain_text
 from webbody.removals import TAKEDOWN
@@ -22,7 +23,7 @@ def no_rows(manifest: str, folder: Folder) -> WebbodyError:
     Else the most frequent reasons, each with one of the rows that it is said of.
     """
     with folder.open(f"plan/{REJECTED_FILE}") as file:
-        rejected = read_parquet(file)
+        rejected = as_rejected(read_parquet(file))
     outcomes = Counter(rejected["outcome"].to_pylist())
     if taken := outcomes[TAKEDOWN]:
         others = len(rejected) - taken
@@ -35,7 +36,8 @@ def no_rows(manifest: str, folder: Folder) -> WebbodyError:
     for outcome, count in outcomes.most_common(_REASONS):
         row = rejected.filter(pc.equal(rejected["outcome"], outcome)).slice(0, 1).to_pylist()[0]
         said = " ".join(filter(None, [row["detail"], row["url"]]))
-        example = f" (line {row['row']}: {plain_text(said, 100)})" if said else ""
+        place = place_of(row["file"], row["line"])
+        example = f" ({place}: {plain_text(said, 100)})" if said else ""
         reasons.append(f"{count:,} {outcome}{example}")
     return WebbodyError(
         f"Manifest {manifest}: none of its {counted(len(rejected), 'row')} can be used: "

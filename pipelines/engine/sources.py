@@ -16,7 +16,6 @@ from webbody.errors import WebbodyError
 from webbody.manifest import Manifest
 from webbody.manifest.layout import file_name
 from webbody.plain_text import counted
-from webbody.redaction import redacted
 from webbody.releases.format import RELEASE_FILE
 from webbody.releases.release import Release
 from webbody.removals import (
@@ -78,8 +77,9 @@ class NamedSource:
     graph = FROM_NAMES
 
     def __init__(self, path: str) -> None:
-        self.path, self.notes = path, list[str]()
+        self.path = path
         self._manifest = Manifest(path)
+        self.notes = list(self._manifest.parts.notes)
 
     def settled(self, config: BuildConfig) -> BuildConfig:
         return settings_files.settled(config)
@@ -91,18 +91,16 @@ class NamedSource:
         return settings_files.filters_of(config)
 
     def state(self) -> dict[str, Any]:
-        stat = self._manifest.file.stat()
-        path = redacted(self.path) if "://" in self.path else str(self._manifest.file.resolve())
-        return {"manifest": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        return self._manifest.parts.state()
 
     def digest(self) -> str:
-        return self._manifest.digest().sha256
+        return self._manifest.parts.digest().sha256
 
     def removals(self, folder: Folder) -> RemovalLists:
         return lists_in(folder)
 
     def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
-        return Plan(config.plan, str(self._manifest.file), removals)
+        return Plan(config.plan, self._manifest, removals)
 
     def close(self) -> None:
         self._manifest.close()

@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from pipelines.engine.graph import PLAN
 from pipelines.outcomes import setting_of, value_of
+from pipelines.stages.plan import as_rejected
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
+from webbody.manifest.parts import place_of
 from webbody.parquet_tables import read_parquet
 from webbody.removals import TAKEDOWN, lists_in
 from webbody.sample_keys import packed_key
@@ -95,9 +97,10 @@ def _of_sample(records: BuildRecords, wanted: str) -> list[str]:
 
 
 def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
-    table = read_parquet(folder.open("plan/rejected.parquet"))
+    table = as_rejected(read_parquet(folder.open("plan/rejected.parquet")))
     for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
-        step = StageVerdict("plan", f"line {row['row']}", row["outcome"], {"detail": row["detail"]})
+        place = place_of(row["file"], row["line"])
+        step = StageVerdict("plan", place, row["outcome"], {"detail": row["detail"]})
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])
 
 

@@ -10,15 +10,19 @@ import pyarrow.parquet as pq
 from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
+from webbody.manifest.reader import REJECTED as UNUSABLE
 from webbody.removals import NO_REMOVALS, TAKEDOWN, RemovalLists
 
 SHARD = pa.schema(
     [("key", pa.string()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
 )
-#: What cannot be used; `row` is the line of the list, from 1 (of Parquet and releases the row).
+#: What cannot be used. `line` is that of `file` (null where the list is a single file), from 1 (of
+#: Parquet and releases the row); `row` is counted through all files.
 REJECTED = pa.schema(
     [
         ("row", pa.int64()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
         ("url", pa.string()),
         ("name", pa.string()),
         ("outcome", pa.string()),
@@ -37,24 +41,25 @@ class Plan(Stage[PlanSettings]):
     """
 
     name = "plan"
-    version = 3
+    version = 4
     needs = ()
 
     def __init__(
-        self, settings: PlanSettings, manifest: str, removals: RemovalLists = NO_REMOVALS
+        self, settings: PlanSettings, manifest: Manifest, removals: RemovalLists = NO_REMOVALS
     ) -> None:
         super().__init__(settings)
         self.manifest, self.removals = manifest, removals
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
-        with (
-            Manifest(self.manifest) as manifest,
-            pq.ParquetWriter(outputs.file(REJECTED_FILE), REJECTED) as rejected,
-        ):
+        manifest = self.manifest
+        with pq.ParquetWriter(outputs.file(REJECTED_FILE), REJECTED) as rejected:
 
             def reject(batch: pa.RecordBatch) -> None:
-                batch = without_removed_words(batch.cast(REJECTED), self.removals)
+                row, *rest = batch.columns
+                placed = [row, *manifest.parts.places(row), *rest]
+                batch = pa.record_batch(placed, schema=REJECTED)
+                batch = without_removed_words(batch, self.removals)
                 rejected.write_batch(batch)
                 for value in batch.column("outcome").value_counts():
                     outcome = value["values"].as_py()
@@ -80,7 +85,7 @@ class Plan(Stage[PlanSettings]):
     def _without_removed(
         self, batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
     ) -> Iterator[pa.RecordBatch]:
-        """Drop what was taken down; what `reject` gets of it names neither URL nor person."""
+        """Drop what was taken down; what `reject` gets (UNUSABLE) names neither URL nor person."""
         for batch in batches:
             if self.removals:
                 rows = batch.select(["url", "name", "sha256"]).to_pylist()
@@ -91,7 +96,7 @@ class Plan(Stage[PlanSettings]):
                     outcome = pa.array([TAKEDOWN] * count)
                     row = batch.filter(gone).column("row")
                     columns = [row, nothing, nothing, outcome, nothing]
-                    reject(pa.record_batch(columns, schema=REJECTED))
+                    reject(pa.record_batch(columns, schema=UNUSABLE))
                     batch = batch.filter(pc.invert(gone))
             if batch.num_rows:
                 yield batch
@@ -141,6 +146,15 @@ def without_removed_words(batch: pa.RecordBatch, removals: RemovalLists) -> pa.R
     return pa.record_batch(list(columns.values()), schema=REJECTED)
 
 
+def as_rejected(table: pa.Table) -> pa.Table:
+    """Rejected rows as REJECTED has them, also where an older version wrote fewer columns."""
+    for name in REJECTED.names:
+        if name not in table.column_names:
+            column = table["row"] if name == "line" else pa.nulls(len(table), pa.string())
+            table = table.append_column(name, column)
+    return table.select(REJECTED.names).cast(REJECTED)
+
+
 def shard_id(first_name: str, size: int = 4) -> str:
     """Name of the shard that begins with this name: a digest of `size` bytes in hex."""
     return hashlib.blake2b(first_name.encode(), digest_size=size, person=b"shard").hexdigest()
@@ -149,7 +163,7 @@ def shard_id(first_name: str, size: int = 4) -> str:
 def without_duplicates(
     batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
 ) -> Iterator[pa.RecordBatch]:
-    """Drop rows equal to their predecessor in name and URL; `reject` gets them with the outcome."""
+    """Drop rows equal to their predecessor in name and URL; `reject` gets them (UNUSABLE)."""
     last: tuple[str, str] | None = None
     for batch in batches:
         urls, names = batch.column("url"), batch.column("name")
@@ -171,7 +185,7 @@ def without_duplicates(
                         pa.array(["manifest:duplicate"] * rows),
                         pa.array(["the same URL and name stand in an earlier row"] * rows),
                     ],
-                    schema=REJECTED,
+                    schema=UNUSABLE,
                 )
             )
             batch = batch.filter(pc.invert(mask))

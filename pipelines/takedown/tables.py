@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.stages.ledger import general
-from pipelines.stages.plan import REJECTED, without_removed_words
+from pipelines.stages.plan import REJECTED, as_rejected, without_removed_words
 from pipelines.takedown.rewriting import Moves, Rewriting
 from webbody.commit import ALL, Output
 from webbody.removals import TAKEDOWN
@@ -61,7 +61,7 @@ def cut_plan(work: Rewriting) -> None:
     more = pa.table({**nothing, "outcome": [TAKEDOWN] * count}, REJECTED)
     scrubbed = [
         pa.Table.from_batches([without_removed_words(batch, work.taken.lists)])
-        for batch in before.cast(REJECTED).to_batches()
+        for batch in as_rejected(before).to_batches()
     ]
     rejected = pa.concat_tables([*scrubbed, more])
     outputs["rejected.parquet"] = work.write("plan/rejected.parquet", rejected)

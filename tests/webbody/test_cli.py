@@ -52,11 +52,13 @@ def test_errors_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch):
     damaged.write_bytes(b"<html>not found</html>")
     monkeypatch.setenv("WEBBODY_CACHE", str(tmp_path / "cache"))
     out = ("--out", tmp_path / "out")
+    (tmp_path / "no").mkdir()
     cases = [
         (("build",), "--manifest"),
         (("build", "--manifest", good), "--out"),
         (("build", "--manifest", tmp_path / "none.csv", *out), "does not exist"),
-        (("build", "--manifest", tmp_path, *out), "is a folder"),
+        (("build", "--manifest", tmp_path, *out), "columns.csv: lacks the columns"),
+        (("build", "--manifest", tmp_path / "no", *out), "is a folder without any list"),
         (("build", "--manifest", empty, *out), "is empty"),
         (("build", "--manifest", columns, *out), "lacks the columns"),
         (("build", "--manifest", good, *out, "--set", "x.y=1"), "no such setting"),

@@ -35,13 +35,14 @@ Overrides = Annotated[
 
 def build(
     manifest: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--manifest",
             "-m",
-            help="URL list: Parquet, CSV, JSON Lines or text list; or a release.",
+            help="URL list: Parquet, CSV, JSON Lines or text list; a folder of parts, "
+            "'glob:PATTERN', @FILE, or several files by repeating it; or a release.",
         ),
-    ] = "",
+    ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Output folder or fsspec URL.")] = "",
     preset: Preset = None,
     config: ConfigFile = None,

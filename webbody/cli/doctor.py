@@ -16,8 +16,9 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "skipped": Non
 
 def doctor(
     manifest: Annotated[
-        str, typer.Option("--manifest", "-m", help="URL list: its size, and its hosts' names.")
-    ] = "",
+        list[str] | None,
+        typer.Option("--manifest", "-m", help="URL list: its size, and its hosts' names."),
+    ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Output folder of the build.")] = "",
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file with settings of the build.")
@@ -38,7 +39,9 @@ def doctor(
     from webbody.doctor.diagnosis import PROBLEM, WARNING
 
     settings = load(config, set_ or ())
-    settings.manifest, settings.out = manifest or settings.manifest, out or settings.out
+    for key, value in (("manifest", manifest), ("out", out)):
+        if value:
+            setattr(settings, key, value)
     states: Counter[str] = Counter()
     for line in checkup(settings, ray):
         states[line.state] += 1

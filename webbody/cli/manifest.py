@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from webbody.cli.printing import PlainConsole, echo, echo_json
-from webbody.plain_text import plain_text
+from webbody.manifest_forms import as_one_text
+from webbody.plain_text import counted, plain_text
 
 if TYPE_CHECKING:
     from webbody.manifest import Manifest, ManifestLayout
@@ -24,7 +25,12 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    str, typer.Argument(metavar="LIST", help="A file or fsspec URL; also .gz, .zst and .bz2.")
+    list[str],
+    typer.Argument(
+        metavar="LIST...",
+        help="A file or fsspec URL, also .gz, .zst and .bz2; several files are one list, as are a "
+        "folder of parts, 'glob:PATTERN' and @FILE with a path a line.",
+    ),
 ]
 Out = Annotated[str, typer.Option("--out", "-o", help="Parquet file to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -66,20 +72,20 @@ def import_(
 ) -> None:
     """Turn a list of any format into a Parquet manifest, in bounded memory.
 
-    Lines that are no rows go to OUT.rejected.parquet with their number in the file, counted from 1,
-    and the reason. Without options a text list is `index label url`, and other formats have columns
-    called url and name.
+    Lines that are no rows go to OUT.rejected.parquet with their file and number in it, counted
+    from 1, and the reason. Without options a text list is `index label url`, and other formats have
+    columns called url and name.
     """
     from webbody.manifest import Manifest
     from webbody.manifest.importing import import_manifest, rejected_path
 
     layout = _layout(format_, separator, url, name, sha256, keep)
-    with Manifest(source, layout=layout) as manifest:
+    with Manifest(as_one_text(source), layout=layout) as manifest:
         tally = import_manifest(manifest, out)
     if as_json:
         _print_json({"out": out, "rejected_lines": rejected_path(out), **_tally(tally)})
         return
-    _print_tally(source, tally)
+    _print_tally(manifest, tally)
     echo(f"{out}: {tally.accepted:,} rows.")
     if tally.rejected:
         echo(f"{rejected_path(out)}: {tally.rejected:,} lines with their number and reason.")
@@ -103,12 +109,12 @@ def validate(
     from webbody.manifest.importing import validate_manifest
 
     layout = _layout(format_, separator, url, name, sha256)
-    with Manifest(source, layout=layout) as manifest:
+    with Manifest(as_one_text(source), layout=layout) as manifest:
         tally = validate_manifest(manifest)
     if as_json:
         _print_json(_tally(tally))
     else:
-        _print_tally(source, tally)
+        _print_tally(manifest, tally)
 
 
 @app.command("stats")
@@ -124,12 +130,12 @@ def stats(
     """
     from webbody.manifest.statistics import manifest_statistics
 
-    with _opened(source) as manifest:
+    with _opened(as_one_text(source)) as manifest:
         found = manifest_statistics(manifest, top, memory)
     if as_json:
         _print_json({**asdict(found), "tally": _tally(found.tally)})
         return
-    _print_tally(source, found.tally)
+    _print_tally(manifest, found.tally)
     _print_statistics(found)
 
 
@@ -150,7 +156,7 @@ def sample(
     """
     from webbody.manifest.sampling import sample_manifest
 
-    with _opened(source, every=True) as manifest:
+    with _opened(as_one_text(source), every=True) as manifest:
         rows, drawn = sample_manifest(manifest, out, names, fraction, seed)
     echo(f"{out}: {rows:,} rows of {drawn:,} names.")
 
@@ -259,18 +265,21 @@ def _print_json(values: dict[str, Any]) -> None:
     echo_json(values)
 
 
-def _print_tally(source: str, tally: "ManifestTally") -> None:
+def _print_tally(manifest: "Manifest", tally: "ManifestTally") -> None:
     """The account of the lines, and examples of those that are no rows."""
     console = PlainConsole()
+    for note in manifest.parts.notes:
+        console.print(plain_text(note), **_PLAIN)
     rest = [
         f"{number:,} {what}"
         for number, what in (
-            (tally.header, "of them the header"),
+            (tally.header, "of them headers" if tally.header > 1 else "of them the header"),
             (tally.continued, "going on from the line before"),
         )
         if number
     ]
-    text = f"{source}: {tally.lines:,} lines{''.join(f', {part}' for part in rest)}."
+    files = counted(len(manifest.parts.parts), "file") + ", " if manifest.parts.several else ""
+    text = f"{manifest.path}: {files}{tally.lines:,} lines{''.join(f', {one}' for one in rest)}."
     console.print(plain_text(text), **_PLAIN)
     table = Table()
     for column in ("outcome", "lines", "share", "for example"):
@@ -285,7 +294,7 @@ def _outcomes(tally: "ManifestTally") -> Iterator[tuple[str, int, str]]:
     yield "accepted", tally.accepted, ""
     for outcome, count in tally.reasons.most_common():
         first = tally.examples[outcome][0]
-        yield outcome, count, f"line {first.line}" + (f": {first.detail}" if first.detail else "")
+        yield outcome, count, first.place + (f": {first.detail}" if first.detail else "")
 
 
 def _print_statistics(found: "ManifestStatistics") -> None:

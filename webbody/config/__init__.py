@@ -7,9 +7,9 @@ the authors' scripts; where these differ from a library's habit the field says s
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from webbody.config.detection import FacesSettings, KeypointsSettings, PersonsSettings
 from webbody.config.fetching import DownloadSettings, PlanSettings
@@ -20,6 +20,7 @@ from webbody.config.rebuilding import RebuildSettings
 from webbody.config.resources import WORKER, Resources, StageResources, WorkerResources
 from webbody.config.samples import PackSettings, SplitSettings
 from webbody.config.section import Count, Section, Unit
+from webbody.manifest_forms import as_one_text
 
 __all__ = [
     "PRESETS",
@@ -50,11 +51,19 @@ __all__ = [
 ]
 
 
+def _one_manifest(value: Any) -> Any:
+    """A list of files as the text that stands for them; what else is wrong is told as of a text."""
+    files = isinstance(value, list) and all(isinstance(path, str) for path in value)
+    return as_one_text(value) if files else value
+
+
 class BuildConfig(Section):
     """Everything a build needs; `webbody config` prints it with the descriptions."""
 
-    manifest: str = Field(
-        "", description="URL list: Parquet, CSV, JSON Lines or the authors' text list"
+    manifest: Annotated[str, BeforeValidator(_one_manifest)] = Field(
+        "",
+        description="URL list: Parquet, CSV, JSON Lines or the authors' text list; also a folder "
+        "of parts, a list of files, glob:PATTERN or @FILE (manifests/README.md)",
     )
     out: str = Field("", description="output folder: a path or an fsspec URL shared by all workers")
     plan: PlanSettings = PlanSettings()

@@ -99,7 +99,7 @@ def manifest_difference(
         names_added, names_removed, names_same = database.row(_NAMES)
         (moved,) = database.row(_MOVED)
         if out is not None:
-            with new_manifest(out, (old.path, new.path), CHANGES) as file:
+            with new_manifest(out, old.parts.sources + new.parts.sources, CHANGES) as file:
                 for batch in database.query(_CHANGED):
                     file.write(batch.cast(CHANGES))
     return ManifestDifference(

@@ -12,6 +12,7 @@ from webbody.manifest.writer import new_manifest
 
 REJECTED_LINES = pa.schema(
     [
+        ("file", pa.string()),
         ("line", pa.int64()),
         ("url", pa.string()),
         ("name", pa.string()),
@@ -30,7 +31,8 @@ def import_manifest(manifest: Manifest, out: str) -> ManifestTally:
     """Write the accepted rows to `out`, in the file's order, and the others beside it.
 
     `out` gets the columns url, name, sha256 where the list has it, and those that are kept; the
-    other file line (of the list, from 1), url, name, outcome, detail. Both are written as the rows
+    other file file (null where the list is one file), line (of the file, from 1), url, name,
+    outcome, detail. Both are written as the rows
     go by, in bounded memory.
 
     Raises:
@@ -39,7 +41,7 @@ def import_manifest(manifest: Manifest, out: str) -> ManifestTally:
     tally = ManifestTally()
     own = [name for name in ("url", "name", "sha256") if name in manifest.columns]
     with ExitStack() as files:
-        sources = (manifest.path,)
+        sources = manifest.parts.sources
         accepted = files.enter_context(new_manifest(out, sources))
         rejected = files.enter_context(new_manifest(rejected_path(out), sources, REJECTED_LINES))
         for batch in tallied(manifest, tally):
@@ -51,8 +53,10 @@ def import_manifest(manifest: Manifest, out: str) -> ManifestTally:
                 accepted.write(chosen)
                 continue
             accepted.write(chosen.filter(good))
-            wrong = batch.select(["row", *REJECTED_LINES.names[1:]]).filter(pc.invert(good))
-            rejected.write(wrong.rename_columns(REJECTED_LINES.names))
+            wrong = batch.filter(pc.invert(good))
+            places = manifest.parts.places(wrong.column("row"))
+            rest = (wrong.column(name) for name in REJECTED_LINES.names[2:])
+            rejected.write(pa.record_batch([*places, *rest], schema=REJECTED_LINES))
         refuse_unusable(manifest.path, tally)
     return tally
 

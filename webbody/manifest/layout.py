@@ -124,10 +124,15 @@ def _endings(path: str) -> list[str]:
     return name.split(".")[1:]
 
 
-def _format(path: str, file: Path) -> str:
+def known_format(path: str) -> str:
+    """The format that a file's name says it has; "" where it says none."""
     ending = _endings(path)[-1:]
-    if ending and ending[0] in _ENDINGS:
-        return _ENDINGS[ending[0]]
+    return _ENDINGS.get(ending[0], "") if ending else ""
+
+
+def _format(path: str, file: Path) -> str:
+    if known := known_format(path):
+        return known
     with file.open("rb") as stream:
         if stream.read(4) == b"PAR1":
             return "parquet"

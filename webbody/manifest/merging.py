@@ -60,7 +60,7 @@ def merge_manifests(manifests: Sequence[Manifest], out: str, memory: str = "2GB"
             )
     counts = MergeCounts()
     query = "SELECT url, name, sha256 FROM batch ORDER BY name, url, (sha256 IS NULL), part, row"
-    sources = tuple(manifest.path for manifest in manifests)
+    sources = tuple(path for manifest in manifests for path in manifest.parts.sources)
     with (
         TemporaryDirectory(prefix="webbody-merge-") as scratch,
         ScratchDatabase(scratch, memory) as database,
@@ -75,7 +75,9 @@ def merge_manifests(manifests: Sequence[Manifest], out: str, memory: str = "2GB"
             file.write(batch.filter(bool_array(~again)))
             last = batch.slice(batch.num_rows - 1)
         if not counts.merged:
-            raise WebbodyError(f"{', '.join(sources)}: hold no row that can be used.")
+            raise WebbodyError(
+                f"{', '.join(one.path for one in manifests)}: hold no row that can be used."
+            )
     return counts
 
 

@@ -1,31 +1,29 @@
-"""An opened manifest: every row of the file with its outcome.
+"""An opened manifest: every row of its files with its outcome.
 
-Read from Parquet, CSV, JSON Lines or text lists, also compressed (manifests/README.md). Rows are
-checked one by one and sorted out of core by DuckDB, so a manifest may be larger than the memory;
-nothing is dropped without a row that says why.
+Read from Parquet, CSV, JSON Lines or text lists, also compressed, in one file or several
+(manifests/README.md). Rows are checked one by one and sorted out of core by DuckDB, so a manifest
+may be larger than the memory; nothing is dropped without a row that says why.
 """
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from webbody.errors import WebbodyError
 from webbody.manifest.arrays import int_array, ints
 from webbody.manifest.checks import checked
 from webbody.manifest.database import ScratchDatabase
-from webbody.manifest.layout import ManifestLayout, settled
+from webbody.manifest.layout import ManifestLayout
 from webbody.manifest.lines import LineCount
-from webbody.manifest.source import open_source
+from webbody.manifest.part import ListPart, as_before
+from webbody.manifest.parts import ListParts
 
 ACCEPTED = pa.schema(
     [("row", pa.int64()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
@@ -41,27 +39,21 @@ REJECTED = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Digest:
-    """What identifies a manifest file: sha256 (hex) and bytes."""
-
-    sha256: str
-    bytes: int
-
-
 class Manifest:
     """An opened manifest: `accepted` and `rejected` together give every row exactly once.
 
-    A row has the number of its line in the file, from 1 and with the header (of Parquet: of the
-    row); where it takes several lines, of the first one. Use it in a `with`.
+    A row has the number of its line, from 1 and with the header (of Parquet: of the row); where it
+    takes several lines, of the first one. In several files the lines are counted through, and
+    `parts.places` says which line of which file a row is. Use it in a `with`.
 
     Args:
-        path: A file, or an fsspec URL (copied to a local temporary file first).
+        path: A file, a folder, an fsspec URL, or one of the forms of webbody.manifest_forms. What
+            is not on the local disk is copied there first.
         memory: What sorting may use before it goes to the disk.
         layout: Format and columns, where they are not as manifests/README.md has them.
 
     Raises:
-        WebbodyError: The file is missing, empty, of an unknown format or lacks a column.
+        WebbodyError: A file is missing, empty, of an unknown format or lacks a column.
     """
 
     def __init__(
@@ -69,9 +61,7 @@ class Manifest:
     ) -> None:
         self.path = path
         self._scratch = TemporaryDirectory(prefix="webbody-manifest-")
-        self.file = self._fetch(path)
-        self.layout = settled(layout or ManifestLayout(), path, self.file)
-        self._source = open_source(path, self.file, self.layout)
+        self.parts = ListParts(path, layout or ManifestLayout(), Path(self._scratch.name))
         self._memory = memory
 
     def __enter__(self) -> "Manifest":
@@ -86,46 +76,32 @@ class Manifest:
 
     @property
     def format(self) -> str:
-        """One of FORMATS."""
-        return self.layout.format
-
-    @property
-    def first_line(self) -> int:
-        """The line of the file, from 1, where the first row stands: 2 in CSV with a header."""
-        return self._source.first_line
+        """One of FORMATS: that of the first file."""
+        return self.parts.parts[0].layout.format
 
     @property
     def columns(self) -> dict[str, str]:
-        """url, name and, where there is one, sha256 -> the column of the file that holds it."""
-        return self._source.columns
-
-    def digest(self) -> Digest:
-        """Digest of the file's bytes."""
-        with self.file.open("rb") as file:
-            value = hashlib.file_digest(file, "sha256")
-        return Digest(value.hexdigest(), self.file.stat().st_size)
+        """url, name and, where a file has one, sha256 -> the column that holds it."""
+        return self.parts.columns
 
     def rows(self) -> Iterator[pa.RecordBatch]:
-        """All rows in the file's order.
+        """All rows in the files' order.
 
         Columns row, lines (how many of the file the row takes), url, name, sha256, outcome (null
         for accepted rows), detail and those that are kept, whose names begin with KEPT.
         """
-        count, row = LineCount(), self.first_line
-        for batch in self._checked(count):
-            lines = ints(batch.column(0))
-            numbers = row + np.cumsum(lines) - lines
-            row += int(lines.sum())
-            yield pa.record_batch(
-                [int_array(numbers), *batch.columns], ["row", *batch.schema.names]
-            )
-        if count.lines != row - 1:
-            raise RuntimeError(
-                f"{self.path}: {count.lines} lines were read and {row - 1} accounted for"
-            )
+        numbering = self.parts.numbering()
+        schema: pa.Schema | None = None
+        for number, batch in self._checked(numbering.counts):
+            if schema is not None and not batch.schema.equals(schema):
+                batch = as_before(batch, schema, self.parts.parts[number].path)
+            schema = batch.schema
+            rows = numbering.of(number, ints(batch.column(0)))
+            yield pa.record_batch([int_array(rows), *batch.columns], ["row", *batch.schema.names])
+        numbering.end()
 
     def usable(self) -> Iterator[pa.RecordBatch]:
-        """The accepted rows of `rows`, in the file's order."""
+        """The accepted rows of `rows`, in the files' order."""
         for batch in self.rows():
             good = batch.column("outcome").is_null()
             yield batch if good.true_count == len(good) else batch.filter(good)
@@ -160,42 +136,25 @@ class Manifest:
             drawn = drawn.take(pc.select_k_unstable(drawn, count, [("draw", "ascending")]))
         return rows, drawn["url"].to_pylist()
 
-    def _checked(self, count: LineCount) -> Iterator[pa.RecordBatch]:
-        """Batches of checked rows in order, made ahead by threads."""
-        source = self._source
+    def _checked(self, counts: list[LineCount]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of checked rows in order, each with the number of its file; made by threads."""
         workers = max(1, min(4, (os.cpu_count() or 2) - 1))
-        waiting: deque[Future[pa.RecordBatch]] = deque()
+        waiting: deque[tuple[int, Future[pa.RecordBatch]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             try:
-                for piece in source.pieces(count):
-                    waiting.append(pool.submit(lambda piece: checked(source.parse(piece)), piece))
-                    if len(waiting) > 2 * workers:
-                        yield waiting.popleft().result()
+                for number, part in enumerate(self.parts.parts):
+                    for piece in part.source.pieces(counts[number]):
+                        waiting.append((number, pool.submit(_rows_of, part, piece)))
+                        if len(waiting) > 2 * workers:
+                            number_of, future = waiting.popleft()
+                            yield number_of, future.result()
                 while waiting:
-                    yield waiting.popleft().result()
+                    number_of, future = waiting.popleft()
+                    yield number_of, future.result()
             finally:
-                for future in waiting:
+                for _, future in waiting:
                     future.cancel()
 
-    def _fetch(self, path: str) -> Path:
-        if "://" not in path:
-            local = Path(path)
-            if local.is_dir():
-                raise WebbodyError(f"Manifest {path} is a folder; give one file.")
-            if not local.is_file():
-                raise WebbodyError(f"Manifest {path} does not exist; check --manifest.")
-        else:
-            local = Path(self._scratch.name) / "list"
-            try:
-                with fsspec.open(path, "rb") as source, local.open("wb") as target:
-                    while block := source.read(1 << 22):
-                        target.write(block)
-            except (OSError, ValueError, ImportError) as error:
-                lines = str(error).strip().splitlines()
-                said = lines[0] if lines else type(error).__name__
-                raise WebbodyError(
-                    f"Manifest {path} cannot be fetched ({said}); check --manifest."
-                ) from error
-        if local.stat().st_size == 0:
-            raise WebbodyError(f"Manifest {path} is empty; it needs rows with url and name.")
-        return local
+
+def _rows_of(part: ListPart, piece: Any) -> pa.RecordBatch:
+    return checked(part.source.parse(piece))

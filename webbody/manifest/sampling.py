@@ -46,7 +46,7 @@ def sample_manifest(
         below = int((fraction or 0) * _RANGE)
     rows = 0
     drawn: set[int] = set()
-    with new_manifest(out, (manifest.path,)) as file:
+    with new_manifest(out, manifest.parts.sources) as file:
         for batch in manifest.usable():
             texts = batch.column("name").dictionary_encode()
             draws = [_draw(name, seed) for name in texts.dictionary.to_pylist()]

@@ -55,7 +55,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
     """
 
     name = "plan"
-    version = 2
+    version = 3
     needs = ()
 
     def __init__(self, settings: RebuildSettings, release: Release, removals: RemovalLists) -> None:
@@ -101,19 +101,23 @@ class ReleasedPlan(Stage[RebuildSettings]):
         return counts
 
     def _chosen(self) -> Iterator[tuple[str, pa.Table]]:
-        """The rows that are asked for, by split, with `row`: their number in the release, from 1.
+        """The rows that are asked for, by split, with `row`: their number in the release, from 1,
+        and `line`: that in their `file`.
 
         Rows without a person belong to no part of the people: they are always among them.
         """
         row = 1
         subset = self._subset()
         for name, file in self.release.files.items():
-            split, at = split_of(name), row
+            split, at, first = split_of(name), row, row
             row += file.rows
             if self.settings.splits and split not in self.settings.splits:
                 continue
             for table in self.release.tables(files=[name]):
-                table = table.append_column("row", pa.array(np.arange(at, at + len(table))))
+                rows = np.arange(at, at + len(table))
+                table = table.append_column("row", pa.array(rows))
+                table = table.append_column("file", pa.array([name] * len(table), pa.string()))
+                table = table.append_column("line", pa.array(rows - first + 1))
                 at += len(table)
                 chosen = np.ones(len(table), bool)
                 if subset is not None and split == TRAIN:
@@ -166,6 +170,8 @@ class ReleasedPlan(Stage[RebuildSettings]):
         bad = pa.table(
             [
                 table["row"],
+                table["file"],
+                table["line"],
                 pa.array(urls, pa.string()),
                 pa.nulls(len(table), pa.string()),
                 pa.array(outcomes, pa.string()),

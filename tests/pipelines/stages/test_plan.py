@@ -7,8 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.base.stage import run_shard
-from pipelines.stages.plan import Plan, shard_id
-from webbody.config import PlanSettings
+from pipelines.diagnostics.no_rows import no_rows
+from pipelines.engine.sources import NamedSource
+from pipelines.inspection.explain import explain
+from pipelines.stages.plan import Plan, as_rejected, shard_id
+from webbody.build_records import Requested, write_build
+from webbody.config import PlanSettings, load
+from webbody.manifest import Manifest
+from webbody.removals import NO_REMOVALS
 from webbody.storage import Folder
 
 
@@ -18,7 +24,7 @@ def plan(tmp_path, rows, rows_per_shard=10, name="m"):
     table = pa.table({"url": [r[0] for r in rows], "name": [r[1] for r in rows]})
     pq.write_table(table, manifest)
     folder = Folder(tmp_path / f"{name}-out")
-    stage = Plan(PlanSettings(rows_per_shard=rows_per_shard), str(manifest))
+    stage = Plan(PlanSettings(rows_per_shard=rows_per_shard), Manifest(str(manifest)))
     record = run_shard(stage, folder, "all", "f", {})
     shards = {}
     for file in record.outputs:
@@ -132,3 +138,67 @@ def test_first_names_with_equal_digests_lose_no_row(tmp_path):
     assert sorted(row for shard in shards.values() for row in shard) == sorted(rows)
     assert record.counts["out"] == 8
     assert len(shards) == 2
+
+
+def csv_parts(folder, parts):
+    """A folder of CSV files, name -> rows."""
+    folder.mkdir(exist_ok=True)
+    for name, rows in parts.items():
+        text = "".join(f"{url},{name}\n" for url, name in rows)
+        (folder / name).write_text(f"url,name\n{text}")
+
+
+def planned(source, folder):
+    """The record, the digests of its shards, and the rejected rows."""
+    record = run_shard(source.plan(load(), NO_REMOVALS), folder, "all", "f", {})
+    rejected = pq.read_table(folder.open("plan/rejected.parquet")).to_pylist()
+    shards = {name: one for name, one in record.outputs.items() if name != "rejected.parquet"}
+    return record, shards, rejected
+
+
+def test_a_file_that_comes_to_a_folder_adds_its_rows_and_nothing_else(tmp_path):
+    rows = some_rows(30, 5)
+    parts = tmp_path / "parts"
+    csv_parts(parts, {"b.csv": rows[:40], "c.csv": [*rows[40:80], ("", "Ann"), rows[7]]})
+    before = NamedSource(str(parts))
+    state, digest = before.state(), before.digest()
+    assert NamedSource(f"{parts}/").state() == state
+    _, shards, rejected = planned(before, Folder(tmp_path / "one"))
+    assert [(row["file"], row["line"], row["outcome"]) for row in rejected] == [
+        ("c.csv", 43, "manifest:duplicate"),
+        ("c.csv", 42, "manifest:no-url"),
+    ]
+    csv_parts(parts, {"a.csv": rows[80:]})
+    after = NamedSource(str(parts))
+    assert after.state()["manifest"] == state["manifest"] and after.state() != state
+    assert after.digest() != digest
+    record, grown, rejected = planned(after, Folder(tmp_path / "two"))
+    assert record.counts["in"] == len(rows) + 2
+    assert sorted((row["file"], row["line"]) for row in rejected) == [("c.csv", 42), ("c.csv", 43)]
+    csv_parts(tmp_path / "whole", {"all.csv": [*rows, ("", "Ann"), rows[7]]})
+    _, whole, told = planned(NamedSource(str(tmp_path / "whole/all.csv")), Folder(tmp_path / "3"))
+    assert grown == whole and shards != grown
+    assert {row["file"] for row in told} == {None}
+
+
+def test_a_row_that_cannot_be_used_is_told_by_file_and_line(tmp_path):
+    csv_parts(tmp_path / "parts", {"a.csv": [("http://a/1", "Ann")], "b.csv": [("ftp://b", "Bo")]})
+    folder = Folder(tmp_path / "out")
+    stage = NamedSource(str(tmp_path / "parts")).plan(load(), NO_REMOVALS)
+    run_shard(stage, folder, "all", "f", {"manifest": "0"})
+    write_build(folder, {"manifest": "parts", "sha256": "0"}, {"plan": Requested("f", (), True)})
+    (story,) = explain(folder.url, "ftp://b")
+    assert story.steps[0].item == "b.csv, line 2"
+    csv_parts(tmp_path / "parts", {"a.csv": [("", "Ann")]})
+    stage = NamedSource(str(tmp_path / "parts")).plan(load(), NO_REMOVALS)
+    run_shard(stage, folder, "all", "f", {})
+    said = str(no_rows("parts", folder))
+    assert "(b.csv, line 2: not an http" in said and "none of its 2 rows" in said
+
+
+def test_rejected_rows_of_older_folders_are_read(tmp_path):
+    old = pa.table({"row": [7], "url": ["x"], "name": ["Ann"], "outcome": ["o"], "detail": ["d"]})
+    (row,) = as_rejected(old).to_pylist()
+    assert row == {
+        "row": 7, "file": None, "line": 7, "url": "x", "name": "Ann", "outcome": "o", "detail": "d",
+    }  # fmt: skip

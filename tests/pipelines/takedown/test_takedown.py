@@ -21,6 +21,7 @@ from webbody.build_records import BuildRecords
 from webbody.commit import read_record
 from webbody.config import PlanSettings, load
 from webbody.errors import NothingKept
+from webbody.manifest import Manifest
 from webbody.removals import RemovalLists, Removals, lists_in
 from webbody.shards import read_members
 from webbody.storage import Folder
@@ -141,8 +142,9 @@ def test_by_url_by_domain_and_by_digest(out, demo, in_process):
     assert any(row["outcome"].startswith("manifest:") for row in rejected)
     assert not any("127.0.0.1" in (row["url"] or "") for row in rejected)
     removals = lists_in(Folder(out))
-    again = Plan(PlanSettings(), str(demo.web / "manifest.parquet"), removals)
-    counts = run_shard(again, Folder(out.parent / "again"), "all", "f", {}).counts
+    with Manifest(str(demo.web / "manifest.parquet")) as manifest:
+        again = Plan(PlanSettings(), manifest, removals)
+        counts = run_shard(again, Folder(out.parent / "again"), "all", "f", {}).counts
     assert counts["out"] == 0
     rejected = rows(out.parent / "again", "plan/rejected.parquet")
     assert len(rejected) == counts["in"]

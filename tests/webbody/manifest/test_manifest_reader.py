@@ -129,8 +129,9 @@ def test_wrong_types_and_folders(tmp_path):
     pq.write_table(pa.table({"url": [1.5], "name": ["Ann"]}), tmp_path / "types.parquet")
     with pytest.raises(WebbodyError, match="column url has type double"):
         read(tmp_path / "types.parquet")
-    with pytest.raises(WebbodyError, match="is a folder"):
-        read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WebbodyError, match="is a folder without any list"):
+        read(tmp_path / "empty")
     with pytest.raises(WebbodyError, match="cannot be fetched"):
         read("memory://nowhere/m.csv")
 
