@@ -46,12 +46,13 @@ class CsvDialect:
 
         Blocks with quotes are rows already, as what is in them depends on the block before.
         """
-        held = b""
+        held, end = b"", b"\n"
         for number, block in enumerate(blocks):
+            end = block.end
             if header and number == 0:
                 block = replace(block, data=block.data[block.bounds[1] :])
             if held and block.skipped:  # what is held cannot go on in a line that is not kept
-                yield self._parsed(LineBlock(held, block.end, 0), last=True)[0]
+                yield self._parsed(LineBlock(held, end, 0), last=True)[0]
                 held = b""
             if held or b'"' in block.data:
                 block = replace(block, data=held + block.data)
@@ -60,7 +61,7 @@ class CsvDialect:
             elif block.data:
                 yield block
         if held:
-            yield self._parsed(LineBlock(held, b"\n", 0), last=True)[0]
+            yield self._parsed(LineBlock(held, end, 0), last=True)[0]
 
     def parse(self, piece: LineBlock | pa.RecordBatch) -> pa.RecordBatch:
         """Batches of lines, url, name, sha256, problem and the columns kept."""

@@ -24,14 +24,23 @@ _DECODER = json.JSONDecoder()
 _Found = tuple[Any, str | None]
 
 
-def is_array(file: Path) -> bool:
-    """Whether a text begins as a JSON array does."""
+def is_array(file: Path, lines: bool) -> bool:
+    """Whether a text begins as a JSON array does.
+
+    Args:
+        file: The text.
+        lines: It is called JSON Lines, so that it is an array only where an object comes first: the
+            first line may be a broken one.
+    """
     try:
         with open_text(file) as stream:
             head = stream.read(4096)
     except OSError:
         return False
-    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+    head = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not lines:
+        return head.startswith(b"[")
+    return head.startswith(b"[") and head[1:].lstrip()[:1] in (b"{", b"]")
 
 
 @dataclass(frozen=True)
@@ -109,17 +118,35 @@ class _Elements:
     def _element(self) -> _Found:
         while True:
             try:
-                value, self._at = _DECODER.raw_decode(self._text, self._at)
-                break
+                value, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 if not (self._may_go_on(error) and self._more()):
-                    told = f"no JSON: {self._excerpt()}"
-                    self._to_the_next()
-                    return None, told
+                    return self._broken()
+                continue
+            # A quote that is opened and not closed ends where the next element's first text begins.
+            length = end - self._at
+            if not isinstance(value, dict) and not self._ends_well(length):
+                return self._broken()
+            self._at += length
+            break
         if self._skip_blanks() and self._text[self._at] == ",":
             self._at += 1
         wrong = None if isinstance(value, dict) else f"no object: {json.dumps(value)[:EXCERPT]}"
         return value, wrong
+
+    def _broken(self) -> _Found:
+        told = f"no JSON: {self._excerpt()}"
+        self._to_the_next()
+        return None, told
+
+    def _ends_well(self, length: int) -> bool:
+        """Whether an element of this length is followed by a comma or the end of the array."""
+        while True:
+            after = _BLANK.match(self._text, self._at + length).end()  # type: ignore[union-attr]
+            if after < len(self._text):
+                return self._text[after] in ",]"
+            if not self._more():
+                return True
 
     def _may_go_on(self, error: Exception) -> bool:
         """Whether an element is perhaps only not read to its end yet."""

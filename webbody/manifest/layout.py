@@ -130,6 +130,11 @@ def known_format(path: str) -> str:
     return _ENDINGS.get(ending[0], "") if ending else ""
 
 
+def says_lines(path: str) -> bool:
+    """Whether a file's name says that it is JSON Lines, not any JSON."""
+    return _endings(path)[-1:] in (["jsonl"], ["ndjson"])
+
+
 def _format(path: str, file: Path) -> str:
     if known := known_format(path):
         return known

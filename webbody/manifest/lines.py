@@ -106,7 +106,7 @@ class TextFile:
         """All lines. A mark at the beginning of UTF-8 text is left out.
 
         Raises:
-            WebbodyError: The file cannot be uncompressed to its end, or is UTF-16.
+            WebbodyError: The file cannot be uncompressed to its end.
         """
         for block in self._blocks():
             self._count.lines += len(block.bounds) - 1
@@ -117,8 +117,6 @@ class TextFile:
         with open_text(self._file) as stream:
             while data := self._read(stream, read):
                 if not read:
-                    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-                        raise WebbodyError(f"{self._told}: is UTF-16 text; save it as UTF-8.")
                     end = b"\r" if b"\r" in data and b"\n" not in data else b"\n"
                 read += len(data)
                 if read == len(data):

@@ -7,8 +7,9 @@ import fsspec
 import pyarrow as pa
 
 from webbody.errors import WebbodyError
-from webbody.manifest.layout import ManifestLayout, settled
+from webbody.manifest.layout import ManifestLayout, known_format, settled
 from webbody.manifest.source import KEPT, ManifestSource, open_source
+from webbody.manifest.wide_text import refuse_wide_text
 from webbody.plain_text import plain_text
 
 
@@ -38,6 +39,8 @@ def open_part(path: str, name: str, layout: ManifestLayout, copy: Path) -> ListP
         WebbodyError: It is missing, empty, of an unknown format or lacks a column.
     """
     file = _on_disk(path, copy)
+    if "parquet" not in (layout.format, known_format(path)):
+        refuse_wide_text(file, path)
     layout = settled(layout, path, file)
     return ListPart(path, name, file, layout, open_source(path, file, layout))
 

@@ -13,7 +13,7 @@ from webbody.manifest.arrays import text_array
 from webbody.manifest.csv_rows import CsvDialect
 from webbody.manifest.json_array import JsonArray, is_array
 from webbody.manifest.json_rows import JsonDialect
-from webbody.manifest.layout import EVERY, ManifestLayout
+from webbody.manifest.layout import EVERY, ManifestLayout, says_lines
 from webbody.manifest.lines import LineBlock, LineCount, TextFile
 from webbody.manifest.parquet_rows import check_text, parquet_columns, parquet_rows
 from webbody.manifest.text_rows import TextDialect
@@ -64,7 +64,7 @@ def open_source(path: str, file: Path, layout: ManifestLayout) -> ManifestSource
     columns = {key: column for key, column in own.items() if column}
     kept = {_kept_name(layout, column): column for column in layout.keep}
     dialect: JsonDialect | TextDialect
-    if layout.format == "jsonl" and is_array(file):
+    if layout.format == "jsonl" and is_array(file, says_lines(path)):
         array = JsonArray(columns | kept, path)
         return ManifestSource(lambda count: array.pieces(file, count), _itself, columns, kept)
     if layout.format == "jsonl":

@@ -1,7 +1,7 @@
 """Manifests as Parquet files, which appear whole or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,6 +51,12 @@ class ParquetRows:
         if self._writer is not None:
             self._writer.close()
 
+    def abandon(self) -> None:
+        """Write nothing more: what is written to is discarded."""
+        self._waiting, self._rows = [], 0
+        with suppress(Exception):
+            self.close()
+
     def _open(self, schema: pa.Schema) -> None:
         # URLs differ, and of names that stand together zstd makes as little as a dictionary would,
         # in a quarter of the time.
@@ -95,5 +101,9 @@ def new_manifest(
             raise WebbodyError(f"{path}: is what is read; give another --out.")
     with Folder(parent or ("/" if path.startswith("/") else ".")).write(name) as file:
         rows = ParquetRows(file, schema)
-        yield rows
+        try:
+            yield rows
+        except BaseException:
+            rows.abandon()
+            raise
         rows.close()
