@@ -1,28 +1,126 @@
-"""Parquet files, read by the calling thread alone.
+"""Parquet files, read by the calling thread alone, and held to limits (parquet_limits).
 
 What pyarrow reads ahead of a Python file is let go by threads of its own, some of it only after the
 table is there: where the interpreter ends meanwhile, the whole process aborts (exit code 134).
 """
 
-import os
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-Source = IO[bytes] | str | os.PathLike[str]
+from webbody.parquet_limits import (
+    BYTES,
+    CONTAINERS,
+    Source,
+    check_declared,
+    check_footer,
+    declared_bytes,
+    file_size,
+    repeated_texts,
+    table_bytes,
+)
+
+#: Rows of a batch where a table is measured.
+_MEASURED_ROWS = 1 << 16
 
 
 def open_parquet(source: Source) -> pq.ParquetFile:
     """A Parquet file by its path, or one that can be sought in, which stays open.
 
-    Raises pyarrow.ArrowException where it is none, OSError where it cannot be read.
+    Raises pyarrow.ArrowException where it is none or declares more than can be in it, OSError where
+    it cannot be read.
     """
+    return _opened(source, ())
+
+
+def read_batches(
+    source: Source, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of so many, or fewer where they are long: BYTES of text in each.
+
+    Args:
+        source: A path, or a file that can be sought in; it stays open.
+        rows: Of a batch, at most.
+        columns: Those that are wanted; all without it.
+
+    Raises:
+        pyarrow.ArrowException: It is no Parquet file, or declares more than can be in it.
+        OSError: It cannot be read.
+    """
+    with open_parquet(source) as file:
+        schema, metadata = file.schema_arrow, file.metadata
+    rows = min(rows, _rows_within(metadata))
+    # A dictionary costs its own size until a batch is small enough to write its texts out.
+    repeated = set(repeated_texts(metadata, BYTES)) & set(schema.names)
+    with _opened(source, sorted(repeated)) as file:
+        most, texts = table_bytes(file_size(source)), 0
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            sizes = _repeated_bytes(batch)
+            texts += int(sizes.sum())
+            if texts > most:
+                raise pa.ArrowInvalid(f"its texts have more than {most:,} bytes when written out")
+            for first, stop in _slices(sizes):
+                yield _written_out(batch.slice(first, stop - first), schema)
+
+
+def _opened(source: Source, dictionaries: Sequence[str]) -> pq.ParquetFile:
+    size = check_footer(source)
     try:
-        return pq.ParquetFile(source, pre_buffer=False)
+        file = pq.ParquetFile(
+            source,
+            pre_buffer=False,
+            read_dictionary=list(dictionaries),
+            thrift_container_size_limit=CONTAINERS,
+        )
     except UnicodeDecodeError as error:
         raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
+    try:
+        check_declared(file.metadata, size)
+    except pa.ArrowInvalid:
+        file.close()
+        raise
+    return file
+
+
+def _rows_within(metadata: pq.FileMetaData) -> int:
+    """Rows that have about BYTES, where they are longest."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    longest = max((one.total_byte_size / max(1, one.num_rows) for one in groups), default=1.0)
+    return max(1, int(BYTES / max(1.0, longest)))
+
+
+def _repeated_bytes(batch: pa.RecordBatch) -> np.ndarray:
+    """What each row's texts that stand in dictionaries take when they are written out."""
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and len(column.dictionary):
+            lengths = pc.binary_length(column.dictionary.cast(pa.large_binary()))
+            each = pc.fill_null(pc.take(lengths, column.indices), 0)
+            sizes += each.to_numpy(zero_copy_only=False)
+    return sizes
+
+
+def _slices(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where rows of such sizes are cut, so that a slice has at most BYTES; a row is not cut."""
+    first, reached = 0, np.cumsum(sizes)
+    while first < len(sizes):
+        before = int(reached[first - 1]) if first else 0
+        stop = max(first + 1, int(np.searchsorted(reached, before + BYTES, side="right")))
+        yield first, stop
+        first = stop
+
+
+def _written_out(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with columns of the types that the file has."""
+    for number, name in enumerate(batch.schema.names):
+        at = schema.get_field_index(name)
+        if at >= 0 and batch.schema.field(number).type != schema.field(at).type:
+            column = batch.column(number).dictionary_decode().cast(schema.field(at).type)
+            batch = batch.set_column(number, schema.field(at), column)
+    return batch
 
 
 def read_parquet(
@@ -38,7 +136,8 @@ def read_parquet(
         schema: What the columns are cast to; those that the file lacks are null.
 
     Raises:
-        pyarrow.ArrowException: It is no such table, or a column is missing or there twice.
+        pyarrow.ArrowException: It is no such table, a column is missing or there twice, or it is
+            much larger in memory than a file of its size should be.
         OSError: It cannot be read.
     """
     with open_parquet(source) as file:
@@ -49,10 +148,27 @@ def read_parquet(
         for name in wanted or ():
             if names.count(name) != 1:
                 raise pa.ArrowInvalid(f"column {name} is there {names.count(name)} times")
-        table = file.read(columns=wanted, use_threads=False)
+        most = table_bytes(file_size(source))
+        if declared_bytes(file.metadata, wanted) > most:
+            raise pa.ArrowInvalid(f"its table has more than {most:,} bytes")
+        repeated = set(repeated_texts(file.metadata, BYTES)) & set(wanted or names)
+        table = None if repeated else file.read(columns=wanted, use_threads=False)
+    if table is None:
+        table = _measured(source, wanted, most)
     if wanted is not None:
         table = table.select(wanted)
     return table if schema is None else _as(table, schema)
+
+
+def _measured(source: Source, columns: Sequence[str] | None, most: int) -> pa.Table:
+    """A table that is written out batch by batch, as long as it has at most `most` bytes."""
+    batches, size = [], 0
+    for batch in read_batches(source, _MEASURED_ROWS, columns):
+        size += batch.nbytes
+        if size > most:
+            raise pa.ArrowInvalid(f"its table has more than {most:,} bytes")
+        batches.append(batch)
+    return pa.Table.from_batches(batches)
 
 
 def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from webbody.errors import WebbodyError
 from webbody.manifest.arrays import int_array, text_array
 from webbody.manifest.lines import LineCount, problem_column, valid_texts
-from webbody.parquet_tables import open_parquet
+from webbody.parquet_tables import open_parquet, read_batches
 from webbody.plain_text import plain_text
 
 _BATCH = 1 << 16
@@ -40,23 +40,22 @@ def parquet_rows(
     """
     wanted = [*columns.values(), *kept.values()]
     try:
-        with open_parquet(file) as opened:
-            for batch in opened.iter_batches(_BATCH, columns=wanted):
-                count.lines += batch.num_rows
-                problems: dict[int, str] = {}
-                texts = {}
-                for name in ("url", "name", "sha256"):
-                    column = columns.get(name)
-                    values = None if column is None else batch.column(column)
-                    texts[name], problems = _texts(values, batch.num_rows, problems)
-                yield pa.record_batch(
-                    {
-                        "lines": int_array(np.ones(batch.num_rows, np.int64)),
-                        **texts,
-                        "problem": problem_column(problems, batch.num_rows),
-                        **{name: batch.column(column) for name, column in kept.items()},
-                    }
-                )
+        for batch in read_batches(file, _BATCH, wanted):
+            count.lines += batch.num_rows
+            problems: dict[int, str] = {}
+            texts = {}
+            for name in ("url", "name", "sha256"):
+                column = columns.get(name)
+                values = None if column is None else batch.column(column)
+                texts[name], problems = _texts(values, batch.num_rows, problems)
+            yield pa.record_batch(
+                {
+                    "lines": int_array(np.ones(batch.num_rows, np.int64)),
+                    **texts,
+                    "problem": problem_column(problems, batch.num_rows),
+                    **{name: batch.column(column) for name, column in kept.items()},
+                }
+            )
     except (pa.ArrowException, OSError) as error:
         raise WebbodyError(
             f"{path}: cannot be read after row {count.lines:,} ({_first_line(error)}); write it "

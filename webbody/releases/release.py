@@ -15,7 +15,7 @@ from typing import IO, TypeVar
 import pyarrow as pa
 
 from webbody.errors import WebbodyError
-from webbody.parquet_tables import open_parquet
+from webbody.parquet_tables import open_parquet, read_batches
 from webbody.releases.format import (
     GROUP_ROWS,
     RELEASE_FILE,
@@ -97,7 +97,7 @@ class Release:
             check_columns(parquet.schema_arrow, where)
             rows = parquet.metadata.num_rows
             read = list(dict.fromkeys([*columns, "split"]))
-            for batch in parquet.iter_batches(GROUP_ROWS, columns=read):
+            for batch in read_batches(file, GROUP_ROWS, read):
                 others = set(batch.column("split").unique().to_pylist()) - {split_of(name)}
                 if others:
                     raise WebbodyError(
