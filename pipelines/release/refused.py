@@ -1,7 +1,8 @@
-"""Samples that must not be published: known harm, and what was taken down before."""
+"""Samples that must not be published: known harm, what was taken down before, and secrets."""
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,26 @@ import pyarrow as pa
 
 from pipelines.release.known_harm import KnownHarm
 from webbody.errors import WebbodyError
+from webbody.plain_text import counted
+from webbody.redaction import redacted
+from webbody.releases.telling_urls import opening_urls
 from webbody.removals import Removals
 from webbody.storage import Folder
 
 _COLUMNS = ("key", "url", "person", "sha256", "phash")
 _ENDING = ".refused.csv"
+_HARM, _GONE, _SECRET = "known harm", "taken down", "secret in its URL"
+_TOLD = {
+    _HARM: "of the list of known harm",
+    _GONE: "that were taken down",
+    _SECRET: "whose URLs hold a password or a signature that opens a store",
+}
+_TAKE_DOWN = "take them down with `webbody takedown` and build again"
+_MENDED = {
+    _HARM: _TAKE_DOWN,
+    _GONE: _TAKE_DOWN,
+    _SECRET: "list such URLs as everybody may have, or leave those rows out, and build again",
+}
 
 
 class Refusal:
@@ -27,15 +43,18 @@ class Refusal:
     def add(self, table: pa.Table) -> None:
         """Look at some rows."""
         if self._harm is not None:
-            self._note(table, self._harm.found(table), "known harm")
+            self._note(table, self._harm.found(table), _HARM)
+        secret = np.zeros(len(table), bool)
+        secret[opening_urls(table["url"])] = True
+        self._note(table, secret, _SECRET)
         if self._removals:
             rows = table.select(["key", "url", "sha256", "person"]).to_pylist()
             gone = [self._removals.names(sample=row.pop("key"), **row) for row in rows]
-            self._note(table, np.array(gone, bool), "taken down")
+            self._note(table, np.array(gone, bool), _GONE)
 
     def _note(self, table: pa.Table, which: np.ndarray, why: str) -> None:
         rows = table.select(_COLUMNS).filter(pa.array(which)).to_pylist()
-        self._found += [{**row, "why": why} for row in rows]
+        self._found += [{**row, "url": redacted(row["url"]), "why": why} for row in rows]
 
     def check(self, target: Path) -> None:
         """Raise a WebbodyError if anything was found, and list it beside `target`."""
@@ -45,12 +64,12 @@ class Refusal:
         with Folder(listed.parent).write(listed.name) as file:
             text = csv_text([*_COLUMNS, "why"], [list(row.values()) for row in self._found])
             file.write(text.encode("utf-8", "surrogateescape"))
-        harm = sum(row["why"] == "known harm" for row in self._found)
-        kinds = {"of the list of known harm": harm, "that were taken down": len(self._found) - harm}
-        told = " and ".join(f"{n:,} samples {what}" for what, n in kinds.items() if n)
+        counts = Counter(row["why"] for row in self._found)
+        told = " and ".join(f"{counted(counts[why], 'sample')} {_TOLD[why]}" for why in counts)
+        mend = [_MENDED[why] for why in counts]
         raise WebbodyError(
-            f"The release is refused: it would have {told} (listed in {listed}); take them down "
-            "with `webbody takedown` and build again."
+            f"The release is refused: it would have {told} (listed in {listed}); "
+            f"{', and '.join(dict.fromkeys(mend))}."
         )
 
 

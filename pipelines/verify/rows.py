@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pipelines.verify.findings import Finding, error, some, warning
 from pipelines.verify.packed import key_findings, people_findings
 from pipelines.verify.removed import asked
-from pipelines.verify.urls import PASSWORD, no_urls, telling_urls
 from webbody.releases.figures import SampleFigures
 from webbody.releases.format import LIST_LENGTHS
+from webbody.releases.telling_urls import PASSWORD, no_urls, telling_urls
 from webbody.removals import RemovalLists
 from webbody.sample_keys import packed_key
 

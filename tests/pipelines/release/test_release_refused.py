@@ -4,12 +4,14 @@ import shutil
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from written_release import CARD, card, files, samples
 
 from pipelines.engine.graph import FROM_NAMES
 from pipelines.engine.upkeep import evict
+from pipelines.release.refused import Refusal
 from pipelines.release.write import write_release
 from tests.command_line import one_sentence
 from tests.command_line import run as command
@@ -118,3 +120,24 @@ def test_bulky_files_may_be_gone(demo, release, tmp_path):
     assert not list((out / "persons").glob("*.tar"))
     write_release(str(out), str(tmp_path / "R"), card())
     assert files(tmp_path / "R") == files(release)
+
+
+def test_a_url_that_opens_a_store_refuses_the_release_and_is_not_repeated(tmp_path):
+    urls = ["https://a.org/1.jpg", "https://b.s3.amazonaws.com/2.jpg?X-Amz-Signature=5ecret"]
+    table = pa.table(
+        {
+            "key": ["k1", "k2"],
+            "url": urls,
+            "person": [1, 2],
+            "sha256": ["0" * 64, "1" * 64],
+            "phash": [1, 2],
+        }
+    )
+    refusal = Refusal(None, Removals("0" * 64, ()))
+    refusal.add(table.slice(0, 1))
+    refusal.check(tmp_path / "R")
+    refusal.add(table)
+    with pytest.raises(WebbodyError, match="1 sample whose URLs hold a password or a signature"):
+        refusal.check(tmp_path / "R")
+    listed = (tmp_path / "R.refused.csv").read_text()
+    assert "k2," in listed and "k1," not in listed and "5ecret" not in listed

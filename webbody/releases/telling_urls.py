@@ -28,6 +28,16 @@ _SIGNATURE = (
     r"awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|policy|"
     r"x-(?:amz|goog)-(?:credential|security-token))=[^&;#]"
 )
+#: What opens a store that is not everybody's: a password, and addresses signed as AWS, Google,
+#: Azure, CloudFront, Alibaba and Tencent do. Most signatures of other sites are on pictures that
+#: everybody sees.
+_OPENING = (
+    _USER
+    + rf"|{_PARAMETER}(?i:x-(?:amz|goog|oss|cos|obs|tos)-(?:signature|credential|security-token)"
+    rf"|awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|q-signature)=[^&;#]"
+    rf"|{_PARAMETER}(?i:s[veptr]|ske?oid)=[^#]*{_PARAMETER}(?i:sig)=[^&;#]"
+    rf"|{_PARAMETER}(?i:sig)=[^#]*{_PARAMETER}(?i:s[veptr]|ske?oid)=[^&;#]"
+)
 #: An address of somebody; looked for after the host.
 _MAIL = r"[\w.+%-]*[\w+-](?:@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
 _AFTER_HOST = r"^[^/?#]*//[^/?#]*[/?#].*"
@@ -57,6 +67,11 @@ def telling_urls(urls: pa.ChunkedArray) -> Iterator[tuple[str, NDArray[np.intp]]
     like_mail = _rows(urls, _AFTER_HOST + _MAIL)
     real = [_has_mail(url) for url in urls.take(pa.array(like_mail)).to_pylist()]
     yield MAIL, like_mail[np.array(real, bool)]
+
+
+def opening_urls(urls: pa.ChunkedArray) -> NDArray[np.intp]:
+    """The rows (N,) whose URLs let whoever has them into a store: no release may hold one."""
+    return _rows(urls, _OPENING)
 
 
 def _has_mail(url: str) -> bool:

@@ -3,7 +3,15 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.verify.urls import MAIL, PASSWORD, SIGNATURE, TOKEN, no_urls, telling_urls
+from webbody.releases.telling_urls import (
+    MAIL,
+    PASSWORD,
+    SIGNATURE,
+    TOKEN,
+    no_urls,
+    opening_urls,
+    telling_urls,
+)
 
 TELLING = {
     "https://u:p@example.org/a.jpg": PASSWORD,
@@ -58,3 +66,28 @@ def test_what_is_no_url():
         "http://a\n",
     ]
     assert no_urls(pa.chunked_array([urls])).tolist() == [1, 2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("url", "opens"),
+    [
+        ("https://u:p@a.org/1.jpg", True),
+        ("https://token@a.org/1.jpg", True),
+        ("https://b.s3.amazonaws.com/1.jpg?X-Amz-Algorithm=x&X-Amz-Signature=00ff", True),
+        ("https://b.s3.amazonaws.com/1.jpg?AWSAccessKeyId=A&Expires=1&Signature=b", True),
+        ("https://storage.googleapis.com/b/1.jpg?X-Goog-Signature=00", True),
+        ("https://x.blob.core.windows.net/c/1.jpg?sv=2022-11-02&se=2026&sr=b&sig=a%3D", True),
+        ("https://x.blob.core.windows.net/c/1.jpg?sig=a%3D&amp;se=2026&sp=r", True),
+        ("https://cdn.net/1.jpg?Policy=e&Signature=s&Key-Pair-Id=K", True),
+        ("https://b.oss-cn.aliyuncs.com/1.jpg?OSSAccessKeyId=A&Signature=s", True),
+        ("https://b.cos.myqcloud.com/1.jpg?q-sign-algorithm=sha1&q-signature=00", True),
+        ("https://i.example.org/1.jpg?width=300&s=0011", False),
+        ("https://i.example.org/1.jpg?signature=0011", False),
+        ("https://i.example.org/1.jpg?sig=0011&w=3", False),
+        ("https://i.example.org/a@b.jpg?key=cat", False),
+        ("https://i.example.org/X-Amz-Signature=00.jpg", False),
+        (None, False),
+    ],
+)
+def test_addresses_that_open_a_store(url, opens):
+    assert opening_urls(pa.chunked_array([[url]], pa.string())).tolist() == [0] * opens
