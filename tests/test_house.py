@@ -18,6 +18,7 @@ SHARED = (
     "folder_walk",
     "list_text",
     "json_text",
+    "redaction",
 )
 BUILD_LIBRARIES = (
     "ray",

@@ -11,6 +11,7 @@ from pipelines.evaluate.report.formats import as_csv, as_tabular, escaped
 from pipelines.evaluate.report.tables import percent
 from pipelines.study.figures import Point
 from webbody import __version__
+from webbody.redaction import redacted
 from webbody.storage import Folder
 
 
@@ -50,7 +51,7 @@ def write(out: str, study: str, found: Sequence[Point]) -> list[str]:
     texts = {"json": to_json(found), "csv": to_csv(found), "tex": to_latex(found)}
     folder = Folder(out)
     for ending, text in texts.items():
-        folder.write_bytes(f"{study}.{ending}", text.encode("utf-8", "replace"))
+        folder.write_bytes(f"{study}.{ending}", redacted(text).encode("utf-8", "replace"))
     return [f"{study}.{ending}" for ending in texts]
 
 

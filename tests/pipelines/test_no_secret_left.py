@@ -10,6 +10,9 @@ import pytest
 from hostile_server import jpeg
 from photo_shards import demo_model
 
+from pipelines.evaluate.report import output
+from pipelines.study import tables
+from pipelines.study.figures import Point
 from tests import command_line
 
 PASSWORD, SIGNATURE = "pa55-w0rd", "51gn4tur3"
@@ -78,7 +81,11 @@ def test_a_build_from_a_signed_address(server, base, in_process, tmp_path):
         ["build", "-m", "list.csv", "-o", "nosuch://x:{}@host/out?sig={}"],
         ["build", "-m", "list.csv", "-o", "out", "--set", "download.retries={}?sig={}"],
         ["build", "-m", "list.csv", "-o", "out", "--set", "persons.model={}/a.pt?sig={}"],
-        ["manifest", "check", "{}/gone.csv?token={}"],
+        ["build", "-m", "{}/a.csv?token={}", "-m", "{}/b.csv?sig={}", "-o", "out"],
+        ["manifest", "validate", "{}/gone.csv?token={}"],
+        ["manifest", "validate", "{}/a.csv?token={}", "{}/b.csv?token={}"],
+        ["manifest", "validate", "@{}/files.txt?token={}"],
+        ["manifest", "validate", "glob:{}/*.csv?token={}"],
         ["manifest", "import", "{}/gone.csv?token={}", "m.parquet"],
         ["status", "{}/out?sig={}"],
         ["verify", "{}/out?sig={}"],
@@ -102,3 +109,15 @@ def test_errors_of_signed_addresses(server, base, in_process, tmp_path, monkeypa
     code, said = run(*filled)
     assert code == 2, said
     clean(*(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()))
+
+
+def test_figures_name_no_secret(tmp_path):
+    model = f"https://somebody:{PASSWORD}@a.org/model?X-Amz-Signature={SIGNATURE}"
+    points = [Point("s", model, "c", "lfw", "f", "rank1", 50.0)]
+    names = tables.write(str(tmp_path / "study"), "s", points)
+    assert len(names) == 3
+    names = output.write(str(tmp_path / "evaluation"), [])
+    assert "evaluation.json" in names
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    clean(*texts)
+    assert sum(b"***" in text for text in texts) == 3

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from model.training.monitoring.metric_log import Dashboard
 from webbody.errors import WebbodyError
+from webbody.redaction import redacted_json
 
 
 def open_dashboards(
@@ -69,7 +70,7 @@ class WeightsAndBiases:
                 dir=str(folder),
                 id=name.read_text(encoding="utf-8").strip(),
                 resume="allow",
-                config=dict(settings),
+                config=redacted_json(dict(settings)),
             )
         except wandb.errors.Error as error:
             raise WebbodyError(

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from pipelines.evaluate.report.tables import to_csv, to_json, to_latex
 from pipelines.evaluate.run import Evaluated
+from webbody.redaction import redacted
 from webbody.storage import Folder
 
 
 def write(out: str, found: Sequence[Evaluated]) -> list[str]:
     """Write evaluation.json, .csv, .tex and .html into a folder; returns their names.
 
-    Each appears whole or not at all. There is no page where the build's libraries, with which its
-    pictures are drawn, are not installed.
+    Each appears whole or not at all, without the secrets of addresses. There is no page where the
+    build's libraries, with which its pictures are drawn, are not installed.
     """
     texts = {"json": to_json(found), "csv": to_csv(found), "tex": to_latex(found)}
     try:
@@ -23,5 +24,5 @@ def write(out: str, found: Sequence[Evaluated]) -> list[str]:
     folder = Folder(out)
     names = [f"evaluation.{ending}" for ending in texts]
     for name, text in zip(names, texts.values(), strict=True):
-        folder.write_bytes(name, text.encode("utf-8", "replace"))
+        folder.write_bytes(name, redacted(text).encode("utf-8", "replace"))
     return names

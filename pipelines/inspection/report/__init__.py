@@ -9,6 +9,7 @@ from pipelines.inspection.report import funnel, sheets
 from pipelines.inspection.report.drawing import Album
 from pipelines.inspection.report.names import named_faces
 from pipelines.inspection.report.template import load_template
+from webbody.redaction import redacted
 
 FILE = "report.html"
 #: More would not fit into a page that every browser opens at once.
@@ -25,7 +26,7 @@ def write_report(out: str, names: int = 12, images: int = 24) -> str:
     """
     with BuildFiles(out) as build:
         text = page(build, min(names, MOST_NAMES), min(images, MOST_IMAGES))
-        build.folder.write_bytes(FILE, text.encode("utf-8", "replace"))
+        build.folder.write_bytes(FILE, redacted(text).encode("utf-8", "replace"))
         return f"{build.folder.url}/{FILE}"
 
 

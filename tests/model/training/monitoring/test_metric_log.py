@@ -153,11 +153,14 @@ def test_weights_and_biases_gets_the_figures_when_asked(
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    kept(tmp_path, 0, 2, project="people", settings={"seed": 3})
+    source = "s3://key:pa55word@bucket/data?X-Amz-Signature=51gn"
+    kept(tmp_path, 0, 2, project="people", settings={"seed": 3, "data": {"sources": [source]}})
     name = (tmp_path / "wandb.id").read_text()
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     assert run.name.endswith(name)
-    assert b"training/loss" in next(run.glob("*.wandb")).read_bytes()
+    logged = next(run.glob("*.wandb")).read_bytes()
+    assert b"training/loss" in logged and b"s3://***@bucket" in logged
+    assert b"pa55word" not in logged and b"51gn" not in logged
 
 
 def parts_with_ink(path: Path, rows: int, columns: int) -> list[bool]:
