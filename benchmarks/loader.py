@@ -117,7 +117,7 @@ def main() -> None:
             f"table: {images / first:,.0f} samples/s in one process, {again:.3f} s from the cache"
         )
         print(f"{'workers':>8} {'raw images/s':>14} {'loader':>14} {'ratio':>6}")
-        # Batches as the law of kept tokens makes them: from small to 128.
+        # Batches as the distribution of kept tokens makes them: from small to 128.
         batches = [13, 40, 58, 96, 128] * -(-images // 335)
         for workers in arguments.workers:
             raw, ours = [], []

@@ -3,8 +3,8 @@
     python -m benchmarks.train [--preset base] [--people 263920] [--batch 896] [--json FILE]
 
 The first table has steps of one number of kept tokens each, on synthetic samples that lie on the
-device. The second has a run as the law of kept tokens makes it: on those samples, end to end from
-shards of synthetic pictures in a temporary folder, and the loader alone. "waiting" is the share of
+device. The second has a run as the distribution of kept tokens makes it: on those samples, end to
+end from shards of synthetic pictures in a temporary folder, and the loader alone. "waiting" is the share of
 the time in which the program waits for data; "MFU" the share of the device's peak by its data
 sheet that the model's and the classifier's arithmetic makes up. A step is all of a step: copying,
 augmentation, forward, backward, clipping, optimizer. Target on one H200: 4,000 images/s end to end.
@@ -75,8 +75,8 @@ class Bench:
         self.peak = peak_flops(self.device, torch.bfloat16 if on_cuda else torch.float32)
         write_shards(folder, arguments.images, model.image_size)
         self.table: Table = read_table([str(folder)], folder / "cache", processes=1)
-        law = KeptTokens(arguments.least, arguments.most)
-        self.batches = Batches(law, arguments.batch)
+        distribution = KeptTokens(arguments.least, arguments.most)
+        self.batches = Batches(distribution, arguments.batch)
         self.steps = self.law_steps()
         # A step's samples are the first of these.
         sizes = [step.size for step in self.steps] + [*map(self.batches.size, arguments.tokens)]
@@ -242,7 +242,7 @@ def main() -> None:
         "--batch", type=int, help="at the fewest tokens, fewer by the square of more; 896 or 32"
     )
     parser.add_argument("--tokens", type=int, nargs="+", help="of the first table")
-    parser.add_argument("--least", type=float, help="of the law of kept tokens; 108 or 60")
+    parser.add_argument("--least", type=float, help="of the distribution of kept tokens; 108 or 60")
     parser.add_argument("--most", type=float, help="345 or 140")
     parser.add_argument("--images", type=int, default=2000, help="in the shards")
     parser.add_argument("--workers", type=int, help="that read and decode; as many as cores")

@@ -14,31 +14,30 @@ from webbody.errors import WebbodyError
 
 
 @contextmanager
-def written(final: Path, partial: Path, group: Any = None) -> Iterator[None]:
-    """Where the block cannot write what will be `final`, what there is of it, `partial`, goes.
+def all_or_nothing(final: Path, partial: Path, group: Any = None) -> Iterator[None]:
+    """Remove `partial`, the unfinished `final`, when the block fails to write it.
 
-    Every rank enters it. Its end is a barrier: where one rank fails, all raise the WebbodyError
-    that tells why, instead of waiting for the one that is gone.
+    Every rank enters it. Its end is a barrier: when one rank fails, all raise the same
+    WebbodyError instead of waiting for that rank.
     """
     problem = None
     try:
         yield
     except (OSError, SafetensorError) as error:
         problem = error
-    told = _first_told(None if problem is None else str(problem), group)
-    if told is not None:
+    reason = _first_problem(None if problem is None else str(problem), group)
+    if reason is not None:
         shutil.rmtree(partial, ignore_errors=True)
         raise WebbodyError(
-            f"{final} could not be written ({told}); make room and run the same command again to "
+            f"{final} could not be written ({reason}); make room and run the same command again to "
             "go on from the newest checkpoint"
         ) from problem
 
 
 def put_in_place(partial: Path, final: Path) -> None:
-    """Gives a folder its final name, once its files have reached the disk.
+    """Flush a folder's files to the disk, then give it its final name.
 
-    Two moves, as a folder cannot be replaced in one: a kill between them leaves the old one under
-    the name .old.
+    An existing folder is moved away first: a kill between the two moves leaves it as NAME.old.
     """
     for path in [*partial.rglob("*"), partial]:
         handle = os.open(path, os.O_RDONLY)
@@ -54,8 +53,8 @@ def put_in_place(partial: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _first_told(text: str | None, group: Any) -> str | None:
-    """What the first rank that has something to tell tells."""
+def _first_problem(text: str | None, group: Any) -> str | None:
+    """The problem of the first rank that has one."""
     if not (dist.is_available() and dist.is_initialized()):
         return text
     found: list[str | None] = [None] * dist.get_world_size(group)

@@ -1,4 +1,4 @@
-"""Working through items in order, with the slow part done by threads a few items ahead."""
+"""Prefetching: a slow function computed by threads a few items ahead of the consumer."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(
+def prefetch(
     pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], depth: int
 ) -> Iterator[Result]:
     """`map(function, items)` with at most `depth` results computed before they are asked for.

@@ -1,7 +1,7 @@
 """The index beside a build's samples: which shards belong together, and whether they are whole.
 
-A build, as an import, removes the index before it does anything anew and writes it last. So
-samples that have none do not fit together yet: some of them may be of older settings than others.
+Builds and imports remove the index before they change any shard and write it last. Shards without
+an index may therefore mix old and new settings.
 """
 
 import shlex
@@ -15,13 +15,13 @@ from webbody.json_text import parse_json
 
 INDEX = "index.json"
 _PACK = "pack"
-#: The files in which a folder says what made it, and what such a file has.
+#: State files of builds and imports, and keys that each must have.
 _STATES = {"build.json": {"manifest", "sha256"}, "import.json": {"dataset", "path"}}
 
 
 @dataclass(frozen=True)
 class IndexedShard:
-    """A shard that an index lists; size and digest where it tells them."""
+    """A shard listed by an index; size and digest if the index has them."""
 
     name: str
     bytes: int | None
@@ -29,8 +29,7 @@ class IndexedShard:
 
 
 def folder_of_shards(fs: AbstractFileSystem, root: str) -> str:
-    """Where the shards of a folder lie: in its `pack` where a build or an import made it, else in
-    itself."""
+    """The folder that holds the shards: `pack` inside a build or an import, else the folder."""
     pack = f"{root}/{_PACK}"
     return pack if fs.exists(f"{pack}/{INDEX}") or _state(fs, root) is not None else root
 
@@ -38,11 +37,11 @@ def folder_of_shards(fs: AbstractFileSystem, root: str) -> str:
 def read_index(
     fs: AbstractFileSystem, folder: str, shard: str = ""
 ) -> dict[str, list[IndexedShard]] | None:
-    """The shards by split that the index in a folder lists; None where there is none.
+    """The shards by split that the index in a folder lists; None without an index.
 
-    shard: a file of the folder, by whose record a build's folder is known without its build.json.
-    Raises WebbodyError where the folder is of a build that is not finished (it has no index, or one
-    that its commit records do not confirm), and where the index is none.
+    shard: a file of the folder; its commit record shows that the folder is a build's even without
+    build.json. Raises WebbodyError for an unfinished build (no index, or one that its commit
+    records do not confirm) and for a damaged index.
     """
     root, _, name = folder.rpartition("/")
     state = _state(fs, root) if name == _PACK else None
@@ -57,7 +56,7 @@ def read_index(
             for split, found in parse_json(fs.cat_file(index))["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WebbodyError(f"{_url(fs, index)}: is no index of shards") from error
+        raise WebbodyError(f"{_url(fs, index)}: is not an index of shards") from error
     if state is not None:
         listed = [entry for entries in splits.values() for entry in entries]
         committed = _committed(fs, folder, [entry.name for entry in listed])

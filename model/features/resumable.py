@@ -1,8 +1,8 @@
 """A feature file that is made part by part, so that a kill costs at most one part.
 
 While it is made, `<out>.parts/` beside it holds how its features are made and the committed parts.
-A part's name changes with what it is made of, so a part that is there is never made again and one
-of other content is never taken. At the end the parts are streamed into one file and removed.
+A part's name depends on its content: an existing part is reused, one of other content never is.
+At the end the parts are streamed into one file and removed.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _COMPACT: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["source", 
 
 
 class OtherFeatures(WebbodyError):
-    """What is there was made in another way; `differs` names what differs, nothing if all does."""
+    """Existing features were made with other settings, named in `differs` (empty: all differ)."""
 
     def __init__(self, differs: list[str]) -> None:
         super().__init__(f"made with other {', '.join(differs)}" if differs else "something else")
@@ -42,9 +42,9 @@ class OtherFeatures(WebbodyError):
 
 @dataclass(frozen=True)
 class ExtractionUnit:
-    """What is committed at once: a shard, or some pictures.
+    """The unit of commits: a shard, or some pictures.
 
-    name: a file name that changes with the content. samples: reads them when it is the part's turn.
+    name: a file name that depends on the content. samples: reads them when the unit is processed.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ExtractionUnit:
 
 @dataclass(frozen=True)
 class ExtractionSummary:
-    """What a file holds: features, pictures without one by outcome; parts made now, and before.
+    """Contents of a file: features, pictures without one by outcome; parts made now and before.
 
     blind: features of pictures without a visible keypoint, which a SapiensID cannot tell from each
     other. whole: features of pictures in which no person was found.

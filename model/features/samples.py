@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from model.shard_samples import Members, describe, read_samples
 from webbody.geometry import on_square
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
@@ -50,7 +50,7 @@ def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
     """
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         members = read_samples(file, source)
-        yield from ahead(pool, lambda one: _sample(one, size), members, AHEAD)
+        yield from prefetch(pool, lambda one: _sample(one, size), members, AHEAD)
 
 
 def _sample(members: Members, size: int) -> Sample:

@@ -73,11 +73,11 @@ class AdaFace(nn.Module):
         """Logits (B, C) of float32 cosines and of the norms of the features behind them.
 
         `target_B` is the target's column, int64, or -1 where it is not among these columns.
-        Cosines within 0.001 of +-1 are held there, and pass no gradient.
+        Cosines are clamped to +-0.999; clamped ones pass no gradient.
         """
         column_B1 = target_B.clamp_min(0)[:, None]
         with torch.no_grad():
-            cosine_B = _hold(cosines_BC.gather(1, column_B1)[:, 0])
+            cosine_B = _clamp(cosines_BC.gather(1, column_B1)[:, 0])
             value_B, slope_B = self._margined(cosine_B, self.quality(norms_B))
             present_B = target_B >= 0
             # A row without a target writes back what column 0 had: no shape depends on the data.
@@ -100,12 +100,12 @@ class AdaFace(nn.Module):
         return f"margin={self.margin}, h={self.h}, scale={self.scale}, gradient={self.gradient!r}"
 
 
-def _hold(cosines: Tensor) -> Tensor:
+def _clamp(cosines: Tensor) -> Tensor:
     return cosines.clamp(EPSILON - 1.0, 1.0 - EPSILON)
 
 
 class _Logits(torch.autograd.Function):
-    """scale * held cosines, with one entry a row replaced by a value of known slope.
+    """scale * clamped cosines, with one entry a row replaced by a value of known slope.
 
     Plain autograd would spend several more (B, C) tensors on the single entries.
     """
@@ -121,7 +121,7 @@ class _Logits(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(cosines_BC, column_B1, slope_B1)
         ctx.scale = scale
-        return _hold(cosines_BC).scatter_(1, column_B1, value_B1).mul_(scale)
+        return _clamp(cosines_BC).scatter_(1, column_B1, value_B1).mul_(scale)
 
     @staticmethod
     @once_differentiable

@@ -1,4 +1,4 @@
-"""Masked recognition: few tokens are kept, and one mask token stands for all the others (3.2).
+"""Masked recognition: few tokens are kept, one mask token stands for all others (3.2).
 
 Shape suffixes: B batch, T candidate patches, N tokens, R regions.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class KeptTokens:
-    """The law of how many tokens training keeps in a step (Eq. 6): few mostly, many at times.
+    """The distribution of token counts in training steps (Eq. 6): mostly few, sometimes many.
 
     A draw is min + (max - min) exp(-decay U), with U uniform in [0, 1). The defaults give 112
     to 345 of 432 tokens, 166 on average, the paper's three figures (C.1). The ablation without

@@ -216,7 +216,7 @@ class SapiensID(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         if not self.training:
             return first_tokens(kept_BT, int(kept_BT.sum(1).max()) if tokens is None else tokens)
-        noise_BX = chances(kept_BT, self.slots + 1, seeds_B, stream=0)
+        noise_BX = uniform_numbers(kept_BT, self.slots + 1, seeds_B, stream=0)
         # Two thirds of the keypoints: 13 of 19.
         eligible_B = visible_BK.float().mean(1) > 2 / 3
         coarse_first_B = eligible_B & (noise_BX[:, -1] < self.coarse_first)
@@ -267,7 +267,7 @@ class SapiensID(nn.Module):
             x_BMD = torch.cat([x_BMD, mask_B1D], 1)
         noises: Sequence[Tensor | None] = [None] * (2 * len(self.blocks))
         if self.training:
-            noises = chances(x_BND, len(noises), seeds_B, stream=1).unbind(1)
+            noises = uniform_numbers(x_BND, len(noises), seeds_B, stream=1).unbind(1)
         pairs = zip(noises[::2], noises[1::2], strict=True)
         for block, bias, noise in zip(self.blocks, biases, pairs, strict=True):
             x_BMD = block(x_BMD, bias, noise)
@@ -296,8 +296,8 @@ class SapiensID(nn.Module):
         return pretrained.load(cls, Path(path))
 
 
-def chances(like_BX: Tensor, count: int, seeds_B: Tensor | None, stream: int) -> Tensor:
-    """Uniform numbers (B, count): of the samples' seeds, or of torch's random state."""
+def uniform_numbers(like_BX: Tensor, count: int, seeds_B: Tensor | None, stream: int) -> Tensor:
+    """Uniform numbers (B, count) from the samples' seeds, or from torch's random state."""
     if seeds_B is None:
         return torch.rand(len(like_BX), count, device=like_BX.device)
     return uniform(seeds_B, count, stream)

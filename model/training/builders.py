@@ -1,4 +1,4 @@
-"""The parts of a run, made from its settings."""
+"""Builds the parts of a run from its settings."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from model.sapiensid.sapiensid import PRESETS, SapiensID
 from model.training.data.loader import Loader
 from model.training.data.order import Order, repeats
 from model.training.data.table import Table, read_table
-from model.training.monitoring.validation import HeldOut, held_out
+from model.training.monitoring.validation import HeldOut, read_held_out
 from model.training.steps.augment import Augment
 from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
@@ -27,28 +27,28 @@ from model.training.steps.trainer import Trainer
 from webbody.errors import WebbodyError
 
 Say = Callable[[str], None]
-#: Seconds between two sentences about shards that are read for the first time.
+#: Seconds between two messages about the first read of the shards.
 _INTERVAL = 10.0
-#: Reading many shards for the first time may take longer than other collectives may wait.
+#: Timeout of the barrier: the first read of many shards may take long.
 _PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """What `train` needs, for this rank; held is None where nothing validates the run."""
+    """What `train` needs on this rank; held_out is None without validation."""
 
     table: Table
     order: Order
     steps: Sequence[TrainingStep]
     trainer: Trainer
     loader: Loader
-    held: HeldOut | None
+    held_out: HeldOut | None
 
 
 def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
-    """The parts of a run with `settings` (the mapping of webbody.train_config.TrainConfig).
+    """Build the parts of a run from `settings` (the mapping of webbody.train_config.TrainConfig).
 
-    Every rank calls it. What is learned of the shards is kept in `out`/cache, if there is an `out`.
+    Every rank calls it. The table of samples is cached in `out`/cache, if there is an `out`.
     Raises WebbodyError.
     """
     data, seed, resources = settings["data"], settings["seed"], settings["resources"]
@@ -56,10 +56,10 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     read = partial(_table, settings["out"], say)
     table = read(data["sources"])
     validation = settings["validation"]
-    held = None
+    held_out = None
     if validation["gallery"]:
-        read_held = partial(read, split=validation["split"])
-        held = held_out(validation["gallery"], validation["queries"], read_held)
+        read_split = partial(read, split=validation["split"])
+        held_out = read_held_out(validation["gallery"], validation["queries"], read_split)
     sets = int(table.dataset.max()) + 1
     with _from_settings("data"):
         weights = data["weights"] or [1.0] * sets
@@ -78,11 +78,11 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
             device=device,
             decode_on_device=resources["decode"] == "cuda",
         )
-    return TrainState(table, order, steps, trainer, loader, held)
+    return TrainState(table, order, steps, trainer, loader, held_out)
 
 
 def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[TrainingStep]:
-    optimization, law = settings["optimization"], settings["tokens"]
+    optimization, tokens = settings["optimization"], settings["tokens"]
     multiple = optimization["batch_multiple"]
     if multiple % ranks:
         raise WebbodyError(
@@ -90,7 +90,7 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Tra
             f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
         )
     with _from_settings("tokens"):
-        kept = KeptTokens(law["min"], law["max"], law["decay"])
+        kept = KeptTokens(tokens["min"], tokens["max"], tokens["decay"])
     with _from_settings("optimization"):
         batches = Batches(kept, optimization["batch"], optimization["batch_rule"], multiple)
         return plan(
@@ -99,14 +99,14 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Tra
             warmup=round(optimization["warmup_epochs"] * order.epoch_length),
             rate=optimization["learning_rate"],
             seed=settings["seed"],
-            token_multiple=law["multiple"],
+            token_multiple=tokens["multiple"],
         )
 
 
 def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) -> Trainer:
     optimization, seed = settings["optimization"], settings["seed"]
     arguments = {"datasets": sets, **settings["model"]["arguments"]}
-    # Every rank begins with the same weights.
+    # Every rank starts with the same weights.
     torch.manual_seed(seed)
     with _from_settings("model.arguments"):
         model = SapiensID(**{**PRESETS[settings["model"]["preset"]], **arguments})
@@ -136,13 +136,13 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
 
 
 def _table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> Table:
-    """The samples; the first rank reads the shards, the others what it has left."""
+    """The table of samples; the first rank reads the shards, the others its cache."""
     cache = Path(out) / "cache" if out else None
     rank, ranks = rank_and_ranks(None)
     if ranks == 1:
-        return read_table(sources, cache, split=split, tell=_Scanning(say))
+        return read_table(sources, cache, split=split, on_shard=_Scanning(say))
     if rank == 0:
-        table = read_table(sources, cache, split=split, tell=_Scanning(say))
+        table = read_table(sources, cache, split=split, on_shard=_Scanning(say))
     group = dist.new_group(backend="gloo", timeout=_PATIENCE)
     assert isinstance(group, dist.ProcessGroup)  # every rank is in it
     dist.barrier(group)
@@ -151,21 +151,21 @@ def _table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> 
 
 
 class _Scanning:
-    """Tells now and then how many shards have been read for the first time."""
+    """Reports from time to time how many shards have been read."""
 
     def __init__(self, say: Say) -> None:
-        self._say, self._told = say, time.monotonic()
+        self._say, self._reported = say, time.monotonic()
 
     def __call__(self, shards: int, of: int, samples: int) -> None:
         now = time.monotonic()
-        if now - self._told >= _INTERVAL:
-            self._told = now
+        if now - self._reported >= _INTERVAL:
+            self._reported = now
             self._say(f"Reading the shards once: {shards:,} of {of:,}, {samples:,} samples.")
 
 
 @contextmanager
 def _from_settings(section: str) -> Iterator[None]:
-    """What is made of the settings of a section refuses wrong ones: told as the user's error."""
+    """Turn errors of constructors into WebbodyError that names the section of the settings."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
-from model.folder_writing import put_in_place, written
+from model.folder_writing import all_or_nothing, put_in_place
 from model.losses import load_shard, save_shard
 from model.training.steps.trainer import Trainer
 from webbody.errors import WebbodyError
@@ -52,19 +52,19 @@ def save(
     partial = final.with_name(final.name + PARTIAL)
     is_first, group = trainer.classifier.rank == 0, trainer.classifier.group
     state = {"steps": steps, "run": run, "notes": notes or {}}
-    with written(final, partial, group):
+    with all_or_nothing(final, partial, group):
         if is_first:
             for unfinished in folder.glob(f"{PREFIX}*{PARTIAL}"):
                 shutil.rmtree(unfinished)
             partial.mkdir(parents=True)
-    with written(final, partial, group):
+    with all_or_nothing(final, partial, group):
         weight = trainer.classifier.weight
         save_shard(partial, trainer.classifier, trainer.optimizer.state.get(weight))
         if is_first:
             trainer.model.save_pretrained(partial / _MODEL)
             save_file(_moments(trainer), partial / _MOMENTS)
             (partial / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-    with written(final, partial, group):
+    with all_or_nothing(final, partial, group):
         if is_first:
             put_in_place(partial, final)
             for old in checkpoints(folder)[:-keep]:
@@ -98,10 +98,10 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
     saved = {_RENAMED.get(key, key): value for key, value in saved.items()}
     differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
-        told = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
-        raise WebbodyError(f"{checkpoint} is of another run ({told})")
+        differences = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
+        raise WebbodyError(f"{checkpoint} is of another run ({differences})")
     path = checkpoint / _MODEL / "model.safetensors"
-    with _damage_told(checkpoint):
+    with _damage_as_user_error(checkpoint):
         weights = read_state_dict(path)
         check_state_dict(weights, trainer.model.state_dict(), path)
         moments = read_state_dict(checkpoint / _MOMENTS)
@@ -118,7 +118,7 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
 
 def _state(checkpoint: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Steps, run and notes."""
-    with _damage_told(checkpoint):
+    with _damage_as_user_error(checkpoint):
         state = parse_json((checkpoint / _STATE).read_text(encoding="utf-8"))
         try:
             return int(state["steps"]), dict(state["run"]), dict(state["notes"])
@@ -127,15 +127,15 @@ def _state(checkpoint: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
 
 
 @contextmanager
-def _damage_told(checkpoint: Path) -> Iterator[None]:
-    """No older checkpoint is taken unasked: a run would go back in silence."""
+def _damage_as_user_error(checkpoint: Path) -> Iterator[None]:
+    """Raise WebbodyError for a damaged checkpoint; an older one is never taken silently."""
     try:
         yield
     except (OSError, ValueError) as error:
         older = [path.name for path in checkpoints(checkpoint.parent) if path < checkpoint]
         remedy = f"go on from {older[-1]}" if older else "begin anew"
-        told = " ".join(str(error).split())
-        raise WebbodyError(f"{checkpoint} is damaged ({told}); remove it to {remedy}") from error
+        reason = " ".join(str(error).split())
+        raise WebbodyError(f"{checkpoint} is damaged ({reason}); remove it to {remedy}") from error
 
 
 def _moments(trainer: Trainer) -> dict[str, Tensor]:

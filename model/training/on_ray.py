@@ -1,6 +1,6 @@
-"""A run in the workers of Ray Train, which starts all of them again where one has died.
+"""A run in the workers of Ray Train, which restarts all of them when one dies.
 
-What they go on from are the run's own checkpoints, in its folder, which all machines must share.
+They resume from the run's own checkpoints, in its folder, which all machines must share.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Any
 from model.training.builders import Say
 from model.training.monitoring.progress import TrainingProgress
 from model.training.start import start
-from model.training.stopping import asked_to_stop
+from model.training.stopping import stop_requested
 from webbody.errors import WebbodyError
 
 _POLL_SECONDS = 0.3
@@ -25,11 +25,11 @@ _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "en
 def start_on_ray(
     settings: Mapping[str, Any], say: Say, report: Callable[[TrainingProgress], None]
 ) -> bool:
-    """`start` in `settings["ray"]["workers"]` processes of the Ray that this one has joined.
+    """Run `start` in `settings["ray"]["workers"]` processes of the connected Ray cluster.
 
-    A worker that dies takes the others along, and all go on from the newest checkpoint, up to
-    `restarts` times. SIGTERM here stops the run with a checkpoint. Raises WebbodyError, also for
-    one of a worker, which is not tried again.
+    When a worker dies, all restart from the newest checkpoint, up to `restarts` times. SIGTERM
+    stops the run with a checkpoint. Raises WebbodyError, also when a worker raised one, which is
+    not retried.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -37,60 +37,60 @@ def start_on_ray(
     settings = _placed(settings, ray.cluster_resources())
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(WorkerMessages)
-    board = actor.options(num_cpus=0, scheduling_strategy=here).remote()
-    news = _News(say, report)
+    messages = actor.options(num_cpus=0, scheduling_strategy=here).remote()
+    relay = _MessageRelay(say, report)
     # Ray leaves a folder with a marker there, for checkpoints of its own.
     leftover = Path(settings["out"], "ray")
     try:
-        with asked_to_stop() as asked:
-            fit = _in_background(_trainer(settings, board, leftover).fit)
+        with stop_requested() as requested:
+            fit = _in_background(_trainer(settings, messages, leftover).fit)
             stopping = done = False
             while not done:
                 done = fit.done()
-                for kind, what in ray.get(board.take.remote()):
-                    news.hear(kind, what)
-                if asked() and not stopping:
-                    stopping = ray.get(board.stop.remote())
+                for kind, what in ray.get(messages.receive.remote()):
+                    relay.handle(kind, what)
+                if requested() and not stopping:
+                    stopping = ray.get(messages.stop.remote())
                 if not done:
                     time.sleep(_POLL_SECONDS)
     finally:
-        ray.kill(board)
+        ray.kill(messages)
         shutil.rmtree(leftover, ignore_errors=True)
-    return _outcome(fit, news, settings)
+    return _outcome(fit, relay, settings)
 
 
 class WorkerMessages:
-    """What the workers and the process that started them tell one another: a Ray actor."""
+    """Messages between the workers and the process that started them: a Ray actor."""
 
     def __init__(self) -> None:
-        self._news: list[tuple[str, Any]] = []
+        self._pending: list[tuple[str, Any]] = []
         self._failed = self._stop = False
 
-    def tell(self, kind: str, what: Any) -> None:
-        """From the workers."""
-        self._news.append((kind, what))
+    def send(self, kind: str, what: Any) -> None:
+        """Add a message from a worker."""
+        self._pending.append((kind, what))
         self._failed = self._failed or kind == _FAILED
 
-    def take(self) -> list[tuple[str, Any]]:
-        """What they have told since the last call."""
-        news, self._news = self._news, []
-        return news
+    def receive(self) -> list[tuple[str, Any]]:
+        """The messages since the last call."""
+        pending, self._pending = self._pending, []
+        return pending
 
     def failed(self) -> bool:
-        """Whether a worker has met something that only the user can mend."""
+        """Whether a worker failed with an error that only the user can fix."""
         return self._failed
 
     def stop(self) -> bool:
-        """Asks the workers to stop."""
+        """Ask the workers to stop."""
         self._stop = True
         return True
 
-    def asked_to_stop(self) -> bool:
+    def stop_requested(self) -> bool:
         return self._stop
 
 
-class _News:
-    """Passes on what workers tell."""
+class _MessageRelay:
+    """Passes the workers' messages to the callbacks of `start_on_ray`."""
 
     def __init__(self, say: Say, report: Callable[[TrainingProgress], None]) -> None:
         self._say, self._report = say, report
@@ -98,7 +98,7 @@ class _News:
         self.failure: str | None = None
         self.ended: bool | None = None
 
-    def hear(self, kind: str, what: Any) -> None:
+    def handle(self, kind: str, what: Any) -> None:
         if kind == _SAY:
             self._say(what)
         elif kind == _REPORT:
@@ -114,7 +114,7 @@ class _News:
 
 
 def _placed(settings: Mapping[str, Any], has: Mapping[str, float]) -> dict[str, Any]:
-    """The settings for workers elsewhere: a device, and no paths that depend on a folder."""
+    """The settings for workers on other machines: a fixed device and absolute paths."""
     resources, data, cluster = settings["resources"], settings["data"], settings["ray"]
     device = resources["device"]
     if device == "auto":
@@ -143,14 +143,14 @@ def _absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(path)
 
 
-def _trainer(settings: Mapping[str, Any], board: Any, leftover: Path) -> Any:
+def _trainer(settings: Mapping[str, Any], messages: Any, leftover: Path) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     cluster = settings["ray"]
     return TorchTrainer(
         _work,
-        train_loop_config={"settings": settings, "board": board},
+        train_loop_config={"settings": settings, "messages": messages},
         scaling_config=ScalingConfig(
             num_workers=cluster["workers"],
             use_gpu=settings["resources"]["device"] == "cuda",
@@ -164,37 +164,37 @@ def _trainer(settings: Mapping[str, Any], board: Any, leftover: Path) -> Any:
 
 
 def _work(given: dict[str, Any]) -> None:
-    """What each worker does; Ray has set up torch.distributed."""
+    """Train in a Ray worker, in which torch.distributed is initialised."""
     import ray
     from ray.train.torch import get_device
 
-    board, settings = given["board"], given["settings"]
-    if ray.get(board.failed.remote()):
-        # One has raised its error so that none waits for it, and Ray has started all again.
+    messages, settings = given["messages"], given["settings"]
+    if ray.get(messages.failed.remote()):
+        # A worker raised its error so that the others do not wait; Ray then restarted all of them.
         return
     is_first = ray.train.get_context().get_world_rank() == 0
 
-    def tell(kind: str, what: Any) -> None:
+    def send(kind: str, what: Any) -> None:
         if is_first or kind == _FAILED:
-            ray.get(board.tell.remote(kind, what))
+            ray.get(messages.send.remote(kind, what))
 
-    tell(_BEGUN, None)
+    send(_BEGUN, None)
     resources = {**settings["resources"], "device": str(get_device())}
     try:
         ended = start(
             {**settings, "resources": resources},
-            lambda text: tell(_SAY, text),
-            lambda progress: tell(_REPORT, progress),
-            lambda: is_first and ray.get(board.asked_to_stop.remote()),
+            lambda text: send(_SAY, text),
+            lambda progress: send(_REPORT, progress),
+            lambda: is_first and ray.get(messages.stop_requested.remote()),
         )
     except WebbodyError as error:
-        tell(_FAILED, str(error))
+        send(_FAILED, str(error))
         raise
-    tell(_ENDED, ended)
+    send(_ENDED, ended)
 
 
 def _in_background(call: Callable[[], Any]) -> Future[Any]:
-    """In a thread that nobody waits for: Ctrl-C is for this one, which leaves Ray at once."""
+    """Call in a daemon thread, so that Ctrl-C interrupts the main thread at once."""
     future: Future[Any] = Future()
 
     def run() -> None:
@@ -207,12 +207,12 @@ def _in_background(call: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-def _outcome(fit: Future[Any], news: _News, settings: Mapping[str, Any]) -> bool:
-    if news.failure is not None:
-        raise WebbodyError(news.failure)
+def _outcome(fit: Future[Any], relay: _MessageRelay, settings: Mapping[str, Any]) -> bool:
+    if relay.failure is not None:
+        raise WebbodyError(relay.failure)
     error = fit.exception()
     found = getattr(error, "worker_failures", {}).values()
-    # What a worker raised comes as it was; of one that is gone Ray tells in its own words.
+    # A worker's own exception is re-raised; Ray's exceptions mean that a worker died.
     if any(type(one).__module__.startswith("ray.") for one in found):
         raise WebbodyError(
             f"a worker died (out of memory?), and Ray has started all again as often as "
@@ -221,6 +221,6 @@ def _outcome(fit: Future[Any], news: _News, settings: Mapping[str, Any]) -> bool
         ) from error
     if error is not None:
         raise error
-    if news.ended is None:
-        raise RuntimeError("Ray's workers have ended without a word")
-    return news.ended
+    if relay.ended is None:
+        raise RuntimeError("Ray's workers have ended without a result")
+    return relay.ended

@@ -1,4 +1,4 @@
-"""The process and the device that a run has, and how its errors leave it."""
+"""Process group and device of a run; file errors become WebbodyError."""
 
 import gc
 import os
@@ -17,10 +17,9 @@ from webbody.errors import WebbodyError
 
 @contextmanager
 def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The device of this process, with torch.distributed if torchrun has started it.
+    """Yield the device of this process; under torchrun, torch.distributed is initialised.
 
-    Files that cannot be read or written leave it as WebbodyError, like all else that the user must
-    mend; mistakes of the program as they are.
+    Errors of files are raised as WebbodyError, which the user can fix; others are re-raised.
     """
     device = _device(settings["resources"]["device"])
     if device.startswith("cuda"):
@@ -31,7 +30,7 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
     try:
         yield device
     except (OSError, SafetensorError) as error:
-        # Writing to a full disk does not tell the file.
+        # An error of a full disk does not name the file.
         where = getattr(error, "filename", None) or settings["out"]
         what = getattr(error, "strerror", None) or error
         raise WebbodyError(
@@ -44,11 +43,11 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def leave_processes() -> None:
-    """Leaves torch.distributed, and no thread of it behind.
+    """Leave torch.distributed and end all of its threads.
 
-    Gloo's threads end with the last reference to their group. One that lets go of a tensor while
-    the interpreter ends would abort the process, though all its work is done. References are left
-    in cycles of modules, and in the frames of an error that is on its way out.
+    Gloo's threads end with the last reference to their group; a thread that frees a tensor while
+    the interpreter shuts down aborts the process. References remain in cycles of modules and in
+    the frames of a propagating error.
     """
     dist.destroy_process_group()
     error = sys.exception()
@@ -58,9 +57,9 @@ def leave_processes() -> None:
     gc.collect()
 
 
-def _device(wanted: str) -> str:
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
+def _device(setting: str) -> str:
+    if setting == "auto":
+        setting = "cuda" if torch.cuda.is_available() else "cpu"
+    if setting == "cuda" and not torch.cuda.is_available():
         raise WebbodyError("resources.device is cuda, but torch sees no GPU here")
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if wanted == "cuda" else wanted
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if setting == "cuda" else setting

@@ -15,22 +15,22 @@ from model.training.monitoring.progress import ThroughputMeter, TrainingProgress
 from model.training.monitoring.validator import Validator
 from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import StepSamples, Trainer
-from model.training.stopping import agreed, asked_to_stop
+from model.training.stopping import on_any_rank, stop_requested
 from webbody.errors import WebbodyError
 
 _LOG = logging.getLogger(__name__)
 
-#: Steps after which all ranks look together whether the loss is sound and whether to stop.
+#: Steps between two checks by all ranks: is the loss finite, is a stop requested.
 CHECK = 20
 
 
 class Diverged(WebbodyError):
-    """The loss, its gradient or the weights are not finite any more; says where to go on."""
+    """The loss, its gradient or the weights are not finite; names the last good checkpoint."""
 
 
 @dataclass(frozen=True)
 class CheckpointPolicy:
-    """How often a run saves (in steps) and reports (in seconds), and how many checkpoints stay."""
+    """Steps between checkpoints, checkpoints kept, seconds between reports."""
 
     checkpoint_steps: int = 2000
     keep_checkpoints: int = 3
@@ -48,60 +48,60 @@ def train(
     validator: Validator | None = None,
     elsewhere: Callable[[], bool] | None = None,
 ) -> bool:
-    """Computes the steps that are missing; every rank calls it alike.
+    """Compute the remaining steps; every rank calls it.
 
-    `samples` gives this rank's share of each of the steps it is called with. `run` describes the
-    run: a checkpoint of another one is refused with a WebbodyError. `validator` tries the model
-    now and then. Returns False if it was asked to stop (SIGTERM, or as `elsewhere` tells) and left
-    a checkpoint, True at the end. Raises Diverged.
+    `samples` yields this rank's samples of the given steps. `run` identifies the run: a checkpoint
+    of another run is refused with a WebbodyError. `validator` evaluates the model at its intervals.
+    Returns False if it stopped early with a checkpoint (on SIGTERM, or when `elsewhere` returns
+    True), True at the end. Raises Diverged.
     """
     found = checkpoint.checkpoints(folder)
     begin = checkpoint.load(found[-1], trainer, run) if found else 0
     if validator is not None:
-        validator.recall(checkpoint.notes(found[-1]) if found else {})
-    with asked_to_stop(elsewhere) as asked:
-        if validator is not None and validator.owes(begin, steps):
+        validator.restore(checkpoint.notes(found[-1]) if found else {})
+    with stop_requested(elsewhere) as requested:
+        if validator is not None and validator.is_overdue(begin, steps):
             validator(trainer, begin, steps)
-        watch = ThroughputMeter(steps, begin, trainer)
-        for step, batch in _fetched(watch, steps[begin:], samples(steps[begin:])):
-            watch.add(step, trainer.step(step, batch))
+        meter = ThroughputMeter(steps, begin, trainer)
+        for step, batch in _fetched(meter, steps[begin:], samples(steps[begin:])):
+            meter.add(step, trainer.step(step, batch))
             done, last = step.number + 1, step.number + 1 == len(steps)
             due = validator is not None and validator.due(done, steps)
             stop = False
             saved = done % policy.checkpoint_steps == 0 or last
             if done % CHECK == 0 or due or saved:
-                _check(watch, done, folder, trainer.model)
-                stop = agreed(asked(), trainer)
-            with watch.beside():
-                # A machine that is about to go has little time: what is owed is done on resuming.
+                _check(meter, done, folder, trainer.model)
+                stop = on_any_rank(requested(), trainer)
+            with meter.excluded():
+                # A preempted machine has little time: a skipped validation is done on resuming.
                 if validator is not None and due and (last or not stop):
                     validator(trainer, done, steps)
                 if saved or stop:
                     notes = validator.notes() if validator is not None else {}
                     checkpoint.save(folder, trainer, done, run, policy.keep_checkpoints, notes)
                     _LOG.info("checkpoint after %d steps in %s", done, folder)
-            if watch.seconds() >= policy.log_seconds or last or stop:
-                report(watch.progress(step))
+            if meter.seconds() >= policy.log_seconds or last or stop:
+                report(meter.progress(step))
             if stop:
                 return last
     return True
 
 
 def _fetched(
-    watch: ThroughputMeter, steps: Sequence[TrainingStep], samples: Iterable[StepSamples]
+    meter: ThroughputMeter, steps: Sequence[TrainingStep], samples: Iterable[StepSamples]
 ) -> Iterator[tuple[TrainingStep, StepSamples]]:
-    """Steps with their samples, the wait for each of them timed."""
+    """Steps with their samples; the time spent waiting for them is counted."""
     iterator = iter(samples)
     for step in steps:
-        with watch.waiting():
+        with meter.data_wait():
             batch = next(iterator)
         yield step, batch
 
 
-def _check(watch: ThroughputMeter, done: int, folder: Path, model: nn.Module) -> None:
-    # All are the same on every rank, the gradient's norm being that of its mean: all stop or none.
-    recent = [value for one in watch.outcomes[-CHECK:] for value in (one.loss, one.grad_norm)]
-    # What the last step has made of the weights, the next one's loss would tell.
+def _check(meter: ThroughputMeter, done: int, folder: Path, model: nn.Module) -> None:
+    # The values are equal on every rank (the norm is that of the mean gradient): all stop or none.
+    recent = [value for one in meter.outcomes[-CHECK:] for value in (one.loss, one.grad_norm)]
+    # The loss was computed before the last update: the weights are checked besides.
     weights = [weight.detach() for weight in model.parameters()]
     recent.append(nn.utils.get_total_norm(weights, math.inf))
     if not torch.isfinite(torch.stack(recent)).all():

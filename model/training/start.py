@@ -1,11 +1,11 @@
-"""A run from its settings: processes, parts, metrics, and the model at the end."""
+"""Starting a run from its settings: processes, parts, metrics, the final model."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from model.folder_writing import put_in_place, written
+from model.folder_writing import all_or_nothing, put_in_place
 from model.losses.collectives import rank_and_ranks
 from model.training import checkpoint
 from model.training.builders import Say, TrainState, assemble
@@ -24,11 +24,11 @@ def start(
     report: Callable[[TrainingProgress], None],
     elsewhere: Callable[[], bool] | None = None,
 ) -> bool:
-    """Trains as `settings` (the mapping of webbody.train_config.TrainConfig) tell.
+    """Train with `settings` (the mapping of webbody.train_config.TrainConfig).
 
-    Joins the processes of torchrun, where it was started by it. `say` gets a few sentences about
-    the run, `report` its progress. Returns False if it was asked to stop, by SIGTERM or as
-    `elsewhere` tells. Checkpoints, the metrics and, at the end, the model are left in `out`.
+    Under torchrun it joins the process group. `say` gets messages for the user, `report` the
+    progress. Returns False if it stopped early, on SIGTERM or when `elsewhere` returns True.
+    Checkpoints, the metrics and, at the end, the model are written to `out`.
 
     Raises WebbodyError.
     """
@@ -53,7 +53,7 @@ def _run(
     dashboards = partial(open_dashboards, folder, begin, resources["wandb"], settings, say)
     metrics = MetricLogger(folder, begin, dashboards)
 
-    def told(progress: TrainingProgress) -> None:
+    def report_progress(progress: TrainingProgress) -> None:
         if is_first:
             metrics.progress(progress)
         report(progress)
@@ -70,7 +70,7 @@ def _run(
                 resources["keep_checkpoints"],
                 resources["log_seconds"],
             ),
-            told,
+            report_progress,
             _validator(settings, parts, metrics, say),
             elsewhere,
         )
@@ -78,7 +78,7 @@ def _run(
         metrics.close()
     if ended:
         final, unfinished = folder / "model", folder / "model.partial"
-        with written(final, unfinished, parts.trainer.classifier.group):
+        with all_or_nothing(final, unfinished, parts.trainer.classifier.group):
             if is_first:
                 parts.trainer.model.save_pretrained(unfinished)
                 put_in_place(unfinished, final)
@@ -93,7 +93,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def describe(parts: TrainState) -> str:
-    """A sentence about what a run does with what."""
+    """One sentence: images, people, shards and steps of a run."""
     table = parts.table
     return (
         f"{len(table):,} images of {table.classes:,} people in {len(table.shards)} shards; "
@@ -104,11 +104,11 @@ def describe(parts: TrainState) -> str:
 def _validator(
     settings: Mapping[str, Any], parts: TrainState, metrics: MetricLogger, say: Say
 ) -> Validator | None:
-    if parts.held is None:
+    if parts.held_out is None:
         return None
     validation = settings["validation"]
 
-    def tell(score: Score, is_best: bool) -> None:
+    def on_score(score: Score, is_best: bool) -> None:
         metrics.score(score)
         best = ", the best so far" if is_best else ""
         say(
@@ -117,16 +117,16 @@ def _validator(
         )
 
     return Validator(
-        parts.held,
+        parts.held_out,
         Path(settings["out"]) / "best",
         every=validation["steps"],
         batch=validation["batch"],
-        tell=tell,
+        on_score=on_score,
     )
 
 
 def _identity(settings: Mapping[str, Any], parts: TrainState) -> dict[str, Any]:
-    """What must be equal for a run to go on: all that changes its result."""
+    """Everything that changes a run's result: it must be equal when a run resumes."""
     model = {k: v for k, v in parts.trainer.model.config.items() if k != "regions"}
     sections = {k: settings[k] for k in ("augmentation", "tokens", "optimization", "seed")}
     data = {k: settings["data"][k] for k in ("weights", "oversampling")}

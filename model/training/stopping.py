@@ -1,4 +1,4 @@
-"""Stopping a run when its machine is about to go."""
+"""Stopping a run when its machine is about to be taken away."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,34 +12,34 @@ from model.training.steps.trainer import Trainer
 
 
 @contextmanager
-def asked_to_stop(elsewhere: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
-    """Tells whether SIGTERM came, which preempted machines get before they go.
+def stop_requested(elsewhere: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether SIGTERM came, as preempted machines get it.
 
-    `elsewhere` tells whether the process came to know it in another way.
+    elsewhere: a second source of the request, such as a message to a Ray worker.
     """
-    came: list[int] = []
+    received: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
 
-    def asked() -> bool:
-        return bool(came) or (elsewhere is not None and elsewhere())
+    def requested() -> bool:
+        return bool(received) or (elsewhere is not None and elsewhere())
 
     try:
-        before = signal.signal(signal.SIGTERM, note)
+        before = signal.signal(signal.SIGTERM, handle)
     except ValueError:  # not in the main thread, where Python handles no signals
-        yield asked
+        yield requested
         return
     try:
-        yield asked
+        yield requested
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def agreed(asked: bool, trainer: Trainer) -> bool:
-    """Whether any rank was asked to stop; every rank calls it."""
+def on_any_rank(requested: bool, trainer: Trainer) -> bool:
+    """Whether `requested` is true on any rank; every rank calls it."""
     if not (dist.is_available() and dist.is_initialized()):
-        return asked
-    flag = torch.tensor(float(asked), device=trainer.device)
+        return requested
+    flag = torch.tensor(float(requested), device=trainer.device)
     dist.all_reduce(flag, dist.ReduceOp.MAX, group=trainer.classifier.group)
     return bool(flag)

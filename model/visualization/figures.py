@@ -16,7 +16,7 @@ from model.visualization.photo import RGB, enlarged
 from model.visualization.positions import positions_picture
 from model.visualization.regions import regions_picture
 from model.visualization.similarity import similarity_picture
-from model.visualization.token_sampling import kept_picture
+from model.visualization.token_sampling import token_sampling_picture
 
 #: An image and its keypoints.
 Person = tuple[RGB, NDArray[np.float32]]
@@ -37,7 +37,7 @@ def draw_patches(
     return {
         "regions": regions_picture(image, keypoints, patches),
         "positions": positions_picture(image, model, patches),
-        "kept": kept_picture(image, patches, KeptTokens(), counts, seed),
+        "kept": token_sampling_picture(image, patches, KeptTokens(), counts, seed),
     }
 
 

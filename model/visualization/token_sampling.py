@@ -1,4 +1,4 @@
-"""Kept tokens, as in the paper's Fig. 10: the law of their number, and the patches they leave."""
+"""Token sampling, as in the paper's Fig. 10: the distribution of counts, and masked images."""
 
 import math
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ _BINS = 40
 _BARS, _MARK = (150, 172, 222), region_colour(2)
 
 
-def kept_picture(
-    image: RGB, patches: Patches, law: KeptTokens, counts: Sequence[int], seed: int = 0
+def token_sampling_picture(
+    image: RGB, patches: Patches, distribution: KeptTokens, counts: Sequence[int], seed: int = 0
 ) -> Image.Image:
-    """The law's histogram, and for each of `counts` the image with so many patches, by chance."""
+    """The histogram of token counts, and the image with `counts` random patches for each count."""
     total = int(patches.kept_T.sum())
     pictures = [panel(kept_only(image, patches, patches.ids_N, _SIDE), f"All {total} tokens")]
     for count in counts:
@@ -37,17 +37,18 @@ def kept_picture(
         pictures.append(panel(kept_only(image, patches, ids_N, _SIDE), heading, share))
     row = beside(pictures)
     chart = panel(
-        histogram(law, counts, max(row.width, 900)), "Share of training steps by tokens kept"
+        histogram(distribution, counts, max(row.width, 900)),
+        "Share of training steps by tokens kept",
     )
     note = (
-        f"A step keeps {law.count(1)} to {law.count(0)} tokens, {law.mean:.0f} on average "
-        "(dashed); the red lines are the numbers drawn below, with masked patches grey."
+        f"A step keeps {distribution.count(1)} to {distribution.count(0)} tokens, "
+        f"{distribution.mean:.0f} on average (dashed); the red lines are the numbers drawn below, with masked patches grey."
     )
     return page("Kept tokens", note, below([chart, row]))
 
 
 def drawn(patches: Patches, count: int, seed: int) -> NDArray[np.int64]:
-    """`count` of the kept patches by chance, or all where there are fewer, in order."""
+    """`count` random kept patches, or all where there are fewer, in order."""
     levels = len(patches.boxes_R4)
     kept_1T = torch.from_numpy(patches.kept_T)[None]
     noise_1T = uniform(torch.tensor([seed]), kept_1T.shape[1])
@@ -56,28 +57,31 @@ def drawn(patches: Patches, count: int, seed: int) -> NDArray[np.int64]:
 
 
 def kept_only(image: RGB, patches: Patches, ids_N: NDArray[np.int64], side: int) -> Image.Image:
-    """The image of which only the patches `ids_N` are visible; the others are grey."""
+    """The image with the patches `ids_N`; the others are grey."""
     pixels = np.array(enlarged(image, side))
     shown = area(pixels, patches.rectangles(ids_N))
     pixels[~shown] = GREY
     return Image.fromarray(pixels)
 
 
-def shares(law: KeptTokens, edges: Sequence[float]) -> list[float]:
-    """The share of draws between each two edges."""
+def shares(distribution: KeptTokens, edges: Sequence[float]) -> list[float]:
+    """The share of draws in each bin between `edges`."""
 
     def below_edge(edge: float) -> float:
-        # A draw is least + (most - least) exp(-decay U): the more U, the fewer tokens.
-        if edge <= law.min or law.max <= law.min:
-            return float(edge > law.min)
-        uniform = -math.log((edge - law.min) / (law.max - law.min)) / law.decay
+        # A draw is min + (max - min) exp(-decay U), which falls with U.
+        if edge <= distribution.min or distribution.max <= distribution.min:
+            return float(edge > distribution.min)
+        uniform = (
+            -math.log((edge - distribution.min) / (distribution.max - distribution.min))
+            / distribution.decay
+        )
         return min(1.0, max(0.0, 1 - uniform))
 
     return [below_edge(high) - below_edge(low) for low, high in pairwise(edges)]
 
 
-def histogram(law: KeptTokens, counts: Sequence[int], width: int) -> Image.Image:
-    """The law's histogram with its mean and `counts` marked, `width` pixels wide.
+def histogram(distribution: KeptTokens, counts: Sequence[int], width: int) -> Image.Image:
+    """The histogram of token counts with their mean and `counts` marked, `width` pixels wide.
 
     Raises:
         WebbodyError: matplotlib is not installed.
@@ -90,14 +94,16 @@ def histogram(law: KeptTokens, counts: Sequence[int], width: int) -> Image.Image
         raise WebbodyError(
             "The picture of kept tokens needs matplotlib: pip install 'webbody[train]'."
         ) from error
-    fewest = law.min + (law.max - law.min) * math.exp(-law.decay)
-    edges = np.linspace(fewest, law.max, _BINS + 1)
-    bars = shares(law, edges.tolist())
+    fewest = distribution.min + (distribution.max - distribution.min) * math.exp(
+        -distribution.decay
+    )
+    edges = np.linspace(fewest, distribution.max, _BINS + 1)
+    bars = shares(distribution, edges.tolist())
     # Without pyplot, which would ask for a display and keep every figure.
     figure = Figure((width / _DPI, _HEIGHT / _DPI), _DPI, layout="constrained")
     axes = figure.subplots()
     axes.bar(edges[:-1], bars, 0.93 * np.diff(edges), align="edge", color=_hex(_BARS))
-    axes.set_xlim(min(fewest, *counts) - 10, max(law.max, *counts) + 10)
+    axes.set_xlim(min(fewest, *counts) - 10, max(distribution.max, *counts) + 10)
     axes.set_ylim(0, max(bars) or 1.0)
     axes.xaxis.set_major_locator(MultipleLocator(50))
     axes.yaxis.set_major_locator(MultipleLocator(0.05 if any(bars) else 0.5))
@@ -110,7 +116,7 @@ def histogram(law: KeptTokens, counts: Sequence[int], width: int) -> Image.Image
     beyond = axes.get_xaxis_transform()  # heights: 0 is the foot of the axes, 1 their top
     marks = [(float(count), str(count), 1.0, _MARK, "-") for count in counts]
     # Above the counts, so that no two texts meet.
-    marks.append((law.mean, f"mean {law.mean:.0f}", 1.14, INK, "--"))
+    marks.append((distribution.mean, f"mean {distribution.mean:.0f}", 1.14, INK, "--"))
     for place, words, top, colour, style in marks:
         axes.plot([place] * 2, [0, top], style, color=_hex(colour), transform=beyond, clip_on=False)
         # On a white ground, so that no line crosses it.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from model.features.samples import Sample
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.batches import windows
 from pipelines.detection.subject import Finder
 from webbody.images import RGB, ImageError, decode
@@ -48,7 +48,7 @@ def find_in(
             return key, ImageError("image:unreadable", error.strerror or str(error))
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        decoded = ahead(pool, read, keys, 2 * _THREADS)
+        decoded = prefetch(pool, read, keys, 2 * _THREADS)
         for window in windows(decoded, WINDOW, _pixels, PIXELS):
             good = [picture for _, picture in window if not isinstance(picture, ImageError)]
             subjects = iter(finder()(good) if good else [])

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.evaluation.readers.image_table import root_of
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
@@ -81,7 +81,7 @@ class PlanImport(Stage[ImportPlanSettings]):
         numbers = person_numbers(self._source, self._images["person"].to_numpy())
         images = self._images["image"].to_pylist()
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = ahead(pool, lambda image: self._look(root / image), images, 4 * _THREADS)
+            found = prefetch(pool, lambda image: self._look(root / image), images, 4 * _THREADS)
             rows = (
                 {"image": image, "person": person, **about}
                 for image, person, about in zip(images, numbers.tolist(), found, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.batches import windows
 from pipelines.base.crops import decode_crop
 from pipelines.base.custom_filter import CustomFilters
@@ -159,7 +159,7 @@ def _heads(
         return
     with inputs.random_access("persons") as tar:
         sources = ((row, tar.read(row["offset"], row["length"])) for row in crops)
-        for crop, image in ahead(pool, _decoded, sources, depth):
+        for crop, image in prefetch(pool, _decoded, sources, depth):
             if not isinstance(image, ImageError):
                 image = filters(image, crop) or image
             yield _head(crop, image)

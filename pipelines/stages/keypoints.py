@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.from_settings import keypoint_detector
@@ -118,7 +118,7 @@ def _crops(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Cr
             for row in table
             if row["crop"] in kept
         )
-        yield from ahead(pool, _decoded, sources, depth)
+        yield from prefetch(pool, _decoded, sources, depth)
 
 
 def _described(row: dict[str, Any], kept: dict[str, int], faces: dict[str, Any]) -> dict[str, Any]:

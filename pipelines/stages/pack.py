@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
 from webbody import skeleton
 from webbody.config import PackSettings
@@ -79,7 +79,7 @@ class Pack(Stage[PackSettings]):
         by_source = sorted(range(len(rows)), key=lambda i: (rows[i]["source"], rows[i]["offset"]))
         crops = read_crops([rows[i] for i in by_source], inputs)
         jobs = ((rows[i], data) for i, data in zip(by_source, crops, strict=True))
-        done = ahead(pool, lambda job: self._sample(*job), jobs, 2 * self.resources.threads)
+        done = prefetch(pool, lambda job: self._sample(*job), jobs, 2 * self.resources.threads)
         out: list[tuple[bytes, bytes]] = [(b"", b"")] * len(rows)
         for i, packed in zip(by_source, done, strict=True):
             out[i] = packed

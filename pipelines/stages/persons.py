@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.batches import windows
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.detections import select
@@ -111,7 +111,7 @@ class Persons(Stage[PersonsSettings]):
             return
         with inputs.random_access("download") as tar:
             sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
-            yield from ahead(pool, self._decoded, sources, 2 * self.resources.threads)
+            yield from prefetch(pool, self._decoded, sources, 2 * self.resources.threads)
 
     def _decoded(self, source: tuple[dict[str, Any], bytes]) -> _Photo:
         row, data = source

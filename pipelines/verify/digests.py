@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from webbody.storage import Folder
 
 #: Read at a time: large enough that threads hardly wait for one another.
@@ -38,7 +38,7 @@ def compare(
     """
     with ThreadPoolExecutor(threads or cores()) as pool:
         depth = 4 * (threads or cores())
-        yield from ahead(pool, lambda file: (file, *_compared(folder, file)), iter(files), depth)
+        yield from prefetch(pool, lambda file: (file, *_compared(folder, file)), iter(files), depth)
 
 
 def _compared(folder: Folder, file: NotedFile) -> tuple[int, str]:

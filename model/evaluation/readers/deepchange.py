@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
+from model.evaluation.readers.disk import check_images_exist, find_root, list_lines, whole_number
 from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
@@ -39,5 +39,5 @@ def read_deepchange(
             camera = whole_number(tracklet, str(root / name))
             outfit = f"P{match[1]}{match[2]}"
             rows.append(ImageRow(f"{part}/{image}", int(match[1]), role, camera, outfit, camera))
-    check_there(root, (row.image for row in rows), "a list")
+    check_images_exist(root, (row.image for row in rows), "a list")
     return image_table(rows, root)

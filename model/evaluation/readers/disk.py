@@ -70,7 +70,7 @@ def list_lines(root: Path, name: str, fields: int, separator: str | None = None)
     return lines
 
 
-def check_there(root: Path, images: Iterable[str], named_in: str) -> None:
+def check_images_exist(root: Path, images: Iterable[str], named_in: str) -> None:
     """Raises WebbodyError where images that a list names are not below the folder."""
     images = list(images)
     missing = [image for image in images if not (root / image).is_file()]

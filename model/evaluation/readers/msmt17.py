@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from model.evaluation.readers.disk import check_there, find_root, list_lines, whole_number
+from model.evaluation.readers.disk import check_images_exist, find_root, list_lines, whole_number
 from model.evaluation.readers.image_table import ImageRow, image_table
 from webbody.errors import WebbodyError
 
@@ -36,5 +36,5 @@ def read_msmt17(
             where = str(root / name)
             camera = whole_number(fields[2], where)
             rows.append(ImageRow(f"{folder}/{image}", whole_number(person, where), role, camera))
-    check_there(root, (row.image for row in rows), "a list")
+    check_images_exist(root, (row.image for row in rows), "a list")
     return image_table(rows, root)

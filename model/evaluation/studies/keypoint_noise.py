@@ -31,10 +31,10 @@ class KeypointNoise(Study):
     def features(self, images_BCHW: Tensor, keypoints_BK3: Tensor) -> Iterator[Tensor]:
         """The features (B, F) of each variant, in their order."""
         yield self.model(images_BCHW, keypoints_BK3)
-        yield self.model(images_BCHW, shaken(keypoints_BK3, self.sigma))
+        yield self.model(images_BCHW, with_noise(keypoints_BK3, self.sigma))
 
 
-def shaken(keypoints_BK3: Tensor, sigma: float) -> Tensor:
+def with_noise(keypoints_BK3: Tensor, sigma: float) -> Tensor:
     """The keypoints with noise on x and y of those that are visible and inside the image.
 
     The noise is a hash of the image's keypoints.

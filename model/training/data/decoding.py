@@ -66,16 +66,16 @@ class PictureReader(Dataset[Done]):
         self._buffers_NBSSC, self._files = buffers_NBSSC, files
         self._ranges = Ranges(shards)
 
-    def __getitem__(self, wanted: DecodeRequests) -> Done:
-        places = wanted.places_BP.tolist()
+    def __getitem__(self, request: DecodeRequests) -> Done:
+        places = request.places_BP.tolist()
         parts = self._ranges.read([(shard, offset, length) for shard, offset, length, _ in places])
         fits = [place[3] == 1 for place in places]
         if self._files and all(map(_suits_cuda, parts, fits)):
             files = [part for part in parts if isinstance(part, bytearray)]
             ends = tuple(accumulate(map(len, files)))
             jpegs = torch.frombuffer(bytearray().join(files), dtype=torch.uint8)
-            return Done(wanted.buffer, {}, jpegs, ends)
-        return Done(wanted.buffer, decode_all(parts, fits, self._buffers_NBSSC[wanted.buffer]))
+            return Done(request.buffer, {}, jpegs, ends)
+        return Done(request.buffer, decode_all(parts, fits, self._buffers_NBSSC[request.buffer]))
 
 
 def decode_all(

@@ -81,7 +81,7 @@ class Loader:
             if step.size % self._ranks:
                 raise ValueError(f"{self._ranks} ranks cannot share {step.size} samples evenly")
         batches = self._batches(steps)
-        return _one_ahead(batches) if self._device.startswith("cuda") else batches
+        return _prefetch_one(batches) if self._device.startswith("cuda") else batches
 
     def _batches(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         largest = max((step.size for step in steps), default=self._ranks) // self._ranks
@@ -90,13 +90,13 @@ class Loader:
         free = deque(range(len(buffers_NBSSC)))
         asked: deque[NDArray[np.int64]] = deque()
 
-        def wanted() -> Iterator[DecodeRequests]:
+        def requests() -> Iterator[DecodeRequests]:
             for step in steps:
                 ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
                 asked.append(ids)
                 yield DecodeRequests(free.popleft(), self._table.places(ids, self._side))
 
-        for done in self._workers_on(wanted(), buffers_NBSSC):
+        for done in self._workers_on(requests(), buffers_NBSSC):
             ids = asked.popleft()
             if done.jpegs is None:
                 images_BSSC, unreadable = buffers_NBSSC[done.buffer, : len(ids)], done.unreadable
@@ -108,12 +108,12 @@ class Loader:
             free.append(done.buffer)
 
     def _workers_on(
-        self, wanted: Iterator[DecodeRequests], buffers_NBSSC: Tensor
+        self, requests: Iterator[DecodeRequests], buffers_NBSSC: Tensor
     ) -> Iterable[Done]:
         return DataLoader(
             PictureReader(self._table.shards, buffers_NBSSC, self._on_device),
             batch_size=None,  # an index is a whole batch
-            sampler=wanted,
+            sampler=requests,
             num_workers=self._workers,
             prefetch_factor=_AHEAD if self._workers else None,
             collate_fn=_as_it_is,
@@ -170,7 +170,7 @@ def _as_it_is(pictures: Any) -> Any:
     return pictures
 
 
-def _one_ahead(batches: Iterator[StepSamples]) -> Iterator[StepSamples]:
+def _prefetch_one(batches: Iterator[StepSamples]) -> Iterator[StepSamples]:
     """The same, each made in a thread while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)

@@ -1,4 +1,4 @@
-"""What training must know of every sample beforehand, in memory or on the disk.
+"""The table of all training samples, in memory or mapped from a cache file.
 
 Shape suffixes: N samples, K keypoints.
 """
@@ -19,7 +19,7 @@ from model.shard_list import Shard, list_shards
 from model.training.data.scan import SCHEMA, scan_shards
 from webbody.skeleton import COUNT
 
-#: Part of a cache file's name; counts up when what is in it changes.
+#: Part of a cache file's name; raised when the file's content changes.
 _VERSION = 2
 _SHARD, _DATASET, _LABEL = pa.int32(), pa.int32(), pa.int64()
 _COLUMNS = pa.schema([*SCHEMA, ("shard", _SHARD), ("dataset", _DATASET), ("label", _LABEL)])
@@ -55,7 +55,7 @@ class Table:
 
     @cached_property
     def classes(self) -> int:
-        """How many people there are, those of different data sets counted apart."""
+        """The number of people; those of different data sets are different classes."""
         return int(self.label.max()) + 1
 
     @cached_property
@@ -72,7 +72,7 @@ class Table:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for equal data: a run's position and classes mean nothing with other data."""
+        """Equal for equal data; a run resumes only with the same digest."""
         digest = hashlib.blake2b(digest_size=16)
         for column in (self.dataset, self.person, self.shard, self.offset, self.length):
             digest.update(column.tobytes())
@@ -85,28 +85,28 @@ def read_table(
     *,
     split: str = "train",
     processes: int | None = None,
-    tell: Scanned | None = None,
+    on_shard: Scanned | None = None,
 ) -> Table:
     """The samples of data sets (see `list_shards`), in this order.
 
     Every shard is read once. With a `cache` folder the result is kept in a file there and read
     from it as long as the shards have the same paths, sizes and times; it is mapped into memory,
-    so that processes of a machine share it. `tell` is called after each shard that is read.
+    so that processes of a machine share it. `on_shard` is called after each shard that is read.
     Raises WebbodyError, which names the shard and the key.
     """
     shards = list_shards(datasets, split)
     names = [shard.url for shard in shards]
     if cache is None:
-        return _table(_scanned(shards, processes, tell), names)
+        return _table(_scanned(shards, processes, on_shard), names)
     known = json.dumps([_VERSION, [(s.url, s.dataset, s.state) for s in shards]])
     key = hashlib.blake2b(known.encode(), digest_size=10).hexdigest()
     path = Path(cache) / f"samples-{key}.arrow"
     if not _whole(path):
-        _write(_scanned(shards, processes, tell), path)
+        _write(_scanned(shards, processes, on_shard), path)
     return _table(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), names)
 
 
-def _scanned(shards: Sequence[Shard], processes: int | None, tell: Scanned | None) -> pa.Table:
+def _scanned(shards: Sequence[Shard], processes: int | None, on_shard: Scanned | None) -> pa.Table:
     tables, samples = [], 0
     scans = scan_shards([shard.url for shard in shards], processes)
     for number, (shard, scan) in enumerate(zip(shards, scans, strict=True)):
@@ -115,8 +115,8 @@ def _scanned(shards: Sequence[Shard], processes: int | None, tell: Scanned | Non
             scan.append_column("dataset", pa.array([shard.dataset] * len(scan), _DATASET))
         )
         samples += len(scan)
-        if tell is not None:
-            tell(number + 1, len(shards), samples)
+        if on_shard is not None:
+            on_shard(number + 1, len(shards), samples)
     table = pa.concat_tables(tables)
     people = np.stack([table["dataset"].to_numpy(), table["person"].to_numpy()], 1)
     _, labels = np.unique(people, axis=0, return_inverse=True)

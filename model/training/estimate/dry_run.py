@@ -11,7 +11,7 @@ from torch import nn
 from model.training.builders import Say, TrainState, assemble
 from model.training.data.loader import Loader
 from model.training.estimate.footprint import Memory, memory
-from model.training.estimate.trial import tried
+from model.training.estimate.trial import run_trial
 from model.training.processes import on_device
 from model.training.steps.plan import TrainingStep
 
@@ -71,7 +71,7 @@ def _estimate(parts: TrainState, settings: Mapping[str, Any]) -> TrainingEstimat
     classifier = trainer.classifier
     ranks = classifier.ranks
     images = sum(step.size for step in steps)
-    trial = tried(parts.trainer, parts.steps)
+    trial = run_trial(parts.trainer, parts.steps)
     speed = None
     if trial.seconds is not None:
         compute = float(trial.seconds.sum())

@@ -1,4 +1,4 @@
-"""A few steps on made-up images: how long they take and what memory they need.
+"""A few steps on synthetic images: their time and memory.
 
 Shape suffixes: B samples of this rank, C channels, S side of an image, K keypoints.
 """
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from model.training.estimate.footprint import memory, saved_bytes
 from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import StepSamples, Trainer
-from model.training.stopping import agreed
+from model.training.stopping import on_any_rank
 
-#: Token counts that are tried; between them time is taken to grow evenly.
+#: Token counts that are tried; time is interpolated between them.
 _COUNTS = {"cuda": 5, "cpu": 3}
-#: On a CPU a few images are tried, and more are taken to need as much each.
+#: On a CPU a few images are tried, and time is scaled to the batch size.
 _FEW = 8
 
 
@@ -32,16 +32,16 @@ class Trial:
     seconds: NDArray[np.float64] | None
 
 
-def tried(trainer: Trainer, steps: Sequence[TrainingStep]) -> Trial:
-    """Tries the smallest and the largest token counts of a run's steps and some between them.
+def run_trial(trainer: Trainer, steps: Sequence[TrainingStep]) -> Trial:
+    """Try the smallest and the largest token counts of a run's steps and some between them.
 
-    Every rank calls it. The weights stay as they are, the batch norms' statistics do not.
+    Every rank calls it. The weights are unchanged; the batch norms' statistics are not.
     """
     ranks = trainer.classifier.ranks
     cuda = trainer.device.type == "cuda"
     # Gradients and moments come with the first step.
     known = memory(trainer, None, None)
-    if agreed(known.gradients + known.moments > known.free, trainer):
+    if on_any_rank(known.gradients + known.moments > known.free, trainer):
         return Trial(None, None, None)
     sizes: dict[int, int] = {}
     for step in steps:  # the last takes what is left
@@ -101,10 +101,10 @@ def _seconds(trainer: Trainer, tokens: int, size: int, times: int) -> float:
 
 def _step(trainer: Trainer, tokens: int, size: int) -> None:
     step = TrainingStep(0, 0, size * trainer.classifier.ranks, tokens, rate=0.0)
-    trainer.step(step, _made_up(trainer, size))
+    trainer.step(step, _synthetic_samples(trainer, size))
 
 
-def _made_up(trainer: Trainer, size: int) -> StepSamples:
+def _synthetic_samples(trainer: Trainer, size: int) -> StepSamples:
     """Noise with keypoints all over it, as the loader gives samples."""
     side, random = trainer.model.image_size, torch.Generator().manual_seed(0)
     images_BSSC = torch.randint(256, (size, side, side, 3), generator=random, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""How a run is doing: what its steps gave, how fast they were, how long the rest will take.
+"""Progress of a run: losses and norms of its steps, throughput, estimated time left.
 
 Shape suffixes: P parts of the semantic head, K keypoints.
 """
@@ -39,7 +39,7 @@ class PartWeights:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How a run is doing, over the steps since the last report.
+    """Progress of a run, averaged over the steps since the last report.
 
     done: steps, of `steps`. seen: images since the run began. loss, grad_norm (before clipping),
     feature_norm: means. lr: the learning rate of the last step. images, tokens: per second, of all
@@ -66,7 +66,7 @@ class TrainingProgress:
 
 
 class ThroughputMeter:
-    """Sums of a few steps; what lies on the device is fetched for a report only."""
+    """Accumulates steps between reports; device tensors are fetched for a report only."""
 
     def __init__(self, steps: Sequence[TrainingStep], begin: int, trainer: Trainer) -> None:
         self._steps, self._trainer = steps, trainer
@@ -83,7 +83,7 @@ class ThroughputMeter:
         self._since = time.monotonic()
 
     def add(self, step: TrainingStep, outcome: Outcome) -> None:
-        """A step was done."""
+        """Count a finished step."""
         self.outcomes.append(outcome)
         self._images += step.size
         self._tokens += _cost(step)
@@ -91,25 +91,25 @@ class ThroughputMeter:
             self._busy += step.size * self._ideal(step.tokens)
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent in it is waiting for data."""
+    def data_wait(self) -> Iterator[None]:
+        """Count the time of the block as waiting for data."""
         begin = time.monotonic()
         yield
         self._waited += time.monotonic() - begin
 
     @contextmanager
-    def beside(self) -> Iterator[None]:
-        """Time spent in it is no training: evaluation, checkpoints."""
+    def excluded(self) -> Iterator[None]:
+        """Exclude the time of the block, as of evaluation and checkpoints."""
         begin = time.monotonic()
         yield
         self._since += time.monotonic() - begin
 
     def seconds(self) -> float:
-        """Time of training since the last report."""
+        """Seconds of training since the last report."""
         return time.monotonic() - self._since
 
     def progress(self, step: TrainingStep) -> TrainingProgress:
-        """The report after a step; the next one begins here."""
+        """The report after a step; starts the next reporting interval."""
         loss, grad_norm, feature_norm = (
             float(torch.stack([getattr(one, name) for one in self.outcomes]).mean())
             for name in ("loss", "grad_norm", "feature_norm")
@@ -135,9 +135,9 @@ class ThroughputMeter:
         return progress
 
     def _seconds_left(self) -> float:
-        """By the tokens still to come: steps differ in length, tokens do not much.
+        """Estimated from the tokens that remain, as the time per token hardly varies.
 
-        What the first report has in it, such as compilation, does not come again.
+        The first interval is left out afterwards: it holds one-time costs such as compilation.
         """
         self._left -= self._tokens
         self._done += self._tokens
@@ -149,7 +149,10 @@ class ThroughputMeter:
 
 
 def ideal_seconds(trainer: Trainer) -> Callable[[int], float] | None:
-    """Tokens to the seconds that a training image takes all devices at their peak; None unknown."""
+    """A function from tokens to seconds of a training image at all devices' peak FLOPS.
+
+    None where the peak is unknown.
+    """
     dtype = torch.bfloat16 if trainer.mixed_precision else torch.float32
     peak = peak_flops(trainer.device, dtype)
     if peak is None:

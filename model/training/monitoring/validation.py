@@ -1,4 +1,4 @@
-"""People never trained on, and how well a model in training finds them again.
+"""Validation during training: retrieval among people who are not trained on.
 
 Shape suffixes: N images, M images of this rank, G images of all ranks (padded), F feature size.
 """
@@ -18,20 +18,20 @@ from model.evaluation.ranking import Images, evaluate
 from model.features.extract import Extractor
 from model.features.samples import Sample
 from model.losses.collectives import gather_batch, rank_and_ranks, sum_over_ranks_
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from model.sapiensid.sapiensid import SapiensID
 from model.training.data.decoding import DecodeRequests, PictureReader
 from model.training.data.order import share
 from model.training.data.table import Table
 from webbody.errors import WebbodyError
 
-#: Threads of a rank that decode; what they do holds no lock of Python's.
+#: Threads of a rank that decode; decoding releases Python's lock.
 _THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Images to rank: `table`, the person of each (N,), and which are queries and gallery (N,)."""
+    """The validation set: `table`, and for each image its person, query and gallery flags (N,)."""
 
     table: Table
     person_N: NDArray[np.int64]
@@ -41,7 +41,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """How well queries find their people: rank1 and mAP as fractions, over `queries` of them.
+    """Rank-1 and mAP as fractions, over `queries` queries.
 
     left_out: images of the gallery without a usable feature, and queries without one or without
     another image of their person.
@@ -53,14 +53,13 @@ class ValidationResult:
     left_out: int
 
 
-def held_out(
+def read_held_out(
     gallery: Sequence[str], queries: Sequence[str], read: Callable[[list[str]], Table]
 ) -> HeldOut:
-    """The images of sources (see `list_shards`), which `read` reads.
+    """The validation set of sources (see `list_shards`), whose tables `read` returns.
 
-    A source of queries shows the people of the gallery's source at its place. Without any, every
-    image of the gallery is a query against all the others. Raises WebbodyError where no query can
-    find anything.
+    Query source i shows the people of gallery source i. Without query sources, every image of the
+    gallery is a query against all the others. Raises WebbodyError if no query has a match.
     """
     if queries and len(queries) != len(gallery):
         raise WebbodyError(
@@ -85,53 +84,53 @@ def held_out(
     return HeldOut(table, person_N.ravel(), query_N, gallery_N)
 
 
-def find(
+def rank_held_out(
     model: SapiensID,
-    held: HeldOut,
+    held_out: HeldOut,
     *,
     batch: int,
     device: torch.device,
     group: dist.ProcessGroup | None = None,
 ) -> ValidationResult:
-    """Ranks the gallery for each query by the model's features; every rank calls it alike.
+    """Rank the gallery for each query by the model's features; every rank calls it.
 
-    Ranks share the images and the queries, so that none waits long. The model's mode is put back
-    and no random state is used: training goes on as if nothing had happened.
+    Images and queries are divided among the ranks. The model's mode is restored and no random
+    state is used, so training continues unchanged.
     """
     rank, ranks = rank_and_ranks(group)
-    mine_M = share(np.arange(len(held.table)), rank, ranks)
+    mine_M = share(np.arange(len(held_out.table)), rank, ranks)
     in_training = model.training
     try:
-        features_MF = _features(model, held.table, mine_M, batch, device)
+        features_MF = _features(model, held_out.table, mine_M, batch, device)
     finally:
         model.train(in_training)
-    features_NF = _of_all_ranks(features_MF, len(held.table), group).to(device)
+    features_NF = _of_all_ranks(features_MF, len(held_out.table), group).to(device)
     usable_N = features_NF.isfinite().all(1).cpu().numpy()
-    query_N, gallery_N = held.query_N & usable_N, held.gallery_N & usable_N
-    # With a camera of its own an image is never its own match.
+    query_N, gallery_N = held_out.query_N & usable_N, held_out.gallery_N & usable_N
+    # A camera of its own for each image: no image is its own match.
     camera_N = np.arange(len(usable_N))
     queries_M = share(np.flatnonzero(query_N), rank, ranks)
     queries, gallery = (
-        Images(features_NF[torch.from_numpy(ids)], held.person_N[ids], camera_N[ids])
+        Images(features_NF[torch.from_numpy(ids)], held_out.person_N[ids], camera_N[ids])
         for ids in (queries_M, np.flatnonzero(gallery_N))
     )
     found = evaluate(queries, gallery, "general")
-    # Where there are none, the figures are no numbers.
+    # Without queries the figures are NaN.
     sums = [found.rank(1) * found.queries, found.mAP * found.queries, found.queries]
     total = torch.tensor(sums if found.queries else [0.0] * 3, dtype=torch.float64, device=device)
     hits, precision, count = sum_over_ranks_(total, group).tolist()
-    without_match = np.count_nonzero(held.query_N) - count
-    unusable = np.count_nonzero(held.gallery_N) - np.count_nonzero(gallery_N)
-    asked = max(count, 1)
+    without_match = np.count_nonzero(held_out.query_N) - count
+    unusable = np.count_nonzero(held_out.gallery_N) - np.count_nonzero(gallery_N)
+    judged = max(count, 1)
     return ValidationResult(
-        hits / asked, precision / asked, int(count), int(without_match + unusable)
+        hits / judged, precision / judged, int(count), int(without_match + unusable)
     )
 
 
 def _features(
     model: SapiensID, table: Table, ids_M: NDArray[np.int64], batch: int, device: torch.device
 ) -> Tensor:
-    """Features (M, F) on the host; rows of unreadable pictures are no numbers."""
+    """Features (M, F) on the host; rows of unreadable pictures are NaN."""
     extractor = Extractor(model, device=str(device), batch=batch)
     rows = [torch.zeros(0, model.feature_dim)]
     for block in extractor(_samples(table, ids_M, batch, model.image_size)):
@@ -142,10 +141,12 @@ def _features(
 
 
 def _samples(table: Table, ids_M: NDArray[np.int64], batch: int, side: int) -> Iterator[Sample]:
-    """The samples in their order, decoded a few batches ahead."""
+    """The samples in order, with batches decoded ahead."""
     batches = (ids_M[start : start + batch] for start in range(0, len(ids_M), batch))
     with ThreadPoolExecutor(_THREADS) as pool:
-        for samples in ahead(pool, lambda ids_B: _decoded(table, ids_B, side), batches, _THREADS):
+        for samples in prefetch(
+            pool, lambda ids_B: _decoded(table, ids_B, side), batches, _THREADS
+        ):
             yield from samples
 
 

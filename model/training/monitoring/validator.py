@@ -1,4 +1,4 @@
-"""When a run is validated, and the best model that it has had."""
+"""When a run is validated, and its best model so far."""
 
 import json
 import time
@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.folder_writing import put_in_place, written
-from model.training.monitoring.validation import HeldOut, find
+from model.folder_writing import all_or_nothing, put_in_place
+from model.training.monitoring.validation import HeldOut, rank_held_out
 from model.training.steps.plan import TrainingStep
 from model.training.steps.trainer import Trainer
 
@@ -33,41 +33,43 @@ class Score:
 
 
 class Validator:
-    """Tries a model every `every` steps, before the first and after the last; 0: only then.
+    """Validates a model every `every` steps, before the first and after the last; 0: only then.
 
     The model with the best score is kept in the folder `best`, beside the checkpoints, with its
-    score in score.json; an untrained one is not. The first rank calls `tell` with each score and
-    whether it is the best.
+    score in score.json; an untrained model is not kept. The first rank calls
+    `on_score` with each score and whether it is the best.
     """
 
     def __init__(
         self,
-        held: HeldOut,
+        held_out: HeldOut,
         best: Path,
         *,
         every: int,
         batch: int,
-        tell: Callable[[Score, bool], None],
+        on_score: Callable[[Score, bool], None],
     ) -> None:
-        self._held, self._best, self._every, self._batch = held, best, every, batch
-        self._tell = tell
+        self._held_out, self._best, self._every, self._batch = held_out, best, every, batch
+        self._on_score = on_score
         self._scores: dict[str, Score | None] = {"newest": None, "best": None}
 
     def due(self, done: int, steps: Sequence[TrainingStep]) -> bool:
-        """Whether the model is to be tried after `done` steps."""
+        """Whether the model is validated after `done` steps."""
         return done in (0, len(steps)) or (self._every > 0 and done % self._every == 0)
 
-    def owes(self, begin: int, steps: Sequence[TrainingStep]) -> bool:
-        """Whether going on after `begin` steps begins with what there was no time for."""
+    def is_overdue(self, begin: int, steps: Sequence[TrainingStep]) -> bool:
+        """Whether the validation due after `begin` steps was skipped when the run stopped."""
         newest = self._scores["newest"]
         known = newest is not None and newest.done == begin
         return self.due(begin, steps) and begin < len(steps) and not known
 
     def __call__(self, trainer: Trainer, done: int, steps: Sequence[TrainingStep]) -> None:
-        """Every rank calls it."""
+        """Validate; every rank calls it."""
         begin = time.monotonic()
         group, device = trainer.classifier.group, trainer.device
-        found = find(trainer.model, self._held, batch=self._batch, device=device, group=group)
+        found = rank_held_out(
+            trainer.model, self._held_out, batch=self._batch, device=device, group=group
+        )
         seen = steps[done - 1].start + steps[done - 1].size if done else 0
         score = Score(done, seen, **asdict(found), seconds=time.monotonic() - begin)
         is_best = done > 0 and score.beats(self._scores["best"])
@@ -77,14 +79,14 @@ class Validator:
         if is_best:
             self._keep(trainer, score)
         if trainer.classifier.rank == 0:
-            self._tell(score, is_best)
+            self._on_score(score, is_best)
 
     def notes(self) -> dict[str, Any]:
         """The newest score and the best, for a checkpoint."""
         return {name: score and asdict(score) for name, score in self._scores.items()}
 
-    def recall(self, notes: dict[str, Any]) -> None:
-        """Takes the scores of a checkpoint's notes, of none where it has none."""
+    def restore(self, notes: dict[str, Any]) -> None:
+        """Set the scores from a checkpoint's notes; missing ones are cleared."""
         for name in self._scores:
             self._scores[name] = Score(**notes[name]) if notes.get(name) else None
 
@@ -92,7 +94,7 @@ class Validator:
         """The folder holds either the old model or the new one, whole, with its score."""
         partial = self._best.with_name(self._best.name + ".partial")
         text = json.dumps(asdict(score), indent=2) + "\n"
-        with written(self._best, partial, trainer.classifier.group):
+        with all_or_nothing(self._best, partial, trainer.classifier.group):
             if trainer.classifier.rank == 0:
                 trainer.model.save_pretrained(partial)
                 (partial / _SCORE).write_text(text, encoding="utf-8")

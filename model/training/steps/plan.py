@@ -47,7 +47,7 @@ def plan(
     position, warm_steps = 0, 0
     draws = _draws(seed)
     while True:
-        tokens = _rounded(batches.law.count(next(draws)), token_multiple)
+        tokens = _rounded(batches.distribution.count(next(draws)), token_multiple)
         size = batches.size(tokens)
         if position + size > samples:
             size = (samples - position) // batches.multiple * batches.multiple

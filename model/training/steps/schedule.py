@@ -1,4 +1,4 @@
-"""How learning rate, batch size and kept tokens follow one another from step to step."""
+"""Learning rate and batch size of each step."""
 
 import math
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Batches:
     `multiple`, at least one of it, and at least 2: batch norm has no statistics of a single sample.
     """
 
-    law: KeptTokens
+    distribution: KeptTokens
     largest: int
     rule: str = "square"
     multiple: int = 1
@@ -54,6 +54,6 @@ class Batches:
     def size(self, tokens: int) -> int:
         """Samples of a step that keeps `tokens` tokens."""
         exponent = 2 if self.rule == "square" else 1
-        # Rounded token counts may lie below the law's fewest.
-        exact = self.largest * min(1.0, self.law.count(1.0) / tokens) ** exponent
+        # Rounded token counts may lie below the smallest count of the distribution.
+        exact = self.largest * min(1.0, self.distribution.count(1.0) / tokens) ** exponent
         return max(math.ceil(2 / self.multiple), round(exact / self.multiple)) * self.multiple

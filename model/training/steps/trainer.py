@@ -93,7 +93,7 @@ class Trainer:
         images_BCHW = self._moved(samples.images_BCHW).float().sub_(255).div_(127.5)
         keypoints_BK3 = self._moved(samples.keypoints_BK3)
         places_B = torch.arange(len(images_BCHW), device=self.device) * ranks + rank + step.start
-        seeds_B = places_B + self._number(0, 0)
+        seeds_B = places_B + self._seed_for(0, 0)
         if self.augment is not None:
             images_BCHW, keypoints_BK3 = self.augment(images_BCHW, keypoints_BK3, seeds_B)
         images_BCHW = images_BCHW.add_(1)
@@ -102,7 +102,7 @@ class Trainer:
             features_BF = self._parallel(
                 images_BCHW, keypoints_BK3, step.tokens, datasets_B, seeds_B
             )
-            loss = self.classifier(features_BF, labels_B, self._number(step.number, 1))
+            loss = self.classifier(features_BF, labels_B, self._seed_for(step.number, 1))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradient = nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
@@ -118,9 +118,9 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _number(self, one: int, other: int) -> int:
-        """A number that looks random, of the run's seed and two more."""
-        numbers = mix(mix(mix(torch.tensor(self.seed)) + one) + other)
+    def _seed_for(self, step: int, use: int) -> int:
+        """A seed from the run's seed, a step's number and the seed's use (0 or 1)."""
+        numbers = mix(mix(mix(torch.tensor(self.seed)) + step) + use)
         return int(numbers) & ((1 << 62) - 1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.prefetch import ahead
+from model.prefetch import prefetch
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.perceptual_hash import bits_apart, perceptual_hash
 from pipelines.stages.persons import JPEG_QUALITY, decoded_photo
@@ -65,7 +65,7 @@ class Crops(Stage[RebuildSettings]):
         tar = outputs.tar()
         with ThreadPoolExecutor(self.resources.threads) as pool:
             jobs = ((planned[row["key"]], row, data) for row, data in _photos(inputs))
-            for row, jpeg in ahead(pool, lambda job: self._cut(*job), jobs, self._depth):
+            for row, jpeg in prefetch(pool, lambda job: self._cut(*job), jobs, self._depth):
                 counts["in"] += 1
                 if jpeg is not None:
                     row["offset"], row["length"] = tar.add(f"{row['crop']}.jpg", jpeg)

@@ -10,25 +10,25 @@ from model.sapiensid.masking import KeptTokens, first_tokens, mask_bias, random_
 
 
 def test_the_law_has_the_papers_figures() -> None:
-    law = KeptTokens()
-    assert (law.count(1.0), law.count(0.0)) == (112, 345)
-    assert law.mean == pytest.approx(166.2, abs=0.05)
+    distribution = KeptTokens()
+    assert (distribution.count(1.0), distribution.count(0.0)) == (112, 345)
+    assert distribution.mean == pytest.approx(166.2, abs=0.05)
     draws = torch.rand(20000, generator=torch.Generator().manual_seed(0)).tolist()
-    mean = sum(map(law.count, draws)) / len(draws)
-    assert mean == pytest.approx(law.mean, abs=1.5)
+    mean = sum(map(distribution.count, draws)) / len(draws)
+    assert mean == pytest.approx(distribution.mean, abs=1.5)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_counts_fall_with_the_draw_and_stay_in_their_range(one: float, other: float) -> None:
-    law = KeptTokens(min=10, max=50, decay=2)
+    distribution = KeptTokens(min=10, max=50, decay=2)
     low, high = sorted((one, other))
-    assert 50 >= law.count(low) >= law.count(high) >= 10
+    assert 50 >= distribution.count(low) >= distribution.count(high) >= 10
 
 
 def test_a_constant_law_is_the_ablation_without_variable_counts() -> None:
-    law = KeptTokens(min=146, max=146)
-    assert {law.count(u) for u in (0.0, 0.3, 1.0)} == {146}
-    assert law.mean == 146
+    distribution = KeptTokens(min=146, max=146)
+    assert {distribution.count(u) for u in (0.0, 0.3, 1.0)} == {146}
+    assert distribution.mean == 146
 
 
 @pytest.mark.parametrize("numbers", [(0, 5, 4), (6, 5, 4), (1, 5, 0), (1, 5, -1)])

@@ -27,8 +27,10 @@ RUN = {"seed": 7}
 
 
 def steps() -> list[TrainingStep]:
-    law = KeptTokens(min=40, max=110)
-    return list(plan(Batches(law, 8, multiple=4), samples=48, warmup=12, rate=1e-4, seed=7))
+    distribution = KeptTokens(min=40, max=110)
+    return list(
+        plan(Batches(distribution, 8, multiple=4), samples=48, warmup=12, rate=1e-4, seed=7)
+    )
 
 
 def samples(step: TrainingStep, rank: int, ranks: int) -> StepSamples:

@@ -28,8 +28,8 @@ def go(chosen: dict[str, Any]) -> list[str]:
 
 
 def test_a_run_with_validation_leaves_all_that_is_promised(people: str, tmp_path: Path) -> None:
-    held = write_people(tmp_path / "held", shards=1)
-    chosen = settings(people, tmp_path / "run", validation={"gallery": (held,), "steps": 10})
+    held_out = write_people(tmp_path / "held", shards=1)
+    chosen = settings(people, tmp_path / "run", validation={"gallery": (held_out,), "steps": 10})
     said = go(chosen)
     left = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert left == [

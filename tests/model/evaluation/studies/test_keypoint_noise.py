@@ -1,10 +1,10 @@
-"""Noise on keypoints: its law, and what it leaves alone."""
+"""Noise on keypoints: its distribution, and what it leaves alone."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from model.evaluation.studies.keypoint_noise import KeypointNoise, shaken
+from model.evaluation.studies.keypoint_noise import KeypointNoise, with_noise
 from tests.model.evaluation.studies.captured import Kept, people
 
 
@@ -18,7 +18,7 @@ def inside(count: int) -> Tensor:
 @pytest.mark.parametrize("sigma", [0.01, 0.2])
 def test_noise_is_gaussian_and_independent(sigma: float) -> None:
     keypoints = inside(4000)
-    noise = (shaken(keypoints, sigma) - keypoints)[..., :2].double() / sigma
+    noise = (with_noise(keypoints, sigma) - keypoints)[..., :2].double() / sigma
     numbers = noise.flatten(1)
     assert numbers.mean(0).abs().max() < 0.08
     assert numbers.std() == pytest.approx(1, abs=0.01)
@@ -40,7 +40,7 @@ def test_missing_points_are_untouched() -> None:
     keypoints[:, 5, 0] = 1.001
     keypoints[:, 6, 1] = torch.nan
     keypoints[:, 7, 1] = -1
-    noisy = shaken(keypoints, 0.01)
+    noisy = with_noise(keypoints, 0.01)
     torch.testing.assert_close(noisy[:, 3:8], keypoints[:, 3:8], rtol=0, atol=0, equal_nan=True)
     others = [*range(3), *range(8, 19)]
     assert (noisy[:, others, :2] != keypoints[:, others, :2]).any(-1).all()
@@ -49,9 +49,9 @@ def test_missing_points_are_untouched() -> None:
 
 def test_noise_belongs_to_the_image() -> None:
     keypoints = inside(6)
-    noise = shaken(keypoints, 0.01) - keypoints
+    noise = with_noise(keypoints, 0.01) - keypoints
     order = torch.tensor([4, 1, 1, 0])
-    assert torch.equal(shaken(keypoints[order], 0.01) - keypoints[order], noise[order])
+    assert torch.equal(with_noise(keypoints[order], 0.01) - keypoints[order], noise[order])
     assert len(noise.flatten(1).unique(dim=0)) == 6
 
 
@@ -62,4 +62,4 @@ def test_variants_differ_in_their_keypoints_alone() -> None:
     assert study.variants == ("detected", "noisy")
     (first, detected), (second, noisy) = model.calls
     assert first is images and second is images and detected is keypoints
-    assert torch.equal(noisy, shaken(keypoints, 0.05))
+    assert torch.equal(noisy, with_noise(keypoints, 0.05))

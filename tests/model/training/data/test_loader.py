@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from model.training.data.decoding import DecodeRequests, PictureReader, decode_files, shared_buffers
-from model.training.data.loader import Loader, _one_ahead
+from model.training.data.loader import Loader, _prefetch_one
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
 from model.training.steps.plan import TrainingStep
@@ -233,7 +233,7 @@ def test_samples_made_ahead_come_in_order_and_so_do_errors():
         yield from (1, 2)
         raise WebbodyError("bad")
 
-    ahead = _one_ahead(batches())
+    ahead = _prefetch_one(batches())
     assert [next(ahead), next(ahead)] == [1, 2]
     with pytest.raises(WebbodyError, match="bad"):
         next(ahead)

@@ -37,11 +37,11 @@ def test_speed_leaves_out_what_is_no_training_and_the_time_left_does_not(clock: 
     cost = [step.size * step.tokens for step in steps]
     watch = ThroughputMeter(steps, 0, runs.trainer())
     for number, loss in enumerate((4.0, 6.0)):
-        with watch.waiting():
+        with watch.data_wait():
             clock.now += 1.0
         clock.now += 3.0
         watch.add(steps[number], outcome(loss))
-    with watch.beside():
+    with watch.excluded():
         clock.now += 12.0
     assert watch.seconds() == 8.0
     told = watch.progress(steps[1])

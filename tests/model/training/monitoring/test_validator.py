@@ -14,7 +14,7 @@ import torch.multiprocessing as multiprocessing
 from model import SapiensID
 from model.training import run as run_module
 from model.training.data.table import read_table
-from model.training.monitoring.validation import find, held_out
+from model.training.monitoring.validation import rank_held_out, read_held_out
 from model.training.monitoring.validator import Score, Validator
 from model.training.run import CheckpointPolicy, train
 from model.training.steps.plan import TrainingStep
@@ -33,16 +33,16 @@ class Validated:
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder, self.scores, self.losses = folder, list[tuple[Score, bool]](), list[float]()
-        self.held = held_out([source], [], read_table)
+        self.held_out = read_held_out([source], [], read_table)
         self.trainer = runs.trainer()
 
     def go(self, samples=None) -> bool:
         validator = Validator(
-            self.held,
+            self.held_out,
             self.folder / "best",
             every=EVERY,
             batch=4,
-            tell=lambda score, best: self.scores.append((score, best)),
+            on_score=lambda score, best: self.scores.append((score, best)),
         )
         return train(
             self.trainer,
@@ -103,7 +103,7 @@ def test_the_best_trained_model_is_kept_with_its_score(whole: Validated) -> None
     folder = whole.folder / "best"
     assert Score(**json.loads((folder / "score.json").read_text())) == best
     model = SapiensID.from_pretrained(folder)
-    found = find(model, whole.held, batch=5, device=torch.device("cpu"))
+    found = rank_held_out(model, whole.held_out, batch=5, device=torch.device("cpu"))
     assert (found.rank1, found.mAP) == pytest.approx((best.rank1, best.mAP), abs=1e-6)
     assert sorted(path.name for path in whole.folder.iterdir()) == ["best", "checkpoints"]
 
@@ -148,7 +148,7 @@ def test_a_best_model_that_cannot_be_written_leaves_the_old_one(
         told: list[bool] = []
         best = tmp_path / "best"
         new = Validator(
-            one.held, best, every=1, batch=4, tell=lambda _, is_best: told.append(is_best)
+            one.held_out, best, every=1, batch=4, on_score=lambda _, is_best: told.append(is_best)
         )
         new(one.trainer, done, steps)
         assert told == [True]

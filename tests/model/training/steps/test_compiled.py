@@ -35,10 +35,10 @@ def trainer(compiled: bool) -> Trainer:
 
 
 def steps(count: int) -> list[TrainingStep]:
-    """Steps of very different sizes, as the law of kept tokens makes them."""
-    law = KeptTokens(min=38, max=160)
+    """Steps of very different sizes, as the distribution of kept tokens makes them."""
+    distribution = KeptTokens(min=38, max=160)
     found = plan(
-        Batches(law, 16, multiple=2), samples=30 * count, warmup=0, rate=1e-4, seed=1,
+        Batches(distribution, 16, multiple=2), samples=30 * count, warmup=0, rate=1e-4, seed=1,
         token_multiple=8,
     )[:count]  # fmt: skip
     assert len({step.tokens for step in found}) > count // 3

@@ -29,7 +29,7 @@ def test_a_warmup_of_all_steps_is_refused(warmup: int) -> None:
 def test_the_papers_batches() -> None:
     batches = Batches(KeptTokens(), largest=128)
     assert [batches.size(n) for n in (112, 166, 345)] == [128, 58, 13]
-    # Fewer than the law's fewest, as rounding may give, make no larger batch.
+    # Fewer than the smallest count, as rounding may give, make no larger batch.
     assert batches.size(110) == 128
 
 
