@@ -33,7 +33,7 @@ import pyarrow as pa
 import webbody.demo
 from benchmarks.figures import Figures, add_option
 from pipelines.base.stage import Inputs, Outputs, Stage, run_shard
-from pipelines.detection.embedding import align, alignments, moved
+from pipelines.detection.embedding import align, alignments, transformed_landmarks
 from pipelines.detection.upper_body import upper_body
 from pipelines.stages.faces import Faces
 from pipelines.stages.keypoints import Keypoints
@@ -208,7 +208,7 @@ def faces(folder: Folder, settings: FacesSettings, rounds: int) -> list[Row]:
         if aligned:
             marks = np.array(landmarks, np.float32)
             faces = [face[..., ::-1] for face in aligned]
-            stage.embedder(faces, moved(marks, alignments(marks)))
+            stage.embedder(faces, transformed_landmarks(marks, alignments(marks)))
 
     def ours() -> None:
         found = stage.detector(heads)
@@ -216,7 +216,7 @@ def faces(folder: Folder, settings: FacesSettings, rounds: int) -> list[Row]:
         marks = np.array([found[i].landmarks[0] for i in chosen], np.float32).reshape(-1, 5, 2)
         transforms = alignments(marks)
         aligned = [align(heads[i], t) for i, t in zip(chosen, transforms, strict=True)]
-        stage.embedder(aligned, moved(marks, transforms))
+        stage.embedder(aligned, transformed_landmarks(marks, transforms))
 
     heads = [head(row, decode(data)) for row, data in crops]
     bgr = [swapped(picture) for picture in heads]

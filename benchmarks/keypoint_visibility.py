@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import webbody.demo
 from pipelines.detection.keypoint_detection import KeypointDetector
-from pipelines.detection.to_sapiensid19 import nineteen
+from pipelines.detection.to_sapiensid19 import to_sapiensid19
 from webbody.config import KeypointsSettings
 from webbody.demo.train_models.dataset import held_out_photo, is_person
 from webbody.demo.train_models.twin import rescale
@@ -57,7 +57,7 @@ class People:
         marks = []
         for crop, *one in zip(self.crops, points, scores, strict=True):
             height, width = crop.shape[:2]
-            marks.append(nineteen(*one, None, None, width, height, threshold)[0])
+            marks.append(to_sapiensid19(*one, None, None, width, height, threshold)[0])
         called = np.array(marks)[..., 2] > 0
         sides = np.sqrt([np.prod(box[2:] - box[:2]) for box in self.boxes])
         away = np.linalg.norm(np.array(marks)[..., :2] - self.truth[..., :2], axis=-1)
@@ -98,7 +98,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         file = rescale(arguments.model, Path(scratch) / "twin.onnx", detector.beta)
         twin = KeypointDetector(str(file), None, "cpu", 32, 1)
-    print(f"\nbeta {detector.beta:g} {detector.beta_from}; twin: {twin.beta:g} {twin.beta_from}\n")
+    print(
+        f"\nbeta {detector.beta:g} {detector.beta_source}; twin: {twin.beta:g} {twin.beta_source}\n"
+    )
     print("| threshold | precision | recall | right | precision | recall | right | as the twin |")
     print("|---|---|---|---|---|---|---|---|")
     others = {world: twin(people.crops, people.boxes) for world, people in worlds.items()}

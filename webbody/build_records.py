@@ -40,8 +40,8 @@ def read_build(folder: Folder) -> dict[str, Any] | None:
 
 def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, Requested]) -> None:
     """Write `build.json` with what is asked of each stage, and the version of the code."""
-    asked = {name: vars(stage) for name, stage in stages.items()}
-    content = {**values, "stages": asked, "code": __version__}
+    requested = {name: vars(stage) for name, stage in stages.items()}
+    content = {**values, "stages": requested, "code": __version__}
     folder.write_bytes(BUILD_FILE, checked_json(content))
 
 
@@ -67,8 +67,8 @@ class BuildRecords:
         self._stages: dict[str, Requested] | None = None
         if "stages" in build:
             self._stages = {
-                name: Requested(asked["fingerprint"], tuple(asked["needs"]), asked["is_global"])
-                for name, asked in build["stages"].items()
+                name: Requested(stage["fingerprint"], tuple(stage["needs"]), stage["is_global"])
+                for name, stage in build["stages"].items()
             }
         self._records: dict[tuple[str, str], Record | None] = {}
 
@@ -107,24 +107,24 @@ class BuildRecords:
         if self._stages is None:
             # The record of a stage that runs once for the build vouches for each shard's file.
             return record or read_record(self.folder, stage, ALL)
-        asked = self._stages.get(stage)
-        if record is None or asked is None:
+        requested = self._stages.get(stage)
+        if record is None or requested is None:
             return None
         if stage == _PLAN:
             inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
             if inputs is not None and self.build.get("removals"):
                 inputs["removals"] = self.build["removals"]
         else:
-            whole = {name for name, other in self._stages.items() if other.is_global}
-            each = [need for need in asked.needs if need not in whole]
+            global_stages = {name for name, other in self._stages.items() if other.is_global}
+            each = [need for need in requested.needs if need not in global_stages]
             came = [
                 one
                 for one in (self.shards if shard == ALL else ())
                 if all(self.get(need, one) for need in each)
             ]
-            inputs = input_digests(asked.needs, whole, shard, came, self.get)
-        vouches = inputs is not None and record.matches(asked.fingerprint, inputs)
-        return record if vouches else None
+            inputs = input_digests(requested.needs, global_stages, shard, came, self.get)
+        is_valid = inputs is not None and record.matches(requested.fingerprint, inputs)
+        return record if is_valid else None
 
 
 def planned_shards(plan: Record) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class NothingKept(WebbodyError):
 
 
 @contextmanager
-def telling(before: str = "", after: str = "") -> Iterator[None]:
+def error_context(before: str = "", after: str = "") -> Iterator[None]:
     """Adds to a WebbodyError of the block what only its caller knows: where it was, what to do."""
     try:
         yield

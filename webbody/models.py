@@ -38,18 +38,18 @@ def resolve(name_or_path: str, backend: str) -> Path:
     path = Path(name_or_path).expanduser().absolute()
     if path.exists():
         return _checked(path, backend)
-    known = find(name_or_path, backend)
-    if known is None:
+    entry = find(name_or_path, backend)
+    if entry is None:
         names = ", ".join(sorted(model.name for model in KNOWN if model.backend == backend))
         raise WebbodyError(
             f"{name_or_path}: there is no such file, and no {backend} model of this name; give the "
             f"path of a {' or '.join(SUFFIXES[backend])} file or one of: {names}."
         )
-    place = location(known)
+    place = location(entry)
     if not place.exists():
-        _fetch(known)
-    place = _checked(location(known), backend)
-    model_digests.check(known, place, digest(place))
+        _fetch(entry)
+    place = _checked(location(entry), backend)
+    model_digests.check(entry, place, digest(place))
     return place
 
 
@@ -166,12 +166,12 @@ def loading(path: str | Path, what: str) -> Iterator[None]:
 
 def _checked(path: Path, backend: str) -> Path:
     """The path, if its ending and first bytes are of a kind that the backend reads."""
-    wanted = " or ".join(SUFFIXES[backend])
+    suffixes = " or ".join(SUFFIXES[backend])
     if not path.is_file():
-        raise WebbodyError(f"{path}: is a folder; give the {wanted} file of the {backend} model.")
+        raise WebbodyError(f"{path}: is a folder; give the {suffixes} file of the {backend} model.")
     if path.suffix not in SUFFIXES[backend]:
         raise WebbodyError(
-            f"{path}: a {backend} model is a {wanted} file; choose another file or setting."
+            f"{path}: a {backend} model is a {suffixes} file; choose another file or setting."
         )
     if not _LOOKS_RIGHT[path.suffix](path):
         raise WebbodyError(

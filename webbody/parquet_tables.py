@@ -142,21 +142,21 @@ def read_parquet(
     """
     with open_parquet(source) as file:
         names = file.schema_arrow.names
-        wanted = columns
+        selected = columns
         if schema is not None:
-            wanted = [name for name in schema.names if name in names]
-        for name in wanted or ():
+            selected = [name for name in schema.names if name in names]
+        for name in selected or ():
             if names.count(name) != 1:
                 raise pa.ArrowInvalid(f"column {name} is there {names.count(name)} times")
         most = table_bytes(file_size(source))
-        if declared_bytes(file.metadata, wanted) > most:
+        if declared_bytes(file.metadata, selected) > most:
             raise pa.ArrowInvalid(f"its table has more than {most:,} bytes")
-        repeated = set(repeated_texts(file.metadata, BYTES)) & set(wanted or names)
-        table = None if repeated else file.read(columns=wanted, use_threads=False)
+        repeated = set(repeated_texts(file.metadata, BYTES)) & set(selected or names)
+        table = None if repeated else file.read(columns=selected, use_threads=False)
     if table is None:
-        table = _measured(source, wanted, most)
-    if wanted is not None:
-        table = table.select(wanted)
+        table = _measured(source, selected, most)
+    if selected is not None:
+        table = table.select(selected)
     return table if schema is None else _as(table, schema)
 
 

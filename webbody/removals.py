@@ -38,7 +38,7 @@ _KEY = b"webbody.removals"
 _HASH = re.compile("[0-9a-f]{32}")
 
 
-class AskedRemoval(TypedDict, total=False):
+class RemovalQuery(TypedDict, total=False):
     """What a list is asked for: any of these, None where it is not known."""
 
     url: str | None
@@ -88,10 +88,10 @@ class Removals:
         text = f"{scope}\0{value}".encode("utf-8", "surrogateescape")
         return hashlib.blake2b(text, digest_size=16, key=bytes.fromhex(self.key)).hexdigest()
 
-    def names(self, **what: Unpack[AskedRemoval]) -> bool:
+    def contains(self, **what: Unpack[RemovalQuery]) -> bool:
         """Whether any of these was removed; of a URL also its host and the domains above it."""
         url, sha256 = what.get("url"), what.get("sha256")
-        asked: list[tuple[str, Sequence[str | int | None]]] = [
+        candidates: list[tuple[str, Sequence[str | int | None]]] = [
             ("url", [url]),
             ("domain", domains_of(url) if url and "domain" in self._hashes else []),
             ("sha256", [sha256.lower() if sha256 else None]),
@@ -101,7 +101,7 @@ class Removals:
         ]
         return any(
             self.hash(scope, value) in self._hashes[scope]
-            for scope, values in asked
+            for scope, values in candidates
             if scope in self._hashes
             for value in values
             if value is not None
@@ -198,9 +198,9 @@ class RemovalLists:
     def __len__(self) -> int:
         return sum(len(one.entries) for one in self.lists)
 
-    def names(self, **what: Unpack[AskedRemoval]) -> bool:
-        """Whether any list has any of these; see `Removals.names`."""
-        return any(one.names(**what) for one in self.lists)
+    def contains(self, **what: Unpack[RemovalQuery]) -> bool:
+        """Whether any list has any of these; see `Removals.contains`."""
+        return any(one.contains(**what) for one in self.lists)
 
     def has(self, scope: Scope) -> bool:
         """Whether any entry is about such a thing."""

@@ -20,7 +20,7 @@ from model.evaluation.images import Images, ImageSet, checked_pair
 from model.evaluation.ranking import Ranking, evaluate_scores
 from model.evaluation.rules import Rule
 from model.evaluation.similarity import MEMORY, TIE, blocks, cosines, exact_products
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 
 #: max: the greatest of the cosines. mean: their mean. min-max: their mean after those of each
 #: matcher were mapped to 0 ... 1 by their minimum and maximum.
@@ -131,7 +131,7 @@ def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_M
         )
     matchers: list[_Matcher] = []
     for number, pair in enumerate(zip(queries, galleries, strict=True), 1):
-        with telling(f"matcher {number}: "):
+        with error_context(f"matcher {number}: "):
             matcher = _Matcher(*checked_pair(*pair))
         matchers.append(matcher)
         first = matchers[0]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.features.extract import Features
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 from webbody.json_text import parse_json
 
 _INFO = b"webbody.features"
@@ -104,7 +104,7 @@ def read_feature(path: str, key: str) -> tuple[FeatureRow, dict[str, Any]]:
     """
     try:
         columns = pq.read_schema(path)
-        with telling(f"{path}: "):
+        with error_context(f"{path}: "):
             info = info_of(columns)
         # Files of older versions do not say whether a person was found.
         wanted = [n for n in ("feature", "visible", "outcome", "whole") if n in columns.names]

@@ -72,7 +72,7 @@ def sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
     Raises ValueError naming the telling entries that are missing or have a wrong dimension.
     """
-    telling = {
+    ranks = {
         POSITIONS: 3,
         "net.backbone.blocks.0.mlp.fc1.weight": 2,
         "net.patch_embed.patch_embed.weight": 2,
@@ -81,10 +81,10 @@ def sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "net.head.learned_mask": 2,
         "net.head.flatten_feature.2.weight": 2,
     }
-    wrong = [key for key, ndim in telling.items() if key not in state or state[key].ndim != ndim]
+    wrong = [key for key, ndim in ranks.items() if key not in state or state[key].ndim != ndim]
     if wrong:
         raise ValueError(f"no SapiensID of the authors: missing or misshapen {', '.join(wrong)}")
-    positions, mlp, patches, bias, parts, datasets, feature = (state[key].shape for key in telling)
+    positions, mlp, patches, bias, parts, datasets, feature = (state[key].shape for key in ranks)
     width = positions[2]
     grid = math.isqrt(max(positions[1] - 1, 1))
     blocks = {key.split(".")[3] for key in state if key.startswith("net.backbone.blocks.")}

@@ -42,7 +42,8 @@ def token_sampling_picture(
     )
     note = (
         f"A step keeps {distribution.count(1)} to {distribution.count(0)} tokens, "
-        f"{distribution.mean:.0f} on average (dashed); the red lines are the numbers drawn below, with masked patches grey."
+        f"{distribution.mean:.0f} on average (dashed); the red lines "
+        "are the numbers drawn below, with masked patches grey."
     )
     return page("Kept tokens", note, below([chart, row]))
 

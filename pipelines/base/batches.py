@@ -6,7 +6,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def windows(
+def batched_by_weight(
     items: Iterable[Item], count: int, weight: Callable[[Item], int], limit: int
 ) -> Iterator[list[Item]]:
     """Consecutive lists of at most `count` items that weigh at most `limit` together.

@@ -111,9 +111,9 @@ class CustomFilters:
         return next((verdict for verdict in verdicts if verdict is not None), None)
 
 
-def _is(value: object, wanted: bool) -> bool:
+def _is(value: object, expected: bool) -> bool:
     """Whether it is this truth value, also as numpy's comparisons give it."""
-    return isinstance(value, bool | np.bool_) and bool(value) is wanted
+    return isinstance(value, bool | np.bool_) and bool(value) is expected
 
 
 def _file(function: str, folder: str) -> Path:
@@ -156,7 +156,7 @@ def _origin(module: str) -> str | None:
 
 def _load(source: FilterSource) -> Callable[..., Any]:
     """The function, as the source file has it now."""
-    name, _, wanted = source.function.partition(":")
+    name, _, expected = source.function.partition(":")
     file = _file(source.function, source.folder)
     code = file.read_bytes()
     if hashlib.sha256(code).hexdigest() != source.digest:
@@ -168,10 +168,10 @@ def _load(source: FilterSource) -> Callable[..., Any]:
         module = _module(name, file, code)
     except (Exception, SystemExit) as error:
         raise _not_imported(source.function, error) from error
-    function: Callable[..., Any] | None = getattr(module, wanted, None)
+    function: Callable[..., Any] | None = getattr(module, expected, None)
     if not callable(function) or inspect.isclass(function):
         raise WebbodyError(
-            f"filters: {file} has no function {wanted} (of {source.function}); check the name."
+            f"filters: {file} has no function {expected} (of {source.function}); check the name."
         )
     try:
         inspect.signature(function).bind(None, {}, **source.settings)

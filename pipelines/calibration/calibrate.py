@@ -44,14 +44,14 @@ def calibrate_from_folder(
     people, images: as of `calibrate`. galleries: files of the build's validation people. tell:
     called with the counts of each source and all warnings, a line each.
     """
-    known = [read_gallery(path) for path in galleries]
-    size = sum(len(gallery.identities) for gallery in known) or None
+    opened = [read_gallery(path) for path in galleries]
+    size = sum(len(gallery.identities) for gallery in opened) or None
     read = _people_of(read_sources(sources, layout), seed)
     try:
         faces = picture_faces.PictureFaces(settings, resources)
-        found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces, known)
+        found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces, opened)
     finally:
-        for line in read.told():
+        for line in read.report_lines():
             tell(line)
     return found
 

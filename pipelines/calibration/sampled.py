@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.calibration.scores import ScoreSample
 from pipelines.detection.detections import select
 from pipelines.detection.face_choice import choose
@@ -17,7 +17,7 @@ from pipelines.detection.from_settings import (
     trusted_face,
     trusted_person,
 )
-from pipelines.detection.to_sapiensid19 import nineteen
+from pipelines.detection.to_sapiensid19 import to_sapiensid19
 from pipelines.detection.upper_body import upper_body
 from pipelines.galleries.identity_sources import read_sources
 from webbody.config import BuildConfig, WorkerResources
@@ -59,10 +59,10 @@ class _Sampler:
         )
 
     def __call__(self, pictures: Iterable[tuple[RGB, Photo | None]]) -> list[ScoreSample]:
-        for window in windows(pictures, WINDOW, lambda _: 0, 0):
+        for window in batched_by_weight(pictures, WINDOW, lambda _: 0, 0):
             found = self._detector([picture for picture, _ in window])
             for (picture, truth), persons in zip(window, found, strict=True):
-                figures = None if truth is None else _judged(truth, persons, self.persons)
+                figures = None if truth is None else _match_persons(truth, persons, self.persons)
                 if truth is None:
                     self.persons.scores += persons.scores.tolist()
                 self._inside(picture, persons, figures)
@@ -85,7 +85,7 @@ class _Sampler:
             points, scores = self._keypoints([crop], [box])
             marks, score = face or (None, None)
             size = right - left, bottom - top
-            found, certain = nineteen(points[0], scores[0], marks, score, *size, 0.0)
+            found, certain = to_sapiensid19(points[0], scores[0], marks, score, *size, 0.0)
             self._points(found, certain, corner, figure)
 
     def _face(
@@ -99,7 +99,7 @@ class _Sampler:
         faces = self._faces([head], [not located])[0]
         chosen = choose(faces, body - [*origin, 0], head.shape[1], head.shape[0])
         due = figure is not None and _can_be_recognised(figure)
-        self.faces.wanted += due
+        self.faces.positives += due
         if chosen is None:
             return None
         score = float(faces.scores[chosen])
@@ -123,10 +123,10 @@ class _Sampler:
         visible = figure.keypoints[:, 2] == 2
         right = visible & (away <= 0.1 * np.sqrt((x2 - x1) * (y2 - y1)))
         self.keypoints.right += right[inside].tolist()
-        self.keypoints.wanted += int(visible.sum())
+        self.keypoints.positives += int(visible.sum())
 
 
-def _judged(truth: Photo, persons: Any, into: ScoreSample) -> list[Any]:
+def _match_persons(truth: Photo, persons: Any, into: ScoreSample) -> list[Any]:
     """The figure of each person, None for invented ones; scores with their truth go `into`."""
     from webbody.demo.train_models.tally import matches
     from webbody.demo.website.pictures import can_be_found
@@ -134,7 +134,7 @@ def _judged(truth: Photo, persons: Any, into: ScoreSample) -> list[Any]:
 
     boxes = np.array([figure.box for figure in truth.figures], float).reshape(-1, 4)
     due = np.array([can_be_found(figure) for figure in truth.figures], bool)
-    into.wanted += int(due.sum())
+    into.positives += int(due.sum())
     figures: list[Any] = [None] * len(persons.boxes)
     near = np.asarray((overlaps(boxes[~due], persons.boxes) > 0.2).any(0), bool)
     for figure, which in matches(boxes, persons.boxes.astype(float)):

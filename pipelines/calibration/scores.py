@@ -20,11 +20,11 @@ _FEW = 30
 
 @dataclass
 class ScoreSample:
-    """Scores in 0..1 of one kind of finding.
+    """Scores in 0..1 of one kind of detection.
 
     setting: its threshold in a build's configuration, `section.field`, and now, its value. right:
-    for each score whether the finding is true, empty where no truth is known; wanted: how many true
-    ones there are to find.
+    for each score whether the detection is true, empty without ground truth; positives: how many
+    true ones there are.
     """
 
     kind: str
@@ -32,23 +32,23 @@ class ScoreSample:
     now: float
     scores: list[float] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
-    wanted: int = 0
+    positives: int = 0
 
     def kept(self, threshold: float) -> float:
-        """The share of the findings at or above a threshold; NaN where nothing was found."""
+        """The share of the detections at or above a threshold; NaN where nothing was found."""
         values = np.array(self.scores)
         return float((values >= threshold).mean()) if len(values) else float("nan")
 
-    def judged(self, threshold: float) -> tuple[float, float, float]:
+    def precision_recall(self, threshold: float) -> tuple[float, float, float]:
         """Precision, recall and F1 at a threshold, where the truth is known."""
         kept = np.array(self.scores) >= threshold
         good = int((kept & np.array(self.right, bool)).sum())
-        precision, recall = good / max(1, int(kept.sum())), good / max(1, self.wanted)
-        return precision, recall, 2 * good / max(1, int(kept.sum()) + self.wanted)
+        precision, recall = good / max(1, int(kept.sum())), good / max(1, self.positives)
+        return precision, recall, 2 * good / max(1, int(kept.sum()) + self.positives)
 
     def best(self) -> tuple[float, float]:
         """The lowest and the highest of the thresholds with the best F1."""
-        f1 = np.array([self.judged(float(choice))[2] for choice in CHOICES])
+        f1 = np.array([self.precision_recall(float(choice))[2] for choice in CHOICES])
         good = CHOICES[f1 >= f1.max() - _EQUAL]
         return float(good.min()), float(good.max())
 
@@ -57,7 +57,7 @@ class ScoreSample:
         low, high = self.best()
         return self.now if low <= self.now <= high else round((low + high) / 2, 2)
 
-    def told(self) -> Iterator[str]:
+    def report_lines(self) -> Iterator[str]:
         """The table for the user, a line at a time."""
         if not self.scores:
             yield f"{self.kind}: none found; {self.setting} is {self.now:g}"
@@ -72,12 +72,12 @@ class ScoreSample:
         for threshold in SHOWN:
             line = f"  from {threshold:.1f}: {self.kept(threshold):6.1%} kept"
             if self.right:
-                precision, recall, _ = self.judged(threshold)
+                precision, recall, _ = self.precision_recall(threshold)
                 line += f", {precision:.1%} of them true, {recall:.1%} of the true ones found"
             yield line
         if self.right:
             low, high = self.best()
-            _, _, f1 = self.judged(self.suggested())
+            _, _, f1 = self.precision_recall(self.suggested())
             yield f"  best: {low:g} to {high:g} (F1 {f1:.3f})"
 
     def warnings(self) -> Iterator[str]:

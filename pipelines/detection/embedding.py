@@ -42,7 +42,9 @@ def align(picture: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray
     return np.asarray(cv2.warpAffine(picture, transform, (SIZE, SIZE), borderValue=0.0), np.uint8)
 
 
-def moved(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> NDArray[np.float32]:
+def transformed_landmarks(
+    landmarks: NDArray[np.float32], transforms: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Landmarks (N, 5, 2) after their transforms (N, 2, 3), as fractions of the aligned face."""
     points = np.einsum("nij,nkj->nki", transforms[:, :, :2], landmarks) + transforms[:, None, :, 2]
     fractions: NDArray[np.float32] = (points / SIZE).astype(np.float32)
@@ -63,7 +65,7 @@ class Embedder:
         self._features = load(str(path), choose_device(device), threads)
         blank = np.zeros((1, SIZE, SIZE, 3), np.uint8)
         with models.loading(path, "a face embedder"):
-            shape = self._features(blank, moved(TEMPLATE[None], _STILL)).shape
+            shape = self._features(blank, transformed_landmarks(TEMPLATE[None], _STILL)).shape
         if len(shape) != 2 or shape[0] != 1:
             raise WebbodyError(
                 f"{path}: gives {' x '.join(map(str, shape))} numbers for one face, not one "

@@ -14,7 +14,7 @@ SAME = 0.5
 OUTCOME = "face:shared"
 
 
-def settle(rows: Sequence[dict[str, Any]], persons: Mapping[str, Mapping[str, Any]]) -> None:
+def deduplicate(rows: Sequence[dict[str, Any]], persons: Mapping[str, Mapping[str, Any]]) -> None:
     """Of a photo's crops that show one face only the largest keeps it.
 
     `rows` are those of the faces table, the crops of a photo one after the other; `persons` gives

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.detection.devices import onnx_session
-from pipelines.detection.overlap import apart
+from pipelines.detection.overlap import nms
 from webbody.model_contracts import Contract
 
 Floats = NDArray[np.float32]
@@ -43,7 +43,7 @@ class FaceNetwork:
         named = dict(zip(self._names, outputs, strict=True))
         boxes, marks, scores = self._decoded(named, picture.shape[1], picture.shape[0])
         kept = np.flatnonzero(scores >= self.det_thresh)
-        kept = kept[apart(boxes[kept], scores[kept], self._iou)]
+        kept = kept[nms(boxes[kept], scores[kept], self._iou)]
         found = np.concatenate([boxes[kept], scores[kept, None]], 1).astype(np.float32)
         return found, marks[kept].reshape(-1, 5, 2).astype(np.float32)
 

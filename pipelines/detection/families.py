@@ -6,7 +6,7 @@ graph, or what ultralytics writes into the files that it exports.
 
 from pathlib import Path
 
-from pipelines.detection.onnx_graph import Graph, look
+from pipelines.detection.onnx_graph import Graph, read_graph
 from pipelines.detection.ultralytics_files import person_class, ultralytics_export
 from webbody import model_contracts as contracts
 from webbody import models
@@ -21,7 +21,7 @@ _SCRFD = {1, 4, 10}
 def face_detector(model: str) -> Contract:
     """The contract of a face detector, given by name or path; WebbodyError where it is none."""
     path = models.resolve(model, FACE_DETECTOR)
-    graph = look(path)
+    graph = read_graph(path)
     found = _face_detector(graph)
     known = find(model, FACE_DETECTOR)
     if found is None or (known is not None and found is not known.contract):
@@ -51,22 +51,22 @@ def person_detector(model: str, family: str | None = None) -> Contract:
     """
     path = models.resolve(model, PERSONS)
     known = find(model, PERSONS)
-    told = contracts.FAMILIES[family] if family else known.contract if known else None
+    stated = contracts.FAMILIES[family] if family else known.contract if known else None
     if path.suffix == ".pt":  # which of the two is told when it is loaded; they differ in no number
         pose_or_not = {contracts.YOLO_POSE, contracts.YOLO_DETECT}
-        return _agreed(path, pose_or_not, told or contracts.YOLO_POSE, "")
+        return _agreed(path, pose_or_not, stated or contracts.YOLO_POSE, "")
     export = ultralytics_export(path)
     if export is not None:
         person_class(path, export)
         found = contracts.YOLO_POSE if export.task == "pose" else contracts.YOLO_DETECT
-        return _agreed(path, {found}, told, "")
+        return _agreed(path, {found}, stated, "")
     if path.suffix != ".onnx":
         raise WebbodyError(
             f"{path}: does not say its classes and task, as files do that ultralytics exports; "
             "export it with ultralytics."
         )
-    graph = look(path)
-    return _agreed(path, _rtmlib(graph), told, graph.shapes)
+    graph = read_graph(path)
+    return _agreed(path, _rtmlib(graph), stated, graph.shapes)
 
 
 def _rtmlib(graph: Graph) -> set[Contract]:
@@ -83,7 +83,7 @@ def _rtmlib(graph: Graph) -> set[Contract]:
     return set()
 
 
-def _agreed(path: Path, possible: set[Contract], told: Contract | None, shapes: str) -> Contract:
+def _agreed(path: Path, possible: set[Contract], stated: Contract | None, shapes: str) -> Contract:
     """The one family that a file is of, by what it is and what is said of it."""
     names = " or ".join(sorted(contract.family for contract in possible))
     outputs = f" (its outputs are {shapes})" if shapes else ""
@@ -92,17 +92,17 @@ def _agreed(path: Path, possible: set[Contract], told: Contract | None, shapes: 
             f"{path}: is no person detector{outputs}; choose a file of ultralytics, or an RTMDet, "
             "YOLOX or RTMO file of rtmlib."
         )
-    if told is not None and told not in possible:
+    if stated is not None and stated not in possible:
         raise WebbodyError(
-            f"{path}: is a {names} model{outputs}, not {told.family}; choose another file or "
+            f"{path}: is a {names} model{outputs}, not {stated.family}; choose another file or "
             "persons.family."
         )
-    if told is None and len(possible) > 1:
+    if stated is None and len(possible) > 1:
         raise WebbodyError(
             f"{path}: is a {names} model, which its outputs do not tell apart, and which see "
             f"colours in different ways; set persons.family to {names}."
         )
-    return told or next(iter(possible))
+    return stated or next(iter(possible))
 
 
 def threshold(contract: Contract, given: float | None, setting: str) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.detection.devices import choose_device, onnx_session
-from pipelines.detection.simcc import BETAS, read_simcc, tell_beta
+from pipelines.detection.simcc import BETAS, infer_beta, read_simcc
 from pipelines.detection.simcc_layout import input_size_of, points_of
 from webbody import models
 from webbody.errors import WebbodyError
@@ -28,9 +28,9 @@ class KeypointDetector:
 
     input_size: width and height of the model's input in pixels; None takes what the file says.
     beta: factor of the softmax (see pipelines.detection.simcc); None takes the known model's, and
-    for other files tells it from the logits for a drawn person.
-    Attributes: `count`, the points of the file (17 or 133); `input_size`; `beta`, and `beta_from`,
-    which says in a word or two where that is from.
+    for other files infers it from the logits for a drawn person.
+    Attributes: `count`, the points of the file (17 or 133); `input_size`; `beta`, and where it is
+    from, `beta_source`.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class KeypointDetector:
         known = find(model, KEYPOINTS)
         family = known.contract if known else None
         if beta is not None:
-            self.beta, self.beta_from = beta, "as set"
+            self.beta, self.beta_source = beta, "as set"
         elif family is not None and family.beta is not None:
-            self.beta, self.beta_from = family.beta, f"of {family.family}"
+            self.beta, self.beta_source = family.beta, f"of {family.family}"
         else:
-            self.beta, self.beta_from = self._told(path), "told from the file's outputs"
+            self.beta, self.beta_source = self._infer_beta(path), "told from the file's outputs"
 
     def __call__(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]
@@ -116,7 +116,7 @@ class KeypointDetector:
         outputs = session.run(self._names, {session.get_inputs()[0].name: batch})
         return [np.asarray(output, np.float32) for output in outputs]
 
-    def _told(self, path: Path) -> float:
+    def _infer_beta(self, path: Path) -> float:
         """The beta of a file of which nothing else is known."""
         crop = _drawn_person()
         logits = self._logits([crop], [(0, 0, *crop.shape[1::-1])])[0]
@@ -125,7 +125,7 @@ class KeypointDetector:
                 f"{path}: gives probabilities, not the logits of a SimCC model; export it without "
                 "the final softmax."
             )
-        beta = tell_beta(*logits)
+        beta = infer_beta(*logits)
         if beta is None:
             raise WebbodyError(
                 f"{path}: its outputs are of no scale that a known SimCC model has; set "

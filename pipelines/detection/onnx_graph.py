@@ -23,14 +23,14 @@ class Graph:
         )
 
 
-def look(path: Path) -> Graph:
+def read_graph(path: Path) -> Graph:
     """An ONNX file's outputs and metadata, without its weights being loaded into a session."""
     status = path.stat()
-    return _look(str(path), status.st_size, status.st_mtime_ns)
+    return _read_graph(str(path), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _look(path: str, size: int, time: int) -> Graph:
+def _read_graph(path: str, size: int, time: int) -> Graph:
     import onnx
 
     with models.loading(path, "an ONNX model"):

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def apart(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
+def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
     """Which boxes (N, 4) xyxy stay, best first: none overlaps a better one by more than `iou`."""
     import torch
     from torchvision.ops import nms

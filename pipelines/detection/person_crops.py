@@ -10,7 +10,7 @@ from pipelines.detection.detections import select
 from pipelines.detection.face_choice import choose
 from pipelines.detection.from_settings import face_detector, keypoint_detector, person_detector
 from pipelines.detection.subject import Subject
-from pipelines.detection.to_sapiensid19 import nineteen
+from pipelines.detection.to_sapiensid19 import to_sapiensid19
 from pipelines.detection.upper_body import upper_body
 from webbody import skeleton
 from webbody.config import BuildConfig, WorkerResources
@@ -85,7 +85,9 @@ class SubjectFinder:
         ):
             marks, score = face or (None, None)
             height, width = crop.shape[:2]
-            out.append(nineteen(body, certain, marks, score, width, height, self._min_score)[0])
+            out.append(
+                to_sapiensid19(body, certain, marks, score, width, height, self._min_score)[0]
+            )
         return out
 
     def _boxes(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.detection.detections import Detections
 from pipelines.detection.devices import choose_device, onnx_session
-from pipelines.detection.overlap import apart
+from pipelines.detection.overlap import nms
 from webbody import model_contracts as contracts
 from webbody import models
 from webbody.errors import WebbodyError
@@ -73,7 +73,7 @@ class RtmlibPersons:
         image, scale = letterbox(photo, *self.sides)
         boxes, scores, keypoints = self._read(self._run(image))
         kept = np.flatnonzero(scores >= self.confidence)
-        kept = kept[apart(boxes[kept], scores[kept], self.iou)]
+        kept = kept[nms(boxes[kept], scores[kept], self.iou)]
         points = None if keypoints is None else keypoints[kept]
         height, width = photo.shape[:2]
         return Detections.in_photo(boxes[kept], scores[kept], points, scale, width, height)

@@ -57,7 +57,7 @@ def _near_peak(
         return centre
 
 
-def tell_beta(x: NDArray[np.float32], y: NDArray[np.float32]) -> float | None:
+def infer_beta(x: NDArray[np.float32], y: NDArray[np.float32]) -> float | None:
     """The beta of BETAS with which a model was trained, from its logits for pictures of a person.
 
     The loss draws the peak of a sure point to 10 / beta above the rest, and no higher. None where

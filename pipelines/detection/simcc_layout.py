@@ -15,7 +15,7 @@ LAYOUTS = (17, 133)
 _CHOOSE = "choose a SimCC file of RTMPose, RTMW or DWPose"
 
 
-def input_size_of(path: Path, session: Any, wanted: tuple[int, int] | None) -> tuple[int, int]:
+def input_size_of(path: Path, session: Any, given: tuple[int, int] | None) -> tuple[int, int]:
     """Width and height of the file's input; WebbodyError where the file has no SimCC layout."""
     outputs = session.get_outputs()
     if len(outputs) != 2:
@@ -35,13 +35,13 @@ def input_size_of(path: Path, session: Any, wanted: tuple[int, int] | None) -> t
         bins = [output.shape[-1] if output.shape else None for output in outputs]
         width, height = (side // SPLIT if isinstance(side, int) else None for side in bins)
     if not (isinstance(width, int) and isinstance(height, int)):
-        if wanted is None:
+        if given is None:
             raise WebbodyError(
                 f"{path}: does not say how large its input is; set keypoints.input_size to its "
                 "width and height, such as [192, 256]."
             )
-        return wanted
-    if wanted is not None and tuple(wanted) != (width, height):
+        return given
+    if given is not None and tuple(given) != (width, height):
         raise WebbodyError(
             f"{path}: takes {width} x {height} px; set keypoints.input_size to "
             f"[{width}, {height}], or leave it out."
@@ -57,11 +57,11 @@ def points_of(path: Path, outputs: list[NDArray[np.float32]], size: tuple[int, i
             f"{path}: its outputs have {axes[0]} and {axes[1]} axes, not the three (N, points, "
             f"bins) of a SimCC keypoint model; {_CHOOSE}."
         )
-    bins, wanted = [output.shape[2] for output in outputs], [SPLIT * side for side in size]
-    if bins != wanted:
+    bins, given = [output.shape[2] for output in outputs], [SPLIT * side for side in size]
+    if bins != given:
         raise WebbodyError(
             f"{path}: gives {bins[0]} and {bins[1]} bins for x and y of {size[0]} x {size[1]} px, "
-            f"not {SPLIT} a pixel ({wanted[0]} and {wanted[1]}); check keypoints.input_size or "
+            f"not {SPLIT} a pixel ({given[0]} and {given[1]}); check keypoints.input_size or "
             f"{_CHOOSE}."
         )
     counts = [output.shape[1] for output in outputs]

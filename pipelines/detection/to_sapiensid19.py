@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from webbody import skeleton
 
 
-def nineteen(
+def to_sapiensid19(
     points: NDArray[np.float32],
     scores: NDArray[np.float32],
     landmarks: ArrayLike | None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.detection.onnx_graph import look
+from pipelines.detection.onnx_graph import read_graph
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 
@@ -30,12 +30,12 @@ class Export:
 def ultralytics_export(path: Path) -> Export | None:
     """What ultralytics wrote into a file that it exported; None where it did not write the file."""
     try:
-        told = _metadata(path)
-        names = {int(number): str(name) for number, name in told["names"].items()}
-        layout = told.get("kpt_shape")
-        fixed = None if told.get("dynamic") else tuple(told["imgsz"])
-        batch = int(told.get("batch", 1))
-        return Export(told["task"], names, tuple(layout) if layout else None, fixed, batch)
+        metadata = _metadata(path)
+        names = {int(number): str(name) for number, name in metadata["names"].items()}
+        layout = metadata.get("kpt_shape")
+        fixed = None if metadata.get("dynamic") else tuple(metadata["imgsz"])
+        batch = int(metadata.get("batch", 1))
+        return Export(metadata["task"], names, tuple(layout) if layout else None, fixed, batch)
     except (KeyError, ValueError, TypeError, AttributeError, SyntaxError, zipfile.BadZipFile):
         return None
 
@@ -43,20 +43,20 @@ def ultralytics_export(path: Path) -> Export | None:
 def _metadata(path: Path) -> dict[str, Any]:
     """The metadata of an export: numbers, lists and mappings are told as such or as text."""
     if path.suffix == ".onnx":
-        told: dict[str, Any] = dict(look(path).metadata)
+        metadata: dict[str, Any] = dict(read_graph(path).metadata)
     elif path.suffix == ".torchscript":
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in [*archive.namelist(), ""] if n.endswith("config.txt") or not n)
-            told = parse_json(archive.read(name))
+            metadata = parse_json(archive.read(name))
     else:  # .engine: the length of a JSON text, the text, the engine
         with path.open("rb") as file:
-            told = parse_json(file.read(int.from_bytes(file.read(4), "little")))
+            metadata = parse_json(file.read(int.from_bytes(file.read(4), "little")))
     for key in ("names", "kpt_shape", "imgsz", "batch", "dynamic", "args"):
-        if isinstance(told.get(key), str):
-            told[key] = ast.literal_eval(told[key])
-    if isinstance(told.get("args"), dict):
-        told.setdefault("dynamic", told["args"].get("dynamic"))
-    return told
+        if isinstance(metadata.get(key), str):
+            metadata[key] = ast.literal_eval(metadata[key])
+    if isinstance(metadata.get("args"), dict):
+        metadata.setdefault("dynamic", metadata["args"].get("dynamic"))
+    return metadata
 
 
 def person_class(path: Path, export: Export) -> int:

@@ -93,11 +93,11 @@ def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = No
         test_samples=counts.get("test", 0) + counts.get("validation", 0),
         people=counts.get("people", 0),
         undecided=rows - sum(outcomes.values()),
-        losses=[(loss, _reason(loss, build)) for loss in told(outcomes, rows)],
+        losses=[(loss, _reason(loss, build)) for loss in reported_losses(outcomes, rows)],
     )
 
 
-def told(outcomes: Mapping[str, int], rows: int) -> list[Loss]:
+def reported_losses(outcomes: Mapping[str, int], rows: int) -> list[Loss]:
     """The losses that a build of these outcomes must tell, worst first.
 
     Those stages that dropped nearly all of enough rows. Where nothing or nearly nothing was kept,

@@ -32,20 +32,20 @@ class DropMonitor:
             self._open[stage] += event.counts["shards"]
         elif event.kind == "progress":
             self._seen[stage].update(event.counts)
-            self._judge(stage, FIRST)
+            self._check(stage, FIRST)
         elif event.kind in ("done", "skipped", "failed"):
             if stage == PLAN.name:
                 self._seen[stage].update(event.counts)
             self._open[stage] -= 1
             if self._open[stage] <= 0:
-                self._judge(stage, ENOUGH)
+                self._check(stage, ENOUGH)
 
     def end(self) -> None:
         """Judge what ended without being told, as shards that failed never reached it."""
         for stage in list(self._seen):
-            self._judge(stage, ENOUGH)
+            self._check(stage, ENOUGH)
 
-    def _judge(self, stage: str, enough: int) -> None:
+    def _check(self, stage: str, enough: int) -> None:
         seen = self._seen[stage]
         came, dropped = seen["in"], seen["in"] - seen["out"]
         if stage in self._warned or came < enough or dropped <= NEARLY_ALL * came:

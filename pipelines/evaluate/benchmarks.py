@@ -8,13 +8,13 @@ from typing import Protocol
 from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.folders import LAYOUTS
 from pipelines.evaluate.images.sources import ImageSource
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.evaluate.tasks.surveillance import Surveillance
 from pipelines.evaluate.tasks.templates import Templates
 from pipelines.evaluate.tasks.verification import VerificationTask
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 
 
 class BenchmarkTask(Protocol):
@@ -31,7 +31,7 @@ class BenchmarkTask(Protocol):
     @property
     def images(self) -> list[str]: ...
     def source(self) -> ImageSource: ...
-    def figures(self, held: Held) -> Iterator[TaskResult]: ...
+    def figures(self, image_features: ImageFeatures) -> Iterator[TaskResult]: ...
 
 
 @dataclass(frozen=True)
@@ -118,16 +118,16 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 
 
-def named(name: str, known: Collection[str] = BENCHMARKS) -> str:
+def named(name: str, available: Collection[str] = BENCHMARKS) -> str:
     """The name of a data set that a user wrote with or without `-` and `_`, in any case.
 
     Raises WebbodyError for names that are not among the known ones.
     """
-    plain = {one.replace("_", ""): one for one in known}
+    plain = {one.replace("_", ""): one for one in available}
     found = plain.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
         raise WebbodyError(
-            f"{name}: there is no such data set; there are {', '.join(sorted(known))}."
+            f"{name}: there is no such data set; there are {', '.join(sorted(available))}."
         )
     return found
 
@@ -135,7 +135,7 @@ def named(name: str, known: Collection[str] = BENCHMARKS) -> str:
 def read(name: str, path: str) -> BenchmarkTask:
     """The data set of this name at a path; raises WebbodyError where it is not as it should be."""
     try:
-        with telling(f"{name}: "):
+        with error_context(f"{name}: "):
             return BENCHMARKS[name].read(name, path)
     except OSError as error:
         raise WebbodyError(f"{name}: {path} cannot be read ({error.strerror or error}).") from error

@@ -21,7 +21,7 @@ class DatasetRequest:
     features: str | None = None
 
 
-def read_wanted(
+def read_requests(
     data: Path | None, datasets: Sequence[str], features: Sequence[str]
 ) -> list[DatasetRequest]:
     """Data sets of a YAML file and of `NAME=PATH` options; features are `[NAME=]FILE.parquet`.

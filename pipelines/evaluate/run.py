@@ -12,12 +12,12 @@ from pipelines.evaluate import benchmarks
 from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.models import features
 from pipelines.evaluate.models.embedder import InferenceModel
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.inference.embed import lazy_finder
 from webbody.config import BuildConfig
-from webbody.errors import telling
+from webbody.errors import error_context
 from webbody.storage import Folder
 
 #: As the counts of a figure call images without a keypoint.
@@ -38,7 +38,7 @@ class Evaluated:
 
 
 def evaluate(
-    wanted: Sequence[DatasetRequest],
+    requests: Sequence[DatasetRequest],
     open_model: Callable[[], InferenceModel],
     config: BuildConfig,
     cache: str,
@@ -54,24 +54,31 @@ def evaluate(
     are there, and all parts. done: called with each data set as soon as its figures are there.
     Raises WebbodyError for what a user can mend; all data sets are read before features are made.
     """
-    tasks = [benchmarks.read(one.name, one.path) for one in wanted]
+    tasks = [benchmarks.read(one.name, one.path) for one in requests]
     device = choose_device(config.resources.device)
-    needed = any(one.features is None for one in wanted)
+    needed = any(one.features is None for one in requests)
     embedder = open_model() if needed else None
     found = []
-    for one, task in zip(wanted, tasks, strict=True):
+    for one, task in zip(requests, tasks, strict=True):
         begin = time.monotonic()
-        with telling(f"{one.name}: "):
+        with error_context(f"{one.name}: "):
             if one.features is not None:
-                model, held = one.features, features.read(one.features, task.images, one.name)
+                model, image_features = (
+                    one.features,
+                    features.read(one.features, task.images, one.name),
+                )
             else:
                 assert embedder is not None
                 model = f"{embedder.path} (sha256 {embedder.sha256[:12]})"
-                held = features_of(
+                image_features = features_of(
                     one.name, task, embedder, config, cache, batch=batch, progress=progress
                 )
-            held = replace(held, features_MF=held.features_MF.to(device))
-            figures = [with_blind(figure, held) for figure in task.figures(held)]
+            image_features = replace(
+                image_features, features_MF=image_features.features_MF.to(device)
+            )
+            figures = [
+                with_blind(figure, image_features) for figure in task.figures(image_features)
+            ]
         title = benchmarks.BENCHMARKS[one.name].title
         seconds = time.monotonic() - begin
         found.append(Evaluated(one.name, title, one.path, model, task, figures, seconds))
@@ -79,11 +86,11 @@ def evaluate(
     return found
 
 
-def with_blind(figure: TaskResult, held: Held) -> TaskResult:
+def with_blind(figure: TaskResult, image_features: ImageFeatures) -> TaskResult:
     """The figure, with the number of images whose features are all alike, if there are any."""
-    if not held.blind:
+    if not image_features.blind:
         return figure
-    return replace(figure, counts={**figure.counts, BLIND: held.blind})
+    return replace(figure, counts={**figure.counts, BLIND: image_features.blind})
 
 
 def features_of(
@@ -95,7 +102,7 @@ def features_of(
     *,
     batch: int,
     progress: Callable[[str, int, int, int], None],
-) -> Held:
+) -> ImageFeatures:
     """The features of a data set by a model, kept in the folder `cache` under `name`."""
     source = task.source()
     finds = source.finds and embedder.keypoints

@@ -50,31 +50,31 @@ class BulkFetch:
         and a WebbodyError where the network does not come back.
         """
         results = ReorderBuffer(sink, spool)
-        wanted: list[tuple[int, str]] = []
+        valid_urls: list[tuple[int, str]] = []
         for number, url in enumerate(urls):
             try:
-                wanted.append((number, normalise(url)))
+                valid_urls.append((number, normalise(url)))
             except FetchError as error:
                 results.put(number, Fetched(error.outcome, error.detail))
-        if wanted:
+        if valid_urls:
             try:
-                self._download(by_turns(wanted), results, folder)
+                self._download(round_robin(valid_urls), results, folder)
             finally:
                 self.access.hosts.leave()
         for number in results.missing(len(urls)):
             results.put(number, Fetched("download:error", "img2dataset lost this row"))
 
     def _download(
-        self, wanted: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], folder: Path
+        self, valid_urls: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], folder: Path
     ) -> None:
         """Let img2dataset work on a list of numbered URLs."""
         listing = folder / "urls.arrow"
-        table = pa.table({"url": [url for _, url in wanted]})
+        table = pa.table({"url": [url for _, url in valid_urls]})
         with pa.ipc.new_file(listing, table.schema) as file:
             file.write_table(table)
-        self.access.outage.begin(host_of(url) for _, url in wanted)
+        self.access.outage.begin(host_of(url) for _, url in valid_urls)
         opener = Opener(self._settings, self.access)
-        writer = _Writer(wanted, results, opener)
+        writer = _Writer(valid_urls, results, opener)
         downloader = self._downloader(
             sample_writer_class=lambda *_: writer,
             resizer=self._check,
@@ -84,7 +84,7 @@ class BulkFetch:
             output_folder=str(folder),  # takes its statistics
             column_list=["url"],
             timeout=self._settings.timeout,
-            number_sample_per_shard=len(wanted),
+            number_sample_per_shard=len(valid_urls),
             oom_shard_count=1,
             compute_hash="sha256",
             verify_hash_type=None,
@@ -125,16 +125,16 @@ class _Writer:
     """
 
     def __init__(
-        self, wanted: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], opener: Opener
+        self, valid_urls: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], opener: Opener
     ) -> None:
-        self._wanted, self._results, self._opener = wanted, results, opener
+        self._valid_urls, self._results, self._opener = valid_urls, results, opener
         self.failure: Exception | None = None
 
     def write(self, image: bytes | None, key: str, caption: None, meta: Mapping[str, Any]) -> None:
         """Called by one thread, in the order of arrival; `key` is the position in the list."""
         if self.failure is not None or self._opener.failure is not None:
             return
-        number, url = self._wanted[int(key)]
+        number, url = self._valid_urls[int(key)]
         if image is None:
             result = Fetched(*parse_message(meta["error_message"]))
         else:
@@ -169,7 +169,7 @@ def parse_message(message: str) -> tuple[str, str | None]:
     return outcome, detail[:500].encode("utf-8", "replace").decode() or None
 
 
-def by_turns(urls: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+def round_robin(urls: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     """The numbered URLs with hosts taking turns: a slow host's limit then holds few threads."""
     seen: defaultdict[str, int] = defaultdict(int)
     turns = []

@@ -95,10 +95,10 @@ class EarlierRows:
             said = None
         return cls(folder, record, table, said, settings, version)
 
-    def of_url(self, url: str, wanted: str | None) -> Fetched | None:
+    def of_url(self, url: str, sha256: str | None) -> Fetched | None:
         """What became of a URL, by the present rules; None where it must be fetched.
 
-        wanted: the sha256 (hex) that the manifest names, or None.
+        sha256: the one (hex) that the manifest names, or None.
         """
         row = self._rows.get(url)
         if row is None:
@@ -112,7 +112,7 @@ class EarlierRows:
             return self._kept(got)
         if self._retry is not None and self._retry.covers(got.outcome, row.tried):
             return None
-        return got if self._stands(got, wanted) else None
+        return got if self._is_final(got, sha256) else None
 
     def tries(self, url: str) -> int:
         """How often a URL was asked for until now."""
@@ -133,7 +133,7 @@ class EarlierRows:
         values = self._rows[url].values
         return values["offset"], values["length"]
 
-    def asks_sites(self) -> bool:
+    def site_rules_changed(self) -> bool:
         """Whether what is there was fetched by other rules of hosts than those of now."""
         return any(self._old.get(name) != self._new[name] for name in SITE_RULES)
 
@@ -143,17 +143,17 @@ class EarlierRows:
         if not self._answers_known:
             return None
         if why := opted_out_by(got.answered, rules.opt_out, rules.user_agent):
-            return got.turned_away("download:opt-out", why)
+            return got.rejected("download:opt-out", why)
         if (got.bytes or 0) > rules.max_bytes:
-            return got.turned_away("download:too-large", f"more than {rules.max_bytes} bytes")
+            return got.rejected("download:too-large", f"more than {rules.max_bytes} bytes")
         width, height = got.width or 0, got.height or 0
         if width * height > rules.max_pixels:
-            return got.turned_away("image:too-large", f"{width} x {height} pixels")
+            return got.rejected("image:too-large", f"{width} x {height} pixels")
         if min(width, height) < rules.min_side:
-            return got.turned_away("image:too-small", f"{width} x {height} pixels")
+            return got.rejected("image:too-small", f"{width} x {height} pixels")
         return got
 
-    def _stands(self, got: Fetched, wanted: str | None) -> bool:
+    def _is_final(self, got: Fetched, sha256: str | None) -> bool:
         """Whether a row that brought no picture stays as it is."""
         outcome = got.outcome or ""
         if outcome == "download:opt-out":
@@ -162,7 +162,7 @@ class EarlierRows:
             got.detail = why
             return why is not None
         if outcome == "download:hash-mismatch":
-            asked_for = wanted is not None and got.sha256 != wanted.lower()
+            asked_for = sha256 is not None and got.sha256 != sha256.lower()
             return self._settings.verify == "reject" and asked_for
         if outcome in _LOOSER:
             return bool(self._old) and not _LOOSER[outcome](self._old, self._new)

@@ -25,6 +25,6 @@ class Fetched:
     tried: datetime | None = None
     tries: int = 0
 
-    def turned_away(self, outcome: str, detail: str) -> "Fetched":
+    def rejected(self, outcome: str, detail: str) -> "Fetched":
         """The same URL, whose picture may not be used: as if it had just been asked for."""
         return Fetched(outcome, detail, answered=self.answered, tried=self.tried, tries=self.tries)

@@ -30,12 +30,12 @@ class _Host:
     def __init__(self, places: int, interval: float) -> None:
         self.condition = threading.Condition()
         self.share = Share(places, 1)  # all of it where no other worker is asked
-        self.in_use = self.waiting = self.wanted = 0
-        self.asked = -_AGAIN  # monotonic time at which other workers were heard of
+        self.in_use = self.waiting = self.requested = 0
+        self.updated = -_AGAIN  # monotonic time at which other workers were heard of
         self.lock = threading.Lock()
         self.interval = interval
         self.next = 0.0  # monotonic time of the next request
-        self.held = 0.0  # until when the host asked to be left alone
+        self.retry_at = 0.0  # until when the host asked to be left alone
         self.broken = 0.0  # until when it is not asked, as it did not answer
         self.failures = 0
         self.why: FetchError | None = None
@@ -98,13 +98,13 @@ class Hosts:
         full = one.in_use >= one.share.places
         if self.shared is None:
             return not full
-        refused = one.share.places < one.wanted
+        refused = one.share.places < one.requested
         wait = _AGAIN if not full else _SOON if refused else 0.0
-        if time.monotonic() - one.asked < wait:
+        if time.monotonic() - one.updated < wait:
             return not full
-        one.wanted = min(one.in_use + one.waiting, self._places)
-        one.share = self.shared.ask(host, one.in_use, one.wanted, self._places)
-        one.asked = time.monotonic()
+        one.requested = min(one.in_use + one.waiting, self._places)
+        one.share = self.shared.ask(host, one.in_use, one.requested, self._places)
+        one.updated = time.monotonic()
         return one.in_use < one.share.places
 
     def leave(self, unused: float = 0.0) -> None:
@@ -118,8 +118,8 @@ class Hosts:
         for host, one in hosts:
             with one.condition:
                 idle = not one.in_use and not one.waiting and one.share.places
-                if idle and self._left - one.asked >= unused:
-                    one.share, one.wanted = Share(0, one.share.sharers), 0
+                if idle and self._left - one.updated >= unused:
+                    one.share, one.requested = Share(0, one.share.sharers), 0
                     left.append(host)
         if left:
             self.shared.leave(left)
@@ -127,11 +127,11 @@ class Hosts:
     def _wait(self, one: _Host, clock: Clock) -> None:
         with one.lock:
             now = time.monotonic()
-            if one.why is not None and (one.broken > now or one.held - now > clock.left()):
+            if one.why is not None and (one.broken > now or one.retry_at - now > clock.left()):
                 again = FetchError(one.why.outcome, f"{one.why.detail} (not asked again so soon)")
                 again.host = one.why.host
                 raise again
-            at = max(now, one.held, one.next)
+            at = max(now, one.retry_at, one.next)
             one.next = at + one.interval * one.share.sharers
         if at > now:
             clock.pause(at - now)
@@ -148,12 +148,12 @@ class Hosts:
         if one.failures:
             one.failures, one.why, one.broken = 0, None, 0.0
 
-    def hold(self, host: str, error: FetchError) -> None:
+    def back_off(self, host: str, error: FetchError) -> None:
         """The host asks to be left alone for `retry_after` seconds."""
         one = self._of(host)
         with one.lock:
             one.why = error
-            one.held = max(one.held, time.monotonic() + (error.retry_after or 0.0))
+            one.retry_at = max(one.retry_at, time.monotonic() + (error.retry_after or 0.0))
 
     def failed(self, error: FetchError) -> None:
         """A host did not answer, by its own fault: after some times in a row it is left alone."""
@@ -167,7 +167,7 @@ class Hosts:
                 one.why = error
                 one.broken = time.monotonic() + min(_BREAK * 2**times, _LONGEST_BREAK)
 
-    def forgive(self) -> None:
+    def reset_failures(self) -> None:
         """Forget all failures: they were the network's."""
         with self._lock:
             for one in self._hosts.values():

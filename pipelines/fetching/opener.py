@@ -92,7 +92,7 @@ class Opener:
                 if self._is_hosts_own(error, began):
                     self._access.hosts.failed(error)
                     raise
-            self._access.hosts.forgive()
+            self._access.hosts.reset_failures()
 
     def _is_hosts_own(self, error: FetchError, began: float) -> bool:
         """Whether a failure stands; False where it was the network's, and hosts answer again."""
@@ -122,23 +122,25 @@ class Opener:
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _follow(self, asked: str, clock: Clock) -> Answer:
+    def _follow(self, original: str, clock: Clock) -> Answer:
         """GET with redirects."""
-        url = normalise(asked)
-        self.answered.pop(asked, None)  # of an attempt that failed
+        url = normalise(original)
+        self.answered.pop(original, None)  # of an attempt that failed
         for _ in range(self._settings.max_redirects + 1):
             self._access.check_site(url, clock)
-            answer = self._access.ask(url, clock, lambda response: self._judge(asked, response))
+            answer = self._access.ask(
+                url, clock, lambda response: self._check_answer(original, response)
+            )
             if isinstance(answer, Answer):
                 return answer
             url = redirected(url, answer)
-            self.moved[asked] = url
+            self.moved[original] = url
         raise FetchError("download:redirects", f"more than {self._settings.max_redirects}")
 
-    def _judge(self, asked: str, response: HTTPResponse) -> Answer | str:
+    def _check_answer(self, url: str, response: HTTPResponse) -> Answer | str:
         """The answer to a URL, or where it redirects to; FetchError for what brings no picture."""
         status = response.status
-        self.answered[asked] = answered(response.headers, self.answered.get(asked))
+        self.answered[url] = answered(response.headers, self.answered.get(url))
         if 200 <= status < 400 and (
             why := opted_out(response.headers, self._opt_out, self._settings.user_agent)
         ):
@@ -159,7 +161,7 @@ class Opener:
             room.leave()
             raise
         with self._lock:
-            self._rooms.setdefault(asked, []).append(room)
+            self._rooms.setdefault(url, []).append(room)
         return Answer(body, response.headers)
 
     def done(self, url: str) -> None:

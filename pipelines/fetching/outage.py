@@ -53,13 +53,13 @@ class Outage:
         self._others = list(dict.fromkeys(hosts))
         self.failure = None
 
-    def answered(self, host: Host, asked: float) -> None:
+    def answered(self, host: Host, requested_at: float) -> None:
         """A host sent an answer, of whatever kind, to what it was asked then (monotonic).
 
         When it was asked is what counts: answers under way still come when all is over.
         """
         with self._condition:
-            self._answered_at = max(self._answered_at, asked)
+            self._answered_at = max(self._answered_at, requested_at)
             self._good[host] = None
             self._good.move_to_end(host)
             if len(self._good) > _REMEMBERED:
@@ -99,7 +99,7 @@ class Outage:
 
     def _wait_for_an_answer(self, since: float) -> bool:
         """Try hosts until one answers; whether it took more than one round."""
-        pause, told = _FIRST, since
+        pause, reported = _FIRST, since
         patience = self._patience if self._good else min(self._patience, _NEVER)
         if self._given_up:
             patience = 0.0
@@ -112,8 +112,8 @@ class Outage:
                 self._given_up = True
                 self.failure = WebbodyError(self._sentence(now - since))
                 raise self.failure
-            if not rounds or now - told >= 60:
-                told = now
+            if not rounds or now - reported >= 60:
+                reported = now
                 self.tell(
                     f"no host answers; waiting for the network (for {now - since:.0f} s now, "
                     f"{patience:.0f} s at most: download.outage)."

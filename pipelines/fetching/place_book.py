@@ -21,7 +21,7 @@ class Share:
 class SharedPlaces(Protocol):
     """How a worker asks for its places where others ask, too."""
 
-    def ask(self, host: str, in_use: int, wanted: int, most: int) -> Share:
+    def ask(self, host: str, in_use: int, requested: int, most: int) -> Share:
         """Its share of a host, see `PlaceBook.share`."""
 
     def leave(self, hosts: list[str]) -> None:
@@ -39,8 +39,8 @@ class PlaceBook:
         #: By host and worker: places, and when it was heard of.
         self._holders: defaultdict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
 
-    def share(self, host: str, worker: str, in_use: int, wanted: int, most: int) -> Share:
-        """A worker's share of a host, of whose places it has `in_use` and could use `wanted`.
+    def share(self, host: str, worker: str, in_use: int, requested: int, most: int) -> Share:
+        """A worker's share of a host, of whose places it has `in_use` and could use `requested`.
 
         most: places that the host has in all.
         """
@@ -52,7 +52,7 @@ class PlaceBook:
         others = sum(places for name, (places, _) in holders.items() if name != worker)
         sharers = len(holders.keys() | {worker})
         fair = max(most // sharers, 1) if sharers > 1 else most
-        places = max(min(wanted, fair, most - others), in_use, 0)
+        places = max(min(requested, fair, most - others), in_use, 0)
         holders[worker] = places, now
         return Share(places, sharers)
 

@@ -68,7 +68,7 @@ class Rows:
             match = got.sha256 == plan["sha256"].lower()
             if not match and self._reject:
                 outcome, detail = "download:hash-mismatch", None
-        if got.sha256 is not None and self._removals.names(sha256=got.sha256):
+        if got.sha256 is not None and self._removals.contains(sha256=got.sha256):
             outcome, detail = TAKEDOWN, None  # the same picture, at another address
         return {
             "key": plan["key"], "url": plan["url"], "outcome": outcome, "detail": detail,

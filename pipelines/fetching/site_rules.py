@@ -54,12 +54,12 @@ class SiteRules:
         self.store: Folder | None = None
         others = [AI_AGENTS if one == "ai" else (one,) for one in settings.robots_agents]
         self._agents = (settings.user_agent.split("/")[0], *(a for some in others for a in some))
-        asked = {
+        respected = {
             "robots.txt": settings.robots,
             ".well-known/tdmrep.json": settings.tdmrep,
             "ai.txt": settings.ai_txt,
         }
-        self._names = [name for name, respect in asked.items() if respect == "respect"]
+        self._names = [name for name, respect in respected.items() if respect == "respect"]
         self._known: OrderedDict[str, _Site] = OrderedDict()
         self._busy: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()

@@ -63,16 +63,16 @@ class WebAccess:
                 addresses = self._resolver.addresses(
                     parts.hostname or "", port_of(parts), clock.patience()
                 )
-                asked = time.monotonic()
+                requested_at = time.monotonic()
                 with self._connections.get(parts, addresses, self._headers, clock) as response:
                     self.hosts.answered(host)
-                    self.outage.answered((parts.hostname or "", port_of(parts)), asked)
+                    self.outage.answered((parts.hostname or "", port_of(parts)), requested_at)
                     return read(response)
             except Exception as error:
                 failure = explain(error, clock)
                 failure.host = host
                 if failure.retry_after and failure.outcome in _OVERLOADED:
-                    self.hosts.hold(host, failure)
+                    self.hosts.back_off(host, failure)
                 raise failure from error
 
     def check_site(self, url: str, clock: Clock) -> None:

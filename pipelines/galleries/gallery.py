@@ -30,9 +30,9 @@ class GallerySummary:
     lost: list[str]
     ids: dict[str, str]
 
-    def told(self) -> Iterator[str]:
+    def report_lines(self) -> Iterator[str]:
         """The counts of the sources, and all warnings, a line each."""
-        yield from self.sources.told()
+        yield from self.sources.report_lines()
         if self.lost:
             yield (
                 f"warning: {len(self.lost):,} people (such as {plain_text(self.lost[0])}) are not "

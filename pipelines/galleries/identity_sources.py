@@ -61,7 +61,7 @@ def read_sources(sources: Sequence[str | os.PathLike[str]], layout: str = "auto"
                 shared.add(picture.identity)
         taken |= mine
         read.append(source)
-        _judge(source, counts, named=layout != "auto")
+        _check_people(source, counts, named=layout != "auto")
     if not found:
         raise WebbodyError("None of the sources holds a picture that is not given twice.")
     warnings = []
@@ -159,7 +159,7 @@ def _celeba(walk: FolderWalk, listed: WalkedFile, paths: Sequence[str]) -> Place
     return Placed("CelebA", [person.get(path.rpartition("/")[2]) for path in paths], [])
 
 
-def _judge(source: Source, counts: Counter[str], named: bool) -> None:
+def _check_people(source: Source, counts: Counter[str], named: bool) -> None:
     """Count the people of a source, and tell what may be wrong with them."""
     source.people, source.pictures = len(counts), counts.total()
     source.single = sum(count == 1 for count in counts.values())

@@ -75,7 +75,7 @@ class Sources:
             else:
                 yield picture.identity, pixels
 
-    def told(self) -> Iterator[str]:
+    def report_lines(self) -> Iterator[str]:
         """The counts of each source, and all warnings, a line each."""
         for source in self.sources:
             yield str(source)

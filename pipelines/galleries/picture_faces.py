@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.base.batches import windows
-from pipelines.detection.embedding import align, alignments, moved
+from pipelines.base.batches import batched_by_weight
+from pipelines.detection.embedding import align, alignments, transformed_landmarks
 from pipelines.detection.face_choice import choose
 from pipelines.detection.from_settings import face_detector, face_embedder, trusted_face
 from pipelines.identity.features import Floats
@@ -40,7 +40,7 @@ class PictureFaces:
 
         Of several trusted faces the one is taken that is large and near the middle.
         """
-        for window in windows(pictures, WINDOW, lambda _: 0, 0):
+        for window in batched_by_weight(pictures, WINDOW, lambda _: 0, 0):
             features = self._features([picture for _, picture in window])
             yield from zip((label for label, _ in window), features, strict=True)
 
@@ -62,7 +62,7 @@ class PictureFaces:
         aligned = [align(pictures[i], move) for i, move in zip(of, transforms, strict=True)]
         out: list[Floats | None] = [None] * len(pictures)
         for index, feature in zip(
-            of, self._embedder(aligned, moved(marks, transforms)), strict=True
+            of, self._embedder(aligned, transformed_landmarks(marks, transforms)), strict=True
         ):
             out[index] = feature
         return out

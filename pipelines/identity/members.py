@@ -34,8 +34,8 @@ class BuildMembers:
     shards: list[ShardMembers]
 
     @classmethod
-    def read(cls, inputs: Inputs, centres: Centroids, judged: ResolvedPeople) -> "BuildMembers":
-        person_of = dict(zip(centres.names, judged.person.tolist(), strict=True))
+    def read(cls, inputs: Inputs, centres: Centroids, resolved: ResolvedPeople) -> "BuildMembers":
+        person_of = dict(zip(centres.names, resolved.person.tolist(), strict=True))
         shards = []
         for shard in inputs.shards:
             table = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
@@ -78,7 +78,7 @@ class BuildMembers:
         self,
         stays: NDArray[np.bool_],
         gone: Mapping[str, tuple[str, float]],
-        known: PersonIds,
+        person_ids: PersonIds,
         secret: bytes,
     ) -> tuple[NDArray[np.int64], PersonIds]:
         """The id of each person (P,), -1 for those who do not stay; and what is to be remembered.
@@ -96,8 +96,8 @@ class BuildMembers:
         samples, person = samples[first], person[first]
         people, group = np.unique(person, return_inverse=True)
         label = np.full(len(stays), -1, np.int64)
-        label[people] = known.assign(samples, group, secret)
-        return label, known.after(samples, label[person])
+        label[people] = person_ids.assign(samples, group, secret)
+        return label, person_ids.after(samples, label[person])
 
     def _joined(self, stays: NDArray[np.bool_]) -> tuple[Keys, Keys, NDArray[np.int64]]:
         """Crops, samples and person of everybody who stays."""

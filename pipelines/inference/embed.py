@@ -17,7 +17,7 @@ from pipelines.inference.pictures import read_pictures
 from pipelines.inference.sources import SourceFiles, find_sources
 from webbody import __version__, models
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 from webbody.model_table import KEYPOINTS, PERSONS
 from webbody.redaction import redacted
 from webbody.storage import Folder
@@ -167,7 +167,7 @@ def _parts(found: SourceFiles, size: int, config: BuildConfig, whole: bool) -> l
 
 def _shard(folder: Folder, path: str, size: int) -> Iterator[Sample]:
     source = f"{folder.url}/{path}"
-    with telling(after="; what is committed is kept: mend the shard, or leave it out"):
+    with error_context(after="; what is committed is kept: mend the shard, or leave it out"):
         try:
             with folder.open(path) as file:
                 yield from read_shard(file, source, size)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model.features.samples import Sample
 from model.prefetch import prefetch
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.detection.subject import Finder
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
@@ -25,10 +25,10 @@ def read_pictures(
 
     A picture that cannot be read, or has more than `max_pixels`, is a sample with an outcome.
     """
-    return find_in(folder.url, keys, lambda key: decode(folder.read(key), max_pixels), finder)
+    return find_subjects(folder.url, keys, lambda key: decode(folder.read(key), max_pixels), finder)
 
 
-def find_in(
+def find_subjects(
     source: str,
     keys: Sequence[str],
     picture_of: Callable[[str], RGB],
@@ -49,7 +49,7 @@ def find_in(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         decoded = prefetch(pool, read, keys, 2 * _THREADS)
-        for window in windows(decoded, WINDOW, _pixels, PIXELS):
+        for window in batched_by_weight(decoded, WINDOW, _pixels, PIXELS):
             good = [picture for _, picture in window if not isinstance(picture, ImageError)]
             subjects = iter(finder()(good) if good else [])
             for key, picture in window:

@@ -117,8 +117,8 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     shares = dict.fromkeys(undone, 1.0)
     if records is not None:
         config = source.settled(config)
-        asked = tasks(config, source.files(config), filters, source.graph)
-        undone, shares = _undone(records.folder, source.graph, asked, planned)
+        stage_tasks = tasks(config, source.files(config), filters, source.graph)
+        undone, shares = _undone(records.folder, source.graph, stage_tasks, planned)
     stages = {}
     for name, todo in undone.items():
         rate, rows = rates[name], counts["out"] * shares[name]
@@ -158,7 +158,7 @@ def _column(folder: Folder, shard: str, name: str) -> pa.ChunkedArray:
 
 
 def _undone(
-    folder: Folder, graph: BuildGraph, asked: Mapping[str, StageTask], planned: Record
+    folder: Folder, graph: BuildGraph, stage_tasks: Mapping[str, StageTask], planned: Record
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, float]]:
     """The shards of each stage that a build would do, and their share of the stage's shards.
 
@@ -171,7 +171,7 @@ def _undone(
         split = cache.get((SPLIT.name, ALL))
         packs = output_shards(split) if split else shards  # as many as there are, or a guess
         every = (ALL,) if node.is_global else packs if node.of_output else shards
-        task = asked[node.name]
+        task = stage_tasks[node.name]
         todo = tuple(s for s in every if not is_done(folder, task, s, shards, cache))
         cache |= {(node.name, shard): None for shard in todo}
         undone[node.name], shares[node.name] = todo, len(todo) / max(1, len(every))

@@ -54,7 +54,7 @@ class Story:
     steps: list[StageVerdict] = field(default_factory=list)
 
 
-def explain(out: str, wanted: str) -> list[Story]:
+def explain(out: str, query: str) -> list[Story]:
     """The stories of a URL (one per name it stands under), of a row's, crop's or sample's key.
 
     Of what was taken down only that is told. Raises WebbodyError where `out` is no build or
@@ -63,42 +63,42 @@ def explain(out: str, wanted: str) -> list[Story]:
     folder = Folder(out)
     records = BuildRecords(folder)
     plan = records.need(PLAN.name)
-    stories = list(_rejected(folder, wanted))
-    keys = pa.array([wanted.split("-")[0], *_of_sample(records, wanted)])
+    stories = list(_rejected(folder, query))
+    keys = pa.array([query.split("-")[0], *_of_sample(records, query)])
     for file in sorted(plan.outputs):
         if file == "rejected.parquet":
             continue
         table = read_parquet(folder.open(f"plan/{file}"))
-        found = pc.or_(pc.equal(table["url"], wanted), pc.is_in(table["key"], value_set=keys))
+        found = pc.or_(pc.equal(table["url"], query), pc.is_in(table["key"], value_set=keys))
         rows = table.filter(found)
         for row in rows.to_pylist():
             stories.append(_story(records, file.split(".")[0], row))
-    if not stories and lists_in(folder).names(url=wanted, sample=wanted):
+    if not stories and lists_in(folder).contains(url=query, sample=query):
         told = {"detail": "removed on request; nothing else is kept of it"}
         step = StageVerdict("plan", "list of removals", TAKEDOWN, told)
-        stories.append(Story(wanted, "", "", "", TAKEDOWN, [step]))
+        stories.append(Story(query, "", "", "", TAKEDOWN, [step]))
     if not stories:
         raise WebbodyError(
-            f"{wanted} is neither a URL nor a key of the manifest behind {out}; "
+            f"{query} is neither a URL nor a key of the manifest behind {out}; "
             "keys are in the tables, and packed samples are called by them."
         )
     return stories
 
 
-def _of_sample(records: BuildRecords, wanted: str) -> list[str]:
+def _of_sample(records: BuildRecords, query: str) -> list[str]:
     """The working keys of the rows that a packed sample was made of."""
     keys: list[str] = []
-    for shard in records.shards if len(wanted) == len(packed_key("", ())) else ():
+    for shard in records.shards if len(query) == len(packed_key("", ())) else ():
         if records.get("identities", shard) is not None:
             with records.folder.open(f"identities/{shard}.parquet") as file:
                 table = read_parquet(file, columns=["key", "sample"])
-            keys += table.filter(pc.equal(table["sample"], wanted))["key"].to_pylist()
+            keys += table.filter(pc.equal(table["sample"], query))["key"].to_pylist()
     return keys
 
 
-def _rejected(folder: Folder, wanted: str) -> Iterator[Story]:
+def _rejected(folder: Folder, query: str) -> Iterator[Story]:
     table = as_rejected(read_parquet(folder.open("plan/rejected.parquet")))
-    for row in table.filter(pc.equal(table["url"], wanted)).to_pylist():
+    for row in table.filter(pc.equal(table["url"], query)).to_pylist():
         place = place_of(row["file"], row["line"])
         step = StageVerdict("plan", place, row["outcome"], {"detail": row["detail"]})
         yield Story(row["url"], row["name"] or "", "", "", row["outcome"], [step])

@@ -18,7 +18,7 @@ from webbody.storage import Folder
 
 
 def import_reid(
-    wanted: Sequence[tuple[str, str]],
+    requests: Sequence[tuple[str, str]],
     out: str,
     config: BuildConfig,
     *,
@@ -28,14 +28,14 @@ def import_reid(
 ) -> list[Imported]:
     """Write the training parts of data sets as shards into the folders `out`/NAME.
 
-    wanted: names and paths. config: its keypoints (and faces), pack, split (seed and size of
+    requests: names and paths. config: its keypoints (and faces), pack, split (seed and size of
     shards) and device. share, build: so many whole people at random that the images are that share
     of a mix with the training samples of a build. progress: called with data set, shard, and counts
     of images since the last time. Shards that are there and match are kept; the index is removed
     before anything else and written last. Raises WebbodyError for what a user can mend; all data
     sets are read before the first is imported.
     """
-    tables = {name: read_training(name, path) for name, path in wanted}
+    tables = {name: read_training(name, path) for name, path in requests}
     taken = dict(tables)
     if share is not None:
         people = chosen_people(
@@ -48,7 +48,7 @@ def import_reid(
     settings = finder_settings(config, whole=True)
     finder = lazy_finder(config, True, config.pack.size)
     found = []
-    for name, path in wanted:
+    for name, path in requests:
         job = ImportJob(name, path, Folder(f"{out.rstrip('/')}/{name}"), config, settings, finder)
         found.append(job.run(tables[name], taken[name], progress))
     return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.subject import Finder
-from pipelines.inference.pictures import find_in
+from pipelines.inference.pictures import find_subjects
 from pipelines.stages.pack import SCHEMA
 from webbody.config import PackSettings
 from webbody.errors import WebbodyError
@@ -45,7 +45,7 @@ class PackImport(Stage[PackSettings]):
         tar = outputs.tar()
         index: list[dict[str, Any]] = []
         lost: Counter[str] = Counter()
-        for sample in find_in(
+        for sample in find_subjects(
             str(self._root), list(rows), lambda image: self._read(rows[image]), self._finder
         ):
             outputs.tally.add(sample.key, sample.outcome)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.evaluation.readers.image_table import root_of
 from model.prefetch import prefetch
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
 from webbody.config import Count, Section
@@ -86,7 +86,7 @@ class PlanImport(Stage[ImportPlanSettings]):
                 {"image": image, "person": person, **about}
                 for image, person, about in zip(images, numbers.tolist(), found, strict=True)
             )
-            for window in windows(rows, _ROWS, lambda row: 0, 0):
+            for window in batched_by_weight(rows, _ROWS, lambda row: 0, 0):
                 yield pa.Table.from_pylist(window, SCHEMA)
 
     def _look(self, path: Path) -> dict[str, Any]:

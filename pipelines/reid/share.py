@@ -15,9 +15,9 @@ def images_for_share(share: float, others: int) -> int:
 
 
 def chosen_people(
-    tables: Mapping[str, pa.Table], wanted: int, seed: int
+    tables: Mapping[str, pa.Table], target: int, seed: int
 ) -> dict[str, NDArray[np.int64]]:
-    """The people of each data set who together have about `wanted` images; all, if there are fewer.
+    """The people of each data set who together have about `target` images; all, if there are fewer.
 
     tables: `image_table` by data set. Everybody has the same chance, whatever the data set; a
     larger number takes the same people and more.
@@ -33,7 +33,7 @@ def chosen_people(
     order = np.argsort(shuffle_numbers(people_named, seed), kind="stable")
     reached = np.cumsum(np.concatenate(images)[order])
     # The last one is whoever brings it closest.
-    count = int(np.abs(np.concatenate([[0], reached]) - wanted).argmin())
+    count = int(np.abs(np.concatenate([[0], reached]) - target).argmin())
     taken = np.zeros(len(order), bool)
     taken[order[:count]] = True
     owner = np.array(names)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from model.evaluation.readers import ccvid, deepchange, msmt17
 from model.evaluation.readers.folders import TRAIN_LAYOUTS, read_folders
 from pipelines.evaluate.benchmarks import BENCHMARKS
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ TRAINING_SETS: dict[str, TrainingSet] = {
 def read_training(name: str, path: str) -> pa.Table:
     """The training part of a data set; raises WebbodyError where it is not as it should be."""
     try:
-        with telling(f"{name}: "):
+        with error_context(f"{name}: "):
             return TRAINING_SETS[name].read(path)
     except OSError as error:
         raise WebbodyError(f"{name}: {path} cannot be read ({error.strerror or error}).") from error

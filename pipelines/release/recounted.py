@@ -19,7 +19,7 @@ _FILES = re.compile(rf"\| `data/({'|'.join(SPLITS)})-\*\.parquet` \|.*\n")
 _DIGEST = re.compile(r"\| Data digest \| .*\n")
 
 
-def readme_again(
+def updated_readme(
     page: str, info: ReleaseInfo, splits: dict[str, dict[str, int]], lost: set[str], count: int,
     day: date,
 ) -> str:  # fmt: skip
@@ -61,7 +61,7 @@ def readme_again(
     return f"---\n{header}---\n{''.join(lines)}"
 
 
-def croissant_again(text: str, info: ReleaseInfo, rows: int) -> str:
+def updated_croissant(text: str, info: ReleaseInfo, rows: int) -> str:
     """croissant.json with what is left; rows: with which the publisher's build began."""
     content: dict[str, Any] = parse_json(text)
     content |= described(info, rows)

@@ -49,7 +49,7 @@ class Refusal:
         self._note(table, secret, _SECRET)
         if self._removals:
             rows = table.select(["key", "url", "sha256", "person"]).to_pylist()
-            gone = [self._removals.names(sample=row.pop("key"), **row) for row in rows]
+            gone = [self._removals.contains(sample=row.pop("key"), **row) for row in rows]
             self._note(table, np.array(gone, bool), _GONE)
 
     def _note(self, table: pa.Table, which: np.ndarray, why: str) -> None:

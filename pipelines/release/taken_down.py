@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.release.recounted import croissant_again, readme_again
+from pipelines.release.recounted import updated_croissant, updated_readme
 from pipelines.release.refused import csv_text
 from pipelines.release.target import ReleaseTarget
 from pipelines.release.write import (
@@ -43,13 +43,13 @@ class TakenFromRelease:
 
 def take_down(
     where: str,
-    asked: list[tuple[Scope, str | int]],
+    targets: list[tuple[Scope, str | int]],
     reason: str,
     day: date,
 ) -> TakenFromRelease:
     """Write a local release without what is asked for, and with the removals in its list.
 
-    asked: URLs, domains, digests and people. Of people also their URLs, digests and keys go into
+    targets: URLs, domains, digests and people. Of people also their URLs, digests and keys go into
     the list, so that others find them at other places. The rows that stay are as they were.
 
     Raises:
@@ -59,7 +59,7 @@ def take_down(
     if not release.folder.local:
         raise WebbodyError(f"{where}: take down in a local copy of the release, and push it again.")
     own = read_removals(release.folder) or Removals(new_key(release.info.data_digest))
-    listed = own.plus(day, reason, _entries(release, asked, own))
+    listed = own.plus(day, reason, _entries(release, targets, own))
     target = ReleaseTarget(where)
     with target.named() as path:
         shutil.copytree(release.folder.path(), path, dirs_exist_ok=True)
@@ -67,17 +67,17 @@ def take_down(
         gone, lost = _data(release, folder, listed)
         listed.write(folder)
         _changes(folder, gone, lost, listed, release.info.previous is not None)
-        _told(folder, len(gone), day)
+        _update_descriptions(folder, len(gone), day)
         write_sums(folder)
         left = Release.read(path).info.samples
     return TakenFromRelease(len(gone), left, len(listed.entries) - len(own.entries))
 
 
 def _entries(
-    release: Release, asked: list[tuple[Scope, str | int]], own: Removals
+    release: Release, targets: list[tuple[Scope, str | int]], own: Removals
 ) -> list[tuple[Scope, str | int]]:
-    out = list(asked)
-    people = {int(value) for scope, value in asked if scope == "person"}
+    out = list(targets)
+    people = {int(value) for scope, value in targets if scope == "person"}
     found: set[int] = set()
     for table in release.tables(["key", "url", "person", "sha256"]) if people else ():
         mine = table.filter(
@@ -86,7 +86,7 @@ def _entries(
         for row in mine.to_pylist():
             found.add(row["person"])
             out += [("url", row["url"]), ("sha256", row["sha256"]), ("sample", row["key"])]
-    if missing := {one for one in people - found if not own.names(person=one)}:
+    if missing := {one for one in people - found if not own.contains(person=one)}:
         raise WebbodyError(f"--person {min(missing)}: there is no such person in the release.")
     return out
 
@@ -103,7 +103,7 @@ def _data(release: Release, folder: Folder, listed: Removals) -> tuple[set[str],
         stay = []
         for table in release.tables(splits=[split]):
             rows = table.select(["key", "url", "person", "sha256"]).to_pylist()
-            out = [listed.names(sample=row.pop("key"), **row) for row in rows]
+            out = [listed.contains(sample=row.pop("key"), **row) for row in rows]
             mask = pa.array(out, pa.bool_())
             taken = table.filter(mask)
             gone |= set(taken["key"].to_pylist())
@@ -118,7 +118,7 @@ def _data(release: Release, folder: Folder, listed: Removals) -> tuple[set[str],
             "samples": samples,
             "people": len(people),
             "files": files,
-            # The publisher's shards held what went.
+            # The publisher's shards contain the removed samples.
             "data_digest": release.info.data_digest if not gone else "",
         }
     )
@@ -126,36 +126,36 @@ def _data(release: Release, folder: Folder, listed: Removals) -> tuple[set[str],
     return gone, lost - people
 
 
-def _told(folder: Folder, count: int, day: date) -> None:
-    """Mend what is told: figures, counts, domains that are no more, and a word on what went."""
+def _update_descriptions(folder: Folder, count: int, day: date) -> None:
+    """Update figures, counts and domains, and add a note on what was removed."""
     release, figures = Release.read(folder.url), SampleFigures()
     for table in release.tables():
         figures.add(table)
-    told = json.loads(folder.read(FIGURES))
-    told["samples"] = figures.told()
-    _write(folder, FIGURES, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    content = json.loads(folder.read(FIGURES))
+    content["samples"] = figures.to_json()
+    _write(folder, FIGURES, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     domains = [list(row.values()) for row in domain_table(figures.domains).to_pylist()]
     before = {line.split(",")[0] for line in folder.read(DOMAINS).decode().splitlines()[1:]}
     lost = before - {str(row[0]) for row in domains}
     _write(folder, DOMAINS, csv_text(["domain", "samples"], domains))
     if count:
-        page, splits = folder.read(README).decode(), told["samples"]["splits"]
-        _write(folder, README, readme_again(page, release.info, splits, lost, count, day))
+        page, splits = folder.read(README).decode(), content["samples"]["splits"]
+        _write(folder, README, updated_readme(page, release.info, splits, lost, count, day))
     machine = folder.read(CROISSANT).decode()
-    _write(folder, CROISSANT, croissant_again(machine, release.info, told["build"]["rows"]))
+    _write(folder, CROISSANT, updated_croissant(machine, release.info, content["build"]["rows"]))
 
 
 def _changes(
     folder: Folder, gone: set[str], lost: set[int], listed: Removals, before: bool
 ) -> None:
-    """Drop what went from the difference to the version before, which tells only that it left.
+    """Remove the samples from the difference to the previous version, except for their count.
 
-    gone: keys of samples. lost: people with none left. before: whether there is such a version.
+    gone: keys of samples. lost: people without samples. before: whether a previous version exists.
     """
     with folder.open(CHANGES) as file:
         table = read_parquet(file, schema=changes.SCHEMA)
     ids = set(table["person"].to_pylist()) | set(table["person_before"].to_pylist()) - {None}
-    people = lost | {one for one in ids if listed.names(person=one)}
+    people = lost | {one for one in ids if listed.contains(person=one)}
     left = changes.without_taken_down(table, gone, people)
     if before:
         new = set(table.filter(pc.equal(table["change"], changes.ADDED))["key"].to_pylist())
@@ -164,8 +164,8 @@ def _changes(
         left = pa.concat_tables([left, more]).combine_chunks()
     with folder.write(CHANGES) as file:
         pq.write_table(left, file, compression="zstd")
-    told = json.loads(folder.read(CHANGES_SUMMARY)) | changes.summary(left)
-    _write(folder, CHANGES_SUMMARY, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    summary = json.loads(folder.read(CHANGES_SUMMARY)) | changes.summary(left)
+    _write(folder, CHANGES_SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
 def _write(folder: Folder, name: str, text: str) -> None:

@@ -102,7 +102,7 @@ def write_release(
         removals.write(folder)
         folder.write_bytes(RELEASE_FILE, info.to_json())
         changed = _write_changes(folder, before, release, removals)
-        _write_told(folder, card, info, figures, build_figures(finished), changed)
+        _write_descriptions(folder, card, info, figures, build_figures(finished), changed)
         write_sums(folder)
     return Written(info, _notes(card, samples, finished))
 
@@ -178,14 +178,14 @@ def _taken_since(before: Release, removals: Removals) -> tuple[set[str], set[int
     for table in before.tables(columns) if removals else ():
         for row in table.to_pylist():
             key = row.pop("key")
-            if removals.names(sample=key, **row):
+            if removals.contains(sample=key, **row):
                 keys.add(key)
-            if removals.names(person=row["person"]):
+            if removals.contains(person=row["person"]):
                 people.add(row["person"])
     return keys, people
 
 
-def _write_told(
+def _write_descriptions(
     folder: Folder,
     card: Card,
     info: ReleaseInfo,
@@ -193,17 +193,17 @@ def _write_told(
     of_build: dict[str, Any],
     changed: Mapping[str, int] | None,
 ) -> None:
-    """Write what is told of the rows: to people, to machines, to those who cite."""
-    told = {"samples": figures.told(), "build": of_build}
+    """Write README.md, croissant.json, CITATION.cff, figures.json and domains.csv."""
+    all_figures = {"samples": figures.to_json(), "build": of_build}
     domains = [tuple(row.values()) for row in domain_table(figures.domains).to_pylist()]
     cite = bibtex(card, info)
     text = {
         DOMAINS: csv_text(["domain", "samples"], [list(row) for row in domains]),
-        README: readme(card, info, told, domains, changed, cite),
-        CROISSANT: croissant(card, info, told, cite),
+        README: readme(card, info, all_figures, domains, changed, cite),
+        CROISSANT: croissant(card, info, all_figures, cite),
         CITATION: citation(card, info),
     }
-    _write_json(folder, FIGURES, told)
+    _write_json(folder, FIGURES, all_figures)
     for name, content in text.items():
         folder.write_bytes(name, content.encode("utf-8", "replace"))
 

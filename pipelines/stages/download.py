@@ -53,7 +53,7 @@ class Download(Stage[DownloadSettings]):
         found: list[Fetched | None] = [None] * len(plan)
         if earlier is not None:
             found = [earlier.of_url(row["url"], row["sha256"]) for row in plan]
-            if earlier.asks_sites():
+            if earlier.site_rules_changed():
                 self._ask_sites(plan, found)
             lacks = outputs.whole and not earlier.has_bodies
             if not lacks and rows.are_there(found, earlier):
@@ -78,4 +78,4 @@ class Download(Stage[DownloadSettings]):
         for number, error in zip(kept, refused, strict=True):
             got = found[number]
             if error is not None and got is not None:
-                found[number] = got.turned_away(error.outcome, error.detail)
+                found[number] = got.rejected(error.outcome, error.detail)

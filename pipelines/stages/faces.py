@@ -10,13 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import prefetch
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.base.crops import decode_crop
 from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.detection.embedding import align, alignments, moved
+from pipelines.detection.embedding import align, alignments, transformed_landmarks
 from pipelines.detection.face_choice import choose
-from pipelines.detection.face_deduplication import settle
+from pipelines.detection.face_deduplication import deduplicate
 from pipelines.detection.from_settings import face_detector, face_embedder, trusted_face
 from pipelines.detection.upper_body import upper_body
 from pipelines.identity.features import EMBEDDER, to_column
@@ -74,14 +74,14 @@ class Faces(Stage[FacesSettings]):
         crops = _crops(inputs)
         with ThreadPoolExecutor(self.resources.threads) as pool:
             heads = _heads(inputs, crops, self.filters, pool, 2 * self.resources.threads)
-            for window in windows(heads, WINDOW, lambda head: head.pixels, PIXELS):
+            for window in batched_by_weight(heads, WINDOW, lambda head: head.pixels, PIXELS):
                 aligned, landmarks = self._aligned(window)
                 features.append(self.embedder(aligned, landmarks))
                 rows += [head.row for head in window]
                 for head in window:
                     outputs.tally.add(head.row["key"], head.row["outcome"])
         embedded = np.array([row["outcome"] is None for row in rows], bool)
-        settle(rows, {crop["crop"]: crop for crop in crops})
+        deduplicate(rows, {crop["crop"]: crop for crop in crops})
         outputs.table(self._table(rows, embedded, features))
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 
@@ -103,7 +103,7 @@ class Faces(Stage[FacesSettings]):
             head.row["box"] = (faces.boxes[chosen].reshape(2, 2) + origin).reshape(-1)
             head.row["landmarks"] = (faces.landmarks[chosen] + origin).reshape(-1)
             head.row["score"] = faces.scores[chosen]
-            head.row["outcome"] = self._judge(faces.boxes[chosen], faces.scores[chosen])
+            head.row["outcome"] = self._outcome(faces.boxes[chosen], faces.scores[chosen])
             if head.row["outcome"] is None:
                 accepted.append(index)
                 landmarks.append(faces.landmarks[chosen])
@@ -113,9 +113,9 @@ class Faces(Stage[FacesSettings]):
             align(pictures[index], transform)
             for index, transform in zip(accepted, transforms, strict=True)
         ]
-        return aligned, moved(marks, transforms)
+        return aligned, transformed_landmarks(marks, transforms)
 
-    def _judge(self, box: NDArray[np.float32], score: float) -> str | None:
+    def _outcome(self, box: NDArray[np.float32], score: float) -> str | None:
         if score < self.min_score:
             return "face:low-score"
         if max(box[2] - box[0], box[3] - box[1]) < self.settings.min_size:

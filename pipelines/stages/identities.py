@@ -75,7 +75,7 @@ class Identities(Stage[IdentitiesSettings]):
         centres = Centroids.read(inputs)
         for gallery in self.galleries:
             gallery.check(centres.embedder, centres.vectors.shape[1] if centres.names else None)
-        judged = resolve(
+        resolved = resolve(
             centres,
             self.galleries,
             similar=self.settings.similar,
@@ -83,24 +83,26 @@ class Identities(Stage[IdentitiesSettings]):
             leak=self.settings.leak,
             device=self.device,
         )
-        images = np.zeros(len(judged.outcome), np.int64)
-        np.add.at(images, judged.person, centres.images)
-        members = BuildMembers.read(inputs, centres, judged)
-        repeats = members.of_others(_stays(judged), images)
-        repeats |= self._repeats(inputs, centres, judged, images, repeats)
-        judged.outcome[(images < self.settings.min_images) & _stays(judged)] = TOO_FEW
-        known = PersonIds.read(inputs.folder)
-        label, known = members.numbered(_stays(judged), repeats, known, self._secret(inputs))
+        images = np.zeros(len(resolved.outcome), np.int64)
+        np.add.at(images, resolved.person, centres.images)
+        members = BuildMembers.read(inputs, centres, resolved)
+        repeats = members.of_others(_stays(resolved), images)
+        repeats |= self._repeats(inputs, centres, resolved, images, repeats)
+        resolved.outcome[(images < self.settings.min_images) & _stays(resolved)] = TOO_FEW
+        person_ids = PersonIds.read(inputs.folder)
+        label, person_ids = members.numbered(
+            _stays(resolved), repeats, person_ids, self._secret(inputs)
+        )
 
         rows = out = 0
         for number, shard in enumerate(inputs.shards):
-            table = label_table(inputs, shard, members.of_shard(number), judged, label, repeats)
+            table = label_table(inputs, shard, members.of_shard(number), resolved, label, repeats)
             outputs.table(table, f"{shard}.parquet")
             rows += len(table)
             out += table["outcome"].null_count
-        outputs.table(people_table(centres, judged, label, images), "people.parquet")
-        outputs.table(pairs_table(judged.decisions), "pairs.parquet")
-        outputs.table(known.table(), PERSON_IDS)
+        outputs.table(people_table(centres, resolved, label, images), "people.parquet")
+        outputs.table(pairs_table(resolved.decisions), "pairs.parquet")
+        outputs.table(person_ids.table(), PERSON_IDS)
         return {
             "in": rows,
             "out": out,
@@ -117,7 +119,7 @@ class Identities(Stage[IdentitiesSettings]):
         self,
         inputs: Inputs,
         centres: Centroids,
-        judged: ResolvedPeople,
+        resolved: ResolvedPeople,
         images: NDArray[np.int64],
         gone: Collection[str],
     ) -> dict[str, tuple[str, float]]:
@@ -125,21 +127,21 @@ class Identities(Stage[IdentitiesSettings]):
 
         gone: crops that are out already.
         """
-        stays = _stays(judged)
-        wanted = {
+        stays = _stays(resolved)
+        person_of = {
             name: int(person)
-            for name, person in zip(centres.names, judged.person, strict=True)
+            for name, person in zip(centres.names, resolved.person, strict=True)
             if stays[person]
         }
         lowest = np.full(len(images), np.iinfo(np.int64).max)
         highest = np.full(len(images), -1)
-        np.minimum.at(lowest, judged.person, centres.shards)
-        np.maximum.at(highest, judged.person, centres.shards)
+        np.minimum.at(lowest, resolved.person, centres.shards)
+        np.maximum.at(highest, resolved.person, centres.shards)
         spans = stays & (lowest < highest)
         repeats: dict[str, tuple[str, float]] = {}
         width = centres.vectors.shape[1]
-        faces_there = np.bincount(judged.person, centres.images, len(images)).astype(np.int64)
-        for faces in faces_of_people(inputs, wanted, faces_there, spans, width):
+        faces_there = np.bincount(resolved.person, centres.images, len(images)).astype(np.int64)
+        for faces in faces_of_people(inputs, person_of, faces_there, spans, width):
             there = faces.rows[[crop not in gone for crop in faces.rows["crop"].tolist()]]
             crops = there["crop"]
             found = duplicates.find(
@@ -155,15 +157,15 @@ class Identities(Stage[IdentitiesSettings]):
         return repeats
 
 
-def _stays(judged: ResolvedPeople) -> NDArray[np.bool_]:
-    return np.array([outcome is None for outcome in judged.outcome], bool)
+def _stays(resolved: ResolvedPeople) -> NDArray[np.bool_]:
+    return np.array([outcome is None for outcome in resolved.outcome], bool)
 
 
 def label_table(
     inputs: Inputs,
     shard: str,
     members: ShardMembers,
-    judged: ResolvedPeople,
+    resolved: ResolvedPeople,
     label: NDArray[np.int64],
     repeats: Mapping[str, tuple[str, float]],
 ) -> pa.Table:
@@ -173,7 +175,7 @@ def label_table(
     outcome: list[str | None] = []
     similarity: list[float | None] = []
     for crop, number in zip(table["crop"].to_pylist(), members.person.tolist(), strict=True):
-        why, cosine = judged.outcome[number], judged.similarity[number]
+        why, cosine = resolved.outcome[number], resolved.similarity[number]
         if crop in repeats:
             of, cosine = repeats[crop]
             why = f"{DUPLICATE}:{of}"
@@ -195,18 +197,21 @@ def label_table(
 
 
 def people_table(
-    centres: Centroids, judged: ResolvedPeople, label: NDArray[np.int64], images: NDArray[np.int64]
+    centres: Centroids,
+    resolved: ResolvedPeople,
+    label: NDArray[np.int64],
+    images: NDArray[np.int64],
 ) -> pa.Table:
     """Everybody, with the names they bear; images are those left of a kept person."""
-    names: list[list[str]] = [[] for _ in judged.outcome]
-    for name, person in zip(centres.names, judged.person, strict=True):
+    names: list[list[str]] = [[] for _ in resolved.outcome]
+    for name, person in zip(centres.names, resolved.person, strict=True):
         names[person].append(name)
     columns = {
         "person": pa.array(label, mask=label < 0),
         "images": images,
         "names": names,
         "names_merged": [len(own) for own in names],
-        "outcome": list(judged.outcome),
+        "outcome": list(resolved.outcome),
     }
     return pa.table(columns, PEOPLE)
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import prefetch
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.from_settings import keypoint_detector
 from pipelines.detection.simcc import SOFTMAX
-from pipelines.detection.to_sapiensid19 import nineteen
+from pipelines.detection.to_sapiensid19 import to_sapiensid19
 from webbody.config import WORKER, KeypointsSettings, WorkerResources
 from webbody.images import ImageError, decode
 
@@ -53,9 +53,9 @@ class Keypoints(Stage[KeypointsSettings]):
         rows: list[dict[str, Any]] = []
         with ThreadPoolExecutor(self.resources.threads) as pool:
             crops = _crops(inputs, pool, 2 * self.resources.threads)
-            for window in windows(crops, self.resources.batch, _pixels, PIXELS):
+            for window in batched_by_weight(crops, self.resources.batch, _pixels, PIXELS):
                 rows += self._rows(window)
-        softmax = f"beta {self.detector.beta:g}, {self.detector.beta_from}"
+        softmax = f"beta {self.detector.beta:g}, {self.detector.beta_source}"
         schema = SCHEMA.with_metadata({SOFTMAX: softmax.encode()})
         outputs.table(pa.Table.from_pylist(rows, schema=schema))
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
@@ -79,7 +79,7 @@ class Keypoints(Stage[KeypointsSettings]):
                 row |= {"outcome": image.outcome, "detail": image.detail}
             else:
                 height, width = image.shape[:2]
-                keypoints, score = nineteen(
+                keypoints, score = to_sapiensid19(
                     *next(found),
                     crop["landmarks"],
                     crop["score"],

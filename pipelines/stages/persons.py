@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import prefetch
-from pipelines.base.batches import windows
+from pipelines.base.batches import batched_by_weight
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.detection.detections import select
 from pipelines.detection.from_settings import person_detector, trusted_person
@@ -91,7 +91,9 @@ class Persons(Stage[PersonsSettings]):
         count = 0
         with ThreadPoolExecutor(self.resources.threads) as pool:
             photos = self._passing(self._photos(inputs, pool))
-            for window in windows(photos, self.resources.batch, lambda photo: photo.pixels, PIXELS):
+            for window in batched_by_weight(
+                photos, self.resources.batch, lambda photo: photo.pixels, PIXELS
+            ):
                 count += len(window)
                 found = self._rows(window)
                 for (row, _), jpeg in zip(found, pool.map(_encoded, found), strict=True):

@@ -89,7 +89,7 @@ class Plan(Stage[PlanSettings]):
         for batch in batches:
             if self.removals:
                 rows = batch.select(["url", "name", "sha256"]).to_pylist()
-                gone = pa.array([self.removals.names(**row) for row in rows], pa.bool_())
+                gone = pa.array([self.removals.contains(**row) for row in rows], pa.bool_())
                 if gone.true_count:
                     count = gone.true_count
                     nothing = pa.nulls(count, pa.string())
@@ -137,7 +137,7 @@ def without_removed_words(batch: pa.RecordBatch, removals: RemovalLists) -> pa.R
     if not removals or not batch.num_rows:
         return batch
     rows = batch.select(["url", "name"]).to_pylist()
-    gone = pa.array([removals.names(**row) for row in rows], pa.bool_())
+    gone = pa.array([removals.contains(**row) for row in rows], pa.bool_())
     if not gone.true_count:
         return batch
     columns = {name: batch.column(name) for name in REJECTED.names}

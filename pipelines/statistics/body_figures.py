@@ -48,7 +48,7 @@ class BodyFigures:
         pixels = sides * np.stack([table["width"].to_numpy(), table["height"].to_numpy()], 1)
         self._sides.append(np.rint(pixels.max(1, initial=0)).astype(np.int64))
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All figures, ready for JSON."""
         scale = np.concatenate([np.zeros(0), *self._scale])
         sides = np.concatenate([np.zeros(0, np.int64), *self._sides])

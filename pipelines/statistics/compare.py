@@ -30,18 +30,18 @@ def _statistics(source: SampleSource) -> tuple[dict[str, Any], Counter[str]]:
     for table in source.tables():
         samples.add(table)
         body.add(table)
-    domains, figures = samples.domains, samples.told()
+    domains, figures = samples.domains, samples.to_json()
     if source.kind == "build":  # which keeps what servers said elsewhere
         figures = {name: one for name, one in figures.items() if name not in _OF_SERVERS}
-    told = {
+    all_figures = {
         "source": source.url,
         "kind": source.kind,
         "samples": figures,
-        "body": body.told(),
+        "body": body.to_json(),
         "top_domains": {name: domains[name] for name in _top(domains)},
         source.kind: source.about(),
     }
-    return told, domains
+    return all_figures, domains
 
 
 def _top(domains: Counter[str]) -> list[str]:
@@ -71,10 +71,10 @@ def difference(a: str, b: str) -> dict[str, Any]:
 def _comparable(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that the other has, too, without settings and the list of domains."""
     build = ("rows", "outcomes", "face_side") if "build" in figures and "build" in other else ()
-    wanted = {"samples": other["samples"].keys(), "body": other["body"].keys(), "build": build}
+    selected = {"samples": other["samples"].keys(), "body": other["body"].keys(), "build": build}
     return {
         section: {name: one for name, one in figures.get(section, {}).items() if name in names}
-        for section, names in wanted.items()
+        for section, names in selected.items()
     }
 
 

@@ -13,12 +13,12 @@ from model.evaluation.fusion import How, evaluate_fused
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models import features
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval, figure_of
 from pipelines.study.figures import Point, points
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 
 
 def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> list[Point]:
@@ -35,15 +35,18 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
             "Scores are fused of two files of features or more: give --features twice."
         )
     device = choose_device(config.resources.device)
-    with telling(f"{name}: "):
+    with error_context(f"{name}: "):
         found = [features.read(file, task.images, name) for file in files]
-        present_N = np.any([held.present_N for held in found], 0)
-        filled = [_filled(held, present_N) for held in found]
-        sets = [replace(held, features_MF=held.features_MF.to(device)) for held in filled]
+        present_N = np.any([image_features.present_N for image_features in found], 0)
+        filled = [_filled(image_features, present_N) for image_features in found]
+        sets = [
+            replace(image_features, features_MF=image_features.features_MF.to(device))
+            for image_features in filled
+        ]
         model = " + ".join(files)
         out = []
-        for file, held in zip(_told_apart(files), sets, strict=True):
-            for figure in task.figures(held):
+        for file, image_features in zip(_told_apart(files), sets, strict=True):
+            for figure in task.figures(image_features):
                 out += points("fusion", model, file, name, figure)
         for how in get_args(How):
             for figure in _fused(task, sets, how):
@@ -51,7 +54,7 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
     return out
 
 
-def _fused(task: Retrieval, sets: Sequence[Held], how: How) -> Iterator[TaskResult]:
+def _fused(task: Retrieval, sets: Sequence[ImageFeatures], how: How) -> Iterator[TaskResult]:
     for searches in zip(*map(task.searches, sets), strict=True):
         first = searches[0]
         found = evaluate_fused(
@@ -63,11 +66,13 @@ def _fused(task: Retrieval, sets: Sequence[Held], how: How) -> Iterator[TaskResu
         yield figure_of(first.name, found, len(first.gallery.name), sets[0].missing)
 
 
-def _filled(held: Held, present_N: NDArray[np.bool_]) -> Held:
+def _filled(image_features: ImageFeatures, present_N: NDArray[np.bool_]) -> ImageFeatures:
     """Features of all images that are present, of zeros where these have none."""
-    features_MF = torch.zeros(int(present_N.sum()), held.features_MF.shape[1])
-    features_MF[torch.from_numpy(held.present_N[present_N])] = held.features_MF.float()
-    return Held(features_MF, present_N)
+    features_MF = torch.zeros(int(present_N.sum()), image_features.features_MF.shape[1])
+    features_MF[torch.from_numpy(image_features.present_N[present_N])] = (
+        image_features.features_MF.float()
+    )
+    return ImageFeatures(features_MF, present_N)
 
 
 def _told_apart(files: Sequence[str]) -> list[str]:

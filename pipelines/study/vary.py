@@ -11,19 +11,19 @@ from model.evaluation.studies.study import Study
 from pipelines.detection.devices import choose_device
 from pipelines.evaluate import benchmarks
 from pipelines.evaluate.models.embedder import InferenceModel
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import BLIND, features_of
 from pipelines.evaluate.tasks.retrieval import Retrieval
 from pipelines.study.figures import Point, averages, points
 from pipelines.study.variations import VARIATIONS, Variation
 from webbody.config import BuildConfig
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 
 
 def vary(
     study: str,
-    wanted: Sequence[DatasetRequest],
+    requests: Sequence[DatasetRequest],
     embedders: Sequence[InferenceModel],
     config: BuildConfig,
     cache: str,
@@ -41,7 +41,7 @@ def vary(
     WebbodyError.
     """
     variation = VARIATIONS[study]
-    tasks = [benchmarks.read(one.name, one.path) for one in wanted]
+    tasks = [benchmarks.read(one.name, one.path) for one in requests]
     # A model that cannot be studied is told before hours are spent on another.
     models = [_varied(variation, embedder) for embedder in embedders]
     out: list[Point] = []
@@ -52,15 +52,18 @@ def vary(
             info={**embedder.info, "study": study, "variants": model.variants},
         )
         found: list[Point] = []
-        for one, task in zip(wanted, tasks, strict=True):
-            with telling(f"{one.name}: "):
+        for one, task in zip(requests, tasks, strict=True):
+            with error_context(f"{one.name}: "):
                 name = f"{one.name}-{study}"
-                held = features_of(
+                image_features = features_of(
                     name, task, varied, config, cache, batch=batch, progress=progress
                 )
-                if held.blind:
-                    warn(f"{one.name}: {held.blind:,} {BLIND}, whose features are all alike")
-                for condition, own in _conditions(variation, model, task, held, config):
+                if image_features.blind:
+                    warn(
+                        f"{one.name}: {image_features.blind:,} {BLIND}, "
+                        "whose features are all alike"
+                    )
+                for condition, own in _conditions(variation, model, task, image_features, config):
                     for figure in task.figures(own):
                         found += points(study, embedder.path, condition, one.name, figure)
             done(out + found)
@@ -82,23 +85,26 @@ def _conditions(
     variation: Variation,
     model: Study,
     task: benchmarks.BenchmarkTask,
-    held: Held,
+    image_features: ImageFeatures,
     config: BuildConfig,
-) -> Iterator[tuple[str, Held]]:
+) -> Iterator[tuple[str, ImageFeatures]]:
     """The features of each condition, by its name, on the device that computes."""
-    width = held.features_MF.shape[1] // len(model.variants)
+    width = image_features.features_MF.shape[1] // len(model.variants)
     device = choose_device(config.resources.device)
 
-    def of(variant: str) -> Held:
+    def of(variant: str) -> ImageFeatures:
         start = model.variants.index(variant) * width
-        return replace(held, features_MF=held.features_MF[:, start : start + width].to(device))
+        return replace(
+            image_features,
+            features_MF=image_features.features_MF[:, start : start + width].to(device),
+        )
 
     for variant in model.variants:
         yield variant, of(variant)
     if isinstance(task, Retrieval):
-        role = task.table.filter(pa.array(held.present_N))["role"]
+        role = task.table.filter(pa.array(image_features.present_N))["role"]
         queries_M = torch.from_numpy(pc.not_equal(role, "gallery").to_numpy()).to(device)
         for name, (queries, gallery) in variation.mixed.items():
             own, other = of(queries), of(gallery)
             mixed_MF = own.features_MF.where(queries_M[:, None], other.features_MF)
-            yield name, replace(held, features_MF=mixed_MF)
+            yield name, replace(image_features, features_MF=mixed_MF)

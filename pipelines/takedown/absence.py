@@ -11,7 +11,7 @@ from pipelines.takedown.text_values import TEXTS, Readings, text_values
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.parquet_tables import open_parquet
-from webbody.removals import RELEASED_REMOVALS, REMOVALS, AskedRemoval, RemovalLists
+from webbody.removals import RELEASED_REMOVALS, REMOVALS, RemovalLists, RemovalQuery
 from webbody.shards import read_members
 from webbody.storage import Folder
 
@@ -59,7 +59,7 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
                     continue
                 for readings in values:
                     out.values += 1
-                    out.found[name] += any(lists.names(**one) for one in readings)
+                    out.found[name] += any(lists.contains(**one) for one in readings)
             except (pa.ArrowException, WebbodyError, OSError, ValueError):
                 out.unread.append(name)
         if not out.found[name]:
@@ -77,7 +77,7 @@ def _of_table(file: IO[bytes]) -> Iterator[Readings]:
     read = [*columns, *lists, *filter(None, [keyed, before])]
     for batch in table.iter_batches(columns=read):
         for row in batch.to_pylist():
-            readings: Readings = [_asked(row, columns)]
+            readings: Readings = [_removal_query(row, columns)]
             if keyed:
                 readings.append({"sample": row[keyed]})
             if before:
@@ -89,11 +89,11 @@ def _of_table(file: IO[bytes]) -> Iterator[Readings]:
                     yield [{"name": one}]
 
 
-def _asked(row: dict[str, Any], columns: list[str]) -> AskedRemoval:
-    asked: AskedRemoval = {}
+def _removal_query(row: dict[str, Any], columns: list[str]) -> RemovalQuery:
+    query: RemovalQuery = {}
     for column in columns:
-        asked[column] = row[column]  # type: ignore[literal-required]
-    return asked
+        query[column] = row[column]  # type: ignore[literal-required]
+    return query
 
 
 def _of_tar(file: IO[bytes]) -> Iterator[Readings]:
@@ -102,4 +102,4 @@ def _of_tar(file: IO[bytes]) -> Iterator[Readings]:
         if ending == "json":
             about = parse_json(data)
             own = [name for name in ("url", "sha256", "person") if name in about]
-            yield [_asked(about, own), {"sample": key}]
+            yield [_removal_query(about, own), {"sample": key}]

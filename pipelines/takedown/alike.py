@@ -42,7 +42,7 @@ class FoundAlike:
         )
 
 
-def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
+def find_similar(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
     """People and faces of a build that are at least `identities.similar` like the photos' faces.
 
     Raises WebbodyError where a photo shows no face, or the build keeps no features.
@@ -54,7 +54,7 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
         if feature is None:
             raise WebbodyError(f"--like {path}: shows no clear face.")
         features.append(feature)
-    wanted = unit(np.stack(features).sum(0, keepdims=True))[0]
+    photo_feature = unit(np.stack(features).sum(0, keepdims=True))[0]
     threshold = config.identities.similar
     crops: dict[str, float] = {}
     sums: dict[int, np.ndarray] = {}
@@ -74,7 +74,7 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
             )
         seen += len(table)
         raw = from_column(table["feature"])
-        cosine = unit(raw) @ wanted
+        cosine = unit(raw) @ photo_feature
         names = table["crop"].to_pylist()
         for row in np.flatnonzero(cosine >= threshold).tolist():
             crops[names[row]] = float(cosine[row])
@@ -88,10 +88,10 @@ def find_alike(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
         )
     people = {}
     for number, total in sums.items():
-        cosine = float(unit(total[None])[0] @ wanted)
+        cosine = float(unit(total[None])[0] @ photo_feature)
         if cosine >= threshold:
             people[number] = cosine
-    return FoundAlike(people, crops, threshold, wanted, faces.digest)
+    return FoundAlike(people, crops, threshold, photo_feature, faces.digest)
 
 
 def _people(folder: Folder, shard: str) -> dict[str, int]:

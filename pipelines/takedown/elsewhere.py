@@ -16,7 +16,7 @@ from webbody.removals import RemovalLists
 from webbody.storage import Folder
 
 
-def without_alike(gallery: Path, found: FoundAlike) -> int:
+def without_similar(gallery: Path, found: FoundAlike) -> int:
     """Take identities out of a gallery that are as alike as the people found; how many.
 
     Raises WebbodyError where it is no gallery, or of another embedder.
@@ -42,7 +42,7 @@ def without_removed(features: Path, lists: RemovalLists) -> int:
     if not {"key", "person", "feature"} <= set(table.column_names):
         raise WebbodyError(f"{features}: is no file of features of `webbody embed`.")
     pairs = zip(table["key"].to_pylist(), table["person"].to_pylist(), strict=True)
-    gone = np.array([lists.names(sample=key, person=person) for key, person in pairs], bool)
+    gone = np.array([lists.contains(sample=key, person=person) for key, person in pairs], bool)
     if gone.any():
         _write(features, table.filter(pc.invert(pa.array(gone))))
     return int(gone.sum())

@@ -37,6 +37,6 @@ def forget_features(folder: Folder) -> int:
         written: dict[str, Output | None] = {name: work.write(f"faces/{name}", empty)}
         work.keep(replace(record, evicted=(*record.evicted, FEATURES)), written)
         count += 1
-    work.vouch()
+    work.write_records()
     work.changes.carry_out()
     return count

@@ -41,7 +41,7 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
     """The rows and samples of a folder that the lists are about."""
     taken = TakenRows(lists)
     for url, name in rows_of_table(folder, f"plan/{REJECTED_FILE}", "url", "name"):
-        taken.rejected |= lists.names(url=url, name=name)
+        taken.rejected |= lists.contains(url=url, name=name)
     bearing: dict[str, int] = {}
     going: dict[str, int] = {}
     for shard in planned_files(folder):
@@ -60,9 +60,9 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
                 own = [(row["person"], key)]
             if name is not None:
                 bearing[name] = bearing.get(name, 0) + 1
-            if lists.names(url=url, name=name, sha256=digests.get(key) or row.get("sha256")) or any(
-                lists.names(person=person, sample=sample) for person, sample in own
-            ):
+            if lists.contains(
+                url=url, name=name, sha256=digests.get(key) or row.get("sha256")
+            ) or any(lists.contains(person=person, sample=sample) for person, sample in own):
                 keys.add(key)
                 taken.urls.add(url)
                 taken.samples |= {sample for _, sample in own if sample}

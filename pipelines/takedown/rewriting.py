@@ -85,15 +85,15 @@ class Rewriting:
             if name.split(".")[0] == shard:
                 self.changes.remove(f"{stage}/{name}")
 
-    def vouch(self) -> None:
+    def write_records(self) -> None:
         """Write the records, each with the present digests of what it was made from."""
         stages: dict[str, Any] = self.records.build.get("stages", {})
-        whole = {name for name, asked in stages.items() if asked["is_global"]}
+        global_stages = {name for name, requested in stages.items() if requested["is_global"]}
         shards = self.records.shards
         for stage in _in_order(stages):
-            asked = stages[stage]
+            requested = stages[stage]
             names: tuple[str, ...] = shards
-            if asked["is_global"]:
+            if requested["is_global"]:
                 names = (ALL,)
             elif stage == "pack":
                 names = self.records.packs or ()
@@ -107,15 +107,17 @@ class Rewriting:
                         one
                         for one in (shards if shard == ALL else ())
                         if all(
-                            self.record(need, one) for need in asked["needs"] if need not in whole
+                            self.record(need, one)
+                            for need in requested["needs"]
+                            if need not in global_stages
                         )
                     ]
                     found = input_digests(
-                        asked["needs"],
-                        whole,
+                        requested["needs"],
+                        global_stages,
                         shard,
                         read,
-                        lambda need, one: self.record(need, ALL if need in whole else one),
+                        lambda need, one: self.record(need, ALL if need in global_stages else one),
                     )
                     inputs = found if found is not None else inputs
                 if inputs != record.inputs or (stage, shard) in self.new:

@@ -59,17 +59,17 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
     if taken.samples:
         work.changes.remove(INDEX)
     work.changes.carry_out()
-    _index_again(folder)
+    _rewrite_index(folder)
     return taken
 
 
 def finish(folder: Folder) -> None:
     """Finish a takedown that was stopped half-way, if there is one."""
     if go_on(folder):
-        _index_again(folder)
+        _rewrite_index(folder)
 
 
-def _index_again(folder: Folder) -> None:
+def _rewrite_index(folder: Folder) -> None:
     """Write the index of a finished build; others have none."""
     records = BuildRecords(folder)
     packs = records.packs
@@ -87,7 +87,7 @@ def _cut(work: Rewriting) -> None:
     cut_identities(work)
     cut_samples(work)
     _cut_texts(work)
-    work.vouch()
+    work.write_records()
 
 
 def _cut_texts(work: Rewriting) -> None:
@@ -114,5 +114,5 @@ def _cut_sites(work: Rewriting, lists: RemovalLists) -> None:
     for path in folder.fs.find(folder.path(SITES)):
         name = str(path).removeprefix(f"{folder.path()}/")
         values = text_values(folder.read(name), name.rpartition(".")[2], names=False)
-        if any(lists.names(**one) for readings in values for one in readings):
+        if any(lists.contains(**one) for readings in values for one in readings):
             work.changes.remove(name)

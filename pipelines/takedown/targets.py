@@ -65,7 +65,7 @@ class TakedownRequest:
 
 
 def entries_of(
-    folder: Folder, asked: TakedownRequest, listed: RemovalLists = NO_REMOVALS
+    folder: Folder, request: TakedownRequest, listed: RemovalLists = NO_REMOVALS
 ) -> Entries:
     """The entries that a request makes in the list of a build folder.
 
@@ -74,15 +74,15 @@ def entries_of(
     which stay in the folder, so that further pictures under them are not built. Raises WebbodyError
     where a person is not there, and not `listed` as one who was.
     """
-    out = asked.entries()
-    wanted, found = set(asked.people), set()
-    crops = set(asked.crops)
-    for shard in planned_files(folder) if wanted or crops else ():
+    out = request.entries()
+    people, found = set(request.people), set()
+    crops = set(request.crops)
+    for shard in planned_files(folder) if people or crops else ():
         rows = _samples(folder, shard)
         download = rows_of_table(folder, f"download/{shard}.parquet", "key", "url", "sha256")
         about = {key: (url, digest) for key, url, digest in download}
         for crop, key, sample, person in rows:
-            if person in wanted or crop in crops:
+            if person in people or crop in crops:
                 found.add(person)
                 url, digest = about.get(key, (None, None))
                 out += [("url", url)] if url else []
@@ -93,14 +93,14 @@ def entries_of(
                 url, digest = about.get(key, (None, None))
                 out += [("url", url)] if url else []
                 out += [("sha256", digest)] if digest else []
-    missing = {one for one in wanted - found if not listed.names(person=one)}
+    missing = {one for one in people - found if not listed.contains(person=one)}
     if missing:
         raise WebbodyError(
             f"--person {min(missing)}: there is no such person in {folder.url}; ids stand in the "
             "samples' .cls and in `webbody explain`."
         )
     for person, names in _names(folder):
-        out += [("name", name) for name in names] if person in wanted else []
+        out += [("name", name) for name in names] if person in people else []
     return list(dict.fromkeys(out))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from webbody.json_text import parse_json
-from webbody.removals import AskedRemoval
+from webbody.removals import RemovalQuery
 
 #: Endings of files that are read as text.
 TEXTS = (
@@ -27,7 +27,7 @@ _DIGITS = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[0-9a-f]{20}|\d{6,19})(?!
 #: Ends of an address in a line, and words of a name, that are tried.
 _MOST_ENDS, _MOST_WORDS = 40, 6
 
-Readings = list[AskedRemoval]
+Readings = list[RemovalQuery]
 
 
 def text_values(data: bytes, ending: str, names: bool) -> Iterator[Readings]:

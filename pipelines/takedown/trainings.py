@@ -35,12 +35,12 @@ def seen_by(run: Path, removed: Mapping[str, Place]) -> int:
     if not tables:
         raise WebbodyError(f"--run {run}: is no folder of a training that kept its cache/.")
     names = ("person", "offset", "length")
-    wanted = np.array(sorted(removed.values()), np.int64).reshape(-1, 3)
-    seen = np.zeros(len(wanted), bool)
+    places = np.array(sorted(removed.values()), np.int64).reshape(-1, 3)
+    seen = np.zeros(len(places), bool)
     for path in tables:
         with pa.memory_map(str(path)) as file:
             table = pa.ipc.open_file(file).read_all().select(names)
             had = np.stack([table[name].to_numpy().astype(np.int64) for name in names], 1)
-        had = had[np.isin(had[:, 0], wanted[:, 0])]
-        seen |= (wanted[:, None] == had[None]).all(2).any(1) if len(had) else False
+        had = had[np.isin(had[:, 0], places[:, 0])]
+        seen |= (places[:, None] == had[None]).all(2).any(1) if len(had) else False
     return int(seen.sum())

@@ -126,7 +126,7 @@ class BuildCheck:
         """What is wrong with the rows of a table."""
         shard = name.removesuffix(".parquet")
         if stage == PACK.name:
-            yield from self.packed.look(shard)
+            yield from self.packed.check(shard)
         if stage == SPLIT.name and "-" in shard:
             yield from self._boxes(shard)
         if stage == LEDGER.name:
@@ -136,8 +136,8 @@ class BuildCheck:
 
     def _removed(self, file: str, removals: RemovalLists) -> Iterator[Finding]:
         if rows := removed_rows(self._folder, file, removals):
-            told = f"has {len(rows):,} rows that were taken down (row {some(rows)})"
-            yield error(file, told, "run `webbody build` again")
+            message = f"has {len(rows):,} rows that were taken down (row {some(rows)})"
+            yield error(file, message, "run `webbody build` again")
 
     def _boxes(self, shard: str) -> Iterator[Finding]:
         where = f"{SPLIT.name}/{shard}.parquet"
@@ -175,10 +175,10 @@ class BuildCheck:
         ledgers = self._committed.of(LEDGER.name)
         if plan is None or len(ledgers) != len(build.shards if build else ()):
             return
-        told = sum(record.counts["in"] for record in ledgers)
+        decided = sum(record.counts["in"] for record in ledgers)
         rejected = plan.counts["in"] - plan.counts["out"]
-        if told + rejected != plan.counts["in"]:
-            what = f"{plan.counts['in']:,} rows are planned, {told + rejected:,} have an outcome"
+        if decided + rejected != plan.counts["in"]:
+            what = f"{plan.counts['in']:,} rows are planned, {decided + rejected:,} have an outcome"
             self.found.add([error(LEDGER.name, what, "run `webbody build` again")])
 
     def index(self, right: bytes | None) -> None:
@@ -215,11 +215,11 @@ class BuildCheck:
                 lists.append(read_removals(self._folder, name))
             except WebbodyError as problem:
                 self.found.add([error(name, str(problem))])
-        held = RemovalLists(tuple(one for one in lists if one is not None))
+        removals = RemovalLists(tuple(one for one in lists if one is not None))
         build = self._committed.build
-        asked = build.build.get("removals", "") if build else ""
-        if build is not None and asked != held.digest():
-            told = "are others than those that this build is of"
+        digest = build.build.get("removals", "") if build else ""
+        if build is not None and digest != removals.digest():
+            message = "are others than those that this build is of"
             advice = "run `webbody build` again, which applies them; put a damaged list back first"
-            self.found.add([error(REMOVALS, told, advice)])
-        return held
+            self.found.add([error(REMOVALS, message, advice)])
+        return removals

@@ -23,12 +23,12 @@ def figure_findings(folder: Folder, counted: SampleFigures | None) -> Iterator[F
     """Figures that are not those of the rows, in the files from which the card was made."""
     if counted is None:
         return  # the rows are wrong, and that was told
-    told = _json(folder, FIGURES)
-    if told is None:
+    figures = _json(folder, FIGURES)
+    if figures is None:
         yield error(FIGURES, "is missing, or no JSON", _TELL)
     else:
-        right = json.loads(json.dumps(counted.told()))
-        said = told.get("samples") if isinstance(told, dict) else None
+        right = json.loads(json.dumps(counted.to_json()))
+        said = figures.get("samples") if isinstance(figures, dict) else None
         said = said if isinstance(said, dict) else {}
         wrong = [name for name in right if said.get(name) != right[name]]
         if wrong:

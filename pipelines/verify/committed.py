@@ -91,12 +91,12 @@ def _of_stage(folder: Folder, node: Node, found: Committed) -> None:
     """Note the records of a stage that count, and what is wrong with or missing of the others."""
     build = found.build
     recorded = _recorded(folder, node.name)
-    wanted: tuple[str, ...] | None = None
+    expected: tuple[str, ...] | None = None
     if build is not None:
         packs, shards = build.packs, build.shards
-        wanted = (ALL,) if node.is_global else packs if node.of_output else shards
+        expected = (ALL,) if node.is_global else packs if node.of_output else shards
     missing, sound = [], True
-    for shard in sorted({*recorded, *(wanted or ())}):
+    for shard in sorted({*recorded, *(expected or ())}):
         if shard not in recorded:
             missing.append(shard)
             continue
@@ -104,7 +104,7 @@ def _of_stage(folder: Folder, node: Node, found: Committed) -> None:
         if record is None:
             sound = False
             continue
-        if wanted is not None and shard not in wanted:
+        if expected is not None and shard not in expected:
             found.findings.append(
                 warning(record_name(node.name, shard), "is left from an older plan", _AGAIN)
             )
@@ -125,8 +125,8 @@ def _asked_for(build: BuildRecords | None, record: Record) -> bool:
     """Whether a record is of the settings that build.json asks for."""
     if build is None or "stages" not in build.build:
         return True
-    asked = build.build["stages"].get(record.stage)
-    return asked is not None and asked["fingerprint"] == record.fingerprint
+    requested = build.build["stages"].get(record.stage)
+    return requested is not None and requested["fingerprint"] == record.fingerprint
 
 
 def _outdated(build: BuildRecords | None, record: Record) -> bool:

@@ -110,5 +110,5 @@ class Verified:
 
 def some(items: Sequence[Any], most: int = 5) -> str:
     """The first few of many, and how many more there are."""
-    told = ", ".join(map(str, items[:most]))
-    return told if len(items) <= most else f"{told} and {len(items) - most:,} more"
+    message = ", ".join(map(str, items[:most]))
+    return message if len(items) <= most else f"{message} and {len(items) - most:,} more"

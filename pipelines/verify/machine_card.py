@@ -48,6 +48,8 @@ def validate(folder: Folder) -> tuple[list[Finding], str]:
         mlcroissant.Dataset(jsonld=folder.path(CROISSANT))
     except Exception as problem:  # whatever it finds wrong has a class of its own
         first = str(problem).strip().splitlines()
-        told = next((line.strip() for line in first if "  -  " in line), first[0] if first else "")
-        return [error(CROISSANT, f"is not valid ({told})", _FETCH)], ""
+        message = next(
+            (line.strip() for line in first if "  -  " in line), first[0] if first else ""
+        )
+        return [error(CROISSANT, f"is not valid ({message})", _FETCH)], ""
     return [], ""

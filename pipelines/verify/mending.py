@@ -15,7 +15,7 @@ from webbody.shards import TarWriter
 from webbody.storage import Folder
 
 
-def mend_download(folder: Folder, record: Record, settings: DownloadSettings) -> int | None:
+def repair_download(folder: Folder, record: Record, settings: DownloadSettings) -> int | None:
     """Fetch the damaged pictures of a shard's tar, and write it anew if all are as they were.
 
     The shard's table must be sound: it says what every picture was. Returns how many were fetched;

@@ -24,7 +24,7 @@ class PackedSamples:
         self._keys, self._people = [np.zeros(0, "S20")], [np.zeros(0, np.int64)]
         self._splits = [np.zeros(0, "S10")]
 
-    def look(self, shard: str) -> Iterator[Finding]:
+    def check(self, shard: str) -> Iterator[Finding]:
         """At the table of a shard, whose bytes are as they were written."""
         where = f"pack/{shard}.parquet"
         with self._folder.open(where) as file:
@@ -33,8 +33,8 @@ class PackedSamples:
         redo = Redo("pack", shard, f"{shard}.parquet")
         split = shard.partition("-")[0]
         if len(table) != record.counts.get("out"):
-            told = f"has {len(table):,} samples, its record {record.counts.get('out')}"
-            yield error(where, told, _AGAIN, redo)
+            message = f"has {len(table):,} samples, its record {record.counts.get('out')}"
+            yield error(where, message, _AGAIN, redo)
         if set(table["split"].to_pylist()) - {split}:
             yield error(where, f"has samples of another split than {split}", _AGAIN, redo)
         end = table["offset"].to_numpy() + table["length"].to_numpy()
@@ -89,8 +89,8 @@ def box_findings(
     inside = (boxes >= 0).all(1) & (boxes <= 1).all(1)
     filled = (boxes[:, :2] < boxes[:, 2:]).all(1)
     if len(wrong := np.flatnonzero(~(inside & filled))):
-        told = f"{len(wrong):,} boxes are not inside their pictures (row {some(wrong.tolist())})"
-        yield error(where, told, _AGAIN if redo else "", redo)
+        message = f"{len(wrong):,} boxes are not inside their pictures (row {some(wrong.tolist())})"
+        yield error(where, message, _AGAIN if redo else "", redo)
 
 
 def index_findings(folder: Folder, right: bytes | None) -> Iterator[Finding]:

@@ -87,8 +87,8 @@ def _with_data(noted: list[NotedFile], info: ReleaseInfo, found: Verified) -> li
     sums = {file.name: file.sha256 for file in noted}
     for name, file in info.files.items():
         if sums.get(name, file.sha256) != file.sha256:
-            told = f"and SHA256SUMS have different digests of {name}"
-            found.add([error(RELEASE_FILE, told, "fetch both again")])
+            message = f"and SHA256SUMS have different digests of {name}"
+            found.add([error(RELEASE_FILE, message, "fetch both again")])
     own = [NotedFile(name, file.sha256, file.bytes) for name, file in info.files.items()]
     return [*own, *(file for file in noted if file.name not in info.files)]
 
@@ -121,19 +121,19 @@ def _rows(
             check_columns(parquet.schema_arrow, name)
             rows = parquet.metadata.num_rows
             if rows != info.files[name].rows:
-                told = f"has {rows:,} rows, {RELEASE_FILE} says {info.files[name].rows:,}"
-                yield error(name, told, _FETCH)
-            look = FileRows(name, removals)
+                message = f"has {rows:,} rows, {RELEASE_FILE} says {info.files[name].rows:,}"
+                yield error(name, message, _FETCH)
+            checker = FileRows(name, removals)
             first, before = 0, -1
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 if found.draw.takes(f"{name}#{group}"):
                     table = parquet.read_row_group(group).select(SCHEMA.names)
-                    look.look(table, first, follows=before == group - 1)
-                    everything.add(table, look.sound)
+                    checker.check(table, first, follows=before == group - 1)
+                    everything.add(table, checker.sound)
                     before = group
                 first += count
-            yield from look.findings()
+            yield from checker.findings()
     except WebbodyError as problem:
         yield error(name, str(problem).removeprefix(f"{name}: "))
     except (pa.ArrowException, OSError) as problem:

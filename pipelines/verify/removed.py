@@ -21,17 +21,19 @@ _COLUMNS = {
 
 
 def removed_rows(folder: Folder, file: str, removals: RemovalLists) -> list[int]:
-    """The rows of a stage's table that a list of removals names."""
+    """The rows of a stage's table that a list of removals contains."""
     columns = _columns(folder, file)
     if not columns:
         return []
     with folder.open(file) as opened:
         table = read_parquet(opened, columns=list(columns.values()))
-    return [row for row, one in enumerate(asked(table, columns)) if removals.names(**one)]
+    return [
+        row for row, one in enumerate(removal_queries(table, columns)) if removals.contains(**one)
+    ]
 
 
-def asked(table: pa.Table, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Each row as arguments of `Removals.names`; columns: their names in the table."""
+def removal_queries(table: pa.Table, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Each row as arguments of `Removals.contains`; columns: their names in the table."""
     lists = {scope: table[name].to_pylist() for scope, name in columns.items()}
     for row in range(len(table)):
         yield {scope: values[row] for scope, values in lists.items()}

@@ -11,7 +11,7 @@ from pipelines.reid.import_job import IMPORT_FILE
 from pipelines.stages.pack import INDEX
 from pipelines.verify.build import REMEMBERED, verify_build, verify_import
 from pipelines.verify.findings import Redo, Verified
-from pipelines.verify.mending import mend_download
+from pipelines.verify.mending import repair_download
 from webbody.build_records import BUILD_FILE, read_build
 from webbody.checked_json import is_altered
 from webbody.commit import Record, is_side_file, read_record, record_name
@@ -53,10 +53,10 @@ def repair(
         return _withdrawn(folder, verified), verify_import(folder)
     config = _settings(folder)
     done = Repaired()
-    wanted = [one.redo for one in verified.findings if one.redo is not None]
+    redos = [one.redo for one in verified.findings if one.redo is not None]
     before: dict[tuple[str, str], Record | None] = {}
-    for stage, shard in dict.fromkeys((redo.stage, redo.shard) for redo in wanted if redo.stage):
-        files = [redo.file for redo in wanted if (redo.stage, redo.shard) == (stage, shard)]
+    for stage, shard in dict.fromkeys((redo.stage, redo.shard) for redo in redos if redo.stage):
+        files = [redo.file for redo in redos if (redo.stage, redo.shard) == (stage, shard)]
         record = read_record(folder, stage, shard)
         if record is None:
             before[stage, shard] = None  # the build does it again
@@ -65,7 +65,7 @@ def repair(
             folder.remove(record_name(stage, shard))
     undone = any(one.redo is None or not one.redo.stage for one in verified.errors)
     if before or undone:
-        _remember(folder, wanted)
+        _remember(folder, redos)
         _check_source(folder, config)
         result = build(config, listener)
         done.notes += [f"{one.stage}/{one.shard}: {one.message}" for one in result.failures]
@@ -88,7 +88,7 @@ def _mended(
     if rest - ({tar} if stage == "download" else set()):
         return False
     if rest:
-        fetched = mend_download(folder, record, config.download)
+        fetched = repair_download(folder, record, config.download)
         if fetched is None:
             return False
         done.mended.append(f"{stage}/{tar} ({fetched:,} pictures fetched again)")
@@ -127,16 +127,18 @@ def _withdrawn(folder: Folder, verified: Verified) -> Repaired:
     except (ValueError, KeyError, TypeError):
         what = "NAME=PATH"
     parent = folder.url.rpartition("/")[0] or "."
-    told = f"run `webbody import reid {what} --out {parent}` with its settings: it makes them again"
-    return Repaired(notes=[told])
+    message = (
+        f"run `webbody import reid {what} --out {parent}` with its settings: it makes them again"
+    )
+    return Repaired(notes=[message])
 
 
 def _check_source(folder: Folder, config: BuildConfig) -> None:
     """Refuse to turn the folder into the build of a list that is another one by now."""
-    source, asked = source_of(config), read_build(folder) or {}
+    source, state = source_of(config), read_build(folder) or {}
     try:
-        untouched = all(asked.get(key) == value for key, value in source.state().items())
-        if not untouched and source.digest() != asked.get("sha256"):
+        untouched = all(state.get(key) == value for key, value in source.state().items())
+        if not untouched and source.digest() != state.get("sha256"):
             raise WebbodyError(
                 f"{config.manifest}: is not what {folder.url} was built from any more; put it "
                 "back, or run `webbody build`, which builds what it holds now."
@@ -145,9 +147,9 @@ def _check_source(folder: Folder, config: BuildConfig) -> None:
         source.close()
 
 
-def _remember(folder: Folder, wanted: Sequence[Redo]) -> None:
+def _remember(folder: Folder, redos: Sequence[Redo]) -> None:
     """Copy what the next build goes on from, before it does; not what is damaged itself."""
-    damaged = {f"{redo.stage}/{redo.file}" for redo in wanted}
+    damaged = {f"{redo.stage}/{redo.file}" for redo in redos}
     if not damaged & {f"{stage}/{name}" for stage, name in REMEMBERED}:
         upkeep.remember(folder)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.verify.findings import Finding, error, some, warning
 from pipelines.verify.packed import key_findings, people_findings
-from pipelines.verify.removed import asked
+from pipelines.verify.removed import removal_queries
 from webbody.releases.figures import SampleFigures
 from webbody.releases.format import LIST_LENGTHS
 from webbody.releases.telling_urls import PASSWORD, no_urls, telling_urls
@@ -32,7 +32,7 @@ class FileRows:
         self._found: dict[str, tuple[int, list[int]]] = {}
         self._last: tuple[int, str] | None = None
 
-    def look(self, table: pa.Table, first: int, follows: bool = True) -> None:
+    def check(self, table: pa.Table, first: int, follows: bool = True) -> None:
         """At rows of SCHEMA; first: the number of the first.
 
         follows: whether the rows before were looked at.
@@ -49,7 +49,7 @@ class FileRows:
         self._look_at_places(table, first)
         self._look_at_order(table, first, follows)
         if self._removals:
-            gone = [self._removals.names(**row) for row in asked(table, _REMOVED)]
+            gone = [self._removals.contains(**row) for row in removal_queries(table, _REMOVED)]
             self._mark("were taken down", np.flatnonzero(gone), first)
 
     @property
@@ -60,11 +60,11 @@ class FileRows:
     def findings(self) -> Iterator[Finding]:
         """A line for each kind of thing that was found in this file."""
         for what, (count, rows) in self._found.items():
-            told = f"{count:,} rows {what} (row {some(rows)}{', ...' if count > 5 else ''})"
+            message = f"{count:,} rows {what} (row {some(rows)}{', ...' if count > 5 else ''})"
             if " in the URL" in what and PASSWORD not in what:
-                yield warning(self.name, told, _TELL)
+                yield warning(self.name, message, _TELL)
             else:
-                yield error(self.name, told, _TELL if " in the URL" in what else _FETCH)
+                yield error(self.name, message, _TELL if " in the URL" in what else _FETCH)
 
     def _look_at_places(self, table: pa.Table, first: int) -> None:
         """Boxes, keypoints, and the keys that follow from URL and box."""
@@ -105,9 +105,9 @@ class FileRows:
         """Note rows, given as a column of booleans or by their numbers in the table."""
         rows = which if isinstance(which, np.ndarray) else np.flatnonzero(_valid(which))
         if len(rows):
-            count, told = self._found.get(what, (0, []))
-            told += (rows[: 5 - len(told)] + first).tolist()
-            self._found[what] = count + len(rows), told
+            count, message = self._found.get(what, (0, []))
+            message += (rows[: 5 - len(message)] + first).tolist()
+            self._found[what] = count + len(rows), message
 
 
 class AllRows:

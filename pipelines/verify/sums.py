@@ -29,8 +29,10 @@ def read_sums(folder: Folder) -> tuple[list[NotedFile], list[Finding]]:
             noted.append(NotedFile(found[2], found[1]))
     findings = []
     if wrong or not text.endswith("\n"):
-        told = f"has lines that are not a digest and a name (line {some(wrong)})" if wrong else ""
-        findings.append(error(SUMS, told or "does not end with a line", _FETCH))
+        message = (
+            f"has lines that are not a digest and a name (line {some(wrong)})" if wrong else ""
+        )
+        findings.append(error(SUMS, message or "does not end with a line", _FETCH))
     return noted, findings
 
 

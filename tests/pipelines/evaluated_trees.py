@@ -53,8 +53,8 @@ def figures_of(
     def no_model() -> NoReturn:
         raise AssertionError("features are given")
 
-    wanted = [DatasetRequest(name, str(tmp_path / name), str(file))]
-    return evaluate(wanted, no_model, BuildConfig(), str(tmp_path / "cache"))
+    requests = [DatasetRequest(name, str(tmp_path / name), str(file))]
+    return evaluate(requests, no_model, BuildConfig(), str(tmp_path / "cache"))
 
 
 def write_pairs(path: Path, pairs: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from model.features.samples import read_shard
 from model.training.data.decoding import decode_all
 from pipelines.detection.subject import whole_pictures
 from pipelines.galleries.identity_sources import read_sources
-from pipelines.inference.pictures import find_in
+from pipelines.inference.pictures import find_subjects
 from pipelines.stages.persons import decoded_photo
 from webbody.decoders.pool import Decoders
 from webbody.images import decode, letterbox, probe
@@ -115,7 +115,7 @@ def by_build(data: bytes) -> np.ndarray:
 
 
 def by_embed(data: bytes) -> np.ndarray:
-    (sample,) = find_in("folder", ["a"], lambda _: decode(data), whole_pictures(SIDE))
+    (sample,) = find_subjects("folder", ["a"], lambda _: decode(data), whole_pictures(SIDE))
     return sample.image
 
 

@@ -5,26 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from webbody.errors import Incomplete, WebbodyError, telling
+from webbody.errors import Incomplete, WebbodyError, error_context
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_caller_adds_where_it_was_and_what_to_do():
-    with pytest.raises(WebbodyError) as caught, telling("lfw: ", "; give another"):
+    with pytest.raises(WebbodyError) as caught, error_context("lfw: ", "; give another"):
         raise WebbodyError("a.tar is damaged.")
     assert str(caught.value) == "lfw: a.tar is damaged; give another"
 
 
 def test_the_kind_of_an_error_stays():
-    with pytest.raises(Incomplete) as caught, telling("outer: "), telling("inner: "):
+    with pytest.raises(Incomplete) as caught, error_context("outer: "), error_context("inner: "):
         raise Incomplete("two shards.")
     assert str(caught.value) == "outer: inner: two shards."
     assert caught.value.exit_code == 1
 
 
 def test_other_errors_pass_as_they_are():
-    with pytest.raises(ValueError, match="mine"), telling("outer: "):
+    with pytest.raises(ValueError, match="mine"), error_context("outer: "):
         raise ValueError("mine")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webbody.checked_json import checked_json, is_altered
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 from webbody.plain_text import plain_text
 from webbody.redaction import redacted, redacted_json
 
@@ -77,7 +77,7 @@ def test_any_text_can_be_redacted(text):
 def test_errors_and_checked_files_hold_no_secret():
     error = WebbodyError(f"Cannot read {SIGNED[0]}")
     assert SECRET not in str(error) and SECRET not in error.sentence
-    with pytest.raises(WebbodyError) as caught, telling(f"{SIGNED[5]}: "):
+    with pytest.raises(WebbodyError) as caught, error_context(f"{SIGNED[5]}: "):
         raise WebbodyError(f"no {SIGNED[1]}.")
     assert SECRET not in str(caught.value)
     data = checked_json({"manifest": SIGNED[0], "config": {"out": SIGNED[5]}})

@@ -20,14 +20,16 @@ def listed(*values):
 def test_an_address_is_one_entry_in_whatever_spelling():
     spellings = ["http://bücher.example/a b", "HTTP://xn--bcher-kva.example:80/a%20b#x"]
     for one in spellings:
-        assert all(listed(("url", one)).names(url=url) for url in spellings)
-        assert all(listed(("domain", "xn--bcher-kva.example")).names(url=url) for url in spellings)
+        assert all(listed(("url", one)).contains(url=url) for url in spellings)
+        assert all(
+            listed(("domain", "xn--bcher-kva.example")).contains(url=url) for url in spellings
+        )
     assert len(listed(*(("url", one) for one in spellings)).entries) == 1
 
 
 def test_a_part_of_an_ip_address_is_no_domain():
-    assert not listed(("domain", "0.0.1")).names(url="http://127.0.0.1/a")
-    assert listed(("domain", "127.0.0.1")).names(url="http://127.0.0.1:8080/a")
+    assert not listed(("domain", "0.0.1")).contains(url="http://127.0.0.1/a")
+    assert listed(("domain", "127.0.0.1")).contains(url="http://127.0.0.1:8080/a")
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -70,8 +70,8 @@ app.add_typer(study.app, name="study")
 app.command("demo")(demo.demo)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         echo(f"webbody {__version__}")
         raise typer.Exit()
 

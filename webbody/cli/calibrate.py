@@ -130,7 +130,7 @@ def _scores(
     found = score_pictures(photos, settings)
     suggested: dict[str, dict[str, float]] = {}
     for one in found:
-        for line in one.told():
+        for line in one.report_lines():
             echo(f"# {line}")
         for warning in one.warnings():
             echo(f"# warning: {warning}")

@@ -55,10 +55,10 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
         f"{len(HELD_OUT) * sum(PICTURES.values()) - 1} pictures, from close-ups to full bodies in "
         "other clothes, shows the same person. None of these people was trained on."
     )
-    _judge(held_out, run / "model", out / "evaluation", console)
+    _evaluate(held_out, run / "model", out / "evaluation", console)
 
 
-def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
+def _evaluate(held_out: Path, model: Path, out: Path, console: Console) -> None:
     """Full bodies searched among close-ups, reported as `webbody evaluate` does."""
     from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.evaluate.report.output import write
@@ -66,7 +66,7 @@ def _judge(held_out: Path, model: Path, out: Path, console: Console) -> None:
     from pipelines.evaluate.run import evaluate
     from webbody.cli.evaluate import table
 
-    wanted = [DatasetRequest("pose_scale", str(held_out))]
-    found = evaluate(wanted, lambda: open_embedder(model), BuildConfig(), str(out / "features"))
+    requests = [DatasetRequest("pose_scale", str(held_out))]
+    found = evaluate(requests, lambda: open_embedder(model), BuildConfig(), str(out / "features"))
     write(str(out), found)
     console.print(table(found))

@@ -85,14 +85,14 @@ def evaluate(
     Exit code 0: evaluated. 1: some figure is not defined, as no query has a match. 2: something to
     mend first.
     """
-    from pipelines.evaluate.requests import read_wanted
+    from pipelines.evaluate.requests import read_requests
 
-    wanted = read_wanted(data, dataset or [], features or [])
+    requests = read_requests(data, dataset or [], features or [])
     console = PlainConsole()
     if list_:
-        _list(wanted)
+        _list(requests)
         return
-    if not wanted or not out:
+    if not requests or not out:
         raise WebbodyError("Give data sets (--dataset NAME=PATH or --data) and --out; see --list.")
     from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.evaluate.report.output import write
@@ -114,7 +114,7 @@ def evaluate(
 
     with StatusLine(console, "Reading the data sets") as status:
         run(
-            wanted, lambda: open_embedder(checkpoint, settings.resources.device), settings,
+            requests, lambda: open_embedder(checkpoint, settings.resources.device), settings,
             cache or f"{out}/features", batch=batch, progress=progress, done=done,
         )  # fmt: skip
     console.print(table(found))
@@ -161,11 +161,11 @@ def table(found: "Sequence[Evaluated]") -> Table:
     return out
 
 
-def _list(wanted: "Sequence[DatasetRequest]") -> None:
+def _list(requests: "Sequence[DatasetRequest]") -> None:
     """A paragraph for each data set; those that were given a path are read."""
     from pipelines.evaluate.benchmarks import BENCHMARKS, read
 
-    paths = {one.name: one.path for one in wanted}
+    paths = {one.name: one.path for one in requests}
     for name, benchmark in BENCHMARKS.items():
         state = "no path given"
         if name in paths:

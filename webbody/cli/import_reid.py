@@ -78,10 +78,10 @@ def reid(
     if list_:
         _list()
         return
-    wanted = [(named(name, TRAINING_SETS), path) for name, path in name_and_path(datasets or [])]
-    if not wanted or not out:
+    requests = [(named(name, TRAINING_SETS), path) for name, path in name_and_path(datasets or [])]
+    if not requests or not out:
         raise WebbodyError("Give data sets (NAME=PATH) and --out; see --list.")
-    if len({name for name, _ in wanted}) < len(wanted):
+    if len({name for name, _ in requests}) < len(requests):
         raise WebbodyError("A data set is given twice: import the second into another --out.")
     if (share is None) != (not of):
         raise WebbodyError("Give --share and --of together: the share, and the build to mix with.")
@@ -99,7 +99,7 @@ def reid(
         status.show(f"{name}: {shard}  {made['images']:,} images, {rate:,.0f}/s")
 
     with StatusLine(PlainConsole(), "Reading the data sets") as status:
-        found = import_reid(wanted, out, settings, share=share, build=of, progress=progress)
+        found = import_reid(requests, out, settings, share=share, build=of, progress=progress)
     for one in found:
         echo(plain_text(line(one)))
     if not any(one.samples for one in found):

@@ -56,7 +56,7 @@ def gallery(
     made = make_gallery(sources, out, name, settings.faces, use, layout=layout)
     if names is not None:
         write_names(names, made.ids)
-    for line in made.told():
+    for line in made.report_lines():
         echo(line)
     echo(
         f"{out}: {made.identities:,} people from {made.images:,} images; "

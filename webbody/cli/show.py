@@ -13,7 +13,7 @@ from webbody.cli.inference import CheckpointOption, Demo, Whole
 from webbody.cli.people import demo_models
 from webbody.cli.printing import echo
 from webbody.config import load
-from webbody.errors import WebbodyError, telling
+from webbody.errors import WebbodyError, error_context
 from webbody.images import RGB
 from webbody.storage import Folder
 
@@ -57,7 +57,7 @@ def show(
     regions.png, positions.png and kept.png need no weights; attention.png, and similarity.png of
     two images, are drawn with a --checkpoint.
     """
-    from model.visualization import figures as album
+    from model.visualization import figures as figures
     from pipelines.inference.embed import lazy_finder
 
     counts = _counts(kept)
@@ -71,11 +71,11 @@ def show(
         else _photo(path, finder, max_pixels)
         for path, shard_key in _with_keys([image, other] if other else [image], key or [])
     ]
-    pictures = album.draw_patches(model, *people[0], counts, seed)
+    pictures = figures.draw_patches(model, *people[0], counts, seed)
     if checkpoint is not None:
-        pictures |= album.draw_attention(model, *people[0])
+        pictures |= figures.draw_attention(model, *people[0])
         if len(people) == 2:
-            pictures |= album.draw_similarity(model, *people)
+            pictures |= figures.draw_similarity(model, *people)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
@@ -151,7 +151,7 @@ def _sample(shard: Path, key: str, size: int) -> _Person:
     from model.features.samples import read_shard
 
     try:
-        with telling(after="; give another shard"), shard.open("rb") as file:
+        with error_context(after="; give another shard"), shard.open("rb") as file:
             samples = (s for s in read_shard(file, str(shard), size) if s.key == key)
             sample = next(samples, None)
     except OSError as error:

@@ -87,10 +87,10 @@ def vary(
     command goes on where it stopped. OUT/WHAT.json, .csv and .tex hold the figures, in percent.
     Exit code 0: done. 2: something to mend first.
     """
-    from pipelines.evaluate.requests import read_wanted
+    from pipelines.evaluate.requests import read_requests
 
-    wanted = read_wanted(data, dataset or [], [])
-    if not wanted:
+    requests = read_requests(data, dataset or [], [])
+    if not requests:
         raise WebbodyError("Give data sets: --dataset NAME=PATH, or --data.")
     from pipelines.evaluate.models.embedder import open_embedder
     from pipelines.study.tables import write
@@ -114,7 +114,7 @@ def vary(
 
         found = run(
             what.value,
-            wanted,
+            requests,
             [open_embedder(name, settings.resources.device) for name in checkpoint],
             settings,
             cache or f"{out}/features",
@@ -154,13 +154,13 @@ def fuse(
     judged by itself, too. OUT/fusion.json, .csv and .tex hold the figures, in percent.
     Exit code 0: done. 2: something to mend first.
     """
-    from pipelines.evaluate.requests import read_wanted
+    from pipelines.evaluate.requests import read_requests
     from pipelines.study.fuse import fuse as run
     from pipelines.study.tables import write
 
-    (wanted,) = read_wanted(None, [dataset], [])
+    (requests,) = read_requests(None, [dataset], [])
     settings = load(None, [f"resources.device={device}"] if device else [])
-    found = run(wanted.name, wanted.path, features, settings)
+    found = run(requests.name, requests.path, features, settings)
     _show(PlainConsole(), "Scores of several models fused (Table 8)", found)
     echo(f"Written to {out}: {', '.join(write(out, 'fusion', found))}")
 

@@ -66,26 +66,26 @@ def takedown(
     from pipelines.takedown.targets import TakedownRequest, person_id
 
     folder = Folder(where)
-    wanted = any((url, domain, sha256, person, like))
+    is_removal = any((url, domain, sha256, person, like))
     if gallery and not (like and yes):
         raise WebbodyError("--gallery: people in a gallery are found by a photo: --like and --yes.")
-    if not wanted and not check and not features:
+    if not is_removal and not check and not features:
         raise WebbodyError(
             "Say what to remove: --url, --domain, --sha256, --person or --like; or --check."
         )
-    asked = TakedownRequest(
+    request = TakedownRequest(
         url or (), domain or (), sha256 or (), list(map(person_id, person or ())), certain=yes
     )
-    asked.check()
-    if wanted and folder.size(RELEASE_FILE) is not None:
+    request.check()
+    if is_removal and folder.size(RELEASE_FILE) is not None:
         if like or runs:
             raise WebbodyError(
                 f"{where} is a release, which holds no faces and trained nothing: --like and --run "
                 "are for builds."
             )
-        _from_release(where, asked, reason)
-    elif wanted:
-        _take_down(folder, asked, like, reason, yes, runs or [], gallery)
+        _from_release(where, request, reason)
+    elif is_removal:
+        _take_down(folder, request, like, reason, yes, runs or [], gallery)
     if features:
         from pipelines.takedown.elsewhere import without_removed
 
@@ -98,7 +98,7 @@ def takedown(
 
 def _take_down(
     folder: Folder,
-    asked: "TakedownRequest",
+    request: "TakedownRequest",
     like: list[Path] | None,
     reason: str,
     yes: bool,
@@ -113,26 +113,26 @@ def _take_down(
     build = BuildRecords(folder).build
     finish(folder)
     if like:
-        from pipelines.takedown.alike import find_alike
+        from pipelines.takedown.alike import find_similar
 
-        found = find_alike(folder, like)
+        found = find_similar(folder, like)
         for line in found.lines():
             echo(plain_text(line))
         if not yes:
             echo("Nothing was removed: look at them, then add --yes, or name people by --person.")
             return
         for path in galleries or ():
-            from pipelines.takedown.elsewhere import without_alike
+            from pipelines.takedown.elsewhere import without_similar
 
-            count = without_alike(path, found)
+            count = without_similar(path, found)
             echo(f"{plain_text(str(path))}: {counted(count, 'identity')} removed.")
-        asked.people = [*asked.people, *found.people]
-        asked.crops = list(found.crops)
+        request.people = [*request.people, *found.people]
+        request.crops = list(found.crops)
     own = read_removals(folder) or Removals(new_key(build["sha256"]))
     others = [one for one in lists_in(folder).lists if one != own]
     known = RemovalLists((own, *others))
     today = datetime.now(UTC).date()
-    listed = own.plus(today, reason, entries_of(folder, asked, known))
+    listed = own.plus(today, reason, entries_of(folder, request, known))
     before = packed_places(folder)
     taken = apply(folder, RemovalLists((listed, *others)), listed)
     added = len(listed.entries) - len(own.entries)
@@ -151,10 +151,10 @@ def _take_down(
         echo(f"{plain_text(str(run))}: the training {told}.")
 
 
-def _from_release(where: str, asked: "TakedownRequest", reason: str) -> None:
+def _from_release(where: str, request: "TakedownRequest", reason: str) -> None:
     from pipelines.release.taken_down import take_down
 
-    taken = take_down(where, asked.entries(), reason, datetime.now(UTC).date())
+    taken = take_down(where, request.entries(), reason, datetime.now(UTC).date())
     echo(
         f"{counted(taken.samples, 'sample')} removed; {counted(taken.entries, 'entry')} added to "
         "removals.parquet."

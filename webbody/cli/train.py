@@ -102,9 +102,9 @@ def _started(
     chosen: TrainConfig, say: Callable[[str], None], report: Callable[["TrainingProgress"], None]
 ) -> bool:
     """Trains here, or in the workers of a Ray that is started or joined."""
-    wanted = chosen.ray
-    if not wanted.workers:
-        if wanted.address:
+    ray = chosen.ray
+    if not ray.workers:
+        if ray.address:
             raise WebbodyError("Say with --workers how many processes train on the Ray cluster.")
         from model.training.start import start
 
@@ -116,8 +116,8 @@ def _started(
         from pipelines.engine.cluster import Cluster
 
         # A local Ray may have more workers than the machine has CPUs.
-        cpus = max(os.cpu_count() or 1, math.ceil(wanted.workers * wanted.cpus))
-        cluster = Cluster(Resources(ray_address=wanted.address, cpus=cpus))
+        cpus = max(os.cpu_count() or 1, math.ceil(ray.workers * ray.cpus))
+        cluster = Cluster(Resources(ray_address=ray.address, cpus=cpus))
     except ImportError as error:
         raise WebbodyError(f"--workers needs Ray ({error}): install webbody[build].") from error
     try:

@@ -7,8 +7,8 @@ import typer
 from webbody.logs import log_to_terminal
 
 
-def _show(context: typer.Context, wanted: bool) -> None:
-    if wanted:
+def _show(context: typer.Context, show: bool) -> None:
+    if show:
         context.call_on_close(log_to_terminal())
 
 

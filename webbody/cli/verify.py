@@ -54,11 +54,11 @@ def verify(
     nothing of the kind, or cannot be repaired.
     """
     from pipelines.verify.findings import SampleDraw
-    from pipelines.verify.run import verify as look
+    from pipelines.verify.run import verify as run_check
 
     draw = SampleDraw(share_of(sample), seed or f"{datetime.now(UTC).date()}")
     console = PlainConsole()
-    found = look(folder, draw, threads)
+    found = run_check(folder, draw, threads)
     done = None
     if repair and not found.clean:
         if not json_:

@@ -24,20 +24,20 @@ def model_files(config: BuildConfig) -> Iterator[Diagnosis]:
 
 
 def _diagnose(setting: str, name: str, backend: str) -> Diagnosis:
-    known = None if Path(name).expanduser().exists() else model_table.find(name, backend)
-    if known is not None and not models.location(known).exists():
+    entry = None if Path(name).expanduser().exists() else model_table.find(name, backend)
+    if entry is not None and not models.location(entry).exists():
         advice = (
             f"The build fetches it; for machines without a network: webbody models fetch {name}"
         )
         return Diagnosis(
-            WARNING, setting, f"{name} ({known.licence.name}) is not on this machine", advice
+            WARNING, setting, f"{name} ({entry.licence.name}) is not on this machine", advice
         )
     try:
         path = models.resolve(name, backend)
     except WebbodyError as error:
         return Diagnosis(PROBLEM, setting, str(error), "`webbody models list` shows what there is.")
-    if known is None:
+    if entry is None:
         text = f"{path}, sha256 {models.digest(path)[:12]}; its licence is yours to know"
         return Diagnosis(OK, setting, text)
-    text = f"{name}: {known.licence.name}, digest {model_digests.state(known)}"
+    text = f"{name}: {entry.licence.name}, digest {model_digests.state(entry)}"
     return Diagnosis(OK, setting, text)

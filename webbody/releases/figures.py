@@ -67,7 +67,7 @@ class SampleFigures:
             self._known[name] += len(table) - table[name].null_count
         self._days.update(pc.unique(table["fetched"]).drop_null().to_pylist())
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All figures, ready for JSON; shares lie between 0 and 1."""
         count = sum(self.domains.values())
         images = np.array([n for one in self._people.values() for n in one.values()], np.int64)

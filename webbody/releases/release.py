@@ -85,8 +85,8 @@ class Release:
         """
         names = list(columns if columns is not None else SCHEMA.names)
         for name in self.files:
-            wanted = files is None or name in files
-            if wanted and (splits is None or split_of(name) in splits):
+            selected = files is None or name in files
+            if selected and (splits is None or split_of(name) in splits):
                 with self.open(name) as file:
                     yield from self._groups(name, file, names)
 

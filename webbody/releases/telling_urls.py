@@ -81,5 +81,5 @@ def _has_mail(url: str) -> bool:
 
 
 def _rows(urls: pa.ChunkedArray, pattern: str) -> NDArray[np.intp]:
-    held = pc.match_substring_regex(urls, pattern).fill_null(False)
-    return np.flatnonzero(held.to_numpy(zero_copy_only=False))
+    matching = pc.match_substring_regex(urls, pattern).fill_null(False)
+    return np.flatnonzero(matching.to_numpy(zero_copy_only=False))

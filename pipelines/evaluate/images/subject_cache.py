@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.features.samples import Sample
 from pipelines.detection.subject import Finder, Subject
-from pipelines.inference.pictures import find_in
+from pipelines.inference.pictures import find_subjects
 from webbody.images import RGB, letterbox
 from webbody.storage import Folder
 
@@ -32,13 +32,13 @@ class SubjectCache:
     def samples(
         self, part: str, source: str, keys: Sequence[str], picture: Callable[[str], RGB]
     ) -> Iterator[Sample]:
-        """`find_in`, with what is kept of the part; `part` changes with its pictures."""
+        """`find_subjects`, with what is kept of the part; `part` changes with its pictures."""
         if self.kept is None:
-            return find_in(source, keys, picture, self.finder)
+            return find_subjects(source, keys, picture, self.finder)
         if self.kept.size(_file(part)) is None:
             return self._found(part, source, keys, picture, self.kept)
         rows = iter(np.load(io.BytesIO(self.kept.read(_file(part)))))
-        return find_in(source, keys, picture, lambda: partial(_again, rows, self.size))
+        return find_subjects(source, keys, picture, lambda: partial(_again, rows, self.size))
 
     def _found(
         self,
@@ -49,7 +49,7 @@ class SubjectCache:
         kept: Folder,
     ) -> Iterator[Sample]:
         rows = []
-        for sample in find_in(source, keys, picture, self.finder):
+        for sample in find_subjects(source, keys, picture, self.finder):
             if sample.outcome is None:
                 rows.append([sample.keypoints, sample.mirrored])
             yield sample

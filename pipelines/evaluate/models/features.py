@@ -34,7 +34,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Held:
+class ImageFeatures:
     """Features (M, F) of those of N images that have one, in their order; present_N says which.
 
     blind: how many of them are of images without a visible keypoint, by a model that needs some:
@@ -97,7 +97,7 @@ def found_with(config: BuildConfig) -> dict[str, Any]:
     return {**finder_settings(config, whole=True), "mirrored": True}
 
 
-def read(path: str, images: Sequence[str], data_set: str) -> Held:
+def read(path: str, images: Sequence[str], data_set: str) -> ImageFeatures:
     """The features of images, from a Parquet file of a row for each.
 
     Columns `feature`, a list of numbers or null, and `key` or `image`, an image's path in the data
@@ -117,9 +117,9 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
             table = read_parquet(file, columns=[key, "feature", *["visible"] * visible])
     except (OSError, pa.ArrowInvalid) as error:
         raise WebbodyError(f"{path}: cannot be read as Parquet ({error})") from error
-    wanted = pa.array(images, pa.string())
+    expected = pa.array(images, pa.string())
     keys = table[key].combine_chunks().cast(pa.string())
-    row_N = pc.index_in(wanted, keys)
+    row_N = pc.index_in(expected, keys)
     if row_N.null_count:
         first = images[row_N.is_null().index(True).as_py()]
         raise WebbodyError(
@@ -127,13 +127,13 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
             f"here, the first is {first}; give features of this data set, with such keys"
         )
     row_N = row_N.to_numpy()
-    if pc.sum(pc.is_in(keys, wanted)).as_py() > len(pc.unique(wanted)):
+    if pc.sum(pc.is_in(keys, expected)).as_py() > len(pc.unique(expected)):
         raise WebbodyError(f"{path}: some images of {data_set} have several rows here")
     column = table["feature"].combine_chunks()
-    held = _rows(path, column, row_N)
+    image_features = _rows(path, column, row_N)
     if not visible:
-        return held
-    seen = table["visible"].combine_chunks().take(pa.array(row_N[held.present_N]))
+        return image_features
+    seen = table["visible"].combine_chunks().take(pa.array(row_N[image_features.present_N]))
     blind = pc.sum(pc.equal(seen, 0)).as_py() or 0
     if blind == len(seen):
         raise WebbodyError(
@@ -141,7 +141,7 @@ def read(path: str, images: Sequence[str], data_set: str) -> Held:
             "all alike; look at keypoints.model, keypoints.beta and keypoints.min_score, "
             "and at some images with `webbody show`"
         )
-    return replace(held, blind=blind)
+    return replace(image_features, blind=blind)
 
 
 def _shows_visible(columns: pa.Schema) -> bool:
@@ -152,7 +152,7 @@ def _shows_visible(columns: pa.Schema) -> bool:
         return False
 
 
-def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
+def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> ImageFeatures:
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     present_N = valid[row_N]
     if not present_N.any():
@@ -171,4 +171,4 @@ def _rows(path: str, column: pa.Array, row_N: NDArray[np.integer]) -> Held:
         )
     place = np.cumsum(valid) - 1
     features_MF = values.reshape(-1, sizes[0])[place[row_N[present_N]]]
-    return Held(torch.from_numpy(features_MF), present_N)
+    return ImageFeatures(torch.from_numpy(features_MF), present_N)

@@ -36,8 +36,8 @@ class Network:
 def feature_dim(network: Network, called: str) -> int:
     """F, as two images find out; WebbodyError where they have not one feature each."""
     height, width = network.size
-    mend = "give the size that it takes, or another model"
-    with told(f"{called}: it takes no images of {height} x {width}", mend):
+    advice = "give the size that it takes, or another model"
+    with user_errors(f"{called}: it takes no images of {height} x {width}", advice):
         features = network.module.eval()(torch.zeros(2, 3, height, width))
     is_tensor = isinstance(features, Tensor)
     if not is_tensor or features.ndim != 2 or len(features) != 2:
@@ -50,7 +50,7 @@ def feature_dim(network: Network, called: str) -> int:
 
 
 @contextmanager
-def told(what: str, mend: str) -> Iterator[None]:
+def user_errors(what: str, advice: str) -> Iterator[None]:
     """Tell in one sentence what a library cannot do, in a `with` around the call."""
     try:
         yield
@@ -60,4 +60,4 @@ def told(what: str, mend: str) -> Iterator[None]:
         # Errors of a state dict tell what is wrong in their second line.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = " ".join(lines[:2])[:240].rstrip(".") or type(error).__name__
-        raise WebbodyError(f"{what} ({reason}); {mend}.") from error
+        raise WebbodyError(f"{what} ({reason}); {advice}.") from error

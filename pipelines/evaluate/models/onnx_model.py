@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipelines.detection.devices import onnx_session
-from pipelines.evaluate.models.network import Network, told
+from pipelines.evaluate.models.network import Network, user_errors
 from webbody import models
 from webbody.errors import WebbodyError
 
@@ -59,7 +59,7 @@ def open_onnx(path: str, size: tuple[int, int] | None, device: str) -> Network:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise WebbodyError(f"{path}: needs onnxruntime: pip install 'webbody[compare]'.") from error
-    with told(f"{path}: is no model that onnxruntime reads", "check the file"):
+    with user_errors(f"{path}: is no model that onnxruntime reads", "check the file"):
         session = onnx_session(path, device, torch.get_num_threads())
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipelines.evaluate.models.network import Network, told
+from pipelines.evaluate.models.network import Network, user_errors
 from webbody.errors import WebbodyError
 from webbody.library_environment import quiet_libraries
 
@@ -28,17 +28,17 @@ def open_timm(name: str, weights: str | None, size: tuple[int, int] | None) -> N
         raise WebbodyError(
             f"timm:{name}: timm {timm.__version__} has no such model; timm.list_models() has names."
         )
-    mend = f"go where there is a network, or give a file with weights, timm:{name}@FILE"
-    with told(f"timm:{name}: cannot be had", mend):
+    advice = f"go where there is a network, or give a file with weights, timm:{name}@FILE"
+    with user_errors(f"timm:{name}: cannot be had", advice):
         model: Any = timm.create_model(name, pretrained=weights is None, num_classes=0)
     expected = resolve_model_data_config(model)
     own = tuple(expected["input_size"][1:])
     if size not in (None, own) and hasattr(model, "set_input_size"):
         # Convolutions take any size; position embeddings are made for one.
-        with told(f"timm:{name}: cannot take images of {size}", "give another size"):
+        with user_errors(f"timm:{name}: cannot take images of {size}", "give another size"):
             model.set_input_size(img_size=size)
     if weights is not None:
-        with told(f"{weights}: has no weights of {name}", "check both"):
+        with user_errors(f"{weights}: has no weights of {name}", "check both"):
             load_weights(model, weights)
     return Network(
         model,

@@ -10,7 +10,7 @@ from pipelines.evaluate.report.tables import MetricRow, percent, rows
 from pipelines.evaluate.run import Evaluated
 from pipelines.evaluate.tasks.figure import Curve, RankedQuery, TaskResult
 from pipelines.evaluate.tasks.retrieval import Retrieval
-from pipelines.inspection.report.drawing import Album, Drawing, decoded
+from pipelines.inspection.report.drawing import Drawing, EmbeddedImages, decoded
 from pipelines.inspection.report.template import load_template
 
 #: Longer side of a thumbnail in pixels, and the characters that those of a figure may take.
@@ -60,17 +60,17 @@ def page(found: Sequence[Evaluated]) -> str:
 
 
 def _section(name: str, one: Evaluated, figure: TaskResult) -> ResultSection:
-    album = Album(_SHARE)
+    embedded = EmbeddedImages(_SHARE)
     shown = {"Queries from the best to the worst": figure.ranked, "The worst": figure.failures}
     root = one.task.root if isinstance(one.task, Retrieval) else ""
-    wanted = {
+    images = {
         image
         for ranking in (*figure.ranked, *figure.failures)
         for image in (ranking.image, *(found.image for found in ranking.found))
     }
-    pictures = read_pictures(root, sorted(wanted))
+    pictures = read_pictures(root, sorted(images))
     groups = [
-        (title, [_ranking(ranking, pictures, album) for ranking in rankings])
+        (title, [_ranking(ranking, pictures, embedded) for ranking in rankings])
         for title, rankings in shown.items()
         if rankings
     ]
@@ -83,10 +83,12 @@ def _plotted(curve: Curve | None) -> str | None:
     return None if curve is None else plot(curve)
 
 
-def _ranking(ranking: RankedQuery, pictures: dict[str, bytes], album: Album) -> RankingExample:
+def _ranking(
+    ranking: RankedQuery, pictures: dict[str, bytes], embedded: EmbeddedImages
+) -> RankingExample:
     def thumb(image: str, cosine: float | None = None, match: bool = False) -> RankedThumbnail:
         rgb = decoded(pictures.get(image))
-        picture = None if rgb is None else album.add(Drawing(rgb, _SIDE))
+        picture = None if rgb is None else embedded.add(Drawing(rgb, _SIDE))
         return RankedThumbnail(PurePath(image).name, picture, cosine, match)
 
     found = [thumb(one.image, one.cosine, one.match) for one in ranking.found]

@@ -19,12 +19,12 @@ def read_pictures(root: str, images: Iterable[str]) -> dict[str, bytes]:
     """
     if root:
         return _of_folder(Path(root), images)
-    wanted: dict[str, dict[str, str]] = defaultdict(dict)
+    by_shard: dict[str, dict[str, str]] = defaultdict(dict)
     for image in images:
         shard, key = shard_and_key(image)
-        wanted[shard][key] = image
+        by_shard[shard][key] = image
     out: dict[str, bytes] = {}
-    for shard, keys in wanted.items():
+    for shard, keys in by_shard.items():
         with suppress(OSError, WebbodyError), fsspec.open(shard, "rb") as file:
             for members in read_samples(file, shard):
                 if members.key in keys and any(ending in members.data for ending in PICTURES):

@@ -10,7 +10,7 @@ from model.evaluation.readers.datasets import DATASETS
 from model.evaluation.readers.image_table import root_of
 from model.evaluation.rules import Rule
 from pipelines.evaluate.images.sources import FolderImages, ShardSamples
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import TaskResult, cmc_curve
 from pipelines.evaluate.tasks.labelled import LabelledFeatures
 from pipelines.evaluate.tasks.ranked import chosen, rank
@@ -56,9 +56,9 @@ class Retrieval:
         images = list(dict.fromkeys(self.images))
         return FolderImages(self.root, images) if self.root else ShardSamples(images)
 
-    def figures(self, held: Held) -> Iterator[TaskResult]:
+    def figures(self, image_features: ImageFeatures) -> Iterator[TaskResult]:
         """The figures by which the data set is reported, of the images that have a feature."""
-        for one in self.searches(held):
+        for one in self.searches(image_features):
             q, g = one.query.as_images(), one.gallery.as_images()
             found = evaluate(q, g, one.rule)
             picked = chosen(found.average_precision) if one.of_images else ([], [])
@@ -66,12 +66,14 @@ class Retrieval:
             ranked, failures = (
                 rank(q, g, one.rule, rows, names, found.average_precision) for rows in picked
             )
-            figure = figure_of(one.name, found, len(one.gallery.name), held.missing)
+            figure = figure_of(one.name, found, len(one.gallery.name), image_features.missing)
             yield replace(figure, ranked=ranked, failures=failures)
 
-    def searches(self, held: Held) -> Iterator[Search]:
+    def searches(self, image_features: ImageFeatures) -> Iterator[Search]:
         """What is searched where, for each figure of the data set."""
-        whole = LabelledFeatures.of(self.table.filter(pa.array(held.present_N)), held.features_MF)
+        whole = LabelledFeatures.of(
+            self.table.filter(pa.array(image_features.present_N)), image_features.features_MF
+        )
         sides = {"": whole}
         if self.name in _OF_TRACKS:
             sides |= {", tracks": whole.tracks(), ", clips": whole.clips()}

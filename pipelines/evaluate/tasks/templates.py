@@ -19,7 +19,7 @@ from model.evaluation.readers.ijb import Ijb, read_ijb
 from model.evaluation.readers.ijb_search import HALVES, PROBE
 from model.evaluation.tar_at_far import pair_scores, roc, tar_at_far
 from pipelines.evaluate.images.sources import AlignedFaces, FolderImages
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import Curve, TaskResult
 from pipelines.evaluate.tasks.identification import identification
 from webbody.errors import WebbodyError
@@ -40,12 +40,12 @@ class Templates:
     @classmethod
     def read(cls, name: str, path: str, *, aligned: bool) -> "Templates":
         """The data set of a folder, or of its folder IJBB or IJBC; raises WebbodyError."""
-        wanted = name.removesuffix("_aligned")
-        inside = Path(path, wanted.upper())
+        expected = name.removesuffix("_aligned")
+        inside = Path(path, expected.upper())
         root = str(inside if inside.is_dir() else path)
         ijb = read_ijb(root)
-        if ijb.name != wanted:
-            raise WebbodyError(f"{root}: the lists here are those of {ijb.name}, not {wanted}")
+        if ijb.name != expected:
+            raise WebbodyError(f"{root}: the lists here are those of {ijb.name}, not {expected}")
         return cls(name, root, ijb, aligned)
 
     @property
@@ -69,33 +69,35 @@ class Templates:
         landmarks = dict(zip(self.images, points.reshape(-1, 5, 2), strict=True))
         return AlignedFaces(source, landmarks)
 
-    def figures(self, held: Held) -> Iterator[TaskResult]:
+    def figures(self, image_features: ImageFeatures) -> Iterator[TaskResult]:
         """TAR at small FAR of the pairs, and the probes searched in the gallery."""
-        pooled_TF, numbers_T = self._pooled(held)
-        yield self._verified(held, pooled_TF, numbers_T)
+        pooled_TF, numbers_T = self._pooled(image_features)
+        yield self._verified(image_features, pooled_TF, numbers_T)
         if self.ijb.search is not None:
             sides = [
                 _enrolled(self.ijb.search, roles, pooled_TF, numbers_T)
                 for roles in ([PROBE], HALVES[:1], HALVES[1:], HALVES)
             ]
             probes, *halves, gallery = sides
-            yield identification("identification", probes, halves, gallery, held.missing)
+            yield identification("identification", probes, halves, gallery, image_features.missing)
 
-    def _pooled(self, held: Held) -> tuple[Tensor, Tensor]:
+    def _pooled(self, image_features: ImageFeatures) -> tuple[Tensor, Tensor]:
         """Features (T, F) of templates, and their numbers; an image weighs as its face's score."""
         table = self.ijb.images
-        device = held.features_MF.device
+        device = image_features.features_MF.device
         score_N = torch.tensor(table["score"].to_numpy()).to(device)
         # Images without a feature weigh nothing.
-        present_N = torch.from_numpy(held.present_N).to(device)
-        features_NF = held.features_MF.new_zeros(
-            (len(present_N), held.features_MF.shape[1]), dtype=torch.float32
+        present_N = torch.from_numpy(image_features.present_N).to(device)
+        features_NF = image_features.features_MF.new_zeros(
+            (len(present_N), image_features.features_MF.shape[1]), dtype=torch.float32
         )
-        weight_M = inverse_lengths(held.features_MF, "image") * score_N[present_N]
-        features_NF[present_N] = held.features_MF * weight_M[:, None]
+        weight_M = inverse_lengths(image_features.features_MF, "image") * score_N[present_N]
+        features_NF[present_N] = image_features.features_MF * weight_M[:, None]
         return pool_templates(features_NF, table["template"].to_numpy(), table["media"].to_numpy())
 
-    def _verified(self, held: Held, pooled_TF: Tensor, numbers_T: Tensor) -> TaskResult:
+    def _verified(
+        self, image_features: ImageFeatures, pooled_TF: Tensor, numbers_T: Tensor
+    ) -> TaskResult:
         scores_P = pair_scores(pooled_TF, numbers_T, self.ijb.first, self.ijb.second)
         found = tar_at_far(scores_P, self.ijb.same)
         metrics = {f"TAR@FAR={far:.0e}": tar for far, tar in zip(found.far, found.tar, strict=True)}
@@ -110,7 +112,7 @@ class Templates:
         counts = {
             "pairs of one person": found.positives,
             "pairs of two": found.negatives,
-            "images without a feature": held.missing,
+            "images without a feature": image_features.missing,
         }
         fpr, tpr, _ = roc(scores_P.double().cpu().numpy(), self.ijb.same)
         kept = np.unique(np.linspace(0, len(fpr) - 1, min(_POINTS, len(fpr))).astype(int))

@@ -9,7 +9,7 @@ import numpy as np
 from model.evaluation.readers.pairs_bin import VerificationPairs, read_pairs
 from model.evaluation.verification import verify
 from pipelines.evaluate.images.sources import EncodedImages
-from pipelines.evaluate.models.features import Held
+from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import Curve, TaskResult
 
 
@@ -34,11 +34,11 @@ class VerificationTask:
     def source(self) -> EncodedImages:
         return EncodedImages(self.path, self.pairs.images)
 
-    def figures(self, held: Held) -> Iterator[TaskResult]:
+    def figures(self, image_features: ImageFeatures) -> Iterator[TaskResult]:
         """Accuracy over ten folds, of the pairs both of whose images have a feature."""
-        whole = held.present_N.reshape(-1, 2).all(1)
-        kept = np.repeat(whole, 2)[held.present_N]
-        features_MF = held.features_MF[kept]
+        whole = image_features.present_N.reshape(-1, 2).all(1)
+        kept = np.repeat(whole, 2)[image_features.present_N]
+        features_MF = image_features.features_MF[kept]
         found = verify(features_MF, self.pairs.same[whole])
         counts = {"pairs": found.pairs, "pairs without features": int((~whole).sum())}
         metrics = {"accuracy": found.accuracy, "std": found.std}

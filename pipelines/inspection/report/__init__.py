@@ -6,7 +6,7 @@ from pipelines.diagnostics.ending import ending_of
 from pipelines.diagnostics.sentences import sentences
 from pipelines.engine.build_files import BuildFiles
 from pipelines.inspection.report import funnel, sheets
-from pipelines.inspection.report.drawing import Album
+from pipelines.inspection.report.drawing import EmbeddedImages
 from pipelines.inspection.report.names import named_faces
 from pipelines.inspection.report.template import load_template
 from webbody.redaction import redacted
@@ -32,16 +32,16 @@ def write_report(out: str, names: int = 12, images: int = 24) -> str:
 
 def page(build: BuildFiles, most_names: int, images: int) -> str:
     """The page as text. The sections follow the data; each has its share of the page's bytes."""
-    sections: list[Any] = [sheets.downloads(build, images, Album())]
+    sections: list[Any] = [sheets.downloads(build, images, EmbeddedImages())]
     if not build.from_release:  # there are neither names nor faces
         sections += [
-            sheets.persons(build, images, Album()),
-            sheets.faces(build, images, Album()),
+            sheets.persons(build, images, EmbeddedImages()),
+            sheets.faces(build, images, EmbeddedImages()),
             # Many small pictures, and twice the bytes of the other sections.
-            named_faces(build, most_names, Album(2_100_000)),
-            sheets.keypoints(build, images, Album()),
+            named_faces(build, most_names, EmbeddedImages(2_100_000)),
+            sheets.keypoints(build, images, EmbeddedImages()),
         ]
-    sections.append(sheets.samples(build, images, Album()))
+    sections.append(sheets.samples(build, images, EmbeddedImages()))
     ending = ending_of(build)
     return load_template("report.html").render(
         manifest=build.manifest,

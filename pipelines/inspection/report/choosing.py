@@ -9,7 +9,7 @@ from pipelines.engine.build_files import shuffled
 T = TypeVar("T")
 
 
-def in_turns(
+def round_robin(
     items: Iterable[T], count: int, group: Callable[[T], Hashable], key: Callable[[T], str]
 ) -> list[T]:
     """`count` of the items, groups taking turns, so that every group is seen."""
@@ -26,8 +26,10 @@ def mixed(rows: Sequence[dict[str, Any]], count: int, key: str) -> list[dict[str
     passed = [row for row in rows if row["outcome"] is None]
     failed = [row for row in rows if row["outcome"] is not None]
     some = max(min(len(failed), count // 3), count - len(passed))
-    chosen = in_turns(passed, count - some, lambda row: row["shard"], lambda row: row[key])
-    return chosen + in_turns(failed, some, lambda row: kind(row["outcome"]), lambda row: row[key])
+    chosen = round_robin(passed, count - some, lambda row: row["shard"], lambda row: row[key])
+    return chosen + round_robin(
+        failed, some, lambda row: kind(row["outcome"]), lambda row: row[key]
+    )
 
 
 def kind(outcome: str) -> str:

@@ -97,7 +97,7 @@ class Drawing:
             cv2.circle(self.pixels, self._place(point), around, paint, -1, cv2.LINE_AA, _BITS)
 
 
-class Album:
+class EmbeddedImages:
     """Turns drawings into data URIs until its share of the page, in characters, is used up."""
 
     def __init__(self, limit: int = 1_050_000) -> None:

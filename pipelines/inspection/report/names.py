@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from pipelines.base.stage import ALL
 from pipelines.engine.build_files import BuildFiles, shuffled
-from pipelines.inspection.report.choosing import in_turns, kind
-from pipelines.inspection.report.drawing import Album, Drawing, around, decoded
+from pipelines.inspection.report.choosing import kind, round_robin
+from pipelines.inspection.report.drawing import Drawing, EmbeddedImages, around, decoded
 from webbody.parquet_tables import read_parquet
 from webbody.plain_text import plain_text
 
@@ -68,7 +68,7 @@ class Names:
     merges_gap: str | None = None
 
 
-def named_faces(build: BuildFiles, most: int, album: Album) -> Names:
+def named_faces(build: BuildFiles, most: int, embedded: EmbeddedImages) -> Names:
     """Faces of some names, chosen so that every kind of outcome is seen, and merged names."""
     section = Names(
         "names",
@@ -82,8 +82,8 @@ def named_faces(build: BuildFiles, most: int, album: Album) -> Names:
     of_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _faces(build, build.shards("clusters")):
         of_name[row["name"]].append(row)
-    thumbs = _Thumbs(build, album)
-    for name in telling(of_name, most):
+    thumbs = _Thumbs(build, embedded)
+    for name in representative(of_name, most):
         section.rows.append(_row(name, of_name[name], thumbs))
     section.merges_gap = build.gap("identities", images=False)
     if not section.merges_gap:
@@ -93,7 +93,7 @@ def named_faces(build: BuildFiles, most: int, album: Album) -> Names:
     return section
 
 
-def telling(of_name: dict[str, list[dict[str, Any]]], most: int) -> list[str]:
+def representative(of_name: dict[str, list[dict[str, Any]]], most: int) -> list[str]:
     """Names that together show every kind of outcome, then some that kept three faces or more."""
     kinds = {
         name: {kind(row["outcome"] or "kept") for row in rows} for name, rows in of_name.items()
@@ -135,8 +135,8 @@ def _faces(build: BuildFiles, shards: Iterable[str]) -> list[dict[str, Any]]:
 class _Thumbs:
     """Cuts faces out of person crops."""
 
-    def __init__(self, build: BuildFiles, album: Album) -> None:
-        self._build, self._album = build, album
+    def __init__(self, build: BuildFiles, embedded: EmbeddedImages) -> None:
+        self._build, self._embedded = build, embedded
         self._crops: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __call__(self, row: dict[str, Any]) -> FaceThumbnail:
@@ -148,7 +148,7 @@ class _Thumbs:
         rgb = decoded(self._build.image("persons", self._crops[shard].get(row["crop"], {})))
         picture = None
         if rgb is not None and row["box"]:
-            picture = self._album.add(Drawing(rgb, _SIDE, around(row["box"], 0.25)))
+            picture = self._embedded.add(Drawing(rgb, _SIDE, around(row["box"], 0.25)))
         outcome = row["outcome"]
         cosine = row["similarity"] if row["decided"] is None else row["decided"]
         return FaceThumbnail(picture, outcome and _short(outcome), outcome, cosine)
@@ -159,7 +159,7 @@ def _row(name: str, rows: Sequence[dict[str, Any]], thumbs: _Thumbs) -> FaceStri
     kept = [row for row in rows if row["outcome"] is None]
     rejected = [row for row in rows if row["outcome"] is not None]
     shown = shuffled(kept, _crop)[:_MOST_KEPT]
-    refused = in_turns(rejected, _MOST_REJECTED, lambda row: kind(row["outcome"]), _crop)
+    refused = round_robin(rejected, _MOST_REJECTED, lambda row: kind(row["outcome"]), _crop)
     return FaceStrip(
         name=plain_text(name, 80),
         kept=[thumbs(row) for row in sorted(shown, key=_closest)],
@@ -206,14 +206,14 @@ def _merges(
         yield Merge(row["person"], rows, [f"{cosine:.2f}" for cosine in cosines[:6]])
 
 
-def _similarities(build: BuildFiles, wanted: set[str]) -> dict[tuple[str, str], float]:
+def _similarities(build: BuildFiles, names: set[str]) -> dict[tuple[str, str], float]:
     """The cosines of pairs of these names, highest first."""
     record = build.record("identities", ALL)
     if record is None or "pairs.parquet" not in record.outputs:
         return {}
     with build.folder.open("identities/pairs.parquet") as file:
         pairs = read_parquet(file, columns=["name_a", "name_b", "similarity"])
-    own = pairs.filter(pc.is_in(pairs["name_a"], value_set=pa.array(sorted(wanted), pa.string())))
+    own = pairs.filter(pc.is_in(pairs["name_a"], value_set=pa.array(sorted(names), pa.string())))
     rows = sorted(own.to_pylist(), key=lambda row: (-row["similarity"], row["name_a"]))
     return {(row["name_a"], row["name_b"]): row["similarity"] for row in rows}
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pipelines.detection.simcc import SOFTMAX
 from pipelines.detection.upper_body import SEEN
 from pipelines.engine.build_files import BuildFiles
-from pipelines.inspection.report.choosing import in_turns, kind, mixed
+from pipelines.inspection.report.choosing import kind, mixed, round_robin
 from pipelines.inspection.report.drawing import (
     KEPT,
     REJECTED,
-    Album,
     Drawing,
+    EmbeddedImages,
     around,
     decoded,
     seen_above,
@@ -56,7 +56,7 @@ class Sheet:
     tiles: list[Tile] = field(default_factory=list)
 
 
-def downloads(build: BuildFiles, count: int, album: Album) -> Sheet:
+def downloads(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     """Photos as they came, and failures with their reason."""
     sheet = Sheet(
         "downloads",
@@ -76,12 +76,12 @@ def downloads(build: BuildFiles, count: int, album: Album) -> Sheet:
         changed = "" if row["hash_match"] in (None, True) else "not the bytes of the manifest"
         title = f"{row['width']} × {row['height']} {row['format']}, {_size(row['bytes'])}"
         tile = _tile(title, lines=[changed, url])
-        _show(tile, album, build.image("download", row), _plainly)
+        _show(tile, embedded, build.image("download", row), _plainly)
         sheet.tiles.append(tile)
     return sheet
 
 
-def persons(build: BuildFiles, count: int, album: Album) -> Sheet:
+def persons(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     """Photos with the boxes and COCO keypoints of everybody in them."""
     sheet = Sheet(
         "persons",
@@ -108,12 +108,12 @@ def persons(build: BuildFiles, count: int, album: Album) -> Sheet:
         else:
             tile = _rejected(row)
         photo = build.image("download", sources.get(row["key"], {}))
-        _show(tile, album, photo, partial(_with_persons, found))
+        _show(tile, embedded, photo, partial(_with_persons, found))
         sheet.tiles.append(tile)
     return sheet
 
 
-def faces(build: BuildFiles, count: int, album: Album) -> Sheet:
+def faces(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     """Crops around the face with its box and landmarks; rejected ones with the reason."""
     sheet = Sheet(
         "faces",
@@ -133,12 +133,12 @@ def faces(build: BuildFiles, count: int, album: Album) -> Sheet:
         norm = "" if row["norm"] is None else f"norm {row['norm']:.1f}"
         tile = _rejected(row, lines=[score]) if row["outcome"] else _tile(score, lines=[norm])
         crop = build.image("persons", crops.get(row["crop"], {}))
-        _show(tile, album, crop, partial(_with_face, row))
+        _show(tile, embedded, crop, partial(_with_face, row))
         sheet.tiles.append(tile)
     return sheet
 
 
-def keypoints(build: BuildFiles, count: int, album: Album) -> Sheet:
+def keypoints(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     """Kept crops with the 19 points."""
     sheet = Sheet(
         "keypoints",
@@ -165,12 +165,12 @@ def keypoints(build: BuildFiles, count: int, album: Album) -> Sheet:
         named = f"person {row['person']}"
         tile = _rejected(row, lines=lines) if row["outcome"] else _tile(named, lines=lines)
         crop = build.image("persons", crops.get(row["crop"], {}))
-        _show(tile, album, crop, partial(_with_points, points))
+        _show(tile, embedded, crop, partial(_with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
 
-def samples(build: BuildFiles, count: int, album: Album) -> Sheet:
+def samples(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     """Packed samples, read back from the shards as a trainer would."""
     sheet = Sheet(
         "samples",
@@ -187,10 +187,10 @@ def samples(build: BuildFiles, count: int, album: Album) -> Sheet:
     shards = build.shards("pack", count)
     each = -(-count // len(shards))
     found = [sample for shard in shards for sample in _first(build, shard, each)]
-    for jpeg, about in in_turns(found, count, lambda s: s[1]["split"], lambda s: s[1]["key"]):
+    for jpeg, about in round_robin(found, count, lambda s: s[1]["split"], lambda s: s[1]["key"]):
         points = np.reshape(about["keypoints"], (COUNT, 3))
         tile = _tile(f"person {about['person']}", lines=[f"{about['split']} · {_seen(points)}"])
-        _show(tile, album, jpeg, partial(_with_points, points))
+        _show(tile, embedded, jpeg, partial(_with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
@@ -206,13 +206,15 @@ def _rejected(row: dict[str, Any], empty: str = "", lines: Iterable[str] = ()) -
     return Tile(kind(row["outcome"]), None, empty, row["outcome"], [line for line in lines if line])
 
 
-def _show(tile: Tile, album: Album, data: bytes | None, draw: Callable[[RGB], Drawing]) -> None:
+def _show(
+    tile: Tile, embedded: EmbeddedImages, data: bytes | None, draw: Callable[[RGB], Drawing]
+) -> None:
     """Put the drawing of an image into the tile, or say why there is none."""
     rgb = decoded(data)
     if rgb is None:
         tile.empty = "no image" if data is None else "cannot be read"
         return
-    tile.picture = album.add(draw(rgb))
+    tile.picture = embedded.add(draw(rgb))
     tile.empty = "left out, the page is full"
 
 

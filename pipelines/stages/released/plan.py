@@ -80,7 +80,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
         order = PeopleInOrder(self.release.folder.url)
         for split, table in self._chosen():
             counts["in"] += len(table)
-            good, bad = self._judged(table)
+            good, bad = self._accepted(table)
             order.check(split, good["person"].to_numpy())
             rejected.append(bad)
             counts["out"] += len(good)
@@ -141,7 +141,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
         percent = SUBSETS[self.settings.subset]
         return pa.array(subset(people, images, percent, self.settings.seed))
 
-    def _judged(self, table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _accepted(self, table: pa.Table) -> tuple[pa.Table, pa.Table]:
         """The rows (SHARD) that can be used, and the others with their outcome (REJECTED)."""
         areas = _areas(table)
         outcomes: list[str | None] = []
@@ -151,7 +151,7 @@ class ReleasedPlan(Stage[RebuildSettings]):
                 self._person, self._keys = row["person"], set()
             if outcome is None and row["key"] in self._keys:
                 outcome = "manifest:duplicate"
-            elif outcome is None and self.removals.names(
+            elif outcome is None and self.removals.contains(
                 url=row["url"], sha256=row["sha256"], person=row["person"], sample=row["key"]
             ):
                 outcome = TAKEDOWN

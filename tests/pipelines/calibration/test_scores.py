@@ -17,20 +17,22 @@ def known(now: float) -> ScoreSample:
     """True findings above 0.4, false ones below 0.6."""
     high, low = np.linspace(0.41, 0.99, 59).tolist(), np.linspace(0.01, 0.59, 30).tolist()
     right = [True] * len(high) + [False] * len(low)
-    return ScoreSample("faces", "faces.min_score", now, high + low, right, wanted=len(high))
+    return ScoreSample("faces", "faces.min_score", now, high + low, right, positives=len(high))
 
 
 def test_shares_precision_and_recall():
     scores = known(0.5)
     assert scores.kept(0) == 1
     assert scores.kept(0.6) == pytest.approx(40 / 89, abs=0.012)
-    precision, recall, f1 = scores.judged(0.6)
+    precision, recall, f1 = scores.precision_recall(0.6)
     assert precision == 1
     assert recall == pytest.approx(40 / 59, abs=0.02)
     assert f1 == pytest.approx(2 * recall / (1 + recall))
     low, high = scores.best()
     assert 0.35 <= low <= high <= 0.6
-    assert ScoreSample("faces", "a.b", 0.2).told().__next__().startswith("faces: none found")
+    assert (
+        ScoreSample("faces", "a.b", 0.2).report_lines().__next__().startswith("faces: none found")
+    )
 
 
 def test_what_is_set_stays_where_nothing_is_better():
@@ -47,7 +49,7 @@ def test_a_threshold_of_another_model_is_told():
 
 
 def test_the_table_shows_quartiles_and_every_threshold():
-    lines = list(ScoreSample("faces", "faces.min_score", 0.5, [0.2, 0.4, 0.6, 0.8]).told())
+    lines = list(ScoreSample("faces", "faces.min_score", 0.5, [0.2, 0.4, 0.6, 0.8]).report_lines())
     assert "scores 0.20 0.35 0.50 0.65 0.80" in lines[0]
     assert "which keeps 50.0%" in lines[0]
     assert "from 0.3:  75.0% kept" in lines[3]
@@ -68,12 +70,12 @@ def test_scores_of_drawn_scenes_beside_the_truth():
     persons, faces, keypoints = score_pictures(drawn_scenes(6), settings)
     for one in (persons, faces, keypoints):
         assert len(one.scores) == len(one.right) > 0
-        assert one.wanted > 0
+        assert one.positives > 0
         assert all(0 <= score <= 1 for score in one.scores)
-    precision, recall, _ = persons.judged(persons.now)
+    precision, recall, _ = persons.precision_recall(persons.now)
     assert precision > 0.8
     assert recall > 0.8
-    assert keypoints.wanted > 5 * persons.wanted
+    assert keypoints.positives > 5 * persons.positives
 
 
 def test_pictures_of_a_sample(tmp_path):

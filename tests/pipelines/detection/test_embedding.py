@@ -6,7 +6,14 @@ import torch
 from photo_shards import demo_model, photos, rgb
 from tiny_onnx import write_region_means
 
-from pipelines.detection.embedding import SIZE, TEMPLATE, Embedder, align, alignments, moved
+from pipelines.detection.embedding import (
+    SIZE,
+    TEMPLATE,
+    Embedder,
+    align,
+    alignments,
+    transformed_landmarks,
+)
 from webbody import model_contracts as contracts
 from webbody.errors import WebbodyError
 
@@ -19,7 +26,7 @@ def crops():
     landmarks = np.array([face.landmarks for _, face in faces], np.float32)
     transforms = alignments(landmarks)
     aligned = [align(image, t) for (image, _), t in zip(faces, transforms, strict=True)]
-    return aligned, moved(landmarks, transforms)
+    return aligned, transformed_landmarks(landmarks, transforms)
 
 
 def test_alignment_is_insightfaces():
@@ -38,7 +45,7 @@ def test_alignment_is_insightfaces():
 def test_landmarks_move_with_the_picture():
     landmarks = (TEMPLATE * 2 + 7)[None].astype(np.float32)
     np.testing.assert_allclose(
-        moved(landmarks, alignments(landmarks))[0] * SIZE, TEMPLATE, atol=1e-3
+        transformed_landmarks(landmarks, alignments(landmarks))[0] * SIZE, TEMPLATE, atol=1e-3
     )
 
 

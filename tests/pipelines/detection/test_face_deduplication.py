@@ -1,4 +1,4 @@
-from pipelines.detection.face_deduplication import OUTCOME, settle
+from pipelines.detection.face_deduplication import OUTCOME, deduplicate
 
 
 def crop(name, box, outcome=None):
@@ -21,7 +21,7 @@ def test_the_largest_crop_keeps_a_shared_face():
         "a-1": {"area": [40, 40, 200, 300]},
         "b-0": {"area": [40, 40, 100, 100]},
     }
-    settle(rows, persons)
+    deduplicate(rows, persons)
     assert outcomes(rows) == {"a-0": OUTCOME, "a-1": None, "b-0": None}
     assert rows[0]["detail"] == "the face of a-1"
 
@@ -29,7 +29,7 @@ def test_the_largest_crop_keeps_a_shared_face():
 def test_two_faces_of_a_photo_stay_with_their_persons():
     rows = [crop("a-0", [0, 0, 40, 40]), crop("a-1", [60, 0, 100, 40])]
     persons = {name: {"area": [0, 0, 100, 100]} for name in ("a-0", "a-1")}
-    settle(rows, persons)
+    deduplicate(rows, persons)
     assert outcomes(rows) == {"a-0": None, "a-1": None}
 
 
@@ -37,5 +37,5 @@ def test_rejected_faces_claim_nothing_and_ties_go_by_name():
     box = [0, 0, 40, 40]
     rows = [crop("a-0", box, "face:low-score"), crop("a-1", box), crop("a-2", box)]
     persons = {f"a-{i}": {"area": [0, 0, 100, 100]} for i in range(3)}
-    settle(rows, persons)
+    deduplicate(rows, persons)
     assert outcomes(rows) == {"a-0": "face:low-score", "a-1": None, "a-2": OUTCOME}

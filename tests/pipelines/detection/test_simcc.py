@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipelines.detection.simcc import BETAS, read_simcc, tell_beta
+from pipelines.detection.simcc import BETAS, infer_beta, read_simcc
 
 BINS = (384, 512)
 SIGMA = (4.9, 5.66)  # of the labels at 192 x 256 px
@@ -73,11 +73,11 @@ def test_what_is_not_finite_is_not_sure(bad):
 @pytest.mark.parametrize("height", [0.35, 0.5, 0.8, 1.1])
 def test_beta_is_told_from_the_height_of_the_peaks(beta, height):
     x, y = label(100, 0, 10 * height / beta), label(60, 1, 10 * height / beta)
-    assert tell_beta(x.reshape(1, 1, -1) - 3, y.reshape(1, 1, -1) + 3) == beta
+    assert infer_beta(x.reshape(1, 1, -1) - 3, y.reshape(1, 1, -1) + 3) == beta
 
 
 def test_no_beta_is_told_of_other_outputs():
     x, y = label(100, 0, 255), label(60, 1, 255)
-    assert tell_beta(x.reshape(1, 1, -1), y.reshape(1, 1, -1)) is None
+    assert infer_beta(x.reshape(1, 1, -1), y.reshape(1, 1, -1)) is None
     x[:] = np.nan
-    assert tell_beta(x.reshape(1, 1, -1), y.reshape(1, 1, -1)) is None
+    assert infer_beta(x.reshape(1, 1, -1), y.reshape(1, 1, -1)) is None

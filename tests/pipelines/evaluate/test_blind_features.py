@@ -114,9 +114,9 @@ def test_embedding_nothing_that_differs_is_no_success(checkpoint, tmp_path):
 
 def test_an_evaluation_counts_them(feature_file):
     keys = ["k0", "k1", "k2"]
-    held = read(str(feature_file([0, 4, 0])), keys, "lfw")
-    assert held.blind == 2 and len(held.features_MF) == 3
-    figure = with_blind(TaskResult("general", {"top1": 1.0}, {"queries": 3}), held)
+    image_features = read(str(feature_file([0, 4, 0])), keys, "lfw")
+    assert image_features.blind == 2 and len(image_features.features_MF) == 3
+    figure = with_blind(TaskResult("general", {"top1": 1.0}, {"queries": 3}), image_features)
     assert figure.counts == {"queries": 3, BLIND: 2}
     assert read(str(feature_file([0, 4, 0])), ["k1"], "lfw").blind == 0
     with pytest.raises(WebbodyError, match="no keypoint is visible in any of 3 images"):

@@ -19,7 +19,7 @@ from pipelines.evaluate.models.features import read
 from pipelines.evaluate.report.paper import AVERAGES, paper, paper_average
 from pipelines.evaluate.report.plot import draw, plot
 from pipelines.evaluate.report.tables import rows, to_csv, to_json, to_latex
-from pipelines.evaluate.requests import DatasetRequest, read_wanted
+from pipelines.evaluate.requests import DatasetRequest, read_requests
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.tasks.figure import Curve
 from webbody.config import BuildConfig
@@ -30,8 +30,8 @@ def no_model():
     raise AssertionError("features are given")
 
 
-def found_of(tmp_path, *wanted):
-    return evaluate(wanted, no_model, BuildConfig(), str(tmp_path / "cache"))
+def found_of(tmp_path, *requests):
+    return evaluate(requests, no_model, BuildConfig(), str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_halves_and_fixed_sizes_are_features_too(tmp_path):
     values = pa.array(np.arange(6, dtype=np.float16))
     feature = pa.FixedSizeListArray.from_arrays(values, 2, mask=pa.array([False, True, False]))
     pq.write_table(pa.table({"image": ["a", "b", "c"], "feature": feature}), tmp_path / "f.parquet")
-    held = read(str(tmp_path / "f.parquet"), ["c", "b", "a"], "any")
-    assert held.features_MF.tolist() == [[4, 5], [0, 1]]
-    assert held.present_N.tolist() == [True, False, True] and held.missing == 1
+    image_features = read(str(tmp_path / "f.parquet"), ["c", "b", "a"], "any")
+    assert image_features.features_MF.tolist() == [[4, 5], [0, 1]]
+    assert image_features.present_N.tolist() == [True, False, True] and image_features.missing == 1
 
 
 def test_pairs_of_faces(tmp_path):
@@ -237,8 +237,8 @@ def test_names_are_taken_as_people_write_them(tmp_path):
     (tmp_path / "sets.yaml").write_text(
         "Celeb-reID: celeb\ncfp_fp:\n  path: /faces\n  features: made/f.parquet\n"
     )
-    wanted = read_wanted(tmp_path / "sets.yaml", ["pose-scale=people", "celebreid=other"], [])
-    assert wanted == [
+    requests = read_requests(tmp_path / "sets.yaml", ["pose-scale=people", "celebreid=other"], [])
+    assert requests == [
         DatasetRequest("celebreid", "other"),
         DatasetRequest("cfp_fp", "/faces", f"{tmp_path}/made/f.parquet"),
         DatasetRequest("pose_scale", "people"),
@@ -257,10 +257,10 @@ def test_names_are_taken_as_people_write_them(tmp_path):
 )
 def test_other_options_are_told(datasets, features, told):
     with pytest.raises(WebbodyError, match=told):
-        read_wanted(None, datasets, features)
+        read_requests(None, datasets, features)
 
 
 def test_other_data_files_are_told(tmp_path):
     (tmp_path / "sets.yaml").write_text("ltcc: {folder: x}\n")
     with pytest.raises(WebbodyError, match=r"sets.yaml: ltcc should have a path, or `path` and"):
-        read_wanted(tmp_path / "sets.yaml", [], [])
+        read_requests(tmp_path / "sets.yaml", [], [])

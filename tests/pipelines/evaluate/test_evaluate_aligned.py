@@ -123,9 +123,9 @@ def test_aligned_crops_are_evaluated_beside_loose_ones(tree, tmp_path):
     torch.manual_seed(0)
     SapiensID(**PRESETS["tiny"]).save_pretrained(tmp_path / "tiny")
     config = load(None, ("resources.device=cpu",), base=demo_models())
-    wanted = [DatasetRequest(name, str(tree)) for name in ("ijbb", "ijbb_aligned")]
+    requests = [DatasetRequest(name, str(tree)) for name in ("ijbb", "ijbb_aligned")]
     cache = tmp_path / "features"
-    found = evaluate(wanted, lambda: open_embedder(tmp_path / "tiny"), config, str(cache))
+    found = evaluate(requests, lambda: open_embedder(tmp_path / "tiny"), config, str(cache))
     assert [one.figures[0].name for one in found] == ["loose crops", "aligned"]
     missing = [one.figures[0].counts["images without a feature"] for one in found]
     assert missing == [0, 2]

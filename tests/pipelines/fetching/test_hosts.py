@@ -71,7 +71,7 @@ def test_a_host_that_does_not_answer_is_left_alone():
     assert caught.value.outcome == "download:refused"
     assert not caught.value.network
     ask(hosts, "b.org")
-    hosts.forgive()
+    hosts.reset_failures()
     ask(hosts)
 
 
@@ -94,10 +94,10 @@ def test_an_answer_between_failures_starts_the_count_anew():
 
 def test_a_host_that_asks_for_time_gets_it():
     hosts = Hosts(8, 0)
-    hosts.hold("a.org", refused("download:http-429", retry_after=0.2))
+    hosts.back_off("a.org", refused("download:http-429", retry_after=0.2))
     started = time.monotonic()
     ask(hosts)
     assert time.monotonic() - started >= 0.15
-    hosts.hold("a.org", refused("download:http-429", retry_after=60))
+    hosts.back_off("a.org", refused("download:http-429", retry_after=60))
     with pytest.raises(FetchError, match="not asked again so soon"):
         ask(hosts, seconds=1)

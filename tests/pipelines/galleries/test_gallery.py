@@ -49,7 +49,7 @@ def test_sums_and_counts(tmp_path, stub):
     out = tmp_path / "lfw.parquet"
     made = make_gallery([tmp_path / "in"], out, "lfw", stub)
     assert (made.identities, made.images, made.without_face, made.lost) == (2, 3, 2, ["Eve"])
-    told = list(made.told())
+    told = list(made.report_lines())
     assert told[0] == (
         f"{tmp_path / 'in'}: layout plain, 3 people, 6 pictures, 1 of the people with one; left "
         "out: 1 image:not-an-image"

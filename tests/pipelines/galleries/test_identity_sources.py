@@ -122,7 +122,7 @@ def test_pictures_that_cannot_be_read_are_skipped_and_counted(tmp_path, monkeypa
 
     monkeypatch.setattr(labelled, "content", deny)
     assert [who for who, _ in found.decoded()] == ["Ann", "Bob"]
-    assert next(found.told()) == (
+    assert next(found.report_lines()) == (
         f"{tmp_path}: layout plain, 2 people, 5 pictures; left out: 1 image:not-an-image, 1 "
         "image:truncated, 1 not readable (Permission denied)"
     )

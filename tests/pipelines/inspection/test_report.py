@@ -14,8 +14,8 @@ from PIL import Image
 
 from model.visualization.colours import LEFT, RIGHT
 from pipelines.inspection.report import write_report
-from pipelines.inspection.report.choosing import in_turns, mixed
-from pipelines.inspection.report.drawing import Album, Drawing, around
+from pipelines.inspection.report.choosing import mixed, round_robin
+from pipelines.inspection.report.drawing import Drawing, EmbeddedImages, around
 from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.skeleton import NAMES
@@ -178,9 +178,9 @@ def test_a_region_may_reach_beyond_the_image():
 
 
 def test_an_album_keeps_to_its_share():
-    album = Album(4000)
+    embedded = EmbeddedImages(4000)
     drawing = Drawing(np.zeros((50, 50, 3), np.uint8), 50)
-    uris = [album.add(drawing) for _ in range(20)]
+    uris = [embedded.add(drawing) for _ in range(20)]
     assert uris[0] and uris[-1] is None
     assert sum(len(uri) for uri in uris if uri) <= 4000
     jpeg = base64.b64decode(uris[0].split(",")[1])
@@ -197,5 +197,5 @@ def test_choice_is_spread_and_stable():
     assert [row["outcome"] for row in chosen].count(None) == 8
     assert "a:rare" in [row["outcome"] for row in chosen]
     assert chosen == mixed(rows[::-1], 12, "key")
-    assert len(in_turns(rows, 500, lambda row: row["shard"], lambda row: row["key"])) == 200
+    assert len(round_robin(rows, 500, lambda row: row["shard"], lambda row: row["key"])) == 200
     assert len(mixed(rows[:1], 12, "key")) == 1

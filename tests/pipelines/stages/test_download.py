@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_stages import with_settings
 from made_tables import put, run, table
 
-from pipelines.fetching.bulk_fetch import by_turns, parse_message
+from pipelines.fetching.bulk_fetch import parse_message, round_robin
 from pipelines.fetching.shard_tables import ANSWERS_SCHEMA, SCHEMA
 from pipelines.stages.download import Download
 from webbody.commit import read_record
@@ -250,7 +250,7 @@ def test_outcomes_survive_as_text(message, parsed):
 @given(st.lists(st.sampled_from("abc"), max_size=30))
 def test_hosts_take_turns(hosts):
     urls = [(i, f"http://{host}.org/{i}") for i, host in enumerate(hosts)]
-    turns = by_turns(urls)
+    turns = round_robin(urls)
     assert sorted(turns) == urls
     for host in set(hosts):
         mine = [i for i, url in turns if f"//{host}." in url]

@@ -47,15 +47,15 @@ def test_all_figures():
         table([(full, [0.0, 0.0, 0.5, 1.0], 400, 300), (one_eye, [0, 0.2, 1, 0.5], 100, 90)])
     )
     figures.add(table([(nothing, [0.25, 0.5, 0.75, 0.6], 1000, 1000)]))
-    told = figures.told()
-    assert told["framing"]["full body"] == told["framing"][NOTHING] == 1
-    assert sum(told["framing"].values()) == 3
-    assert told["view"] == {"both eyes": 1, "one eye": 1, "no eye": 1}
-    assert told["scale"] == {"samples": {"10-19": 1, "30-39": 1, "100+": 1}, "median": 30.0}
-    assert told["crop_side"]["samples"] == {"64-127": 1, "256-383": 1, "384-511": 1}
-    assert told["crop_side"]["median"] == 300
+    found = figures.to_json()
+    assert found["framing"]["full body"] == found["framing"][NOTHING] == 1
+    assert sum(found["framing"].values()) == 3
+    assert found["view"] == {"both eyes": 1, "one eye": 1, "no eye": 1}
+    assert found["scale"] == {"samples": {"10-19": 1, "30-39": 1, "100+": 1}, "median": 30.0}
+    assert found["crop_side"]["samples"] == {"64-127": 1, "256-383": 1, "384-511": 1}
+    assert found["crop_side"]["median"] == 300
 
 
 def test_nothing_at_all():
-    told = BodyFigures().told()
-    assert sum(told["framing"].values()) == 0 and told["scale"]["median"] == 0
+    figures = BodyFigures().to_json()
+    assert sum(figures["framing"].values()) == 0 and figures["scale"]["median"] == 0

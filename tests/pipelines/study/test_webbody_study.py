@@ -48,8 +48,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def varied(study: str, drawn: Path, checkpoint: Path, cache: Path) -> dict[str, dict[str, float]]:
     """Metrics by condition."""
-    wanted = [DatasetRequest("pose_scale", str(drawn))]
-    found = vary(study, wanted, [open_embedder(checkpoint)], BuildConfig(), str(cache))
+    requests = [DatasetRequest("pose_scale", str(drawn))]
+    found = vary(study, requests, [open_embedder(checkpoint)], BuildConfig(), str(cache))
     out: dict[str, dict[str, float]] = {}
     for point in found:
         assert (point.study, point.dataset, point.figure) == (study, "pose_scale", "general")
@@ -66,8 +66,8 @@ def varied(study: str, drawn: Path, checkpoint: Path, cache: Path) -> dict[str, 
 def test_without_a_change_the_figures_are_those_of_an_evaluation(
     study: str, unchanged: str, drawn: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    wanted = [DatasetRequest("pose_scale", str(drawn))]
-    (whole,) = evaluate(wanted, lambda: open_embedder(checkpoint), BuildConfig(), str(tmp_path))
+    requests = [DatasetRequest("pose_scale", str(drawn))]
+    (whole,) = evaluate(requests, lambda: open_embedder(checkpoint), BuildConfig(), str(tmp_path))
     metrics = whole.figures[0].metrics
     found = varied(study, drawn, checkpoint, tmp_path)
     assert found[unchanged] == pytest.approx({k: 100 * metrics[k] for k in ("top1", "mAP")})

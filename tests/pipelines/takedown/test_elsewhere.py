@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.identity.gallery_file import read_gallery, write_gallery
 from pipelines.takedown.alike import FoundAlike
-from pipelines.takedown.elsewhere import without_alike, without_removed
+from pipelines.takedown.elsewhere import without_removed, without_similar
 from webbody.errors import WebbodyError
 from webbody.removals import RemovalLists, Removals
 
@@ -20,14 +20,14 @@ def test_a_person_leaves_a_gallery(tmp_path):
         tmp_path / "g.parquet", "g", "abc", {"ann": ann, "bob": bob}, {"ann": 2, "bob": 1}
     )
     found = FoundAlike({}, {}, 0.7, np.eye(8, dtype=np.float32)[0], "abc")
-    assert without_alike(tmp_path / "g.parquet", found) == 1
+    assert without_similar(tmp_path / "g.parquet", found) == 1
     gallery = read_gallery(tmp_path / "g.parquet")
     assert gallery.features[:, 1].tolist() == [30]
     assert (gallery.name, gallery.embedder) == ("g", "abc")
-    assert without_alike(tmp_path / "g.parquet", found) == 0
+    assert without_similar(tmp_path / "g.parquet", found) == 0
     other = FoundAlike({}, {}, 0.7, np.eye(8, dtype=np.float32)[0], "another")
     with pytest.raises(WebbodyError, match="make the gallery again"):
-        without_alike(tmp_path / "g.parquet", other)
+        without_similar(tmp_path / "g.parquet", other)
 
 
 def test_samples_leave_a_file_of_features(tmp_path):

@@ -36,7 +36,7 @@ LISTS = RemovalLists(
 
 def found(text: str, ending: str) -> int:
     values = text_values(text.encode(), ending, names=True)
-    return sum(any(LISTS.names(**one) for one in readings) for readings in values)
+    return sum(any(LISTS.contains(**one) for one in readings) for readings in values)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def shared(demo, tmp_path_factory):
     return shutil.copytree(demo.out, tmp_path_factory.mktemp("verify") / "build")
 
 
-def told(folder):
+def lines_of(folder):
     return [f"{one.severity}: {one.line}" for one in verify_build(Folder(folder)).findings]
 
 
@@ -69,7 +69,7 @@ def test_the_damaged_pictures_of_a_tar_are_named(build, stage):
     table = next((build / stage).glob("*0.parquet" if stage == "pack" else "????????.parquet"))
     rows = [row for row in pq.read_table(table).to_pylist() if row["offset"] is not None]
     flip(table.with_suffix(".tar"), rows[1]["offset"] + 9)
-    (line,) = told(build)
+    (line,) = lines_of(build)
     key = rows[1]["crop" if stage == "persons" else "key"]
     assert line.startswith(f"error: {stage}/{table.stem}.tar: was changed")
     assert f"({key})" in line and "--repair" in line
@@ -79,7 +79,7 @@ def test_files_that_are_gone_or_shorter_are_told(build):
     next((build / "faces").glob("*.parquet")).unlink()
     path = next((build / "keypoints").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-1])
-    gone, short = told(build)
+    gone, short = lines_of(build)
     assert "is missing" in gone and "bytes instead of" in short
 
 
@@ -90,18 +90,18 @@ def test_let_go_outputs_are_not_missed(build):
     record = type(record)(**{**vars(record), "evicted": (f"{shard}.tar",)})
     folder.write_bytes(record_name("download", shard), record.to_json())
     folder.remove(f"download/{shard}.tar")
-    assert told(build) == []
+    assert lines_of(build) == []
 
 
 def test_a_build_that_is_not_finished_is_told(build):
     next((build / "clusters").glob("*.json")).unlink()
-    lines = told(build)
+    lines = lines_of(build)
     assert any(line.startswith("error: clusters: ") and "not committed" in line for line in lines)
 
 
 def test_strays_are_told(build):
     (build / "faces" / "mine.txt").write_text("x")
-    (line,) = told(build)
+    (line,) = lines_of(build)
     assert line.startswith("warning: faces: holds files") and "mine.txt" in line
 
 
@@ -109,7 +109,7 @@ def test_an_index_of_another_time_is_told(build):
     index = json.loads((build / "pack" / "index.json").read_text())
     index["splits"]["train"]["people"] += 1
     (build / "pack" / "index.json").write_text(json.dumps(index))
-    (line,) = told(build)
+    (line,) = lines_of(build)
     assert "pack/index.json: is not what the commit records say" in line
 
 
@@ -117,7 +117,7 @@ def test_removed_samples_that_are_still_there_are_told(build):
     row = pq.read_table(next((build / "split").glob("train-*.parquet"))).to_pylist()[0]
     listed = Removals("ab" * 32).plus(date(2026, 1, 2), "request", [("url", row["url"])])
     listed.write(Folder(build))
-    lines = told(build)
+    lines = lines_of(build)
     assert any("removals.parquet: are others" in line for line in lines)
     where = {line.split()[1].split("/")[0] for line in lines if "taken down (row" in line}
     assert where == {"plan", "download", "split", "ledger"}
@@ -128,7 +128,7 @@ def test_a_folder_from_which_something_was_taken_down_is_clean(build):
     row = pq.read_table(next((build / "split").glob("train-*.parquet"))).to_pylist()[0]
     listed = Removals("ab" * 32).plus(date(2026, 1, 2), "request", [("person", row["person"])])
     assert apply(Folder(build), RemovalLists((listed,)), listed).rows
-    assert told(build) == []
+    assert lines_of(build) == []
 
 
 def test_a_sample_of_the_files(shared):
@@ -185,6 +185,6 @@ def test_wrong_counts_in_a_pack_are_told(build):
     output = type(record.outputs[path.name])(hashlib.sha256(data).hexdigest(), len(data))
     record = type(record)(**{**vars(record), "outputs": {**record.outputs, path.name: output}})
     folder.write_bytes(record_name("pack", shard), record.to_json())
-    lines = told(build)
+    lines = lines_of(build)
     assert any("samples, its record" in line for line in lines)
     assert any("have the key of another one" in line for line in lines)

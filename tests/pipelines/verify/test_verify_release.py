@@ -36,7 +36,7 @@ def sums(folder: Path) -> None:
 def card(folder: Path) -> None:
     """The figures of a card, which `webbody release` counts while it writes."""
     counted = count(Release.read(folder).tables())
-    (folder / "figures.json").write_text(json.dumps({"samples": counted.told()}))
+    (folder / "figures.json").write_text(json.dumps({"samples": counted.to_json()}))
     rows = [f"{name},{n}\n" for name, n in domain_table_rows(counted.domains)]
     (folder / "domains.csv").write_text("domain,samples\n" + "".join(rows))
     nothing = SCHEMA.empty_table()
@@ -75,7 +75,7 @@ def release(tmp_path, monkeypatch):
     return write
 
 
-def told(folder, **options):
+def lines_of(folder, **options):
     return [f"{one.severity}: {one.line}" for one in verify(str(folder), **options).findings]
 
 
@@ -102,18 +102,18 @@ def test_files_that_are_gone_or_not_listed(release):
     folder = release()
     (folder / "data" / "train-00000.parquet").unlink()
     (folder / "notes.txt").write_text("x")
-    lines = told(folder)
+    lines = lines_of(folder)
     assert any("data/train-00000.parquet: is missing" in line for line in lines)
     assert any(line.startswith("warning: SHA256SUMS: does not list notes.txt") for line in lines)
     (folder / "SHA256SUMS").unlink()
-    assert any("SHA256SUMS: is missing" in line for line in told(folder))
+    assert any("SHA256SUMS: is missing" in line for line in lines_of(folder))
 
 
 def test_a_list_that_leads_out_of_the_release_is_refused(release):
     folder = release()
     with (folder / "SHA256SUMS").open("a") as file:
         file.write(f"{'0' * 64}  ../outside\n{'0' * 64}  /etc/passwd\n")
-    (line,) = [line for line in told(folder) if "SHA256SUMS" in line]
+    (line,) = [line for line in lines_of(folder) if "SHA256SUMS" in line]
     assert "line 9, 10" in line
 
 
@@ -123,7 +123,7 @@ def test_digests_that_disagree(release):
     info["files"]["data/train-00000.parquet"]["sha256"] = "0" * 64
     (folder / "release.json").write_text(json.dumps(info))
     sums(folder)
-    lines = told(folder)
+    lines = lines_of(folder)
     assert any("release.json: and SHA256SUMS have different digests" in line for line in lines)
     assert any("croissant.json: describes other data files" in line for line in lines)
 
@@ -158,7 +158,7 @@ def test_wrong_rows_are_told(release, what):
         return wrong(row) if row["phash"] == 2 * 7919 else row
 
     folder = release(change)
-    lines = [line for line in told(folder) if what in line]
+    lines = [line for line in lines_of(folder) if what in line]
     assert len(lines) == 1 and lines[0].startswith("error: data/train-00000.parquet: 1 rows ")
 
 
@@ -194,7 +194,7 @@ def rewritten(folder):
         }
     (folder / "release.json").write_text(json.dumps(info))
     sums(folder)
-    return told(folder)
+    return lines_of(folder)
 
 
 def test_changed_columns_and_counts(release):
@@ -220,7 +220,7 @@ def test_figures_that_are_not_those_of_the_rows(release):
     (folder / "domains.csv").write_text("domain,samples\nexample.org,3\n")
     (folder / "changes.json").write_text('{"added": 7}')
     sums(folder)
-    lines = told(folder)
+    lines = lines_of(folder)
     assert len(lines) == 3
     assert any(
         "figures.json: has other figures than the rows (people, visible)" in x for x in lines
@@ -231,7 +231,7 @@ def test_figures_that_are_not_those_of_the_rows(release):
 
 def test_people_in_two_splits_and_with_one_image(release):
     folder = release(people={1: 1, 2: 3, 3: 2})
-    assert [line for line in told(folder) if "figures" not in line] == [
+    assert [line for line in lines_of(folder) if "figures" not in line] == [
         "warning: data: 1 of 3 people have one image; nobody can be recognised in a single image: "
         "leave them out where pairs are needed"
     ]
@@ -251,7 +251,7 @@ def test_what_was_taken_down_is_not_there(release):
     listed = Removals("cd" * 32).plus(date(2026, 1, 2), "law", [("url", url), ("person", 6)])
     listed.write(Folder(folder))
     sums(folder)
-    lines = [line for line in told(folder) if "were taken down" in line]
+    lines = [line for line in lines_of(folder) if "were taken down" in line]
     assert len(lines) == 2 and "train-00000.parquet: 1 rows" in lines[1]
     assert "test-00000.parquet: 3 rows" in lines[0]
     assert not any(url in line for line in lines)
@@ -265,7 +265,7 @@ def test_secrets_in_urls_are_told_and_not_repeated(release):
         4: "https://example.org/anna@example.org/4.jpg",
     }
     folder = release(lambda row: keyed(row, urls.get(row["phash"] // 7919, row["url"])))
-    lines = told(folder)
+    lines = lines_of(folder)
     assert sum("a user's name or password" in line for line in lines) == 1
     assert next(line for line in lines if "password" in line).startswith("error")
     for what in ("a token or key", "a signature", "an e-mail address"):
@@ -287,11 +287,11 @@ def test_damaged_and_newer_descriptions(release):
     folder = release()
     content = (folder / "release.json").read_text()
     (folder / "release.json").write_text(content[: len(content) // 2])
-    assert any("release.json: is no valid JSON" in line for line in told(folder))
+    assert any("release.json: is no valid JSON" in line for line in lines_of(folder))
     (folder / "release.json").write_text(
         content.replace('"format_version": 1', '"format_version": 9')
     )
-    assert any("newer one" in line for line in told(folder))
+    assert any("newer one" in line for line in lines_of(folder))
 
 
 def test_what_webbody_release_writes_is_clean(demo, tmp_path):
@@ -306,7 +306,7 @@ def test_what_webbody_release_writes_is_clean(demo, tmp_path):
     said["recordSet"][1]["field"][0]["source"] = {"fileSet": {"@id": "nowhere"}}
     (folder / "croissant.json").write_text(json.dumps(said))
     sums(folder)
-    assert any("croissant.json: is not valid" in line for line in told(folder))
+    assert any("croissant.json: is not valid" in line for line in lines_of(folder))
 
 
 def removals(folder):

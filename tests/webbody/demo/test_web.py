@@ -203,7 +203,7 @@ def test_what_is_no_usable_picture_is_refused_for_the_expected_reason(encoding):
         outcome = "image:too-small" if header.width < limits["download.min_side"] else ""
     except ImageError as error:
         outcome = error.outcome
-    assert kinds.is_right(outcome, kinds.ENCODINGS[encoding])
+    assert kinds.is_expected(outcome, kinds.ENCODINGS[encoding])
 
 
 def test_later_kinds_leave_people_and_scenes_as_they_were(monkeypatch):

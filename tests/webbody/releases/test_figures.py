@@ -43,7 +43,7 @@ def test_figures_add_up_over_tables():
     rows[1]["opt_out"] = "noai"
     tables = [pa.Table.from_pylist(rows[:5], SCHEMA), pa.Table.from_pylist(rows[5:], SCHEMA)]
     figures = count(tables)
-    told = figures.told()
+    told = figures.to_json()
     assert (told["samples"], told["people"]) == (22, 4)
     assert told["splits"] == {
         "train": {"samples": 16, "people": 3}, "test": {"samples": 6, "people": 1},
@@ -61,5 +61,5 @@ def test_figures_add_up_over_tables():
 
 
 def test_nothing_gives_zeros():
-    told = count([]).told()
+    told = count([]).to_json()
     assert told["samples"] == 0 and told["fetched"] is None

@@ -124,7 +124,7 @@ def _expected(
     wrong = [
         row
         for row in odd
-        if not kinds.is_right(outcomes.get(row["row"], "manifest:"), row["expected"])
+        if not kinds.is_expected(outcomes.get(row["row"], "manifest:"), row["expected"])
     ]
     examples = [
         {

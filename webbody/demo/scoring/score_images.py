@@ -71,7 +71,7 @@ def persons(seen: list[Match]) -> dict[str, Any]:
     Recall is over figures that fill at least a quarter of their box with visible pixels and whose
     box has 32 px on its shorter side. For precision, detections of lesser figures do not count.
     """
-    found = wanted = good = made = 0
+    found = expected = good = made = 0
     for match in seen:
         boxes = _boxes(match.truth)
         sides = boxes[:, 2:] - boxes[:, :2]
@@ -79,7 +79,7 @@ def persons(seen: list[Match]) -> dict[str, Any]:
         large = sides.min(axis=1, initial=np.inf) >= FIGURE_SIDE
         due = np.asarray(large & (visible >= FIGURE_VISIBLE), bool)
         hit = {figure for figure in match.figures if figure is not None}
-        wanted += int(due.sum())
+        expected += int(due.sum())
         found += sum(bool(due[figure]) for figure in hit)
         lesser = overlaps(boxes[~due], _stack([crop.box for crop in match.crops]))
         near = set(np.flatnonzero((lesser > _NEAR_TRUTH).any(axis=0)))
@@ -88,7 +88,7 @@ def persons(seen: list[Match]) -> dict[str, Any]:
                 good, made = good + 1, made + 1
             elif figure is None and index not in near:
                 made += 1
-    return {"person_recall": share(found, wanted), "person_precision": share(good, made)}
+    return {"person_recall": share(found, expected), "person_precision": share(good, made)}
 
 
 def faces(seen: list[Match]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def faces(seen: list[Match]) -> dict[str, Any]:
     Found means: the faces stage trusted a face in that person's crop whose box has IoU >= 0.5 with
     the true one.
     """
-    found = wanted = 0
+    found = expected = 0
     for match in seen:
         for index, crop in enumerate(match.crops):
             figure = match.figure(index)
@@ -106,9 +106,9 @@ def faces(seen: list[Match]) -> dict[str, Any]:
             box = np.array(figure["face_box"])
             if (box[2:] - box[:2]).max() < FACE_SIDE or figure["face_visible"] < FACE_VISIBLE:
                 continue
-            wanted += 1
+            expected += 1
             found += crop.face is not None and len(matches(box[None], crop.face[None]))
-    return share(found, wanted)
+    return share(found, expected)
 
 
 def keypoints(matched: Iterable[Match]) -> dict[str, Any]:

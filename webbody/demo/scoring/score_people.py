@@ -35,10 +35,10 @@ def identities(matched: list[Match]) -> dict[str, Any]:
     that shows the named person, under a label that means this person.
     """
     _, pure, total = _labels(matched)
-    wanted, found = _wanted_and_found(matched)
+    expected, found = _required_and_found(matched)
     return {
         "identity_purity": share(pure, total),
-        "identity_recall": share(len(found), len(wanted)),
+        "identity_recall": share(len(found), len(expected)),
     }
 
 
@@ -48,8 +48,8 @@ def lost(matched: list[Match], outcomes: Mapping[int, str]) -> dict[str, int]:
     `kept` are images of which a sample is in the data that shows somebody else, or that stands
     under another person's label.
     """
-    wanted, found = _wanted_and_found(matched)
-    counts = Counter(outcomes.get(row, "none") for row in wanted - found)
+    expected, found = _required_and_found(matched)
+    counts = Counter(outcomes.get(row, "none") for row in expected - found)
     grouped = Counter[str]()
     for outcome, count in counts.items():
         # The crop that a duplicate repeats is no kind of its own.
@@ -57,23 +57,23 @@ def lost(matched: list[Match], outcomes: Mapping[int, str]) -> dict[str, int]:
     return dict(grouped.most_common())
 
 
-def _wanted_and_found(matched: list[Match]) -> tuple[set[int], set[int]]:
+def _required_and_found(matched: list[Match]) -> tuple[set[int], set[int]]:
     """Rows of the images that should be kept, and of those that are (or a copy of theirs)."""
     means = _labels(matched)[0]
     rows = {match.truth["row"]: match for match in matched}
-    wanted, found = set(), set()
+    expected, found = set(), set()
     for match in matched:
         row = match.truth
         root = rows[_root(row)]
         if not root.truth["keep"]:
             continue
-        wanted.add(root.truth["row"])
+        expected.add(root.truth["row"])
         for crop, figure in match.kept():
             assert crop.person is not None
             right = figure is not None and figure["identity"] == row["identity"]
             if right and means.get(crop.person) == row["identity"]:
                 found.add(root.truth["row"])
-    return wanted, found
+    return expected, found
 
 
 def merges(people: list[list[str]], names: list[dict[str, Any]]) -> dict[str, Any]:

@@ -114,13 +114,15 @@ def loss(
     if not positive.any():
         return score, boxes.sum() * 0, marks.sum() * 0
     # Anchors off a small face have a negative distance, which no box can have.
-    found, wanted = boxes[positive], distances[positive].clamp(min=0)
-    overlap = torch.minimum(found, wanted)
+    found, required = boxes[positive], distances[positive].clamp(min=0)
+    overlap = torch.minimum(found, required)
     intersection = (overlap[:, 0] + overlap[:, 2]) * (overlap[:, 1] + overlap[:, 3])
-    union = _area(found) + _area(wanted) - intersection
-    relative = F.l1_loss(torch.log(found + 0.05), torch.log(wanted + 0.05))
+    union = _area(found) + _area(required) - intersection
+    relative = F.l1_loss(torch.log(found + 0.05), torch.log(required + 0.05))
     box = 2 * (1 - intersection / (union + 1e-6)).mean() + 0.5 * relative
-    size = (wanted[:, 0] + wanted[:, 2] + wanted[:, 1] + wanted[:, 3])[:, None].clamp(min=0.6) / 2
+    size = (required[:, 0] + required[:, 2] + required[:, 1] + required[:, 3])[:, None].clamp(
+        min=0.6
+    ) / 2
     landmark = 16 * F.smooth_l1_loss(marks[positive] / size, offsets[positive] / size, beta=0.02)
     return score, box, landmark
 

@@ -25,8 +25,8 @@ def persons(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
     for index in range(photos):
         photo = held_out_photo(world, index)
         found, _ = predict(photo.image)
-        wanted = np.array([is_person(figure) for figure in photo.figures], bool)
-        tally.add(boxes_of(photo.figures), wanted, found)
+        required = np.array([is_person(figure) for figure in photo.figures], bool)
+        tally.add(boxes_of(photo.figures), required, found)
     return tally.figures()
 
 
@@ -49,8 +49,8 @@ def faces(path: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
             if (box[2:] - box[:2]).min() < 24:
                 continue
             found, landmarks = _detect_in(photo.image, box, detect)
-            wanted = np.array([face is figure.face and is_searched(face) for face in faces], bool)
-            for number, match in tally.add(truth, wanted, found):
+            required = np.array([face is figure.face and is_searched(face) for face in faces], bool)
+            for number, match in tally.add(truth, required, found):
                 side = np.sqrt(np.prod(truth[number, 2:] - truth[number, :2]))
                 away = np.linalg.norm(landmarks[match] - faces[number].landmarks, axis=1)
                 errors.append(float(away.mean() / side))
@@ -110,8 +110,8 @@ def chain(pack: Path, world: str, photos: int = PHOTOS) -> dict[str, Any]:
         found = [_detect_in(photo.image, box, detect)[0] for box in people]
         faces = [figure.face for figure in photo.figures if figure.face is not None]
         truth = np.array([face.box for face in faces]).reshape(-1, 4)
-        wanted = np.array([is_searched(face) for face in faces], bool)
-        tally.add(truth, wanted, np.concatenate([*found, np.zeros((0, 4))]))
+        required = np.array([is_searched(face) for face in faces], bool)
+        tally.add(truth, required, np.concatenate([*found, np.zeros((0, 4))]))
     points = keypoints(pack / "keypoints.onnx", world, photos, pack / "persons.pt")
     return {"face_recall": tally.figures()["recall"], "keypoint_pck@0.1": points["pck@0.1"]}
 

@@ -18,28 +18,28 @@ class DetectionTally:
         self.found = self.missed = self.invented = 0
 
     def add(
-        self, truth: np.ndarray, wanted: np.ndarray, boxes: np.ndarray
+        self, truth: np.ndarray, required: np.ndarray, boxes: np.ndarray
     ) -> list[tuple[int, int]]:
-        """Compare boxes with the truth, (N, 4) each; return the pairs that match wanted truth.
+        """Compare boxes with the truth, (N, 4) each; return the pairs that match required truth.
 
-        wanted: (N,) bool; unwanted truth may be found or not.
+        required: (N,) bool; other true boxes may be found or not.
         """
         pairs = matches(truth, boxes)
-        good = [(a, b) for a, b in pairs if wanted[a]]
+        good = [(a, b) for a, b in pairs if required[a]]
         self.found += len(good)
-        self.missed += int(wanted.sum()) - len(good)
-        # What overlaps unwanted truth a little is no invention: its visible part may be small.
-        near = set(np.flatnonzero((overlaps(truth[~wanted], boxes) > 0.2).any(0)))
+        self.missed += int(required.sum()) - len(good)
+        # What overlaps other true boxes a little is no invention: its visible part may be small.
+        near = set(np.flatnonzero((overlaps(truth[~required], boxes) > 0.2).any(0)))
         self.invented += len(set(range(len(boxes))) - near - {b for _, b in pairs})
         return good
 
     def figures(self) -> dict[str, Any]:
         """Recall and precision, and the number of boxes that were to be found."""
-        wanted = self.found + self.missed
+        required = self.found + self.missed
         return {
-            "recall": round(self.found / max(1, wanted), 4),
+            "recall": round(self.found / max(1, required), 4),
             "precision": round(self.found / max(1, self.found + self.invented), 4),
-            "wanted": wanted,
+            "wanted": required,
         }
 
 

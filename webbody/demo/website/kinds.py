@@ -103,8 +103,8 @@ def expected(behaviour: str, encoding: str) -> str:
     return ENCODINGS[encoding] if BEHAVIOURS[behaviour] == FETCHED else BEHAVIOURS[behaviour]
 
 
-def is_right(outcome: str, wanted: str) -> bool:
+def is_expected(outcome: str, expected: str) -> bool:
     """Whether a ledger's outcome is the expected one (the notation of the tables above)."""
-    if wanted == FETCHED:
+    if expected == FETCHED:
         return not outcome.startswith(("manifest:", "download:", "image:"))
-    return outcome in wanted.split("|")
+    return outcome in expected.split("|")
