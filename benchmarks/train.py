@@ -5,8 +5,8 @@
 The first table has steps of one number of kept tokens each, on synthetic samples that lie on the
 device. The second has a run as the distribution of kept tokens makes it: on those samples, end to
 end from shards of synthetic pictures in a temporary folder, and the loader alone. "waiting" is the
-share of the time in which the program waits for data; "MFU" the share of the device's peak by its
-data sheet that the model's and the classifier's arithmetic makes up. A step is all of a step: copying,
+share of the time spent waiting for data; "MFU" the share of the device's peak by its data sheet
+that the model's and the classifier's arithmetic makes up. A step is all of a step: copying,
 augmentation, forward, backward, clipping, optimizer. Target on one H200: 4,000 images/s end to end.
 
 On the CPU the defaults are a tiny model and few people, which says little about a GPU.

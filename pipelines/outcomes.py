@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The stages that drop rows, in the order in which a row passes them, and how their outcomes begin.
-#: The user's own filters, which run between the stages before and after, count as one.
+#: The user's own filters, whose outcomes do not tell one from another, count as one stage.
 STAGES_OF = {
     "plan": ("manifest", "takedown"),
     "download": ("download", "image"),
@@ -76,7 +76,6 @@ _ADVICE = {
     "cluster:too-few": "where earlier stages dropped much, mend these first",
     "identity:too-few": "where earlier stages dropped much, mend these first",
     "identity:leak": "they are in identities.galleries",
-    "custom": "a filter of your own drops them: look at filters in the configuration",
 }
 
 
@@ -91,9 +90,16 @@ def setting_of(outcome: str) -> str:
     return _DECIDED_BY.get(_kind(outcome), "")
 
 
-def advice_of(outcome: str) -> str:
-    """What else to look at; "" where the setting says it all."""
+def advice_of(outcome: str, settings: Mapping[str, Any]) -> str:
+    """What else to look at in a build with these settings; "" where the setting says it all."""
+    if stage_of(outcome) == "filters":
+        return f"look at filters in the configuration: {filter_names(settings)}"
     return _ADVICE.get(_kind(outcome), _ADVICE.get(outcome.split(":")[0], ""))
+
+
+def filter_names(settings: Mapping[str, Any]) -> str:
+    """The user's own filters of a build, such as `blur:sharp`, in the order in which they run."""
+    return ", ".join(one["function"] for one in settings.get("filters") or ()) or "none is set now"
 
 
 def value_of(setting: str, settings: Mapping[str, Any]) -> Any:
@@ -104,7 +110,7 @@ def value_of(setting: str, settings: Mapping[str, Any]) -> Any:
 
 def look_at(outcome: str, settings: Mapping[str, Any]) -> str:
     """What to look at: `look at faces.min_score (now 0.95)`, a word of advice, or both."""
-    setting, advice = setting_of(outcome), advice_of(outcome)
+    setting, advice = setting_of(outcome), advice_of(outcome, settings)
     if not setting:
         return advice or "`webbody explain` tells the story of a single URL"
     return f"look at {setting} (now {value_of(setting, settings)})" + (f"; {advice}" * bool(advice))

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.calibration.centre_cosines import CentreCosines, centre_cosines
 from pipelines.calibration.clean_names import best_eps
 from pipelines.calibration.cosines import Cosines, of_all_pairs
 from pipelines.calibration.expectation import expected
-from pipelines.calibration.growth import Rows, measure, same_person
 from pipelines.calibration.people_drawn import ROUGH, check, copied, drawn, same_faces
-from pipelines.identity.features import Floats, centre, unit
+from pipelines.identity.features import Floats, unit
 from webbody.errors import WebbodyError
-from webbody.plain_text import plain_text
 
 #: One person in this many may have a chance double above `ambiguous` or `leak`, one in ten times as
 #: many above `similar`.
 DOUBLES = 100
-#: Of what is free between strangers and one person's centres, the shares below `ambiguous` and
-#: below `similar`. A wrong merge spoils two people for good; a missed one costs the smaller name.
+#: Where `ambiguous` and `similar` lie in the gap between strangers and one person's centres, as
+#: shares of it. A wrong merge spoils two people for good; a missed one costs the smaller name.
 TO_AMBIGUOUS, TO_SIMILAR = 1 / 3, 3 / 4
 
 
@@ -60,19 +59,25 @@ def calibrate(
     gallery: int | None = None,
     seed: int = 0,
 ) -> Suggestion:
-    """Suggest thresholds from raw features (N, D) of people `labels` (N,).
+    """Suggest thresholds from the features of known people.
 
-    copies: (N, D) features of the same faces in re-encoded pictures, by which duplicates are told
-    from other pictures; rows of NaN where there is none. people: how many people a build has: of
-    more people more are similar by chance. images: faces in a build's centres, which may be more or
-    fewer than the people here have. gallery: people of the validation galleries (as many as the
-    build has).
+    `eps` is the value that cleans synthetic names best. One person in a hundred has a stranger
+    above `leak` by chance. Between the cosines that strangers reach and those that 95 % of one
+    person's centres exceed lies a gap, whose lower part relatives and look-alikes fill: `ambiguous`
+    is placed at a third of it, `similar` at three quarters.
 
-    eps is the one with which made-up names are cleaned best. `leak` is what strangers reach: one
-    person in a hundred has a chance double above it. What strangers do not reach and one person's
-    centres keep above (95 % of them) is free; relatives and doubles, whom chance does not bring,
-    lie in its lower part: `ambiguous` lies a third of the way up, `similar` three quarters.
-    Raises WebbodyError for too few people or features that say nothing.
+    Args:
+        features: Raw, (N, D).
+        labels: The person of each, (N,).
+        copies: (N, D) features of the same faces in re-encoded pictures, which tell duplicates from
+            other pictures; rows of NaN without one.
+        people: People of the build: among more people more are similar by chance.
+        images: Faces in a build's centres, which may differ from those of the people here.
+        gallery: People of the validation galleries; as many as the build has if not given.
+        seed: Of all draws.
+
+    Raises:
+        WebbodyError: Too few people, or features that do not differ.
     """
     if people < 2 or images < 1:
         raise WebbodyError("A build has at least 2 people, and an image of each; give more.")
@@ -80,107 +85,102 @@ def calibrate(
     features, rows, named = drawn(features, labels, rng)
     several = [own for own in rows if len(own) >= 2]
     check(features, rows, several)
-    again = copied(features, rows, copies)
     warnings: list[str] = []
     if len(several) < ROUGH:
         warnings.append(
             f"Only {len(several)} people have several faces: the figures are rough; {ROUGH} or "
             "more are good."
         )
-
-    growth = measure(features, several, rng)
-    grown = same_person(features, several, images, rng)
-    # Names differ in size, and the smaller ones' centres are less alike.
-    small = same_person(features, several, -(-images // 2), rng)
-    strangers = _strangers(features, rows, several, images, named, warnings, rng)
-    have = float(1 / np.mean([1 / min(len(own), images) for own in rows]))
-
-    def reached(rate: float) -> float:
-        return min(growth.stranger(strangers, rate, have, images), 1.0)
-
-    pairs = people * (people - 1) / 2
-    highest = min(strangers.highest, strangers.quantile(1 - 1 / pairs))
-    if len(rows) <= people:
-        highest = strangers.highest
-    chance = max(reached(1 / DOUBLES / people), highest)
-    leak = min(max(reached(1 / DOUBLES / max(people, gallery or 0)), highest), 0.98)
-    reach = float(np.quantile(small, 0.05))
-    free = reach - chance
-    if free <= 0:
-        warnings.append(
-            "Centres of different people are as similar as those of one person: merges will be "
-            "missed. Use a better embedder, or expect people to appear twice."
-        )
-    ambiguous = min(chance + max(free, 0) * TO_AMBIGUOUS, 0.98)
-    similar = max(chance + max(free, 0) * TO_SIMILAR, reached(0.1 / DOUBLES / people), ambiguous)
-    similar = min(similar, 0.99)
-    eps, cleaned = best_eps(features, several, growth, images, rng)
+    centres = centre_cosines(features, rows, several, images, named, warnings, rng)
+    limits = _limits(centres, len(rows), people, gallery, warnings)
+    eps, cleaned = best_eps(features, several, centres.growth, images, rng)
     same = same_faces(features, several, rng)
     alone = of_all_pairs(unit(features[[rng.choice(own) for own in rows[:5000]]]))
     figures = {
         "people": len(rows),
         "faces": sum(map(len, rows)),
-        "genuine_median": float(np.median(same)),
-        "genuine_5_percent": float(np.quantile(same, 0.05)),
-        "impostor_median": alone.quantile(0.5),
-        "impostor_99.9_percent": alone.quantile(0.999),
-        "centres_of": images,
-        "genuine_centres_median": float(np.median(grown)),
-        "genuine_centres_5_percent": float(np.quantile(grown, 0.05)),
-        "genuine_small_centres_5_percent": reach,
-        "impostor_centres_highest": highest,
-        "impostor_centres_expected_highest": reached(min(1 / pairs, 0.5)),
-        "merged_share": float((small > similar).mean()),
+        **_figures(centres, limits, same, alone, people),
         "cleaned_names_f1": cleaned,
     }
-    duplicate = max(float(np.quantile(same, 0.999)), similar)
+    duplicate = max(float(np.quantile(same, 0.999)), limits.similar)
+    again = copied(features, rows, copies)
     if again is not None and len(again):
         figures["copies_5_percent"] = float(np.quantile(again, 0.05))
-        if figures["copies_5_percent"] <= duplicate:
-            warnings.append(
-                "Copies of a picture are no more alike than other pictures of the person: some "
-                "duplicates will stay."
-            )
-        duplicate = (duplicate + max(duplicate, figures["copies_5_percent"])) / 2
+        duplicate = _between_copies(duplicate, figures["copies_5_percent"], warnings)
     return Suggestion(
         eps=round(eps, 2),
-        similar=round(similar, 3),
-        ambiguous=round(ambiguous, 3),
-        leak=round(leak, 3),
+        similar=round(limits.similar, 3),
+        ambiguous=round(limits.ambiguous, 3),
+        leak=round(limits.leak, 3),
         duplicate=round(min(duplicate, 0.999), 3),
         figures={name: round(value, 4) for name, value in figures.items()},
-        expected=expected(reached, small, people, images, similar, ambiguous),
+        expected=expected(
+            centres.exceeded, centres.smaller, people, images, limits.similar, limits.ambiguous
+        ),
         warnings=warnings,
     )
 
 
-def _strangers(
-    features: Floats,
-    rows: Rows,
-    several: Rows,
-    images: int,
-    named: NDArray[Any],
-    warnings: list[str],
-    rng: np.random.Generator,
-) -> Cosines:
-    """Cosines of the centres of different people, of at most `images` faces each.
+@dataclass(frozen=True)
+class _Limits:
+    """Cosines of centres: the highest of strangers, and the thresholds above it."""
 
-    Pairs as similar as one person's centres, though the others make that most unlikely, are one
-    person under two labels: they are left out and told.
-    """
-    drawn = [rng.permutation(own)[:images] for own in rows]
-    centres = unit(np.stack([centre(features[own]) for own in drawn]))
-    size = max(1, round(float(np.median([len(own) for own in drawn]))) // 2)
-    watch = float(np.quantile(same_person(features, several, size, rng), 0.05))
-    found = of_all_pairs(centres, watch)
-    if not found.close or len(found.close) > max(2, len(rows) // 100):
-        return found
-    others = found.without_close()
-    if others.tail(0.01 / found.pairs) >= watch:
-        return found
-    for a, b, cosine in found.close[:5]:
+    highest: float
+    leak: float
+    ambiguous: float
+    similar: float
+
+
+def _limits(
+    centres: CentreCosines, measured: int, people: int, gallery: int | None, warnings: list[str]
+) -> _Limits:
+    """Thresholds for a build of `people`, from the centres of the `measured` people."""
+    highest = centres.strangers.highest
+    if measured > people:
+        highest = min(highest, centres.strangers.quantile(1 - 1 / _pairs(people)))
+    chance = max(centres.exceeded(1 / DOUBLES / people), highest)
+    leak = max(centres.exceeded(1 / DOUBLES / max(people, gallery or 0)), highest)
+    gap = float(np.quantile(centres.smaller, 0.05)) - chance
+    if gap <= 0:
         warnings.append(
-            f"{plain_text(named[a])} and {plain_text(named[b])} look like one person "
-            f"({cosine:.2f}) and were not counted as strangers; mend the calibration pictures."
+            "Centres of different people are as similar as those of one person: merges will be "
+            "missed. Use a better embedder, or expect people to appear twice."
         )
-    return others
+    ambiguous = min(chance + max(gap, 0) * TO_AMBIGUOUS, 0.98)
+    similar = max(
+        chance + max(gap, 0) * TO_SIMILAR, centres.exceeded(0.1 / DOUBLES / people), ambiguous
+    )
+    return _Limits(highest, min(leak, 0.98), ambiguous, min(similar, 0.99))
+
+
+def _figures(
+    centres: CentreCosines, limits: _Limits, same: Floats, alone: Cosines, people: int
+) -> dict[str, float]:
+    """Measured cosines; same: of faces of one person, alone: of faces of different people."""
+    return {
+        "genuine_median": float(np.median(same)),
+        "genuine_5_percent": float(np.quantile(same, 0.05)),
+        "impostor_median": alone.quantile(0.5),
+        "impostor_99.9_percent": alone.quantile(0.999),
+        "centres_of": centres.images,
+        "genuine_centres_median": float(np.median(centres.one_person)),
+        "genuine_centres_5_percent": float(np.quantile(centres.one_person, 0.05)),
+        "genuine_small_centres_5_percent": float(np.quantile(centres.smaller, 0.05)),
+        "impostor_centres_highest": limits.highest,
+        "impostor_centres_expected_highest": centres.exceeded(min(1 / _pairs(people), 0.5)),
+        "merged_share": float((centres.smaller > limits.similar).mean()),
+    }
+
+
+def _between_copies(duplicate: float, copies: float, warnings: list[str]) -> float:
+    """Half way from the cosine of other pictures, `duplicate`, to the least similar copies."""
+    if copies <= duplicate:
+        warnings.append(
+            "Copies of a picture are no more alike than other pictures of the person: some "
+            "duplicates will stay."
+        )
+    return (duplicate + max(duplicate, copies)) / 2
+
+
+def _pairs(people: int) -> float:
+    return people * (people - 1) / 2

@@ -135,4 +135,5 @@ def _reason(loss: Loss, build: BuildFiles) -> DropReason:
     outcome = next(iter(loss.outcomes))
     setting = setting_of(outcome)
     value = value_of(setting, build.settings)
-    return DropReason(outcome, setting, value, advice_of(outcome), scores_of(outcome, build, value))
+    advice = advice_of(outcome, build.settings)
+    return DropReason(outcome, setting, value, advice, scores_of(outcome, build, value))

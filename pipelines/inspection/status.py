@@ -1,5 +1,6 @@
 """How far a build is, read from its commit records alone."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,11 +37,20 @@ class Status:
     def complete(self) -> bool:
         return self.indexed and _finished(self.stages)
 
+    def how_to_finish(self, out: str) -> str:
+        """A sentence for the user of a build in the folder `out` that is not complete."""
+        command = f"webbody build --manifest {shlex.quote(self.manifest)} --out {shlex.quote(out)}"
+        return f"Not complete: run `{command}` with its settings to go on."
+
 
 def status(out: str) -> Status:
     """Read the state of a build folder; WebbodyError where it is none."""
-    folder = Folder(out)
-    records = BuildRecords(folder)
+    return status_of(BuildRecords(Folder(out)))
+
+
+def status_of(records: BuildRecords) -> Status:
+    """The state of a build folder whose records are read."""
+    folder = records.folder
     planned = records.shards if records.get(PLAN.name) else None
     stages = {}
     for node in graph_of(records.build.get("stages")).stages:

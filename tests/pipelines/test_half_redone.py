@@ -20,6 +20,8 @@ from webbody.errors import WebbodyError
 from webbody.shards import read_members
 from webbody.storage import Folder
 
+NOT_COMPLETE = "Not complete: run `webbody build --manifest "
+
 
 @pytest.fixture
 def out(demo, tmp_path):
@@ -62,7 +64,9 @@ def test_a_failed_rebuild_is_refused_until_it_is_mended(demo, out):
     assert not state.complete
     assert state.stages["pack"].committed == state.stages["pack"].total - len(result.failures)
     code, said, _ = command("status", out)
-    assert code == 1 and "Not complete: run `webbody build --manifest " in said
+    assert code == 1 and NOT_COMPLETE in said
+    assert command("report", out)[0] == 0
+    assert NOT_COMPLETE in (out / "report.html").read_text("utf-8")
     with BuildFiles(str(out)) as files:
         seen = crops(out, files.shards("pack"))
         assert 0 < len(set(seen)) == len(seen) < len(crops(out, packed(out)))
@@ -70,6 +74,8 @@ def test_a_failed_rebuild_is_refused_until_it_is_mended(demo, out):
     tar.write_bytes(whole)
     assert build(demo.settings(out, "split.seed=1")).complete
     assert status(str(out)).complete
+    assert command("report", out)[0] == 0
+    assert NOT_COMPLETE not in (out / "report.html").read_text("utf-8")
     shards = [shard.url for shard in list_shards([str(out)])]
     assert shards == [f"{out}/pack/{n}.tar" for n in packed(out) if n.startswith("train")]
     found = crops(out, packed(out))

@@ -120,6 +120,7 @@ def test_everything_that_tells_of_a_build_tells_of_them(demo, filtered):
     with BuildFiles(str(out)) as files:
         text = page(files, 3, 6)
     assert "Your own filters" in text and "custom:blurred" in text
+    assert ", ".join(f.function for f in config.filters) in text
     scored = score(out, demo.web)
     assert scored["outcomes"]["custom:photo"] > 0 and scored["outcomes_add_up"]
     planned = estimate(config)

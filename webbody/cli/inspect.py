@@ -1,6 +1,5 @@
 """`webbody status`, `webbody explain` and `webbody report`."""
 
-import shlex
 from typing import Annotated, Any
 
 import typer
@@ -40,11 +39,7 @@ def status(out: Folder) -> None:
         if ending.empty:
             raise typer.Exit(EXIT_EMPTY)
     else:
-        command = f"webbody build --manifest {shlex.quote(state.manifest)} --out {shlex.quote(out)}"
-        console.print(
-            Text(f"Not complete: run `{plain_text(command)}` with its settings to go on."),
-            soft_wrap=True,
-        )
+        console.print(Text(plain_text(state.how_to_finish(out))), soft_wrap=True)
         raise typer.Exit(EXIT_INCOMPLETE)
 
 

@@ -1,4 +1,4 @@
-"""Report: contact sheets of a build as one HTML page, for people who would rather look."""
+"""Report: contact sheets of a build as one HTML page."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from pipelines.inspection.report import funnel, sheets
 from pipelines.inspection.report.drawing import EmbeddedImages
 from pipelines.inspection.report.names import named_faces
 from pipelines.inspection.report.template import load_template
+from pipelines.inspection.status import status_of
 from webbody.redaction import redacted
 
 FILE = "report.html"
@@ -42,11 +43,12 @@ def page(build: BuildFiles, most_names: int, images: int) -> str:
             sheets.keypoints(build, images, EmbeddedImages()),
         ]
     sections.append(sheets.samples(build, images, EmbeddedImages()))
-    ending = ending_of(build)
+    ending, state = ending_of(build), status_of(build.records)
     return load_template("report.html").render(
         manifest=build.manifest,
         out=build.folder.url,
         funnel=funnel.funnel(build),
+        unfinished="" if state.complete else state.how_to_finish(build.folder.url),
         ending=[] if ending.undecided else sentences(ending),
         stages=funnel.stages(build),
         sections=sections,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import graph_of
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
+from pipelines.outcomes import filter_names
 from pipelines.stages.ledger import KEPT
 
 #: What is true of the rows that are left, and the outcomes (their first parts) that end before.
@@ -13,7 +14,7 @@ _STEPS = (
     ("Images", "fetched, and readable as a picture", ("download", "image")),
     ("Persons", "at least one person is in it", ("person",)),
     ("Faces", "one of them has a face to go by", ("face",)),
-    ("Your own filters", "let it pass", ("custom",)),
+    ("Your own filters", "", ("custom",)),
     ("Agreeing faces", "which looks like the other faces of the name", ("cluster",)),
     ("Clear identities", "and like nobody else in the build", ("identity",)),
 )
@@ -121,8 +122,10 @@ def funnel(build: BuildFiles) -> Funnel:
     chosen = _RELEASED_STEPS if build.from_release else _STEPS
     for label, note, groups in chosen:
         lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
-        if groups == ("custom",) and not (lost or build.settings.get("filters")):
-            continue
+        if groups == ("custom",):
+            if not (lost or build.settings.get("filters")):
+                continue
+            note = filter_names(build.settings)
         left -= sum(reason.count for reason in lost)
         steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in chosen for group in groups}

@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.diagnostics.ending import Ending, losses, read_ending, told
+from pipelines.diagnostics.ending import Ending, losses, read_ending, reported_losses
 from pipelines.diagnostics.sentences import sentences
 from pipelines.inspection.report import write_report
-from pipelines.outcomes import STAGES_OF, setting_of, stage_of, value_of
+from pipelines.outcomes import STAGES_OF, look_at, setting_of, stage_of, value_of
 from tests.command_line import one_sentence, run
 from webbody.config import BuildConfig
 
@@ -36,7 +36,9 @@ def test_losses_account_for_every_row(outcomes):
     rows = left + undecided + sum(loss.dropped for loss in found)
     if rows and not left:
         # Whatever else is told, the stage in which the last row died is.
-        assert not found or found[-1].stage in {loss.stage for loss in told(outcomes, rows)}
+        assert not found or found[-1].stage in {
+            loss.stage for loss in reported_losses(outcomes, rows)
+        }
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,13 @@ def test_losses_account_for_every_row(outcomes):
     ],
 )
 def test_which_losses_are_told(outcomes, stages):
-    assert [loss.stage for loss in told(outcomes, sum(outcomes.values()))] == stages
+    assert [loss.stage for loss in reported_losses(outcomes, sum(outcomes.values()))] == stages
+
+
+def test_own_filters_are_named():
+    settings = {"filters": [{"function": "blur:sharp"}, {"function": "bodies:whole"}]}
+    assert look_at("custom:blurred", settings).endswith(": blur:sharp, bodies:whole")
+    assert look_at("custom:blurred", {}).endswith(": none is set now")
 
 
 def test_every_named_setting_exists():
