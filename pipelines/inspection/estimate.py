@@ -1,5 +1,6 @@
 """The dry run of a build: what the manifest holds, and what time and disk it will take."""
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pipelines.engine.graph import (
     tasks,
 )
 from pipelines.engine.settings_files import RUN_BY
-from pipelines.engine.sources import source_of
+from pipelines.engine.sources import BuildSource, source_of
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
 from webbody.commit import Record
 from webbody.config import BuildConfig
@@ -96,19 +97,12 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     for own in filters.values():
         CustomFilters(own)  # says what is wrong with them
     out = Folder(config.out) if config.out else None
+    group = "person" if source.graph is FROM_RELEASE else "name"
     with TemporaryDirectory(prefix="webbody-plan-") as scratch, closing(source):
         folder = Folder(scratch)
-        own_lists = lists_in(out).lists if out is not None else ()
-        removals = RemovalLists((*own_lists, *source.removals(folder).lists))
-        stage = source.plan(config, removals)
-        planned = run_shard(stage, folder, ALL, "", {})
-        counts = planned.counts
-        if not counts["out"]:
-            raise no_rows(config.manifest, folder)
-        shards = [n[: -len(".parquet")] for n in folder.names("plan") if n.endswith(".parquet")]
-        shards.remove("rejected")
-        of = "person" if source.graph is FROM_RELEASE else "name"
-        names = sum(len(_column(folder, shard, of).unique()) for shard in shards)
+        planned, shards = _planned(config, source, folder, out)
+        names = sum(len(_column(folder, shard, group).unique()) for shard in shards)
+    counts = planned.counts
     records = BuildRecords(out) if out is not None and read_build(out) is not None else None
     rates, measured = measured_rates(records, shards)
     undone = {
@@ -123,11 +117,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     for name, todo in undone.items():
         rate, rows = rates[name], counts["out"] * shares[name]
         stages[name] = StageEstimate(len(todo), rate.seconds * rows, rate.bytes * rows)
-    cpus = config.resources.cpus
-    if cpus is None:
-        import os
-
-        cpus = os.cpu_count() or 1
+    cpus = config.resources.cpus or os.cpu_count() or 1
     return BuildEstimate(
         rows=counts["in"],
         accepted=counts["out"],
@@ -135,7 +125,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
             key: value for key, value in counts.items() if key.startswith(("manifest:", "takedown"))
         },
         names=names,
-        grouped_by="people" if of == "person" else "names",
+        grouped_by="people" if group == "person" else "names",
         shards=len(shards),
         stages=stages,
         wall_seconds=sum(stage.seconds for stage in stages.values()) / cpus,
@@ -150,6 +140,19 @@ def estimate(config: BuildConfig) -> BuildEstimate:
             for one in filters.get(stage, ())
         ),
     )
+
+
+def _planned(
+    config: BuildConfig, source: BuildSource, folder: Folder, out: Folder | None
+) -> tuple[Record, list[str]]:
+    """Run the plan in `folder`; its record and shards. out: the build's folder, if it has one."""
+    own_lists = lists_in(out).lists if out is not None else ()
+    removals = RemovalLists((*own_lists, *source.removals(folder).lists))
+    record = run_shard(source.plan(config, removals), folder, ALL, "", {})
+    if not record.counts["out"]:
+        raise no_rows(config.manifest, folder)
+    names = [name for name in folder.names("plan") if name.endswith(".parquet")]
+    return record, [name[: -len(".parquet")] for name in names if name != "rejected.parquet"]
 
 
 def _column(folder: Folder, shard: str, name: str) -> pa.ChunkedArray:

@@ -42,7 +42,6 @@ def demo(
     a small SapiensID learns from the build, and is asked to tell strangers apart.
     Exit codes are those of `webbody build`.
     """
-    from pipelines.diagnostics.ending import read_ending
     from webbody.cli.build import run
     from webbody.demo.scoring.score import print_score, write_score
     from webbody.demo.website.server import serve
@@ -50,10 +49,7 @@ def demo(
 
     console = PlainConsole()
     console.print(
-        f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}", soft_wrap=True
     )
     web = make_web(
         out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
@@ -61,20 +57,10 @@ def demo(
     gallery, folder = out / "gallery.parquet", out / "build"
     settings = demo_config(web.folder, folder, (str(gallery),), set_ or ())
 
-    console.print(
-        f"2. Validation people who must not be in the data: {gallery}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    console.print(f"2. Validation people who must not be in the data: {gallery}", soft_wrap=True)
     make_demo_gallery(web.gallery, gallery, settings)
 
-    console.print(
-        f"3. The build, from http://127.0.0.1:{web.port}, in {folder}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    console.print(f"3. The build, from http://127.0.0.1:{web.port}, in {folder}", soft_wrap=True)
     with serve(web.folder, web.port):
         code = run(settings, console)
     if code:
@@ -82,28 +68,32 @@ def demo(
 
     console.print("4. The score: the build beside the truth")
     print_score(write_score(folder, web.folder, out / "score.json"), console)
+    _finish(folder, out, web.manifest, train, console)
+
+
+def _finish(build: Path, out: Path, manifest: Path, train: bool, console: PlainConsole) -> None:
+    """Draw the contact sheets, train where that is possible, and say where everything lies."""
+    from pipelines.diagnostics.ending import read_ending
     from pipelines.inspection.report import write_report
 
-    page = write_report(str(folder))
-    if train and read_ending(str(folder)).nothing_to_train_on:
+    page = write_report(str(build))
+    if train and read_ending(str(build)).nothing_to_train_on:
         console.print("\n5. No training: all people of the build are test people")
         train = False
     if train:
         from webbody.cli.demo_training import train_on_build
 
         console.print("\n5. Training on the build, a few minutes: ranks strangers, then learns")
-        train_on_build(folder, out, console)
+        train_on_build(build, out, console)
     console.print(
-        f"\nManifest        {web.manifest}\n"
-        f"Shards          {folder / 'pack'}\n"
+        f"\nManifest        {manifest}\n"
+        f"Shards          {build / 'pack'}\n"
         f"Score           {out / 'score.json'}\n"
         f"Contact sheets  {page}\n"
         + (f"Curves          {out / 'training' / 'curves.png'}\n" if train else "")
         + (f"Rankings        {out / 'evaluation' / 'evaluation.html'}\n" if train else "")
-        + f"Next: webbody explain {folder} URL   webbody status {folder}",
-        highlight=False,
+        + f"Next: webbody explain {build} URL   webbody status {build}",
         soft_wrap=True,
-        markup=False,
     )
 
 

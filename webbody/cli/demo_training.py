@@ -36,7 +36,7 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
     settings.resources.log_seconds = 20
 
     def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        console.print(text, soft_wrap=True)
 
     def train() -> None:
         with train_log(run, say) as log:

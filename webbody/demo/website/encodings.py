@@ -62,6 +62,11 @@ def encode(image: np.ndarray, encoding: str, number: int) -> bytes:
         return avif_bomb()
     if encoding == "jxl":
         return _JPEG_XL
+    return _by_pillow(image, encoding, quality, number)
+
+
+def _by_pillow(image: np.ndarray, encoding: str, quality: int, number: int) -> bytes:
+    """The encodings that Pillow writes."""
     picture = Image.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
     file = io.BytesIO()
     if encoding == "progressive":
