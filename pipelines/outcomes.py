@@ -1,4 +1,4 @@
-"""Which stage an outcome belongs to, and which setting decided it."""
+"""Outcomes: the stage of each, and the setting that decides it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cutting a stream of items into lists that fit into memory."""
+"""Batches of a stream of items that fit into memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 def batched_by_weight(
     items: Iterable[Item], count: int, weight: Callable[[Item], int], limit: int
 ) -> Iterator[list[Item]]:
-    """Consecutive lists of at most `count` items that weigh at most `limit` together.
+    """Batches of at most `count` consecutive items with a total weight of at most `limit`.
 
-    An item that weighs more goes alone.
+    A heavier item is a batch of its own.
     """
     window: list[Item] = []
     total = 0

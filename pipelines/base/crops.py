@@ -1,4 +1,4 @@
-"""Crops of persons as the persons stage has stored them."""
+"""Reading the crops that the persons stage stored."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,10 +8,9 @@ from webbody.images import RGB, decode
 
 
 def decode_crop(row: Mapping[str, Any], data: bytes) -> RGB:
-    """The pixels of a crop, whose row in the table of persons has its digest and size.
+    """Decode a crop; its row in the persons table has the digest and size.
 
-    Raises OSError where the bytes are not those that were stored, and ImageError where they cannot
-    be decoded.
+    Raises OSError when the digest does not match, and ImageError when the bytes cannot be decoded.
     """
     if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
         # A damaged disk must not turn good crops into unreadable ones.

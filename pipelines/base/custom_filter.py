@@ -1,8 +1,9 @@
-"""A user's own filters: functions of an image and its row that run between two stages.
+"""Custom filters: the user's functions of an image and its row, run between two stages.
 
-A filter is `(image, row, **settings) -> True | (False, "reason")`, named as `module:function`. What
-it drops has the outcome `custom:reason`. Its module is found like any import, and in the folder of
-the configuration that names it; the digest of the module's file is part of a stage's fingerprint.
+A filter is `(image, row, **settings) -> True | (False, "reason")`, named as `module:function`. A
+dropped image gets the outcome `custom:reason`. The module is imported from the Python path or from
+the folder of the configuration that names it; the digest of the module's file is part of a stage's
+fingerprint.
 """
 
 import hashlib
@@ -33,11 +34,10 @@ _folders: list[str] = []
 
 @dataclass(frozen=True)
 class FilterSource:
-    """A filter as a build asks for it.
+    """A filter as the configuration names it.
 
-    folder: where its module is looked for after everything else on the import path, or "".
-    settings: keyword arguments. digest: sha256 of the module's file, which was `file` when the
-    build began.
+    folder: searched for the module after the import path, or "". settings: keyword arguments.
+    digest: sha256 of the module's file, which was `file` when the build began.
     """
 
     function: str
@@ -48,28 +48,28 @@ class FilterSource:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What of it decides: not where it lies."""
+        """The parts that decide its results; its location does not."""
         return {"function": self.function, "settings": self.settings, "source": self.digest}
 
 
 def find_filter(function: str, folder: str, settings: Mapping[str, Any]) -> FilterSource:
-    """A filter by name; its module is found, but not run. WebbodyError where there is none."""
+    """Find a filter by name, without running its module; WebbodyError if there is none."""
     file = _file(function, folder)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return FilterSource(function, folder, dict(settings), digest, str(file))
 
 
 class CustomFilter:
-    """A loaded filter. Raises WebbodyError where it cannot be loaded, or takes other settings."""
+    """A loaded filter. Raises WebbodyError if it cannot be loaded or takes other settings."""
 
     def __init__(self, source: FilterSource) -> None:
         self._source = source
         self._function = _load(source)
 
     def __call__(self, image: NDArray[np.uint8], row: Mapping[str, Any]) -> ImageError | None:
-        """None where the image (H, W, 3), RGB, goes on, else its outcome with the filter's name.
+        """None if the RGB image (H, W, 3) passes, else its outcome with the filter's name.
 
-        Raises WebbodyError where the function fails, or returns something else.
+        Raises WebbodyError if the function fails or returns something else.
         """
         view = image.view()
         view.flags.writeable = False  # stages that follow get the same pixels
@@ -97,7 +97,7 @@ class CustomFilter:
 
 
 class CustomFilters:
-    """The filters between two stages, one after the other; the first that drops decides."""
+    """The filters between two stages, run in order; the first that drops an image decides."""
 
     def __init__(self, sources: Sequence[FilterSource]) -> None:
         self._filters = [CustomFilter(source) for source in sources]
@@ -106,13 +106,13 @@ class CustomFilters:
         return bool(self._filters)
 
     def __call__(self, image: NDArray[np.uint8], row: Mapping[str, Any]) -> ImageError | None:
-        """None where all let the image pass."""
+        """None if all filters let the image pass."""
         verdicts = (one(image, row) for one in self._filters)
         return next((verdict for verdict in verdicts if verdict is not None), None)
 
 
 def _is(value: object, expected: bool) -> bool:
-    """Whether it is this truth value, also as numpy's comparisons give it."""
+    """Whether a value is this bool, also as a numpy bool."""
     return isinstance(value, bool | np.bool_) and bool(value) is expected
 
 
@@ -124,7 +124,7 @@ def _file(function: str, folder: str) -> Path:
             f"filters: {plain_text(function)} is no name of a filter; write module:function."
         )
     if folder:
-        # Last, so that it takes no installed module's place; before folders of earlier builds.
+        # Last, so that it shadows no installed module; before folders of earlier builds.
         sys.path[:] = [entry for entry in sys.path if entry not in _folders]
         _folders.insert(0, folder)
         sys.path += dict.fromkeys(_folders)
@@ -143,7 +143,7 @@ def _file(function: str, folder: str) -> Path:
 
 
 def _origin(module: str) -> str | None:
-    """Where a module would come from, whatever is loaded under its name; None: from nowhere."""
+    """The file that an import of the module would load now; None if there is none."""
     importlib.invalidate_caches()
     parent = module.rpartition(".")[0]
     path = getattr(importlib.import_module(parent), "__path__", ()) if parent else None
@@ -155,7 +155,7 @@ def _origin(module: str) -> str | None:
 
 
 def _load(source: FilterSource) -> Callable[..., Any]:
-    """The function, as the source file has it now."""
+    """Load the function from the source file's present content."""
     name, _, expected = source.function.partition(":")
     file = _file(source.function, source.folder)
     code = file.read_bytes()
@@ -186,9 +186,9 @@ def _load(source: FilterSource) -> Callable[..., Any]:
 
 
 def _module(name: str, file: Path, code: bytes) -> ModuleType:
-    """The module that these bytes of its file are; an installed one that is loaded already, as is.
+    """Execute `code` as a module, or return an installed one that is loaded already.
 
-    Python itself would take a file that was edited in the same second for the one it has compiled.
+    Python's own import would use a stale cache for a file edited within the same second.
     """
     version = (file, code)
     if file.suffix != ".py" or (name in sys.modules and name not in _loaded):

@@ -1,7 +1,7 @@
 """What all stages share: reading committed inputs, writing outputs, committing.
 
-A stage loads its models in its constructor and maps one shard to one shard in `process`. It knows
-nothing of Ray, retries, temporary files or records; `run_shard` below does all that once.
+A stage loads its models in its constructor and maps one shard to one shard in `process`. Ray,
+retries, temporary files and records are handled by `run_shard` below, not by stages.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class Inputs:
 
 
 class Outputs:
-    """Where a stage writes. Files get their final names when `process` has returned."""
+    """The outputs of a stage. Files get their final names after `process` has returned."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Outputs:
         return writer
 
     def keep(self, record: Record) -> dict[str, int]:
-        """Write nothing, as an earlier record's outputs are what would be written; its counts."""
+        """Keep the outputs of an earlier record, which would be written again; its counts."""
         self.kept = record
         return record.counts
 
@@ -131,7 +131,7 @@ class Outputs:
 
 
 class _Digesting:
-    """A write-only file that computes its sha256 on the way."""
+    """A write-only file that computes the sha256 of what is written."""
 
     def __init__(self, pending: Pending) -> None:
         self.pending = pending
@@ -157,7 +157,7 @@ class _Digesting:
             self._sealed = True
 
     def close(self) -> None:
-        """The runner closes the file when it commits, not the library that writes into it."""
+        """Do nothing: the runner closes the file when it commits."""
 
     def writable(self) -> bool:
         return True
@@ -190,17 +190,17 @@ class Stage(ABC, Generic[Settings]):
         self.filters = CustomFilters(())
 
     def share_hosts(self, places: Any) -> None:
-        """Be told of the places at web hosts that other workers use, too (SharedPlaces).
+        """Share the connections to web hosts with other workers (SharedPlaces).
 
-        A stage that asks no hosts takes no notice.
+        Stages without network access ignore it.
         """
 
     @abstractmethod
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         """Work on one shard; returns counts (at least `in` and `out`) for the record.
 
-        A bad image or person must not raise: it gets a row with its outcome. What raises fails
-        the shard, which is then reported and can be retried.
+        A bad image or person must not raise: it gets a row with its outcome. An exception fails the
+        shard, which is reported and can be retried.
         """
 
 
@@ -223,13 +223,13 @@ def run_shard(
     started = time.perf_counter()
     outputs = Outputs(folder, stage.name, shard, report, note, whole)
     try:
-        # The folder's own files tell for themselves; what else is written are temporary ones.
+        # Errors of the folder's own files name their path; all other writes are to temporary files.
         with told(tempfile.gettempdir(), denied=False):
             counts = stage.process(Inputs(folder, shard, shards), outputs)
         outputs.tally.finish()
         written = outputs.seal()
         if outputs.kept is None:
-            # A record of older settings must not vouch for the new files while they are renamed.
+            # A record of older settings must not be valid for the new files while they are renamed.
             folder.remove(record_name(stage.name, shard))
             outputs.publish()
     except BaseException:
@@ -251,7 +251,7 @@ def run_shard(
 
 
 def committed(folder: Folder, stage: str, shard: str) -> Record:
-    """The record of a shard that must be there; a WebbodyError says which one is missing."""
+    """The record of a shard; WebbodyError if it is missing."""
     record = read_record(folder, stage, shard)
     if record is None:
         raise WebbodyError(

@@ -1,4 +1,4 @@
-"""Counting what becomes of the photos of a shard while a stage works on it."""
+"""Counts of the outcomes of a shard's photos while a stage processes it."""
 
 import time
 from collections import Counter
@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 #: Takes counts of photos: `in`, `out`, and each outcome.
 Report = Callable[[Mapping[str, int]], None]
 
-#: Seconds between two reports: often enough for who watches, and nothing beside the work.
+#: Seconds between two reports.
 INTERVAL = 1.0
 
 
 class PhotoTally:
-    """Counts of photos since the last report, which is made at most once in INTERVAL seconds.
+    """Counts photos and reports at most once in INTERVAL seconds.
 
-    Stages add what they have decided, in the order of their rows; what is counted here changes
-    nothing that they write.
+    Stages add decisions in the order of their rows; the counts change no output.
     """
 
     def __init__(self, report: Report | None = None) -> None:
@@ -26,10 +25,10 @@ class PhotoTally:
         self._next = time.monotonic() + INTERVAL
 
     def add(self, photo: str, outcome: str | None) -> None:
-        """Note what became of a photo, or of one of its persons; None: it goes on.
+        """Count a photo, or one of its persons; outcome None: it passes.
 
-        The persons of a photo come one after the other. It goes on if any of them does, else it
-        has the outcome of the first.
+        The persons of a photo are added consecutively. The photo passes if any of
+        them does, else it has the outcome of the first.
         """
         if self._report is None:
             return
@@ -42,7 +41,7 @@ class PhotoTally:
             self._send()
 
     def finish(self) -> None:
-        """Report what is left."""
+        """Report the remaining counts."""
         self._count()
         self._photo = None
         self._send()

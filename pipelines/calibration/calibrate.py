@@ -68,7 +68,7 @@ def calibrate_demo(
 ) -> Suggestion:
     """Calibrate on drawn `pictures` of each of `identities` people of the synthetic web.
 
-    people, images: how many a build has, as of `calibrate`.
+    people, images: as in `calibrate`.
     """
     photos = drawn(identities, pictures, seed)
     faces = picture_faces.PictureFaces(settings, resources)
@@ -76,9 +76,9 @@ def calibrate_demo(
 
 
 def size_of_build(manifest: str) -> tuple[int, int]:
-    """How many names a manifest has, and images that the person of a middling name will have.
+    """The names of a manifest, and the expected images of the person of a median name.
 
-    Of a name's rows, some STRANGERS show somebody else or cannot be had.
+    A share STRANGERS of a name's rows shows somebody else or cannot be fetched.
     """
     from webbody.manifest import Manifest
 
@@ -94,7 +94,7 @@ def size_of_build(manifest: str) -> tuple[int, int]:
 
 
 def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
-    """Number and picture of people whom no demo model was trained on."""
+    """Number and picture of people on whom no demo model was trained."""
     from webbody.demo.drawing.identity import Identity
     from webbody.demo.drawing.scene import photo, portrait
 
@@ -110,7 +110,7 @@ def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
 
 
 def _people_of(read: Sources, seed: int) -> Sources:
-    """All pictures of at most MAX_PEOPLE people, drawn before anything is decoded."""
+    """All pictures of at most MAX_PEOPLE people, sampled before decoding."""
     people = sorted({picture.identity for picture in read.pictures})
     if len(people) <= MAX_PEOPLE:
         return read
@@ -124,7 +124,7 @@ def _people_of(read: Sources, seed: int) -> Sources:
 def _validated(
     features: Floats, labels: NDArray[Any], galleries: Sequence[Gallery], similar: float
 ) -> Iterator[str]:
-    """A warning for each gallery that holds people of the calibration, told by their centres."""
+    """A warning for each gallery that contains people of the calibration, by similar centres."""
     people, of = np.unique(labels, return_inverse=True)
     sums = np.zeros((len(people), features.shape[1]))
     np.add.at(sums, of, features)
@@ -151,7 +151,7 @@ def _calibrate_pictures(
     labels: list[Any] = []
     features: list[Floats] = []
     copies: list[Floats] = []
-    # Each picture goes in twice, as it is and as a copy.
+    # Each picture is embedded twice: itself and a copy.
     both = (
         pair
         for label, rgb in pictures
@@ -187,7 +187,7 @@ def _calibrate_pictures(
 
 
 def copy_of(rgb: RGB) -> RGB:
-    """A picture as somebody else's site would show it: smaller, and compressed once more."""
+    """A copy as another website would publish it: smaller and compressed again."""
     height, width = rgb.shape[:2]
     size = max(1, round(0.75 * width)), max(1, round(0.75 * height))
     small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)

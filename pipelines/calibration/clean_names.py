@@ -1,4 +1,4 @@
-"""The eps of `clusters`: tried on made-up names with as many images as a build's."""
+"""Choosing `clusters.eps` on synthetic names with as many images as the build's."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,20 +6,21 @@ from numpy.typing import NDArray
 from pipelines.calibration.growth import Growth, Rows
 from pipelines.identity.features import Floats, unit
 
-#: Names that are made up, and the share of strangers among their faces.
+#: Number of synthetic names, and the share of strangers among their faces.
 NAMES, STRANGERS = 60, 0.3
 CHOICES = np.round(np.arange(0.1, 0.96, 0.05), 2)
-#: People whose deviations from their mean are lent to others.
+#: People whose deviations from their mean are added to other people's means.
 LENT = 2000
-#: A choice is as good as the best one within this F1.
+#: Choices within this F1 of the best count as equally good.
 _EQUAL = 0.005
 
 
 def best_eps(
     features: Floats, rows: Rows, growth: Growth, images: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The eps that cleans made-up names best (middle of the best ones, of two
-    the lower, which lets in fewer strangers), and its mean F1.
+    """The eps that cleans synthetic names best, and its mean F1.
+
+    Of equally good values the middle is taken, of two the lower.
 
     features: raw (N, D). rows: the faces of each person with two or more. images: faces of its
     person that a name has, strangers aside; names vary from half to twice as many.
@@ -34,7 +35,7 @@ def best_eps(
 def made_up(
     features: Floats, rows: Rows, growth: Growth, images: int, rng: np.random.Generator
 ) -> list[tuple[Floats, int]]:
-    """Features of each name and how many of them, the first, show the person."""
+    """Features of each name, and how many of its first rows show the person."""
     away = np.concatenate([features[own] - features[own].mean(0) for own in rows[:LENT]])
     everybody = np.concatenate(rows)
     people = sorted(rng.permutation(len(rows)), key=lambda person: -min(len(rows[person]), images))
@@ -71,10 +72,9 @@ def _faces(
 
 
 def f1(cosines: Floats, own: int, eps: float) -> float:
-    """How well a name is cleaned, of whose faces (N, N) the first `own` show the person.
+    """The F1 of cleaning a name by its cosines (N, N), whose first `own` faces show the person.
 
-    With `clusters.min_samples` 2 the clusters of DBSCAN are the connected parts of the faces that
-    are linked, so nothing needs to be searched for.
+    With `clusters.min_samples` 2 DBSCAN's clusters are the connected components of linked faces.
     """
     from scipy.sparse.csgraph import connected_components  # slow to import
 

@@ -1,4 +1,4 @@
-"""How alike the people of a calibration are: all pairs, block by block, as a histogram."""
+"""The distribution of cosines of all pairs of people, computed block by block."""
 
 from dataclasses import dataclass, field
 from statistics import NormalDist
@@ -12,7 +12,7 @@ from pipelines.identity.features import Floats
 BLOCK = 4096
 #: Bins of a histogram from cosine -1 to 1.
 BINS = 20_000
-#: More pairs than this are not listed: they are no exceptions.
+#: With more pairs than this none is listed: they are no outliers.
 MOST_CLOSE = 10_000
 #: The tail begins at this share of the pairs; a fixed one, so that the estimate leans the same way
 #: however many people there are.
@@ -76,7 +76,7 @@ class Cosines:
         return max(measured, NormalDist().cdf(-out))
 
     def _edge(self) -> tuple[float, float]:
-        """Where the tail begins, and the standard deviation that the pairs in it speak for."""
+        """Where the tail begins, and the standard deviation estimated from its pairs."""
         start = self.quantile(1 - TAIL)
         above = start < _MIDDLES
         count = int(self.counts[above].sum())
@@ -94,7 +94,7 @@ class Cosines:
 
 
 def _normal(rate: float) -> float:
-    """How many deviations above the mean a share `rate` of a normal distribution begins."""
+    """The quantile of the standard normal distribution that a share `rate` exceeds."""
     return -NormalDist().inv_cdf(rate)
 
 
@@ -107,7 +107,7 @@ def _bins(cosines: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def of_all_pairs(units: Floats, watch: float = 2.0, block: int = BLOCK) -> Cosines:
-    """Cosines of all pairs of unit features (N, D); those at or above `watch` are listed."""
+    """The distribution of all pairs of unit features (N, D); lists those of `watch` or more."""
     counts = np.zeros(BINS, np.int64)
     highest = -1.0
     close: list[tuple[int, int, float]] = []

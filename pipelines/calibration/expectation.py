@@ -1,4 +1,4 @@
-"""What thresholds would do to a build: merges that are wrong, and merges that are missed."""
+"""The expected effect of thresholds on a build: wrong merges and missed merges."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def expected(
 
 
 def _rate(reached: Callable[[float], float], cosine: float) -> float:
-    """The share of pairs of strangers above a cosine, from their tail, which falls with it."""
+    """The share of pairs of strangers above a cosine, by bisection of their tail."""
     low, high = -60.0, -0.5  # powers of ten
     if reached(10**low) <= cosine:
         return 0.0
@@ -48,7 +48,7 @@ def _rate(reached: Callable[[float], float], cosine: float) -> float:
 
 
 def _number(value: float) -> str:
-    """A count that is expected, in few digits."""
+    """An expected count in few digits."""
     if value < 0.01:
         return "less than 0.01"
     return f"{value:.2f}" if value < 1 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

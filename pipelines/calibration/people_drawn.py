@@ -1,4 +1,4 @@
-"""The faces of the people of a calibration: who is drawn, what is refused, how alike theirs are."""
+"""The people of a calibration: sampling, checks, cosines of their faces."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from pipelines.calibration.growth import Rows
 from pipelines.identity.features import Floats, unit
 from webbody.errors import WebbodyError
 
-#: Of more people this many are drawn, with all their faces: 200 million pairs.
+#: At most this many people are sampled, with all their faces: 200 million pairs.
 MAX_PEOPLE = 20_000
-#: Fewer people with several faces than these: refused, told to be rough.
+#: Fewer people with several faces are refused; fewer than the second give a warning.
 LEAST, ROUGH = 10, 50
 #: Pairs of faces of one person that are looked at.
 MAX_SAME = 300_000
@@ -31,7 +31,7 @@ def drawn(
 
 
 def check(features: Floats, rows: Rows, several: Rows) -> None:
-    """WebbodyError where no threshold can be measured, with the reason."""
+    """Raise WebbodyError when no threshold can be measured."""
     faces = sum(map(len, rows))
     if len(several) < LEAST:
         raise WebbodyError(
@@ -54,7 +54,7 @@ def check(features: Floats, rows: Rows, several: Rows) -> None:
 
 
 def copied(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None:
-    """Cosines of faces and their copies, where there is a copy."""
+    """Cosines of faces and their copies; faces without a copy are left out."""
     if copies is None:
         return None
     used = np.concatenate(rows)
@@ -64,7 +64,7 @@ def copied(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None
 
 
 def same_faces(features: Floats, rows: Rows, rng: np.random.Generator) -> Floats:
-    """Cosines of pairs of faces of one person: all of them, or as many drawn as are enough."""
+    """Cosines of pairs of faces of one person: all, or a sample of MAX_SAME."""
     count = np.array([len(own) * (len(own) - 1) // 2 for own in rows])
     share = min(1.0, MAX_SAME / int(count.sum()))
     parts = []

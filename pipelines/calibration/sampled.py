@@ -25,16 +25,16 @@ from webbody.demo.drawing.scene import Photo
 from webbody.errors import WebbodyError
 from webbody.images import RGB
 
-#: Findings below these scores are not looked at.
+#: Detections below these scores are ignored.
 PERSON_FLOOR, FACE_FLOOR = 0.05, 0.1
-#: Pictures that are held at the same time.
+#: Pictures in memory at the same time.
 WINDOW = 16
 
 
 def score_pictures(
     pictures: Iterable[tuple[RGB, Photo | None]], settings: BuildConfig
 ) -> list[ScoreSample]:
-    """Scores of the persons, faces and keypoints in pictures (H, W, 3), drawn ones with truth.
+    """Scores of persons, faces and keypoints in pictures (H, W, 3); drawn ones have ground truth.
 
     Faces and keypoints are looked for in the persons that the configuration trusts, as a build
     does. Truth counts as in the demo's score (webbody.demo.scoring.score_images).
@@ -127,7 +127,10 @@ class _Sampler:
 
 
 def _match_persons(truth: Photo, persons: Any, into: ScoreSample) -> list[Any]:
-    """The figure of each person, None for invented ones; scores with their truth go `into`."""
+    """The true figure of each detected person, None for a false positive.
+
+    The scores are added to `into`.
+    """
     from webbody.demo.train_models.tally import matches
     from webbody.demo.website.pictures import can_be_found
     from webbody.geometry import overlaps
@@ -159,7 +162,7 @@ def _iou(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def pictures_of(sources: Sequence[str]) -> Iterator[tuple[RGB, None]]:
-    """Pictures of folders and lists as a gallery takes them; whom they show does not matter."""
+    """Pictures of folders and lists as a gallery takes them; their people are ignored."""
     read = read_sources(sources)
     none = True
     for _, rgb in read.decoded():
@@ -170,7 +173,7 @@ def pictures_of(sources: Sequence[str]) -> Iterator[tuple[RGB, None]]:
 
 
 def drawn_scenes(count: int = 120, seed: int = 0) -> Iterator[tuple[RGB, Photo]]:
-    """Scenes of the synthetic web that no demo model was trained on, with their truth."""
+    """Scenes of the synthetic web on which no demo model was trained, with ground truth."""
     from webbody.demo.drawing.scene import crowd
 
     for number in range(count):

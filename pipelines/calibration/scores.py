@@ -1,4 +1,4 @@
-"""Scores of persons, faces and keypoints in sample pictures, and what each threshold would keep."""
+"""Scores in sample pictures, and the share that each threshold would keep."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from webbody.errors import WebbodyError
 
-#: Thresholds of the table, and those among which the best is looked for.
+#: Thresholds of the table, and those that are searched for the best.
 SHOWN = np.round(np.arange(0.1, 0.95, 0.1), 2)
 CHOICES = np.round(np.arange(0.05, 0.96, 0.05), 2)
 #: Thresholds within this F1 of the best are as good.
 _EQUAL = 0.005
-#: Fewer scores than this say little.
+#: Fewer scores than this give a warning.
 _FEW = 30
 
 
@@ -53,12 +53,12 @@ class ScoreSample:
         return float(good.min()), float(good.max())
 
     def suggested(self) -> float:
-        """What is set, where nothing is better; else the middle of what is best."""
+        """The present threshold if it is among the best, else the middle of the best."""
         low, high = self.best()
         return self.now if low <= self.now <= high else round((low + high) / 2, 2)
 
     def report_lines(self) -> Iterator[str]:
-        """The table for the user, a line at a time."""
+        """The lines of the table for the user."""
         if not self.scores:
             yield f"{self.kind}: none found; {self.setting} is {self.now:g}"
             return
@@ -81,7 +81,7 @@ class ScoreSample:
             yield f"  best: {low:g} to {high:g} (F1 {f1:.3f})"
 
     def warnings(self) -> Iterator[str]:
-        """What is wrong with the threshold that is set."""
+        """Warnings about the present threshold."""
         if not self.scores:
             yield f"No {self.kind} were found in the pictures; check them and the model."
         elif self.kept(self.now) < 0.1:

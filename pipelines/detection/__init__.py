@@ -1,1 +1,1 @@
-"""The model libraries on whole batches: persons, faces, embeddings, keypoints."""
+"""Models in batches: detection of persons, faces and keypoints, and face embeddings."""

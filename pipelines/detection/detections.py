@@ -1,4 +1,4 @@
-"""What a person detector finds in a photo."""
+"""The results of person detectors."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Detections:
     """The persons of one photo, in pixels of the photo.
 
     boxes (N, 4) xyxy inside the photo, scores (N,), keypoints (N, 17, 3) x, y, score in COCO's
-    order; all float32. A detector that knows no keypoints gives them the score 0.
+    order; all float32. Detectors without keypoints give them the score 0.
     """
 
     boxes: NDArray[np.float32]
@@ -35,9 +35,9 @@ class Detections:
         width: int,
         height: int,
     ) -> "Detections":
-        """Detections in an image that shows the photo `scale` (x, y) times as large.
+        """Detections of a resized photo, mapped back; scale: (x, y) factors of the resize.
 
-        Boxes are cut at the photo's border; keypoints: (N, 17, 3), None where there are none.
+        Boxes are clipped to the photo; keypoints: (N, 17, 3), or None.
         """
         corners = boxes / np.array([*scale, *scale], np.float32)
         corners = np.clip(corners, 0, np.array([width, height, width, height], np.float32))
@@ -51,10 +51,10 @@ class Detections:
 def select(
     persons: Detections, width: int, height: int, padding: float, min_side: int
 ) -> list[tuple[int, tuple[int, int, int, int]]]:
-    """Index and padded integer area of the persons whose area is large enough, largest first."""
+    """Index and padded integer area of the persons of sufficient size, largest first."""
     areas = [padded(box, padding, width, height) for box in persons.boxes]
     sides = persons.boxes[:, 2:] - persons.boxes[:, :2]
-    # Equal sizes are ordered by score, then by place: the order must not depend on chance.
+    # Ties are ordered by score, then by position, so that the order is deterministic.
     order = sorted(
         range(len(areas)),
         key=lambda i: (-sides[i].prod(), -persons.scores[i], *persons.boxes[i]),

@@ -22,20 +22,20 @@ def choose_device(device: str) -> str:
 
 
 def onnx_options(threads: int) -> Any:
-    """onnxruntime.SessionOptions with this many threads that sleep when they have no work."""
+    """onnxruntime.SessionOptions with this many threads, which do not spin while idle."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    # Workers share their cores with others: threads that wait by spinning slow everybody down.
+    # Workers share cores: spinning threads would slow the others down.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
 def onnx_providers(device: str) -> list[Any]:
-    """Execution providers for `cpu` or `cuda`; the CPU where this onnxruntime has no CUDA."""
+    """Execution providers for `cpu` or `cuda`; the CPU if this onnxruntime lacks CUDA."""
     import onnxruntime
 
     if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():

@@ -15,7 +15,7 @@ from webbody.model_table import FACE_EMBEDDER
 
 SIZE = 112  # side of an aligned face in pixels
 
-#: Where the five landmarks of an aligned face lie (insightface's `arcface_dst`), in pixels.
+#: The five landmarks of an aligned face in pixels (insightface's `arcface_dst`).
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
      [41.5493, 92.3655], [70.7299, 92.2041]],
@@ -30,9 +30,9 @@ Features = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32
 
 
 def alignments(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The transforms (N, 2, 3) that bring landmarks (N, 5, 2) closest to the template.
+    """Similarity transforms (N, 2, 3) of landmarks (N, 5, 2) to the template.
 
-    Those of insightface's `norm_crop`. Points that all coincide give a transform of zeros.
+    Equal to those of insightface's `norm_crop`. Coinciding points give a transform of zeros.
     """
     return similarities(landmarks, TEMPLATE)
 
@@ -54,7 +54,7 @@ def transformed_landmarks(
 class Embedder:
     """Raw, un-normalised features of aligned faces.
 
-    `digest` is the sha256 of the model's file, `width` how many numbers a feature has.
+    `digest` is the sha256 of the model's file, `width` the size of a feature.
     """
 
     def __init__(self, model: str, device: str, batch: int, threads: int) -> None:

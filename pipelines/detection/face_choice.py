@@ -1,4 +1,4 @@
-"""Which of the faces in a picture is its person's."""
+"""Choosing the person's face among the faces in a crop."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,16 +6,16 @@ from numpy.typing import NDArray
 from pipelines.detection.face_detection import DetectedFaces
 from pipelines.detection.upper_body import SEEN
 
-#: Faces below this are not even reported as `face:low-score`; never above the setting itself.
+#: Faces below this score are ignored, not even reported as `face:low-score`.
 FLOOR = 0.3
-#: Sizes of a face that its centre may be away from the keypoints of nose and eyes.
+#: Largest distance of a face from the keypoints of nose and eyes, in face sizes.
 FAR = 1.5
 
 
 def choose(
     faces: DetectedFaces, keypoints: NDArray[np.float32] | None, width: int, height: int
 ) -> int | None:
-    """Which face is the person's: the one at the keypoints of the head, else the large and central.
+    """The index of the person's face: nearest to the head's keypoints, else large and central.
 
     keypoints: (17, 3) in the pixels of the picture. Distances count in sizes of the face; a
     doubtful face must lie closer than a certain one, and one that lies FAR from the head is

@@ -1,4 +1,4 @@
-"""A face belongs to one person, though boxes of persons overlap."""
+"""One face is assigned to one crop, although crops of persons overlap."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -9,22 +9,21 @@ from numpy.typing import NDArray
 
 from webbody.geometry import overlaps
 
-#: Overlap (intersection over union) from which two face boxes are one face.
+#: IoU from which two face boxes are the same face.
 SAME = 0.5
 OUTCOME = "face:shared"
 
 
 def deduplicate(rows: Sequence[dict[str, Any]], persons: Mapping[str, Mapping[str, Any]]) -> None:
-    """Of a photo's crops that show one face only the largest keeps it.
+    """Assign a face that several crops of a photo show to the largest crop.
 
-    `rows` are those of the faces table, the crops of a photo one after the other; `persons` gives
-    each crop's `area`. The others get the outcome `face:shared` and, as detail, the crop that
-    keeps the face. Detectors now and then give a person a second box that cuts off a part; both
-    then hold the same face, and would else become two samples, or the worse one.
+    `rows` are those of the faces table, grouped by photo; `persons` has each crop's `area`. The
+    other crops get the outcome `face:shared` and, as detail, the crop that keeps the face.
+    Detectors sometimes give a person a second, partial box; without this both would become samples.
     """
     for _, group in groupby(rows, key=lambda row: row["key"]):
         found = [row for row in group if row["outcome"] is None]
-        # Equal sizes are ordered by name: the result must not depend on chance.
+        # Ties are ordered by name, so that the result is deterministic.
         found.sort(key=lambda row: (-_size(persons[row["crop"]]["area"]), row["crop"]))
         kept: list[tuple[str, NDArray[np.float32]]] = []
         for row in found:

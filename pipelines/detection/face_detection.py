@@ -1,4 +1,4 @@
-"""A face detector on many small pictures at once, tiled on one canvas.
+"""Face detection in many small pictures at once, tiled on one canvas.
 
 Published files take one picture a run, of a size that is large for the head
 of one person. So several pictures share a canvas: a grid of equal tiles, one picture each, with a
@@ -24,7 +24,7 @@ from webbody.library_environment import quiet_libraries
 from webbody.model_table import FACE_DETECTOR
 
 _DIVISIONS = (4, 2, 1)  # tiles along a side of the canvas
-_LEAST_TILE = 160  # pixels; smaller ones would leave too few for the landmarks of a face
+_LEAST_TILE = 160  # pixels; smaller tiles are too coarse for landmarks
 _MARGIN = 8  # black pixels at the right and below each picture: the network's finest grid
 _NMS = 0.4  # overlap above which the weaker of two boxes is dropped; insightface's default
 
@@ -89,7 +89,7 @@ class FaceDetector:
         return [found[index] for index in range(len(pictures))]
 
     def divisions(self, width: int, height: int, large: bool) -> int:
-        """How many tiles a side fit the picture: the most that show it at its own resolution.
+        """Tiles per side of the canvas: the most that keep the picture's resolution.
 
         The head of a person fills much of its picture, so a tile of half the canvas is enough at
         any resolution.
@@ -102,9 +102,9 @@ class FaceDetector:
         return 1
 
     def _canvas(self, pictures: Sequence[NDArray[np.uint8]], divisions: int) -> list[DetectedFaces]:
-        """One run of the network over a grid of tiles."""
+        """Run the network on a grid of tiles."""
         width, height = self.canvas[0] // divisions, self.canvas[1] // divisions
-        # A single tile has no neighbour to keep away from.
+        # A single tile needs no margin.
         margin = _MARGIN if divisions > 1 else 0
         canvas = np.zeros((self.canvas[1], self.canvas[0], 3), np.uint8)
         scales = []
@@ -134,7 +134,7 @@ class FaceDetector:
 
 
 def _insightface(path: Path, device: str, threads: int) -> Any:
-    """insightface's own detector; it takes BGR and swaps."""
+    """insightface's own detector, which takes BGR."""
     quiet_libraries()
     from insightface.model_zoo import get_model
 
@@ -144,7 +144,7 @@ def _insightface(path: Path, device: str, threads: int) -> Any:
 
 
 def _draw(tile: NDArray[np.uint8], picture: NDArray[np.uint8]) -> tuple[float, float]:
-    """Put a picture (RGB) into the upper left of a tile (BGR) as large as it fits; its scales."""
+    """Resize a picture (RGB) into the upper left of a tile (BGR); returns the scales."""
     height, width = picture.shape[:2]
     scale = min(tile.shape[1] / width, tile.shape[0] / height)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))

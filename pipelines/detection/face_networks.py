@@ -1,7 +1,7 @@
-"""Face detectors that insightface does not read: OpenCV's YuNet and the authors' RetinaFace-R50.
+"""Face detectors without support in insightface: OpenCV's YuNet and the authors' RetinaFace-R50.
 
-Each gives, for a BGR picture, what insightface's detectors give: boxes with scores (N, 5) and
-landmarks (N, 5, 2), above `det_thresh`, without doubles.
+Each returns the same as insightface's detectors for a BGR picture: boxes with scores (N, 5) and
+landmarks (N, 5, 2), above `det_thresh`, after NMS.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ Found = tuple[Floats, Floats, Floats]
 
 
 class FaceNetwork:
-    """An ONNX file with its input; what is its own is how the outputs are decoded."""
+    """A face detector in an ONNX file; subclasses decode the outputs."""
 
     def __init__(
         self, path: Path, contract: Contract, floor: float, iou: float, device: str, threads: int
@@ -30,7 +30,7 @@ class FaceNetwork:
         self._names = [output.name for output in self._session.get_outputs()]
         height, width = taken.shape[2:4]
         fixed = isinstance(height, int) and isinstance(width, int)
-        #: Width and height of the only pictures that the file takes, None where it takes any.
+        #: Width and height of a fixed input, None if the file takes any size.
         self.static_input_size = (width, height) if fixed else None
         self.det_thresh, self._iou = floor, iou
         self._mean = np.array(contract.mean, np.float32)

@@ -1,7 +1,7 @@
-"""Which family a model file is of, and from which score on its detections are trusted.
+"""The family of a model file, and the threshold of its scores.
 
-A name of the table says its family. A file given by path says it by what it is: the outputs of its
-graph, or what ultralytics writes into the files that it exports.
+A model of the table has a known family. That of a file given by path is inferred from the outputs
+of its graph, or from ultralytics' export metadata.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ _SCRFD = {1, 4, 10}
 
 
 def face_detector(model: str) -> Contract:
-    """The contract of a face detector, given by name or path; WebbodyError where it is none."""
+    """The contract of a face detector given by name or path; WebbodyError for other models."""
     path = models.resolve(model, FACE_DETECTOR)
     graph = read_graph(path)
     found = _face_detector(graph)
@@ -47,7 +47,8 @@ def _face_detector(graph: Graph) -> Contract | None:
 def person_detector(model: str, family: str | None = None) -> Contract:
     """The contract of a person detector, given by name or path.
 
-    family: of an ONNX file whose outputs fit several. Raises WebbodyError where it is none.
+    family: of an ONNX file whose outputs fit several families. Raises WebbodyError for other
+    models.
     """
     path = models.resolve(model, PERSONS)
     known = find(model, PERSONS)
@@ -70,7 +71,7 @@ def person_detector(model: str, family: str | None = None) -> Contract:
 
 
 def _rtmlib(graph: Graph) -> set[Contract]:
-    """The families of rtmlib's person detectors that an ONNX file can be of."""
+    """The families of rtmlib's person detectors that match an ONNX file."""
     names, shapes = set(graph.outputs), list(graph.outputs.values())
     ranks = [len(shape) for shape in shapes]
     last = [shape[-1] if shape else None for shape in shapes]
@@ -84,7 +85,7 @@ def _rtmlib(graph: Graph) -> set[Contract]:
 
 
 def _agreed(path: Path, possible: set[Contract], stated: Contract | None, shapes: str) -> Contract:
-    """The one family that a file is of, by what it is and what is said of it."""
+    """The family of a file, from its outputs and the stated family."""
     names = " or ".join(sorted(contract.family for contract in possible))
     outputs = f" (its outputs are {shapes})" if shapes else ""
     if not possible:
@@ -106,9 +107,9 @@ def _agreed(path: Path, possible: set[Contract], stated: Contract | None, shapes
 
 
 def threshold(contract: Contract, given: float | None, setting: str) -> float:
-    """The score from which detections are trusted: the setting's value, else the family's own.
+    """The threshold of detections: the setting's value, else the family's default.
 
-    Raises WebbodyError where the setting's value lies outside the scale of the family's scores.
+    Raises WebbodyError if the setting's value is outside the scale of the family's scores.
     """
     if given is None:
         assert contract.threshold is not None, contract.family

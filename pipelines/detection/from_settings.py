@@ -1,4 +1,4 @@
-"""The detectors as a build's settings ask for them: in its stages, and wherever else it is done."""
+"""Detectors and embedders made from a build's settings."""
 
 from pipelines.detection import families
 from pipelines.detection.embedding import Embedder
@@ -12,7 +12,7 @@ from webbody.config import FacesSettings, KeypointsSettings, PersonsSettings, Wo
 def person_detector(
     settings: PersonsSettings, resources: WorkerResources, floor: float | None = None
 ) -> PersonDetector:
-    """floor: persons with a lower score are not reported; None: those that are not trusted."""
+    """A person detector; floor: the lowest reported score, by default the threshold."""
     return PersonDetector(
         settings.model,
         settings.confidence if floor is None else floor,
@@ -26,7 +26,7 @@ def person_detector(
 
 
 def trusted_person(settings: PersonsSettings) -> float:
-    """The score from which a person is trusted."""
+    """The threshold of person scores."""
     family = families.person_detector(settings.model, settings.family)
     return families.threshold(family, settings.confidence, "persons.confidence")
 
@@ -34,7 +34,7 @@ def trusted_person(settings: PersonsSettings) -> float:
 def face_detector(
     settings: FacesSettings, resources: WorkerResources, floor: float | None = None
 ) -> FaceDetector:
-    """floor: faces with a lower score are not reported; None: as in the faces stage."""
+    """A face detector; floor: the lowest reported score, by default that of the faces stage."""
     if floor is None:
         floor = min(FLOOR, trusted_face(settings))
     return FaceDetector(
@@ -43,7 +43,7 @@ def face_detector(
 
 
 def trusted_face(settings: FacesSettings) -> float:
-    """The score from which a face is trusted."""
+    """The threshold of face scores."""
     family = families.face_detector(settings.detector)
     return families.threshold(family, settings.min_score, "faces.min_score")
 

@@ -1,7 +1,7 @@
 """rtmlib's RTMPose and RTMW models on whole batches of crops.
 
-rtmlib's own call takes one box at a time and BGR pixels. Its cutting out of a box is used as it is;
-its session is run on a batch, on RGB pixels, which is what the models were trained on.
+rtmlib itself takes one box at a time and BGR pixels. Its crop of a box is reused; its session is
+run on batches of RGB pixels, on which the models were trained.
 """
 
 from collections.abc import Sequence
@@ -47,15 +47,15 @@ class KeypointDetector:
 
         path = models.resolve(model, KEYPOINTS)
         with models.loading(path, "a keypoint model of rtmlib"):
-            # rtmlib has no setting for threads, so it gets a session that has.
+            # rtmlib has no setting for threads: its session is replaced by one that has.
             session = onnx_session(path, choose_device(device), threads)
         self.input_size = input_size_of(path, session, input_size)
-        # A file exported for one crop a run gets one crop a run.
+        # A file exported with batch size 1.
         self.batch = 1 if isinstance(session.get_inputs()[0].shape[0], int) else batch
         with models.loading(path, "a keypoint model of rtmlib"):
             self.library = RTMPose(str(path), model_input_size=self.input_size, device="cpu")
             self.library.session = session
-            # Whole batches are normalised here at once, in single precision.
+            # Batches are normalised here, in single precision.
             self._mean = np.array(RTMPOSE.mean, np.float32).reshape(3, 1, 1)
             self._scale = 1 / np.array(RTMPOSE.std, np.float32).reshape(3, 1, 1)
             self.library.mean = None
@@ -99,7 +99,7 @@ class KeypointDetector:
     def _logits(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]
     ) -> tuple[list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
-        """Logits of the wanted points, and centres and sides (N, 1, 2) of what was cut out."""
+        """Logits of the points in use, and centres and sides (N, 1, 2) of the cropped boxes."""
         cut = [
             self.library.preprocess(crop, list(box)) for crop, box in zip(crops, boxes, strict=True)
         ]
@@ -117,7 +117,7 @@ class KeypointDetector:
         return [np.asarray(output, np.float32) for output in outputs]
 
     def _infer_beta(self, path: Path) -> float:
-        """The beta of a file of which nothing else is known."""
+        """Infer the beta of an unknown file."""
         crop = _drawn_person()
         logits = self._logits([crop], [(0, 0, *crop.shape[1::-1])])[0]
         if all((part >= 0).all() and np.allclose(part.sum(-1), 1, atol=1e-3) for part in logits):
@@ -136,7 +136,7 @@ class KeypointDetector:
 
 
 def _drawn_person() -> NDArray[np.uint8]:
-    """A picture (H, W, 3) RGB of somebody who stands and faces the viewer."""
+    """A drawn picture (H, W, 3) RGB of a standing person who faces the viewer."""
     from webbody.demo.drawing.identity import Identity
     from webbody.demo.drawing.scene import photo
 

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself: its outputs and its metadata."""
+"""Outputs and metadata of an ONNX file."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +24,7 @@ class Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """An ONNX file's outputs and metadata, without its weights being loaded into a session."""
+    """Read an ONNX file's outputs and metadata without creating a session."""
     status = path.stat()
     return _read_graph(str(path), status.st_size, status.st_mtime_ns)
 

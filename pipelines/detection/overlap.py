@@ -1,11 +1,11 @@
-"""Of boxes that overlap the best alone."""
+"""Non-maximum suppression."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
-    """Which boxes (N, 4) xyxy stay, best first: none overlaps a better one by more than `iou`."""
+    """Indices of the boxes (N, 4) xyxy to keep, best first: no pair has an IoU above `iou`."""
     import torch
     from torchvision.ops import nms
 

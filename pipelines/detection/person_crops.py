@@ -22,12 +22,11 @@ _Landmarks = tuple[NDArray[np.float32], float] | None
 
 
 class SubjectFinder:
-    """Finds the largest person of each photo with the models and thresholds of a build.
+    """Finds the largest person of each photo with a build's models and thresholds.
 
-    The crop and its keypoints are those that the build's stages would make. With `whole` every
-    picture is taken as a crop already, as those of benchmarks are: its box is the picture's own.
-    size: side of the subject's image in pixels. mirrored: keypoints are found in the mirrored crop,
-    too. threads: those of each model.
+    Crop and keypoints equal those of the build's stages. With `whole` each picture is taken as a
+    crop of a person, as in benchmarks. size: side of the subject's image in pixels. mirrored:
+    keypoints are found in the mirrored crop, too. threads: those of each model.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class SubjectFinder:
         if not whole:
             self._persons = person_detector(config.persons, use("persons"))
         self._keypoints = keypoint_detector(config.keypoints, use("keypoints"))
-        # Whole-body models know the mouth corners; beside the others a face detector is needed.
+        # Body models lack the mouth corners, which a face detector then provides.
         self._faces = None
         if self._keypoints.count == 17:
             self._faces = face_detector(config.faces, use("faces"))
@@ -109,7 +108,7 @@ class SubjectFinder:
     def _landmarks(
         self, crops: list[RGB], points: NDArray[np.float32], scores: NDArray[np.float32]
     ) -> list[_Landmarks]:
-        """The face of each crop, for keypoint models that lack the mouth."""
+        """The face of each crop, for keypoint models without mouth corners."""
         if self._faces is None:
             return [None] * len(crops)
         bodies = np.concatenate([points, scores[..., None]], 2)

@@ -1,7 +1,7 @@
-"""RTMDet, YOLOX and RTMO: the ONNX files that rtmlib fetches, a photo a run as rtmlib does it.
+"""RTMDet, YOLOX and RTMO: rtmlib's ONNX files, run photo by photo as in rtmlib.
 
-rtmlib's own calls return no scores, so the outputs are read here; a photo is prepared as the
-family's contract says, which is what rtmlib does with it.
+rtmlib itself returns no scores, so the outputs are decoded here; photos are prepared by the
+family's contract, as in rtmlib.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ class RtmlibPersons:
         return outputs
 
     def _read(self, outputs: list[NDArray[np.float32]]) -> _Found:
-        """Persons from the outputs of one photo; ValueError or IndexError for another layout."""
+        """Persons from the outputs of one photo; ValueError or IndexError for other layouts."""
         if self.contract is contracts.RTMO:
             boxes, points = outputs
             if boxes.shape[2] != 5 or points.shape[2:] != (17, 3):
@@ -128,9 +128,9 @@ class RtmlibPersons:
 def letterbox(
     photo: NDArray[np.uint8], height: int, width: int
 ) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """The photo as large as it fits, in the upper left, grey beside it; its scales in x and y."""
+    """The photo resized into the upper left, padded with grey; and its scales in x and y."""
     ratio = min(height / photo.shape[0], width / photo.shape[1])
-    # Cut to whole pixels as rtmlib does; a photo that is a hundred times as wide as high keeps one.
+    # Rounded down to whole pixels as in rtmlib, but to one at least.
     sides = max(1, int(photo.shape[1] * ratio)), max(1, int(photo.shape[0] * ratio))
     image = np.full((height, width, 3), _GREY, np.uint8)
     image[: sides[1], : sides[0]] = cv2.resize(photo, sides, interpolation=cv2.INTER_LINEAR)

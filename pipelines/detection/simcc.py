@@ -1,4 +1,4 @@
-"""Reading SimCC models: where a keypoint is, and how sure of it the model is.
+"""Decoding SimCC models: positions and confidences of keypoints.
 
 A SimCC model (RTMPose, RTMW, DWPose) gives a row of logits over the bins of x and one over those
 of y. A softmax over `beta` times the logits is what its loss saw; beta is 10 in mmpose's
@@ -35,7 +35,7 @@ def read_simcc(
     """Places (N, K, 2) in pixels of the model's input and confidences (N, K) in 0..1.
 
     x (N, K, 2 * width) and y (N, K, 2 * height) are logits. A place is the peak, as rtmlib and
-    mmpose read it. Of the two axes the less sure one counts, as in mmpose.
+    mmpose read it. The confidence is the lower one of the two axes, as in mmpose.
     """
     peaks = np.stack([x.argmax(-1), y.argmax(-1)], -1)
     sure = [_near_peak(logits, peaks[..., axis], beta) for axis, logits in enumerate((x, y))]
@@ -48,7 +48,7 @@ def _near_peak(
     """The mass (N, K) of the softmax over beta * logits (N, K, bins) within reach of the peaks."""
     bins = logits.shape[-1]
     reach = int(_REACH * np.sqrt(bins / SPLIT / 8))
-    with np.errstate(invalid="ignore"):  # what is not finite is not sure of anything
+    with np.errstate(invalid="ignore"):  # no confidence in values that are not finite
         mass = np.exp(np.float32(beta) * (logits - logits.max(-1, keepdims=True)))
         around = peaks[..., None] + np.arange(-reach, reach + 1)
         near = np.take_along_axis(mass, around.clip(0, bins - 1), -1)
@@ -58,7 +58,7 @@ def _near_peak(
 
 
 def infer_beta(x: NDArray[np.float32], y: NDArray[np.float32]) -> float | None:
-    """The beta of BETAS with which a model was trained, from its logits for pictures of a person.
+    """The beta of BETAS with which a model was trained, inferred from logits for a person.
 
     The loss draws the peak of a sure point to 10 / beta above the rest, and no higher. None where
     the logits are of no such scale.

@@ -1,4 +1,4 @@
-"""Whether an ONNX file has the layout of a SimCC keypoint model; if not, one sentence says why."""
+"""Checks that an ONNX file has the layout of a SimCC keypoint model."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ _CHOOSE = "choose a SimCC file of RTMPose, RTMW or DWPose"
 
 
 def input_size_of(path: Path, session: Any, given: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height of the file's input; WebbodyError where the file has no SimCC layout."""
+    """Width and height of the file's input; WebbodyError without SimCC layout."""
     outputs = session.get_outputs()
     if len(outputs) != 2:
         what = f"has {len(outputs)} output{'s' * (len(outputs) != 1)}"
@@ -31,7 +31,7 @@ def input_size_of(path: Path, session: Any, given: tuple[int, int] | None) -> tu
         )
     width, height = inputs[0].shape[3], inputs[0].shape[2]
     if not (isinstance(width, int) and isinstance(height, int)):
-        # Some exports leave the input's size open; the head's bins still say it.
+        # Some exports leave the input's size open; it follows from the number of bins.
         bins = [output.shape[-1] if output.shape else None for output in outputs]
         width, height = (side // SPLIT if isinstance(side, int) else None for side in bins)
     if not (isinstance(width, int) and isinstance(height, int)):

@@ -1,4 +1,4 @@
-"""The person of a picture as a model takes it, and how one is found in pictures."""
+"""The subject of a picture as a model takes it, and functions that find it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class Subject:
 
 #: Finds the subject of each photo (H, W, 3) uint8 RGB of any size, in their order.
 Find = Callable[[Sequence[RGB]], list[Subject]]
-#: Gives a Find when it is needed, as loading its models takes seconds.
+#: Creates a Find on first use, as loading its models takes seconds.
 Finder = Callable[[], Find]
 
 
 def whole_pictures(size: int) -> Finder:
-    """Takes each photo as it is, on a white square of `size` pixels, without any keypoint.
+    """A Find that takes each photo whole, on a white square of `size` pixels, without keypoints.
 
-    For models that use none; it needs no model and no library itself.
+    For models that use none; it loads nothing.
     """
     absent = np.zeros((COUNT, 3), np.float32)
 

@@ -1,4 +1,4 @@
-"""The 19 keypoints of a person, from what a keypoint model and a face detector found."""
+"""The 19 keypoints of a person, from a keypoint model's points and a face's landmarks."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +18,9 @@ def to_sapiensid19(
     """Keypoints (19, 3) with visibility 0 or 1 inside the crop, and the scores (19,) in 0..1.
 
     points (K, 2) in pixels of the crop and scores (K,), confidences in 0..1, are those of a model
-    with all 19 or with COCO's 17. COCO has no mouth corners: then nose, eyes and mouth are the
-    face's landmarks (5, 2), with the face's score, where it has any. Points below `min_score` are
-    absent.
+    with all 19 or with COCO's 17. COCO has no mouth corners: then nose, eyes and mouth are taken
+    from the face's landmarks (5, 2), with the face's score, if there is a face. Points below
+    `min_score` are absent.
     """
     raw = np.concatenate([points, scores[:, None]], 1)
     if len(points) == skeleton.COUNT:

@@ -1,4 +1,4 @@
-"""What ultralytics says of its models: task, names of the classes, layout of the keypoints."""
+"""Metadata of ultralytics' models: task, class names, layout of the keypoints."""
 
 import ast
 import zipfile
@@ -13,7 +13,7 @@ from webbody.json_text import parse_json
 
 @dataclass(frozen=True)
 class Export:
-    """What ultralytics says of a model of its own.
+    """Metadata of an ultralytics model.
 
     task: detect, pose ...; names: of the classes by number; layout: points and numbers of each
     (17, 3), None without keypoints. fixed, batch: height and width, and photos in one run, of an
@@ -28,7 +28,7 @@ class Export:
 
 
 def ultralytics_export(path: Path) -> Export | None:
-    """What ultralytics wrote into a file that it exported; None where it did not write the file."""
+    """The metadata of a file that ultralytics exported; None for other files."""
     try:
         metadata = _metadata(path)
         names = {int(number): str(name) for number, name in metadata["names"].items()}
@@ -41,7 +41,7 @@ def ultralytics_export(path: Path) -> Export | None:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """The metadata of an export: numbers, lists and mappings are told as such or as text."""
+    """The metadata of an export; its values may be text or already parsed."""
     if path.suffix == ".onnx":
         metadata: dict[str, Any] = dict(read_graph(path).metadata)
     elif path.suffix == ".torchscript":
@@ -60,7 +60,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def person_class(path: Path, export: Export) -> int:
-    """The number of the class of persons; WebbodyError where a model is of no use for persons."""
+    """The class number of persons; WebbodyError if the model does not detect them."""
     found = [number for number, name in export.names.items() if name.lower() == "person"]
     if not found:
         some = ", ".join(list(export.names.values())[:5])

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-#: A keypoint below this score is not relied on.
+#: Keypoints below this score are ignored.
 SEEN = 0.5
-#: Shorter regions (pixels) hold no face that could be used: the keypoints were wrong.
+#: Regions with a shorter side (pixels) are discarded: the keypoints were wrong.
 _LEAST = 12
 
 _HEAD, _SHOULDERS = slice(0, 5), slice(5, 7)
@@ -14,7 +14,7 @@ _HEAD, _SHOULDERS = slice(0, 5), slice(5, 7)
 def upper_body(
     keypoints: NDArray[np.float32], width: int, height: int
 ) -> tuple[tuple[int, int, int, int], bool]:
-    """Where the head is: integer xyxy in the crop, and whether keypoints told it.
+    """The region of the head, integer xyxy in the crop, and whether keypoints located it.
 
     keypoints: (17, 3) x, y, score in pixels of the crop, COCO's order. width, height of the crop.
     Around nose, eyes, ears and shoulders, widened by 0.375 of its width at each side and by 1.5 of

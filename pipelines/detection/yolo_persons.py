@@ -1,4 +1,4 @@
-"""Models of ultralytics, as trained or as it exports them, on whole batches of photos."""
+"""Ultralytics models, trained or exported, on batches of photos."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class YoloPersons:
                 f"{path}: {path.suffix} files need {error.name}, which is not installed; install "
                 "it, or give the model's .pt or .onnx file."
             ) from error
-        # ultralytics sets the threads of this process when it loads a model.
+        # ultralytics changes the threads of this process when it loads a model.
         torch.set_num_threads(threads)
 
     def __call__(self, photos: Sequence[NDArray[np.uint8]]) -> list[Detections]:
@@ -90,8 +90,8 @@ class YoloPersons:
             classes=[self._person], max_det=_MOST, verbose=False, save=False, rect=True,
         )  # fmt: skip
         results: list[Any] = list(found)
-        # After 2 s in its suppression of double boxes (a busy or suspended machine) ultralytics
-        # forgets the photos that are still to come; a single photo is always finished.
+        # ultralytics' NMS stops after 2 s (on a busy or suspended machine) and drops the remaining
+        # photos; a single photo is always finished.
         late = len(images) > 1 and results[0].speed["postprocess"] * len(images) > 1000 * _PATIENCE
         return [self._predict([image])[0] for image in images] if late else results
 
@@ -99,7 +99,7 @@ class YoloPersons:
 def reduce(photo: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """The photo as BGR with its longer side at `size`, padded at the right and below.
 
-    Also returns by how much x and y were scaled. Interpolation is that of ultralytics.
+    Also returns the scales of x and y. Interpolation is that of ultralytics.
     """
     height, width = photo.shape[:2]
     scale = size / max(height, width)
@@ -112,7 +112,7 @@ def reduce(photo: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tupl
 
 
 def _in_photo(result: Any, scale: tuple[float, float], width: int, height: int) -> Detections:
-    """An ultralytics result in the pixels of the photo."""
+    """Convert an ultralytics result to pixels of the photo."""
     boxes = result.boxes.data.cpu().numpy().astype(np.float32)
     keypoints = None
     if result.keypoints is not None:

@@ -1,1 +1,1 @@
-"""What a build says where a stage drops nearly all: while it runs, and at its end."""
+"""Diagnosis of builds in which a stage drops nearly everything, while running and at the end."""

@@ -1,4 +1,4 @@
-"""What a build logs: its beginning and end, and the events of its stages, also those of workers."""
+"""The log of a build: start, end and events of all stages, also from workers."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +16,14 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def build_log(folder: Folder, manifest: str) -> Iterator[Callable[[], None]]:
-    """Log a build's end, whatever it is, and what the packages log meanwhile, in its folder.
+    """Log to a file of the build's folder until the block ends, and how it ended.
 
     Args:
         folder: The build's folder.
-        manifest: What it is built from, for the first line.
+        manifest: The manifest, for the first line.
 
     Yields:
-        A function that begins the log, for when it is sure that the folder is the build's.
+        A function that starts the log, to call once the folder is known to be this build's.
     """
     with run_log(folder, BUILD_LOG, _LOG) as begin:
 
@@ -35,7 +35,7 @@ def build_log(folder: Folder, manifest: str) -> Iterator[Callable[[], None]]:
 
 
 def log_event(event: Event) -> None:
-    """Log an event of a stage, unless it is of single photos or of what was already there."""
+    """Log an event of a stage, except for single photos and skipped shards."""
     where = f"{event.stage}/{event.shard}" if event.shard else event.stage
     if event.kind == "queued":
         _LOG.info("%s: %d shards to look at", where, event.counts["shards"])
@@ -50,7 +50,7 @@ def log_event(event: Event) -> None:
 
 
 def log_outcomes(outcomes: Mapping[str, int], failed: int) -> None:
-    """Log what became of the rows of a build that came to its end."""
+    """Log the outcomes of the rows of a finished build."""
     state = f"incomplete, {failed} shards failed" if failed else "complete"
     _LOG.info("ended: %s: %s", state, _counts(outcomes))
 

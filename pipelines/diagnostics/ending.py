@@ -1,4 +1,4 @@
-"""How a build ended: what was kept, and where nearly all was lost, by which reason and setting."""
+"""The end of a build: what was kept, which stage lost nearly everything, and why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +11,16 @@ from pipelines.engine.state import outcome_counts
 from pipelines.outcomes import STAGES_OF, advice_of, setting_of, stage_of, value_of
 from pipelines.stages.ledger import KEPT
 
-#: A stage that drops more than this share of what comes to it is told, and a build that keeps less.
+#: Report stages that drop more than this share of their input, and builds that keep less than the
+#: second.
 NEARLY_ALL, NEARLY_NOTHING = 0.9, 0.01
-#: Of fewer rows such shares say nothing.
+#: Shares of fewer rows are not reported.
 ENOUGH = 50
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The rows that a stage dropped, of those that came to it; the outcomes add up to them."""
+    """The rows that a stage dropped of those it received, by outcome."""
 
     stage: str
     came: int
@@ -36,10 +37,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class DropReason:
-    """The outcome that a stage gave most, and what to look at.
+    """A stage's most frequent outcome, and what to look at.
 
-    `setting` is the `section.name` that decided, or ""; `value` its present value; `advice` a word
-    more, or "". `scores` is None where nothing was measured or nothing of it is stored.
+    `setting` is the deciding `section.name`, or ""; `value` its present value; `advice` a hint, or
+    "". `scores` is None if no scores are stored.
     """
 
     outcome: str
@@ -51,7 +52,7 @@ class DropReason:
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a build. `losses` are told, worst first: none where enough was kept."""
+    """The end of a build. `losses` are those to report, worst first; none if enough was kept."""
 
     rows: int
     kept: int
@@ -63,26 +64,26 @@ class Ending:
 
     @property
     def empty(self) -> bool:
-        """Whether it is finished, and nothing was kept."""
+        """Whether the build is finished and nothing was kept."""
         return self.kept == self.undecided == 0
 
     @property
     def nothing_to_train_on(self) -> bool:
-        """Whether all samples are of people who are not trained on."""
+        """Whether all samples belong to test or validation people."""
         return 0 < self.samples == self.test_samples
 
 
 def read_ending(out: str, counted: tuple[dict[str, int], int] | None = None) -> Ending:
-    """The ending of the build in `out`, from its records; tables are read only where it is poor.
+    """The ending of the build in `out`, from its records; tables are read only after large losses.
 
-    counted: outcomes and rows, where they are known already.
+    counted: outcomes and rows, if known already.
     """
     with BuildFiles(out) as build:
         return ending_of(build, counted)
 
 
 def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = None) -> Ending:
-    """The ending of an opened build; of one that still runs, as it looks so far."""
+    """The ending of an opened build; of a running one, its present state."""
     outcomes, rows = counted or outcome_counts(build.records, build.planned)
     split = build.records.get(SPLIT.name)
     counts = split.counts if split is not None and build.packs else {}
@@ -98,10 +99,10 @@ def ending_of(build: BuildFiles, counted: tuple[dict[str, int], int] | None = No
 
 
 def reported_losses(outcomes: Mapping[str, int], rows: int) -> list[Loss]:
-    """The losses that a build of these outcomes must tell, worst first.
+    """The losses that a build with these outcomes reports, worst first.
 
-    Those stages that dropped nearly all of enough rows. Where nothing or nearly nothing was kept,
-    those that dropped more than half of any number, or else the worst one.
+    These are stages that dropped nearly all of enough rows. If nearly nothing was kept, also those
+    that dropped more than half of any number, or else the worst stage.
     """
     found = losses(outcomes)
     kept = outcomes.get(KEPT, 0)
@@ -114,7 +115,7 @@ def reported_losses(outcomes: Mapping[str, int], rows: int) -> list[Loss]:
 
 
 def losses(outcomes: Mapping[str, int]) -> list[Loss]:
-    """What each stage dropped, in their order; rows without an outcome count nowhere."""
+    """What each stage dropped, in their order; rows without an outcome are not counted."""
     by_stage: dict[str, dict[str, int]] = {stage: {} for stage in STAGES_OF}
     left = 0
     for outcome, count in sorted(outcomes.items(), key=lambda item: -item[1]):

@@ -1,4 +1,4 @@
-"""What is said where a plan has no shard: nothing can be used, or nothing is left."""
+"""The error of a plan without shards: no row is usable, or none is left."""
 
 from collections import Counter
 
@@ -12,15 +12,15 @@ from webbody.plain_text import counted, plain_text
 from webbody.removals import TAKEDOWN
 from webbody.storage import Folder
 
-#: Reasons that are named.
+#: Reasons named in the error.
 _REASONS = 3
 
 
 def no_rows(manifest: str, folder: Folder) -> WebbodyError:
-    """Why the plan that was written to `folder` has no shard, as an error to raise.
+    """The error to raise for a plan in `folder` without shards.
 
-    Where rows were taken down, nothing can be mended: that is an end, not a fault of the list.
-    Else the most frequent reasons, each with one of the rows that it is said of.
+    If all usable rows were taken down, the list is not at fault. Else it names the most frequent
+    reasons, each with an example row.
     """
     with folder.open(f"plan/{REJECTED_FILE}") as file:
         rejected = as_rejected(read_parquet(file))

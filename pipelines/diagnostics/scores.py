@@ -1,4 +1,4 @@
-"""The numbers that a setting was compared with, and what other values of the setting would keep."""
+"""The scores that a setting was compared with, and what other values would keep."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from pipelines.outcomes import value_of
 
 Floats = NDArray[np.floating]
 
-#: Values of a setting are suggested for these shares of what was measured.
+#: Suggest values of a setting that these shares of the scores would pass.
 _SHARES = (0.5, 0.9)
 #: Faces of one name that are compared with each other; more cost memory and change no quartile.
 _MOST_FACES = 2000
@@ -42,7 +42,7 @@ class ScoreSummary:
 
 @dataclass(frozen=True)
 class _Measure:
-    """Where the numbers behind an outcome lie, and how a setting judges them.
+    """How to read the scores behind an outcome, and how the setting is compared with them.
 
     read: gives them for a shard. threshold: number that must be reached, from the setting's value,
     and `back` the other way. step: to which suggested thresholds are rounded; where smaller numbers
@@ -58,7 +58,7 @@ class _Measure:
 
 
 def scores_of(outcome: str, build: BuildFiles, value: Any) -> ScoreSummary | None:
-    """The numbers behind an outcome of a build whose setting has `value`; None where none is."""
+    """The scores behind an outcome of a build whose setting has `value`; None if not stored."""
     measure = _MEASURES.get(":".join(outcome.split(":")[:2]))
     if measure is None:
         return None
@@ -87,7 +87,7 @@ def _passing(found: Floats, measure: _Measure, value: float) -> tuple[tuple[floa
     out = [(float(value), _share(found, now))]
     for share in _SHARES:
         at = float(np.quantile(found, 1 - share))
-        # Downwards, where more pass, but not for a rounding error.
+        # Rounded towards more passing, except for rounding errors.
         lower = float(np.floor(at / measure.step + 1e-6)) * measure.step
         other = round(measure.back(lower), 6), _share(found, lower)
         if lower < now - 1e-6 and other not in out:
@@ -163,7 +163,7 @@ def _images_of_names(build: BuildFiles, shard: str) -> Floats:
 
 
 def _deciding_cosines(kind: str) -> Callable[[BuildFiles, str], Floats]:
-    """Of the photos that the identities dropped with such an outcome, what decided."""
+    """The deciding cosines of photos that the identities stage dropped with such an outcome."""
 
     def read(build: BuildFiles, shard: str) -> Floats:
         def cosine(row: dict[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""An ending in words: what was lost, by which reason, and which setting to look at."""
+"""The ending of a build in sentences: losses, reasons, and settings to look at."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _MOST = 4
 
 
 def sentences(ending: Ending) -> list[str]:
-    """A headline, then a few lines for each stage that lost nearly all; none where all is well.
+    """A headline and a few lines for each reported loss; nothing if enough was kept.
 
     Lines below a stage's first one are indented.
     """

@@ -1,4 +1,4 @@
-"""Warning while a build runs, as soon as it is sure that a stage drops nearly all it gets."""
+"""Warnings during a build, as soon as a stage is certain to drop nearly everything."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -9,15 +9,15 @@ from pipelines.engine.graph import PLAN
 from pipelines.engine.worker import Event
 from pipelines.outcomes import look_at
 
-#: Rows after which a stage is judged, and from then on while it runs.
+#: Rows after which a running stage is checked.
 FIRST = 500
 
 
 class DropMonitor:
-    """Hears the events of a build; `tell` gets an event of the kind `warning`, once per stage.
+    """Follows the events of a build; emits an event of the kind `warning` once per stage.
 
-    A stage is judged once it has seen FIRST rows; where it ends before, at its end, if it has seen
-    ENOUGH. Rows that were committed before this run do not count.
+    A stage is checked after FIRST rows, or at its end after ENOUGH rows. Rows committed by earlier
+    runs do not count.
     """
 
     def __init__(self, settings: Mapping[str, Any], tell: Callable[[Event], None]) -> None:
@@ -41,7 +41,7 @@ class DropMonitor:
                 self._check(stage, ENOUGH)
 
     def end(self) -> None:
-        """Judge what ended without being told, as shards that failed never reached it."""
+        """Check stages whose end was not reported, because failed shards never reached them."""
         for stage in list(self._seen):
             self._check(stage, ENOUGH)
 

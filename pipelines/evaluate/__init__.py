@@ -1,1 +1,1 @@
-"""A model's figures on data sets beside those of the paper (webbody evaluate)."""
+"""Evaluation of a model on data sets, compared with the paper (webbody evaluate)."""

@@ -1,4 +1,4 @@
-"""The data sets by name: what each looks like on a disk, where it comes from, how it is read."""
+"""The data sets by name: layout on disk, source, reader."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from webbody.errors import WebbodyError, error_context
 
 
 class BenchmarkTask(Protocol):
-    """A data set that was read: the images that need features, and what is made of these.
+    """A data set that was read: its images and its protocols.
 
-    name: as users give it. images: their keys in files of features. source: where they come from.
-    figures: of features in their order.
+    name: as users give it. images: their keys in files of features. source: reads the images.
+    figures: the results for features in the order of the images.
     """
 
     @property
@@ -119,9 +119,9 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def named(name: str, available: Collection[str] = BENCHMARKS) -> str:
-    """The name of a data set that a user wrote with or without `-` and `_`, in any case.
+    """The canonical name of a data set, given in any case, with or without `-` and `_`.
 
-    Raises WebbodyError for names that are not among the known ones.
+    Raises WebbodyError for unknown names.
     """
     plain = {one.replace("_", ""): one for one in available}
     found = plain.get(name.lower().replace("-", "").replace("_", ""))
@@ -133,7 +133,7 @@ def named(name: str, available: Collection[str] = BENCHMARKS) -> str:
 
 
 def read(name: str, path: str) -> BenchmarkTask:
-    """The data set of this name at a path; raises WebbodyError where it is not as it should be."""
+    """Read a data set at a path; raises WebbodyError for an unexpected layout."""
     try:
         with error_context(f"{name}: "):
             return BENCHMARKS[name].read(name, path)

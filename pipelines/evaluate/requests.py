@@ -1,4 +1,4 @@
-"""What a user wants to be evaluated: data sets, where they lie, and features made elsewhere."""
+"""Parsing which data sets to evaluate, their paths, and files of features."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ENDING = ".parquet"
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """A data set and its path; features: a Parquet file that takes the place of a model."""
+    """A data set and its path; features: a Parquet file used instead of a model."""
 
     name: str
     path: str

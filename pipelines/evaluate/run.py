@@ -1,4 +1,4 @@
-"""Evaluating data sets one after the other: read all, then features and figures of each."""
+"""Evaluating data sets: all are read first, then features and figures of each."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def evaluate(
     open_model: gives the model where features are not read from a file. cache: folder for the
     features that are made. progress: called with a data set's name, the rows made, the parts that
     are there, and all parts. done: called with each data set as soon as its figures are there.
-    Raises WebbodyError for what a user can mend; all data sets are read before features are made.
+    Raises WebbodyError for user errors; all data sets are read before features are computed.
     """
     tasks = [benchmarks.read(one.name, one.path) for one in requests]
     device = choose_device(config.resources.device)
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def with_blind(figure: TaskResult, image_features: ImageFeatures) -> TaskResult:
-    """The figure, with the number of images whose features are all alike, if there are any."""
+    """The figure with the count of images without visible keypoints, if there are any."""
     if not image_features.blind:
         return figure
     return replace(figure, counts={**figure.counts, BLIND: image_features.blind})
@@ -116,7 +116,7 @@ def features_of(
 
 
 def _subjects(config: BuildConfig, size: int, cache: str | None) -> SubjectCache:
-    """Keypoints are found, and kept in the folder `cache`; None finds none."""
+    """The subject cache in the folder `cache`; without config no keypoints are detected."""
     most = config.download.max_pixels
     if cache is None:
         return SubjectCache(whole_pictures(size), size, most)

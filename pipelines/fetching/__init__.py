@@ -1,1 +1,1 @@
-"""Getting bytes from strangers' servers: guards, opt-outs, retries, many at once."""
+"""Downloading from untrusted servers: guards, opt-outs, retries, concurrency."""

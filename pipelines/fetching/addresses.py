@@ -1,8 +1,8 @@
 """Which URLs and which addresses may be fetched.
 
-A URL list is written by strangers, and a build runs inside somebody's network. So a host name is
-resolved once, every address it has must be a public one, and the connection goes to an address
-that was checked: a name server that answers differently the second time gains nothing.
+URL lists are untrusted, and a build runs inside a private network. So a host name is resolved once,
+all of its addresses must be public, and the connection goes to a checked address, which defeats DNS
+rebinding.
 """
 
 import ipaddress
@@ -20,14 +20,14 @@ from pipelines.fetching.names import FAILED, LONGEST, NameServers, by_system
 #: Family and socket address, as socket.connect takes it.
 Address = tuple[int, Any]
 
-#: Names that are remembered.
+#: Host names in the cache.
 _MOST = 200_000
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 def normalise(url: str) -> str:
-    """The URL as it goes over the wire: blanks and non-ASCII encoded, no fragment, no user.
+    """The URL as it is sent: blanks and non-ASCII encoded, no fragment, no user.
 
     Raises FetchError `download:scheme` for anything but http and https, and `download:error`
     for what is no URL.
@@ -58,8 +58,7 @@ def normalise(url: str) -> str:
 def readable(location: str) -> str:
     """A Location header, read as Latin-1, with what is no ASCII percent-encoded byte by byte.
 
-    Servers write paths in any encoding, and know them by their bytes alone; names of hosts are
-    taken for UTF-8.
+    Servers use paths in any encoding and identify them by bytes; host names are decoded as UTF-8.
     """
     raw = location.encode("latin-1", "replace")
     found = re.match(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", raw)
@@ -69,7 +68,7 @@ def readable(location: str) -> str:
 
 
 def redirected(url: str, location: str) -> str:
-    """The normalised URL to which a Location header leads; raises as `normalise`."""
+    """The normalised target of a Location header; raises as `normalise`."""
     try:
         return normalise(urljoin(url, readable(location)))
     except ValueError as error:
@@ -77,7 +76,7 @@ def redirected(url: str, location: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, also when wrapped into IPv6."""
+    """Whether an IP address is public, also when embedded in IPv6."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip in _NAT64:
@@ -91,7 +90,7 @@ def is_public(address: str) -> bool:
 
 
 class Resolver:
-    """Looks host names up and hands out checked addresses only; for many threads.
+    """Resolves host names to checked addresses; thread-safe.
 
     `allow_private` names the hosts that may lie anywhere; for them the system is asked, for all
     others `servers`, or those of the machine where none are given. Answers are used again, refusals
@@ -140,7 +139,7 @@ class Resolver:
         return [_address(one, port) for one in found], lasts
 
     def close(self) -> None:
-        """Stop; lookups that still hang end by themselves."""
+        """Stop; pending lookups end by their timeouts."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

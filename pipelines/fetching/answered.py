@@ -1,7 +1,6 @@
-"""What a server's answer said of itself beside the picture: when it came, its version, its rights.
+"""Metadata of a response: date, version, reserved rights.
 
-A release passes this on: whoever fetches the picture again sees whether it is the same, and what
-its owner allowed at the time.
+Releases publish it, so that others can tell whether a picture changed and what its owner allowed.
 """
 
 import re
@@ -12,13 +11,13 @@ from email.message import Message
 
 from pipelines.fetching.opt_out import opted_out
 
-#: Headers by which owners say what may be done with what they serve.
+#: Headers by which owners state allowed uses.
 _RIGHTS = ("X-Robots-Tag", "tdm-reservation", "tdm-policy", "Content-Usage")
 #: Every directive that reserves the use for training, whichever of them a build honours.
 _RESERVING = frozenset(
     {"noai", "noimageai", "noml", "noimageml", "noindex", "noimageindex"}
 )  # fmt: skip
-#: Characters of a header and lines of an answer that are kept: a server must not fill the table.
+#: Limits on stored characters of a header and lines of a response.
 _LONGEST, _LINES = 500, 20
 #: An entity tag (RFC 9110, section 8.8.3); a longer one says nothing when it is cut.
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
@@ -40,7 +39,7 @@ class Answered:
 
 
 def answered(headers: Message, before: Answered | None) -> Answered:
-    """What an answer said; `before` is the redirect that led to it."""
+    """The metadata of a response; `before` is that of the redirect that led to it."""
     lines = list(before.rights) if before else []
     for name in _RIGHTS:
         for value in headers.get_all(name, []):
@@ -64,9 +63,9 @@ def opted_out_by(said: Answered | None, directives: Collection[str], user_agent:
 
 
 def reservation(rights: Iterable[str], user_agent: str) -> str | None:
-    """The lines that reserve the use of a picture, in any form that is known; None where none does.
+    """The lines that reserve the use of a picture, in any known form; None if none does.
 
-    Also what the build did not honour. rights: as in `Answered`.
+    Includes reservations that the build did not honour. rights: as in `Answered`.
     """
     return "; ".join(line for line in rights if _reserves(line, user_agent)) or None
 

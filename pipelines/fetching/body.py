@@ -1,4 +1,4 @@
-"""The body of an answer: whole, below the cap, and unpacked where a server packed it unasked."""
+"""Reading the body of a response: complete, below the size limit, decompressed."""
 
 import http.client
 import tempfile
@@ -10,18 +10,18 @@ from pipelines.fetching.errors import FetchError
 from webbody.images import sniff
 
 _PACKED = ("gzip", "x-gzip", "deflate")
-#: What nobody asked for, and is not unpacked here.
+#: Encodings that are not supported.
 _UNKNOWN = ("br", "zstd", "compress", "x-compress", "dcb", "dcz")
-#: Bytes that are read at a time where a server does not say how many there are.
+#: Bytes per read for responses without Content-Length.
 _BLOCK = 1 << 18
 
 
 def read_body(response: http.client.HTTPResponse, max_bytes: int, room: Room) -> bytes:
     """The whole body, decoded; FetchError `download:too-large` or `download:truncated`.
 
-    We ask for no encoding; a server that compresses all the same must keep the cap unpacked too.
-    What is a picture already is taken as it is, whatever the header says of it. The body takes its
-    memory from `room`; where there is none, it waits on disk until there is.
+    No encoding is requested; a response that is compressed nevertheless must be below the limit
+    when decompressed, too. A body that is a picture already is taken as it is, whatever the header
+    says. Memory is taken from `room`; without free memory the body waits on disk.
     """
     too_large = FetchError("download:too-large", f"more than {max_bytes} bytes")
     body = _raw(response, max_bytes, room, too_large)
@@ -41,7 +41,7 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int, room: Room) ->
 
 
 def read_text(response: http.client.HTTPResponse, most: int) -> str:
-    """The first bytes of a text, unpacked where it was packed; what is damaged is left out."""
+    """The first bytes of a text, decompressed; damaged parts are left out."""
     body = response.read(most)
     encoding = (response.headers.get("Content-Encoding") or "").strip().lower()
     if encoding in _PACKED:
@@ -55,14 +55,14 @@ def read_text(response: http.client.HTTPResponse, most: int) -> str:
 def _raw(
     response: http.client.HTTPResponse, max_bytes: int, room: Room, too_large: FetchError
 ) -> bytes:
-    """The body as it came, at most one byte more than allowed."""
+    """The raw body, at most one byte more than allowed."""
     declared = response.length
     if declared is not None and declared > max_bytes:
         raise too_large
     if declared is not None and room.grows(declared):
         body = response.read(declared)
     else:
-        # One more byte than allowed shows that there is more.
+        # One byte beyond the limit shows that the body is larger.
         body = _in_blocks(response, max_bytes + 1 if declared is None else declared, room)
     if len(body) > max_bytes:
         raise too_large
@@ -73,7 +73,7 @@ def _raw(
 
 
 def _in_blocks(response: http.client.HTTPResponse, most: int, room: Room) -> bytes:
-    """A body of unknown length, or one for which there is no room now."""
+    """Read a body of unknown length, or without free memory, block by block."""
     blocks: list[bytes] = []
     size = 0
     spill: IO[bytes] | None = None
@@ -100,7 +100,7 @@ def _in_blocks(response: http.client.HTTPResponse, most: int, room: Room) -> byt
 
 
 def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """At most a byte more than allowed; raises FetchError for what is broken."""
+    """Decompress to at most one byte more than allowed; FetchError for a broken body."""
     # deflate means zlib's form, but some servers send it bare.
     bare = encoding == "deflate" and body[:1] and body[0] & 15 != 8
     unpack = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)

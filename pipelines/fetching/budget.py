@@ -1,21 +1,21 @@
-"""One budget of memory for the bodies of all connections; what does not fit lies on disk."""
+"""A memory budget shared by the bodies of all connections."""
 
 import threading
 
 
 class Budget:
-    """Bytes that may be taken at the same time; for many threads."""
+    """A number of bytes that may be taken at the same time; thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most, self._left = most, most
         self._condition = threading.Condition()
 
     def room(self) -> "Room":
-        """What one body takes of it, nothing yet."""
+        """A new, empty reservation for one body."""
         return Room(self)
 
     def try_take(self, count: int) -> bool:
-        """Take bytes if they are there."""
+        """Take bytes if they are free."""
         with self._condition:
             if count > self._left:
                 return False
@@ -23,7 +23,7 @@ class Budget:
             return True
 
     def take(self, count: int) -> int:
-        """Wait for bytes and take them, at most all there are; how many were taken."""
+        """Wait for bytes and take them, at most the whole budget; how many were taken."""
         count = min(count, self._most)
         with self._condition:
             self._condition.wait_for(lambda: count <= self._left)
@@ -37,19 +37,19 @@ class Budget:
 
 
 class Room:
-    """The memory that one body takes of a budget. Whoever is done with the body calls `leave`."""
+    """The memory that one body takes of a budget; released by `leave`."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget, self._taken = budget, 0
 
     def grows(self, count: int) -> bool:
-        """Whether so many bytes more fit, which are then taken."""
+        """Take more bytes if they are free; whether it did."""
         fits = self._budget.try_take(count)
         self._taken += count * fits
         return fits
 
     def wait_for(self, count: int) -> None:
-        """Take so many bytes instead of those taken; waits until others left."""
+        """Replace the bytes taken by so many; waits until they are free."""
         self.leave()
         self._taken = self._budget.take(count)
 

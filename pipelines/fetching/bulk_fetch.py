@@ -1,4 +1,4 @@
-"""Many URLs at once: img2dataset downloads, the guarded opener fetches, results come in order."""
+"""Fetching many URLs: img2dataset schedules, the guarded opener fetches, results keep the order."""
 
 import os
 from collections import defaultdict
@@ -22,19 +22,19 @@ from pipelines.fetching.web_access import WebAccess
 from webbody.config import DownloadSettings
 from webbody.images import ImageError, probe, sniff
 
-#: Takes the number of a URL, what became of it, and the image's bytes.
+#: Takes the number of a URL, its result, and the image's bytes.
 Sink = Callable[[int, Fetched, bytes | None], None]
 
 
 class BulkFetch:
-    """img2dataset's downloader, set up to hand on what it fetched as it is.
+    """img2dataset's downloader, set up to return the fetched bytes unchanged.
 
     threads: connections at a time. Images that are too large or too small are rejected by their
     headers.
     """
 
     def __init__(self, settings: DownloadSettings, threads: int) -> None:
-        # Importing img2dataset would otherwise ask a server for a newer version of a dependency.
+        # Without it, importing img2dataset checks a server for updates.
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         from img2dataset.downloader import Downloader
 
@@ -46,8 +46,8 @@ class BulkFetch:
     def __call__(self, urls: Sequence[str], sink: Sink, folder: Path, spool: IO[bytes]) -> None:
         """Fetch everything; calls `sink` once for each URL, in order.
 
-        `folder` and `spool` are for scratch. A URL never raises; what the sink raises, is raised,
-        and a WebbodyError where the network does not come back.
+        `folder` and `spool` are for temporary files. A URL never raises; exceptions of the sink do,
+        and a WebbodyError if the network does not come back.
         """
         results = ReorderBuffer(sink, spool)
         valid_urls: list[tuple[int, str]] = []
@@ -67,7 +67,7 @@ class BulkFetch:
     def _download(
         self, valid_urls: Sequence[tuple[int, str]], results: ReorderBuffer[Fetched], folder: Path
     ) -> None:
-        """Let img2dataset work on a list of numbered URLs."""
+        """Run img2dataset on a list of numbered URLs."""
         listing = folder / "urls.arrow"
         table = pa.table({"url": [url for _, url in valid_urls]})
         with pa.ipc.new_file(listing, table.schema) as file:
@@ -100,7 +100,7 @@ class BulkFetch:
 
 
 class _Check:
-    """In the place of img2dataset's resizer: looks at the header and passes the bytes on."""
+    """Replaces img2dataset's resizer: checks the header and passes the bytes on."""
 
     def __init__(self, max_pixels: int, min_side: int) -> None:
         self._max_pixels, self._min_side = max_pixels, min_side
@@ -119,9 +119,9 @@ class _Check:
 
 
 class _Writer:
-    """In the place of img2dataset's sample writer: hands results on.
+    """Replaces img2dataset's sample writer: passes results on.
 
-    img2dataset prints and forgets what a writer raises, so a failure is kept here instead.
+    img2dataset swallows exceptions of a writer, so a failure is stored here.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class _Writer:
             self._opener.done(url)
 
     def close(self) -> None:
-        """Nothing is left to do: the results were handed on."""
+        """Do nothing: the results were passed on."""
 
 
 def host_of(url: str) -> Host:
@@ -162,7 +162,7 @@ def host_of(url: str) -> Host:
 
 
 def parse_message(message: str) -> tuple[str, str | None]:
-    """Outcome and detail from the text that img2dataset made of an exception."""
+    """Outcome and detail, parsed from img2dataset's text of an exception."""
     outcome, _, detail = message.partition(" ")
     if not outcome.startswith(("download:", "image:")):
         outcome, detail = "download:error", message
@@ -170,7 +170,7 @@ def parse_message(message: str) -> tuple[str, str | None]:
 
 
 def round_robin(urls: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The numbered URLs with hosts taking turns: a slow host's limit then holds few threads."""
+    """The numbered URLs interleaved by host, so that a slow host blocks few threads."""
     seen: defaultdict[str, int] = defaultdict(int)
     turns = []
     for index, url in urls:

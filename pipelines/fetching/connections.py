@@ -1,4 +1,4 @@
-"""Connections that are used again: the next URL of a host saves the handshakes."""
+"""Keep-alive connections."""
 
 import http.client
 import select
@@ -15,11 +15,11 @@ from pipelines.fetching.addresses import Address
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.transport import Clock, Exchange, connect
 
-#: Scheme, host and port. A connection serves these alone.
+#: Scheme, host and port of a connection.
 _Key = tuple[str, str, int]
-#: Seconds. Servers and address translators forget a silent connection after five or more.
+#: Seconds before an idle connection is closed; servers and NATs drop it after five or more.
 _IDLE = 4.0
-#: How a kept connection fails that its server has closed, or on which something was left over.
+#: How an idle connection fails that its server has closed, or that has unread bytes.
 _STALE = (ConnectionError, http.client.BadStatusLine, ssl.SSLError)
 
 
@@ -38,7 +38,7 @@ class Connections:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """Checks certificates and names. Made on demand: reading all roots takes a while."""
+        """The TLS context; created on demand, as loading the root certificates is slow."""
         return ssl.create_default_context()
 
     @contextmanager
@@ -47,7 +47,7 @@ class Connections:
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a GET, its body still unread. `addresses` are the host's, checked.
 
-        Where a kept connection turns out to be closed, a new one is asked.
+        If an idle connection turns out to be closed, a new one is opened.
         """
         host = url.hostname or ""
         key = (url.scheme, host, port_of(url))
@@ -70,7 +70,7 @@ class Connections:
                 exchange = Exchange(sock, url.netloc, target, headers, clock)
             try:
                 yield exchange.response
-            except FetchError:  # a verdict on the answer; the connection may be sound
+            except FetchError:  # an error of the response; the connection may be intact
                 ended = exchange.ended()
                 raise
             ended = exchange.ended()
@@ -81,7 +81,7 @@ class Connections:
                 sock.close()
 
     def _take(self, key: _Key) -> socket.socket | None:
-        """The connection of `key` that was used last; those that are of no more use are closed."""
+        """The most recently used connection of `key`; unusable ones are closed."""
         while True:
             with self._lock:
                 found = next((one for one in reversed(self._idle) if one[0] == key), None)
@@ -101,7 +101,7 @@ class Connections:
             old.close()
 
     def close(self) -> None:
-        """Close those that wait, and let none wait any more."""
+        """Close the idle connections, and keep no more."""
         with self._lock:
             self._most = 0
             over, self._idle = self._idle, []
@@ -115,7 +115,7 @@ def port_of(url: SplitResult) -> int:
 
 
 def _silent(sock: socket.socket) -> bool:
-    """Whether nothing came since the last answer, neither bytes nor the end of the connection."""
+    """Whether neither bytes nor the end of the connection came since the last response."""
     if isinstance(sock, ssl.SSLSocket) and sock.pending():
         return False
     waiting = select.poll()

@@ -1,4 +1,4 @@
-"""What an earlier run fetched of a shard, by the present rules: only the rest is fetched."""
+"""Reuse of an earlier run's downloads under the present settings."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from webbody.parquet_tables import read_parquet
 from webbody.shards import MemberReader
 from webbody.storage import Folder
 
-#: Where a table of answers says by which settings its rows were fetched.
+#: Metadata key of a table of responses: the settings of its download.
 RULES = b"webbody.rules"
-#: Settings that say which files of a host forbid a picture.
+#: Settings about files of hosts that forbid pictures.
 SITE_RULES: tuple[str, ...] = (
     "robots", "robots_agents", "max_crawl_delay", "tdmrep", "ai_txt", "user_agent", "opt_out",
 )  # fmt: skip
-#: Outcomes by which a setting turned a picture away, and whether the present one may let it pass.
+#: Outcomes decided by a setting, and whether the present value may let the picture pass.
 _LOOSER: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
     "download:too-large": lambda old, new: new["max_bytes"] > old["max_bytes"],
     "image:too-large": lambda old, new: new["max_pixels"] > old["max_pixels"],
@@ -38,7 +38,7 @@ _LOOSER: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the table, what its server said, and when and how often it was asked."""
+    """A row of the table, with its response's metadata, and when and how often it was requested."""
 
     values: Mapping[str, Any]
     answered: Answered | None
@@ -79,7 +79,7 @@ class EarlierRows:
         cls, folder: Folder, stage: str, shard: str, answers: str,
         settings: DownloadSettings, version: int,
     ) -> "EarlierRows | None":  # fmt: skip
-        """What `stage` committed for a shard; None where there is nothing whole."""
+        """The rows that `stage` committed for a shard; None if they are incomplete."""
         record = read_record(folder, stage, shard)
         if record is None or not intact(folder, record):
             return None
@@ -91,12 +91,12 @@ class EarlierRows:
         try:
             with folder.open(f"{stage}/{side_file(shard, answers)}") as file:
                 said = read_parquet(file)
-        except (OSError, pa.ArrowException):  # it makes nothing undone, but its rules are unknown
+        except (OSError, pa.ArrowException):  # the rows stay valid, but their settings are unknown
             said = None
         return cls(folder, record, table, said, settings, version)
 
     def of_url(self, url: str, sha256: str | None) -> Fetched | None:
-        """What became of a URL, by the present rules; None where it must be fetched.
+        """The result of a URL under the present settings; None if it must be fetched.
 
         sha256: the one (hex) that the manifest names, or None.
         """
@@ -115,12 +115,12 @@ class EarlierRows:
         return got if self._is_final(got, sha256) else None
 
     def tries(self, url: str) -> int:
-        """How often a URL was asked for until now."""
+        """How often a URL was requested so far."""
         row = self._rows.get(url)
         return 0 if row is None else row.tries
 
     def same(self, rows: list[dict[str, Any]], placed: tuple[str, ...]) -> bool:
-        """Whether these rows are those that are there; `placed` are columns that then agree too."""
+        """Whether the earlier rows equal these; `placed` are columns that then agree, too."""
         there = self._table.drop_columns(list(placed))
         return bool(pa.Table.from_pylist(rows, there.schema).equals(there))
 
@@ -134,11 +134,11 @@ class EarlierRows:
         return values["offset"], values["length"]
 
     def site_rules_changed(self) -> bool:
-        """Whether what is there was fetched by other rules of hosts than those of now."""
+        """Whether the settings about hosts' own files changed since the download."""
         return any(self._old.get(name) != self._new[name] for name in SITE_RULES)
 
     def _kept(self, got: Fetched) -> Fetched | None:
-        """A picture that is there: what is stricter now is applied without a fetch."""
+        """Apply stricter settings to a stored picture without fetching it."""
         rules = self._settings
         if not self._answers_known:
             return None
@@ -154,7 +154,7 @@ class EarlierRows:
         return got
 
     def _is_final(self, got: Fetched, sha256: str | None) -> bool:
-        """Whether a row that brought no picture stays as it is."""
+        """Whether a row without a picture keeps its outcome."""
         outcome = got.outcome or ""
         if outcome == "download:opt-out":
             rules = self._settings
@@ -170,7 +170,7 @@ class EarlierRows:
 
 
 def fetched_by(settings: DownloadSettings, version: int) -> bytes:
-    """By which rules rows are fetched, for the table of answers."""
+    """The settings of the download, for the table of responses."""
     return json.dumps({"settings": settings.deciding(), "version": version}).encode()
 
 

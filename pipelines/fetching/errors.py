@@ -1,8 +1,8 @@
-"""The error of a URL that brought no image."""
+"""The error of a URL without image."""
 
 
 class FetchError(Exception):
-    """A URL that brought no image: `outcome` for the ledger, `detail` for the reader.
+    """A URL gave no image: `outcome` for the ledger, `detail` for the reader.
 
     `passing` says that a later try may succeed; `retry_after` is the server's wish in seconds.
     `network`: no server gave an answer, which may lie at the network on our side; `host` is whom

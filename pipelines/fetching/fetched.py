@@ -1,4 +1,4 @@
-"""What became of one URL."""
+"""The result of one URL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,5 +26,5 @@ class Fetched:
     tries: int = 0
 
     def rejected(self, outcome: str, detail: str) -> "Fetched":
-        """The same URL, whose picture may not be used: as if it had just been asked for."""
+        """The same URL with an outcome that rejects its picture."""
         return Fetched(outcome, detail, answered=self.answered, tried=self.tried, tries=self.tries)

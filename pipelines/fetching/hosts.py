@@ -1,4 +1,4 @@
-"""Manners towards hosts: places, pauses between requests, a break where a host is in trouble."""
+"""Politeness towards hosts: concurrent requests, intervals, backing off from failing hosts."""
 
 import threading
 import time
@@ -9,11 +9,10 @@ from pipelines.fetching.errors import FetchError
 from pipelines.fetching.place_book import Share, SharedPlaces
 from pipelines.fetching.transport import Clock
 
-#: Failures in a row after which a host is left alone, and for how long (seconds);
-#: each further failure doubles that.
+#: Consecutive failures after which a host is paused, and for how long (seconds); each further
+#: failure doubles it.
 _BROKEN, _BREAK, _LONGEST_BREAK = 5, 30.0, 600.0
-#: Failures of hosts that cannot be reached, or are silent. One that breaks off may do so for a
-#: single picture.
+#: Failures of unreachable or silent hosts. A reset connection may concern a single picture.
 _NO_ANSWER = {
     "download:refused", "download:unreachable", "download:timeout", "download:dns-failed",
     "download:dns-timeout",
@@ -25,7 +24,7 @@ _AGAIN, _SOON = 1.0, 0.1
 
 
 class _Host:
-    """What is known of one host."""
+    """The state of one host."""
 
     def __init__(self, places: int, interval: float) -> None:
         self.condition = threading.Condition()
@@ -42,7 +41,7 @@ class _Host:
 
 
 class Hosts:
-    """Gives out places at hosts; for many threads.
+    """Limits the concurrent requests to each host; thread-safe.
 
     places: requests at the same time to one host. interval: seconds between two of them. Both are
     shared with other workers where `shared` is set; then call `leave` at the end of a list.
@@ -64,10 +63,10 @@ class Hosts:
 
     @contextmanager
     def place(self, host: str, clock: Clock) -> Iterator[None]:
-        """One of the host's places, when its turn has come. That time does not count.
+        """Wait for one of the host's places; the clock is paused meanwhile.
 
-        Given back before a redirect or a back-off, so that none starves. Raises the host's last
-        failure where it is left alone for longer than the clock allows.
+        Released before a redirect or a back-off, so that no request starves. Raises the host's last
+        failure if it is paused for longer than the clock allows.
         """
         one = self._of(host)
         started = time.monotonic()
@@ -94,7 +93,7 @@ class Hosts:
                 one.waiting -= 1
 
     def _has_place(self, host: str, one: _Host) -> bool:
-        """Whether a place is free; asks for a larger share, or whether it is still as large."""
+        """Whether a place is free; renews or extends this worker's share."""
         full = one.in_use >= one.share.places
         if self.shared is None:
             return not full
@@ -138,25 +137,25 @@ class Hosts:
             time.sleep(at - now)
 
     def slow_down(self, host: str, interval: float) -> None:
-        """The host asks for so many seconds between requests."""
+        """Set the interval that the host asks for, in seconds."""
         one = self._of(host)
         one.interval = max(one.interval, interval)
 
     def answered(self, host: str) -> None:
-        """The host sent an answer."""
+        """Note a response of the host: its failures are reset."""
         one = self._of(host)
         if one.failures:
             one.failures, one.why, one.broken = 0, None, 0.0
 
     def back_off(self, host: str, error: FetchError) -> None:
-        """The host asks to be left alone for `retry_after` seconds."""
+        """Pause the host for `retry_after` seconds, as it asks."""
         one = self._of(host)
         with one.lock:
             one.why = error
             one.retry_at = max(one.retry_at, time.monotonic() + (error.retry_after or 0.0))
 
     def failed(self, error: FetchError) -> None:
-        """A host did not answer, by its own fault: after some times in a row it is left alone."""
+        """Note a failure of the host; after several consecutive ones it is paused."""
         if error.outcome not in _NO_ANSWER or not error.host:
             return
         one = self._of(error.host)
@@ -168,7 +167,7 @@ class Hosts:
                 one.broken = time.monotonic() + min(_BREAK * 2**times, _LONGEST_BREAK)
 
     def reset_failures(self) -> None:
-        """Forget all failures: they were the network's."""
+        """Forget all failures, which an outage of the network caused."""
         with self._lock:
             for one in self._hosts.values():
                 if one.failures:

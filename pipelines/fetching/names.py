@@ -1,7 +1,7 @@
-"""Host names to addresses: name servers asked with time limits, their failures told apart.
+"""DNS lookups with timeouts and distinct errors.
 
-dnspython asks them, not the C library, which has no time limit, says the same of a server that
-failed and of one that is silent, and is soon overrun by many threads.
+By dnspython instead of the C library, which has no timeout, does not distinguish failures from
+silence, and does not scale to many threads.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ from webbody.errors import WebbodyError
 #: Seconds for one name, all servers and tries; and how long an answer is used at least and most.
 PATIENCE = 5.0
 SHORTEST, LONGEST = 60.0, 3600.0
-#: How long it is remembered that servers failed or were silent: they may be back any moment.
+#: Seconds for which failures of name servers are cached.
 FAILED = 30.0
 #: The last label of what browsers take for an address in any form, such as 0x7f.1.
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)

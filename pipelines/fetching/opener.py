@@ -1,8 +1,8 @@
 """The guarded opener: everything a download reads from the network goes through it.
 
-Installed as urllib's opener while img2dataset downloads, so that its own code fetches with our
-limits: public addresses only, each redirect checked anew, caps on bytes and on time, manners
-towards hosts, retries of what can pass, opt-outs.
+Installed as urllib's opener while img2dataset downloads, so that its code fetches under our limits:
+public addresses only, also for redirects, limits on bytes and time, politeness towards hosts,
+retries of temporary failures, opt-outs.
 """
 
 import random
@@ -29,7 +29,7 @@ from webbody.errors import WebbodyError
 
 
 class Answer:
-    """A body that was read whole, in the form in which urllib's callers expect it."""
+    """A body with the interface of urllib's responses."""
 
     def __init__(self, body: bytes, headers: Message) -> None:
         self._body, self.headers = body, headers
@@ -58,16 +58,16 @@ class Opener:
         self._stopped = False
         self._lock = threading.Lock()
         self._rooms: dict[str, list[Room]] = {}
-        #: Where a redirected URL ended, by the URL that was asked for.
+        #: Final URL of redirects, by requested URL.
         self.moved: dict[str, str] = {}
-        #: What the answers to a URL said of themselves, by the URL that was asked for.
+        #: Metadata of responses, by requested URL.
         self.answered: dict[str, Answered] = {}
         #: Why all further URLs fail: the network does not come back.
         self.failure: WebbodyError | None = None
 
     @contextmanager
     def installed(self) -> Iterator["Opener"]:
-        """Be the opener of urllib.request.urlopen for a while."""
+        """Install the opener for urllib.request.urlopen during the block."""
         before = urllib.request._opener  # type: ignore[attr-defined]  # no public way to read it
         urllib.request.install_opener(self)  # type: ignore[arg-type]  # only `open` is ever called
         try:
@@ -82,7 +82,7 @@ class Opener:
     def open(
         self, request: urllib.request.Request | str, data: object = None, timeout: object = None
     ) -> Answer:
-        """GET a URL; raises FetchError. The signature is urllib's; our own limits count."""
+        """GET a URL; raises FetchError. The signature is urllib's; its timeout is ignored."""
         url = request if isinstance(request, str) else request.full_url
         while True:
             began = time.monotonic()
@@ -95,7 +95,9 @@ class Opener:
             self._access.hosts.reset_failures()
 
     def _is_hosts_own(self, error: FetchError, began: float) -> bool:
-        """Whether a failure stands; False where it was the network's, and hosts answer again."""
+        """Whether a failure is the host's; False if an outage of the network caused it and has
+        ended.
+        """
         if not error.network or self._stopped:
             return True
         try:
@@ -138,7 +140,7 @@ class Opener:
         raise FetchError("download:redirects", f"more than {self._settings.max_redirects}")
 
     def _check_answer(self, url: str, response: HTTPResponse) -> Answer | str:
-        """The answer to a URL, or where it redirects to; FetchError for what brings no picture."""
+        """The response to a URL, or the target of its redirect; FetchError for all others."""
         status = response.status
         self.answered[url] = answered(response.headers, self.answered.get(url))
         if 200 <= status < 400 and (
@@ -165,7 +167,7 @@ class Opener:
         return Answer(body, response.headers)
 
     def done(self, url: str) -> None:
-        """The body that was fetched for a URL, if one was, is in other hands now."""
+        """Release the memory of a URL's body."""
         with self._lock:
             rooms = self._rooms.get(url)
             room = rooms.pop() if rooms else None

@@ -1,4 +1,4 @@
-"""Telling a network that is gone from hosts that are: a fetch that fails waits for a verdict.
+"""Distinguishing an outage of the network from failures of single hosts.
 
 A failure is a host's own where another host answers after it, or one that answered before can be
 reached. Where none can, the failures say nothing about the URLs: all fetches wait, hosts are tried
@@ -45,11 +45,11 @@ class Outage:
         self._others: list[Host] = []
         self._answered_at = self._over_at = -1.0
         self._trying = self._given_up = False
-        #: Why nothing more is fetched, once patience is at its end.
+        #: The error of all further requests after the outage timed out.
         self.failure: WebbodyError | None = None
 
     def begin(self, hosts: Iterable[Host]) -> None:
-        """A new list of URLs. hosts: theirs, to be tried where none has answered yet."""
+        """Begin a new list of URLs; hosts: theirs, tried if none has answered yet."""
         self._others = list(dict.fromkeys(hosts))
         self.failure = None
 

@@ -1,4 +1,4 @@
-"""Who has how many places at which host, over all workers of a build."""
+"""Shares of the connections to each host among all workers of a build."""
 
 import time
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-#: Seconds after which a worker that was not heard of is taken for lost, with what it had.
+#: Seconds without a request after which a worker is taken for lost.
 _LOST = 300.0
 
 
@@ -19,7 +19,7 @@ class Share:
 
 
 class SharedPlaces(Protocol):
-    """How a worker asks for its places where others ask, too."""
+    """A worker's interface to its share of a host's places."""
 
     def ask(self, host: str, in_use: int, requested: int, most: int) -> Share:
         """Its share of a host, see `PlaceBook.share`."""

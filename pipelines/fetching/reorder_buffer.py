@@ -1,4 +1,4 @@
-"""Results that arrive in any order, handed on in the order of their numbers."""
+"""A reorder buffer: results that arrive in any order are passed on by number."""
 
 from collections.abc import Callable
 from typing import IO, Generic, TypeVar
@@ -9,10 +9,10 @@ Result = TypeVar("Result")
 
 
 class ReorderBuffer(Generic[Result]):
-    """Calls `sink(number, result, body)` for 0, 1, 2 ... as soon as each one's turn has come.
+    """Calls `sink(number, result, body)` for 0, 1, 2 ... as soon as each is available.
 
-    Bodies that wait for their turn take up to `in_memory` bytes of memory, the others lie in
-    `spool`, an empty temporary file: one slow number must not fill the memory.
+    Waiting bodies take up to `in_memory` bytes of memory; the others are written to `spool`, an
+    empty temporary file, so that one slow result does not fill the memory.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class ReorderBuffer(Generic[Result]):
         self._spooled: dict[int, tuple[int, int]] = {}
 
     def put(self, number: int, result: Result, body: bytes | None = None) -> None:
-        """Take a result, each number once; hand on all whose turn it is."""
+        """Add a result, each number once; pass on all that are next."""
         if number == self._next:
             self._hand_on(result, body)
         else:
@@ -49,7 +49,7 @@ class ReorderBuffer(Generic[Result]):
         return [n for n in range(self._next, count) if n not in self._waiting]
 
     def _put_aside(self, body: bytes) -> int:
-        """Append to the spool; where it begins."""
+        """Append to the spool; returns the offset."""
         try:
             start = self._spool.seek(0, 2)
             self._spool.write(body)

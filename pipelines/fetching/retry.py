@@ -1,4 +1,4 @@
-"""Which failures are asked again: those in passing, by name, by age."""
+"""Which failures are retried: temporary ones, by name, by age."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from webbody.errors import WebbodyError
 
-#: Failures of a moment: the same request may bring the picture later.
+#: Temporary failures: the same request may succeed later.
 _PASSING = re.compile(
     r"download:(refused|reset|timeout|deadline|truncated|unreachable|dns-failed|dns-timeout"
     r"|robots-unreachable|http-(408|425|429|5(?!01|05)\d\d))"
@@ -21,15 +21,15 @@ PASSING = "passing"
 
 
 def is_passing(outcome: str) -> bool:
-    """Whether an outcome is a failure of a moment, such as download:timeout."""
+    """Whether an outcome is a temporary failure, such as download:timeout."""
     return _PASSING.fullmatch(outcome) is not None
 
 
 @dataclass(frozen=True)
 class RetryRule:
-    """The outcomes to ask again, and how long ago they must have been asked for the last time.
+    """The outcomes to retry, and the minimum age of the last request.
 
-    Without names every failure counts that owners or guards did not decide.
+    Without names, all failures but those decided by owners or guards.
     """
 
     passing: bool = False

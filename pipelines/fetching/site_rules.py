@@ -1,4 +1,4 @@
-"""What hosts say in files of their own: asked once a host and day, kept on shared storage."""
+"""Hosts' own rules (robots.txt and others): fetched once per host and day, cached."""
 
 import hashlib
 import threading

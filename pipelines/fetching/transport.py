@@ -1,4 +1,4 @@
-"""One HTTP exchange that cannot hang: a clock over every byte, from the connection to the last.
+"""One HTTP exchange with a deadline over connection, headers and body.
 
 It stands on http.client and not on urllib3, which (version 2.8, tried) takes an odd header line for
 the end of the head and so loses an opt-out behind it, limits silence but not the whole time (a head

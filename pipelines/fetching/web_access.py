@@ -1,4 +1,4 @@
-"""What a worker knows of the network and its hosts, from one list of URLs to the next."""
+"""A worker's access to the network: connections, host limits and rules, kept between shards."""
 
 import ssl
 import time
@@ -49,7 +49,7 @@ class WebAccess:
         self.budget = Budget(settings.memory)
 
     def close(self) -> None:
-        """Close what waits for further requests."""
+        """Close the idle connections."""
         self._resolver.close()
         self._connections.close()
 

@@ -1,1 +1,1 @@
-"""People who are known: folders and lists of labelled pictures, and galleries made of them."""
+"""Labelled pictures of known people from folders and lists, and galleries made of them."""

@@ -1,4 +1,4 @@
-"""Galleries: the identities of validation sets, which must not be in a training set."""
+"""Making galleries: the identities of validation sets, which a training set must exclude."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,10 @@ from webbody.plain_text import plain_text
 
 @dataclass(frozen=True)
 class GallerySummary:
-    """What a gallery was made of: identities, faces used, pictures without a trusted face.
+    """Summary of a gallery: identities, faces used, pictures without a trusted face.
 
-    sources: what was found in them and left out. lost: people of whom no picture was used. ids: of
-    each identity the id that stands for it in the file.
+    sources: what was found and left out. lost: people without a usable picture. ids: the id of each
+    identity in the file.
     """
 
     identities: int
@@ -52,8 +52,8 @@ def make_gallery(
     """Embed the faces of labelled pictures and write one row for each identity to `out` (Parquet).
 
     Sources and layout as in `read_sources`; pictures that cannot be read are skipped and counted.
-    Identities are written as ids without meaning, so that the file names nobody. Raises
-    WebbodyError where nothing can be made of the sources.
+    Identities are written as meaningless ids, so that the file contains no names. Raises
+    WebbodyError if the sources are unusable.
     """
     from pipelines.galleries.picture_faces import PictureFaces
 

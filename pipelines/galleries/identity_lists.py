@@ -1,4 +1,4 @@
-"""Lists of pictures and who they show: a line for each, written by hand or by any program."""
+"""Reading lists of pictures and identities, written by hand or by programs."""
 
 import csv
 import os
@@ -13,13 +13,13 @@ from webbody.list_text import text_lines
 from webbody.plain_text import plain_text
 
 ENDINGS = (".txt", ".tsv", ".csv")
-#: What sets fields apart, in the order in which it is tried; None: blanks.
+#: Field separators in the order in which they are tried; None: blanks.
 _SEPARATORS: dict[str, tuple[str | None, ...]] = {
     ".csv": (",", ";", "\t", None),
     ".tsv": ("\t", None, ",", ";"),
     ".txt": ("\t", None, ",", ";"),
 }
-#: What columns are called that hold a picture's path, and an identity; the likeliest first.
+#: Names of columns with paths and with identities, the most likely first.
 _PATH = (
     "path", "image_path", "img_path", "file_path", "filepath", "imagepath", "file", "filename",
     "file_name", "image", "img", "image_file", "image_name", "image_id", "picture", "photo",
@@ -33,7 +33,7 @@ _IDENTITY = (
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A picture that a list names: its path, whom it shows, and the number of the line."""
+    """A picture of a list: its path, identity, and line number."""
 
     path: str
     identity: str
@@ -42,9 +42,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class _Columns:
-    """What a heading says: the separator, and which fields hold path and identity.
+    """The columns of a header: the separator, and the fields of path and identity.
 
-    Both ways round where its words are of a language that we do not read.
+    Both orders are possible if its words are unknown.
     """
 
     separator: str | None
@@ -102,7 +102,7 @@ def read_identity_list(file: Path) -> list[Listed]:
 def _pairs(
     line: str, separators: Sequence[str | None], columns: _Columns | None
 ) -> Iterator[tuple[str, str]]:
-    """Path and identity, in all ways in which a line can be read; the likeliest first."""
+    """Path and identity in all possible readings of a line, the most likely first."""
     if columns is not None:
         fields = _fields(line, columns.separator)
         for path, identity in columns.fields:
@@ -134,7 +134,7 @@ def _ends(line: str) -> list[tuple[str, str]]:
 
 
 def _heading(line: str, separators: Sequence[str | None]) -> _Columns | None:
-    """The columns that a first line names; None where it is a picture's line."""
+    """The columns of a header line; None if it is a picture's line."""
     separator = next((one for one in separators if len(_fields(line, one)) >= 2), None)
     fields = [re.sub(r"[\s-]+", "_", field.lower()) for field in _fields(line, separator)]
     path = next((fields.index(word) for word in _PATH if word in fields), None)
@@ -170,9 +170,9 @@ def _bare(text: str) -> str:
 
 
 def _there(folder: Path, path: str) -> str | None:
-    """The file that a path of a list means; None where there is none."""
+    """The file of a path in a list; None if it is missing."""
     slashed = path.replace("\\", "/")
-    # macOS writes letters with accents as two characters, others mostly as one.
+    # macOS decomposes accented letters into two characters.
     ways = dict.fromkeys((path, slashed, normalize("NFC", slashed), normalize("NFD", slashed)))
     for written in filter(None, ways):
         full = os.path.normpath(os.path.join(folder, written))

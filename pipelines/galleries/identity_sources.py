@@ -14,15 +14,15 @@ from webbody.images import SUFFIXES
 from webbody.list_text import text_lines
 from webbody.plain_text import plain_text
 
-#: A source with more pictures has more than a handful; with so many, one person is a mistake.
+#: A source with at least so many pictures of a single person is refused as a mistake.
 _HANDFUL, _HUNDREDS = 10, 100
 #: Nobody has more pictures in the data sets of `layouts` (VGGFace2: at most 843).
 _MANY = 1000
-#: The share of a source's pictures from which one person holds nearly everything.
+#: The share of a source's pictures from which one person gives a warning.
 _NEARLY_ALL = 0.9
-#: What a list's layout is called.
+#: The layout name of lists.
 LIST = "list"
-#: Files of a folder that are not called like pictures, as they are counted.
+#: The reason under which files without picture suffix are counted.
 OTHER = "other files"
 
 
@@ -46,7 +46,7 @@ def read_sources(sources: Sequence[str | os.PathLike[str]], layout: str = "auto"
     for given in [os.fspath(source) for source in sources]:
         pictures, source = _read(given, layout)
         counts: Counter[str] = Counter()
-        # In a folder two links to a picture are two pictures; in a list a line may stand twice.
+        # In a folder, two links to a picture are two pictures; a list may repeat a line.
         mine = taken if source.layout == LIST else {}
         for real, picture in pictures:
             before = taken.get(real)
@@ -136,7 +136,7 @@ def _folder(given: str, layout: str) -> tuple[list[tuple[str, LabelledPicture]],
     unknown = placed.people.count(None)
     if unknown:
         source.left_out["of nobody in this layout"] += unknown
-    # A folder without pictures beside others with some should have been a person's.
+    # A folder without pictures beside others with pictures is probably a person's.
     beside = {_around(_around(path)) for path in paths}
     if empty := [path for path in empty if _around(path) in beside]:
         source.warnings.append(
@@ -160,7 +160,7 @@ def _celeba(walk: FolderWalk, listed: WalkedFile, paths: Sequence[str]) -> Place
 
 
 def _check_people(source: Source, counts: Counter[str], named: bool) -> None:
-    """Count the people of a source, and tell what may be wrong with them."""
+    """Count the people of a source, and warn of likely mistakes."""
     source.people, source.pictures = len(counts), counts.total()
     source.single = sum(count == 1 for count in counts.values())
     if not counts:
@@ -191,7 +191,7 @@ def _is_picture(path: str) -> bool:
 
 
 def _around(path: str) -> str:
-    """The folder that a file or folder lies in."""
+    """The parent folder."""
     return path.rpartition("/")[0]
 
 

@@ -1,4 +1,4 @@
-"""Labelled pictures, and what a user is told of the sources they are from."""
+"""Labelled pictures, and the report on their sources."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,11 +21,10 @@ class LabelledPicture:
 
 @dataclass
 class Source:
-    """What was found in one source.
+    """Counts of one source.
 
-    layout: how it was read. single: people with one picture. left_out: files and links that were
-    not taken, by reason; pictures that cannot be read are added when they are decoded. warnings:
-    sentences about what may be wrong.
+    layout: how it was read. single: people with one picture. left_out: skipped files and links by
+    reason; unreadable pictures are added on decoding. warnings: sentences about likely mistakes.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """The pictures of all sources, sorted by identity and path, and what is told of each source.
+    """The pictures of all sources, sorted by identity and path, and the counts of each source.
 
     of: the source of each picture. warnings: of the sources together.
     """
@@ -64,7 +63,7 @@ class Sources:
     warnings: list[str]
 
     def decoded(self) -> Iterator[tuple[str, RGB]]:
-        """Identity and pixels of each picture; one that cannot be read is counted by its source."""
+        """Identity and pixels of each picture; unreadable ones are counted by their source."""
         for picture, source in zip(self.pictures, self.of, strict=True):
             try:
                 pixels = decode(content(picture.path), MAX_PIXELS)

@@ -1,4 +1,4 @@
-"""Who is on a picture, by its place in a data set: layouts by name, and which one a folder has.
+"""Folder layouts of data sets: the person of a picture by its path; detection of the layout.
 
 The grammars are those of the data sets as they are published and unpacked. Most have a folder for
 each person somewhere below, whatever lies around it (`lfw_home/lfw_funneled/`, `train/`).
@@ -24,7 +24,7 @@ class PeopleLayout:
     sure: str = ""
 
 
-#: Ordered by how telling the patterns are.
+#: Ordered from specific to general patterns.
 LAYOUTS = {
     # Data/Images/001/{frontal,profile}: 10 and 4 pictures (cfpw.io).
     "cfp": PeopleLayout(
@@ -55,7 +55,7 @@ LAYOUTS = {
 }
 #: The list by which CelebA (mmlab.ie.cuhk.edu.hk/projects/CelebA.html) tells who is on a picture.
 CELEBA_LIST = "identity_CelebA.txt"
-#: What `--layout` takes, and what it means.
+#: Values of `--layout` and their meaning.
 NAMES = {
     "auto": "found out, and told",
     "plain": "the person is the folder that holds the pictures",
@@ -66,8 +66,7 @@ NAMES = {
 }
 
 _FLAT = re.compile(r"(?P<person>[^/]+)_\d+")
-#: How much of a folder a layout must explain to be recognised, and by how many pictures that is
-#: looked at first.
+#: The share of pictures that a layout must match to be recognised, and the sample tried first.
 _NEARLY_ALL, _SAMPLE = 0.9, 1000
 
 
@@ -84,7 +83,7 @@ class Placed:
 
 
 def place(paths: Sequence[str], layout: str, folder: str) -> Placed:
-    """The people of the pictures of a folder, by their paths below it (with `/`).
+    """The people of a folder's pictures, by their paths below it (with `/`).
 
     layout: of `NAMES`, less `celeba`. folder: the folder's own name, whose pictures are `plain`.
     Raises WebbodyError where a layout that is named knows none of the pictures.
@@ -132,7 +131,7 @@ def _recognised(paths: Sequence[str], folder: str) -> Placed:
 
 
 def _mixed(paths: Sequence[str], folder: str) -> Placed:
-    """Several data sets in a folder: those are found whose people are not the folders."""
+    """Several data sets in a folder: those in which folders are not people are recognised."""
     people = [
         _person(path, LAYOUTS["cfp"].pattern) or _person(path, LAYOUTS["agedb"].pattern)
         for path in paths
@@ -166,7 +165,7 @@ def _plain_or_flat(paths: Sequence[str], folder: str) -> Placed:
 
 
 def _looks_flat(paths: Sequence[str]) -> bool:
-    """Whether pictures in folders are named by people, and the folders are not."""
+    """Whether people are named by the pictures' names and not by the folders."""
     folders = {path.rpartition("/")[0] for path in paths}
     numbered = [match["person"] for path in paths if (match := _flat(path))]
     if len(numbered) < _NEARLY_ALL * len(paths) or len(set(numbered)) < 2:
@@ -200,6 +199,6 @@ def _stem(path: str) -> str:
 
 
 def _few(paths: Sequence[str]) -> str:
-    """How many pictures lie in some way, and one of them."""
+    """A count of pictures and an example, for messages."""
     are = "picture lies" if len(paths) == 1 else "pictures lie"
     return f"{len(paths):,} {are} (such as {plain_text(paths[0])})"

@@ -1,4 +1,4 @@
-"""Which folders of a tree are people: those that hold the pictures, with a few exceptions."""
+"""Which folders of a tree are people: those that contain pictures, with exceptions."""
 
 import re
 from collections import Counter, defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from webbody.plain_text import plain_text
 
-#: Folders that are called so hold a part of a data set or a kind of pictures, no person.
+#: Names of folders for parts of data sets or kinds of pictures, not for people.
 _GENERIC = frozenset(
     {
         "train", "test", "val", "valid", "validation", "dev", "trainset", "testset", "raw",
@@ -69,7 +69,7 @@ def _named(names: dict[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def is_generic(folder: str) -> bool:
-    """Whether a folder's name says what lies in it, and not who."""
+    """Whether a folder's name describes its content rather than a person."""
     words = set(re.split(r"[\W_\d]+", base(folder).lower())) - {""}
     return bool(words) and words <= _GENERIC
 

@@ -1,4 +1,4 @@
-"""The feature of the most prominent face of whole pictures (galleries, calibration)."""
+"""Features of the most prominent face in pictures (galleries, calibration)."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -16,7 +16,7 @@ from webbody.images import RGB
 
 Label = TypeVar("Label")
 
-#: Pictures that are held at the same time.
+#: Pictures in memory at the same time.
 WINDOW = 16
 
 
@@ -36,9 +36,9 @@ class PictureFaces:
     def __call__(
         self, pictures: Iterable[tuple[Label, RGB]]
     ) -> Iterator[tuple[Label, Floats | None]]:
-        """For each labelled picture (H, W, 3) the raw feature (D,) of its face, None without one.
+        """The raw feature (D,) of each labelled picture (H, W, 3), None without a face.
 
-        Of several trusted faces the one is taken that is large and near the middle.
+        Of several trusted faces the large and central one is used.
         """
         for window in batched_by_weight(pictures, WINDOW, lambda _: 0, 0):
             features = self._features([picture for _, picture in window])

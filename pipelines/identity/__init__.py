@@ -1,1 +1,1 @@
-"""Who is who: face features, similar pairs, merging, doubt, leaks, duplicates; gallery files."""
+"""Identity resolution: features, similar pairs, merging, ambiguity, leaks, duplicates."""

@@ -1,4 +1,4 @@
-"""The centre of each name: the sum of the raw features of its person's faces."""
+"""Centroids of names: the sums of the raw features of their person's faces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from webbody.errors import WebbodyError
 
 @dataclass(frozen=True)
 class ClusteredFaces:
-    """The faces of a shard that its clusters kept; `features` (N, D) raw float32."""
+    """The faces of a shard that clustering kept; `features` (N, D) raw float32."""
 
     crops: NDArray[np.str_]
     keys: pa.ChunkedArray
@@ -43,7 +43,7 @@ class ClusteredFaces:
         )
 
     def by_name(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
-        """Each name with its rows, sorted by crop."""
+        """The rows of each name, sorted by crop."""
         for rows in by_name(self.names, self.crops):
             yield self.names[int(rows[0])].as_py(), rows
 
@@ -64,7 +64,7 @@ class Centroids:
 
     @classmethod
     def read(cls, inputs: Inputs) -> "Centroids":
-        """Sum up the features of each name; of the features only one shard is held at a time."""
+        """Sum the features of each name, with the features of one shard in memory at a time."""
         names: list[str] = []
         first: list[str] = []
         images: list[int] = []

@@ -1,4 +1,4 @@
-"""DBSCAN on cosine distance, at any number of faces in bounded memory.
+"""DBSCAN on cosine distance in bounded memory, for any number of faces.
 
 The distance of two faces is 1 - clip(cosine, 0, 1).
 """
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.identity.features import Floats
 
-#: Up to this many faces the distances are held as one matrix (64 MiB) for scikit-learn.
+#: Up to this many faces, scikit-learn gets one matrix of distances (64 MiB).
 DENSE = 4096
 NOISE = -1
 
@@ -48,7 +48,7 @@ def _rows(features: Floats, dense: int) -> Iterator[tuple[int, Floats]]:
     for start in range(0, count, height):
         distance = 1 - np.clip(features[start : start + height] @ features.T, 0, 1)
         own = np.arange(len(distance))
-        distance[own, start + own] = 0  # rounding must not part a face from itself
+        distance[own, start + own] = 0  # rounding must not separate a face from itself
         yield start, distance
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a person that the person already has."""
+"""Duplicate pictures of a person."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class Duplicates:
-    """For each face (N,) the earlier face it repeats, -1 for none, and their cosine (NaN)."""
+    """For each face (N,) the earlier face it duplicates, or -1, and their cosine, or NaN."""
 
     of: NDArray[np.int64]
     cosine: Floats

@@ -1,8 +1,8 @@
-"""Face features in tables and arrays: raw, unit length, and summed up to centres.
+"""Face features in tables and arrays: raw, of unit length, and summed to centres.
 
-A raw feature keeps its norm, which tells the quality of the face, so a sum of raw features is a
-centre in which good faces count more. Similarity is always the cosine. A feature is as wide as the
-embedder makes it; a table's schema says how wide.
+A raw feature keeps its norm, which indicates the quality of the face, so good faces weigh more in a
+sum. Similarity is the cosine. The size of a feature depends on the embedder and is stored in a
+table's schema.
 """
 
 import numpy as np
@@ -46,7 +46,7 @@ def from_column(column: pa.ChunkedArray | pa.Array) -> Floats:
 
 
 def embedder_of(table: pa.Table) -> str:
-    """The sha256 of the embedder whose features a table holds; "" where it does not say."""
+    """The sha256 of the embedder of a table's features; "" if not stored."""
     return ((table.schema.metadata or {}).get(EMBEDDER) or b"").decode()
 
 

@@ -1,4 +1,4 @@
-"""Gallery files: identities that must not be in a training set, with the sums of their features."""
+"""Gallery files: identities that a training set must exclude, with sums of their features."""
 
 import hashlib
 from collections import Counter
@@ -32,7 +32,7 @@ def _schema(width: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery in memory: nameless identities (N,) and the sums (N, D) of their raw features."""
+    """A gallery in memory: ids (N,) and the sums (N, D) of the identities' raw features."""
 
     name: str
     embedder: str
@@ -61,10 +61,10 @@ def write_gallery(
     sums: dict[str, np.ndarray],
     images: dict[str, int],
 ) -> dict[str, str]:
-    """Write the sums of raw features (D,) of identities; all must be of one width.
+    """Write the sums of raw features (D,) of identities; all must have the same size.
 
-    Returns the id of each identity in the file. It follows from the features beside it, so that it
-    tells nothing more: a digest of the identity's name could be found in a list of names.
+    Returns the id of each identity in the file. It is derived from the features, not from the name,
+    which a list of names could reveal.
     """
     halves = {identity: _in_half(total).astype(np.float16) for identity, total in sums.items()}
     ids: dict[str, str] = {}
@@ -93,7 +93,7 @@ def write_gallery(
 
 
 def read_gallery(path: str | Path) -> Gallery:
-    """Read a gallery; WebbodyError where the file is missing or none."""
+    """Read a gallery; WebbodyError if the file is missing or of another kind."""
     try:
         table = read_parquet(path)
     except FileNotFoundError as error:
@@ -116,5 +116,5 @@ def read_gallery(path: str | Path) -> Gallery:
 
 
 def _in_half(total: np.ndarray) -> np.ndarray:
-    """The sum, scaled down where half precision cannot hold it: only its direction counts."""
+    """The sum, scaled down if it overflows half precision: only its direction matters."""
     return total / max(1.0, float(np.abs(total).max()) / 60_000)

@@ -1,4 +1,4 @@
-"""The samples of all people before they have ids: whose each clustered crop is."""
+"""The person of each clustered crop, before people have ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class BuildMembers:
     def of_others(
         self, stays: NDArray[np.bool_], images: NDArray[np.int64]
     ) -> dict[str, tuple[str, float]]:
-        """Crop -> the same crop of a larger person, for crops that several people claim.
+        """Crop -> the same crop of a larger person, for crops assigned to several people.
 
         One URL may stand under two names. stays, images: (P,) who is in the build, with how many
         images; what goes is taken off.

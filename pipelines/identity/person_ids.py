@@ -1,4 +1,4 @@
-"""Person ids that stay: who was called what when a build was last complete.
+"""Persistent person ids: the ids of the last complete build.
 
 An id is a number that says nothing: a keyed hash of one of the person's samples. Once given it
 stays with the person, whatever rows come and go. Of people who are merged, the one with most known
@@ -42,7 +42,7 @@ class PersonIds:
 
     @classmethod
     def read(cls, folder: Folder, name: str = PERSON_IDS) -> "PersonIds":
-        """What the folder remembers; nothing where no build in it was ever complete."""
+        """Read the folder's ids; empty if no build in it was ever complete."""
         try:
             with folder.open(name) as file:
                 table = read_parquet(file, schema=SCHEMA)
@@ -143,7 +143,7 @@ def _smallest(samples: Keys, group: NDArray[np.int64], count: int) -> list[bytes
 
 
 def _draw(anchor: bytes, key: bytes, used: set[int]) -> int:
-    """An id that was never used."""
+    """A new id."""
     for attempt in range(1 << 16):
         text = anchor + attempt.to_bytes(2)
         digest = hashlib.blake2b(text, digest_size=8, key=key, person=b"person id").digest()

@@ -1,4 +1,4 @@
-"""Which people are doubtful or leaked, from the centres of their names alone."""
+"""Identity resolution from centroids: merged names, ambiguous and leaked people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class ResolvedPeople:
-    """Names as people, with the people's verdicts.
+    """People made of names, with their outcomes.
 
     person: (N,) of each name; a name that was dropped as unmerged is a person of its own.
     outcome: (P,) None or why the person goes; similarity: (P,) the cosine that decided, else NaN.
@@ -53,7 +53,7 @@ def resolve(
     leak: float,
     device: str = "cpu",
 ) -> ResolvedPeople:
-    """Merge names, then drop doubtful and leaked people, in this order (facts of the pipeline).
+    """Merge names, then drop ambiguous and then leaked people.
 
     Ambiguity is judged after merging, among the people that remain: of two whose centres have a
     cosine of at least `ambiguous` the one with fewer images goes, of equal ones the later; so

@@ -1,1 +1,1 @@
-"""From what a user names (builds, shards, pictures) to samples that SapiensID takes."""
+"""Inference on builds, shards and pictures: samples, features, comparison."""

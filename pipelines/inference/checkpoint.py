@@ -1,4 +1,4 @@
-"""A checkpoint of SapiensID as a user names it, with what tells it from others."""
+"""SapiensID checkpoints given by path, with the identity of their weights."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class Checkpoint:
     path: str
 
     def info(self) -> dict[str, Any]:
-        """What a file of its features says of it; the model's arguments included."""
+        """The provenance for files of its features, with the model's arguments."""
         return {
             "checkpoint": self.path,
             "sha256": self.sha256,
@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path | None) -> Checkpoint:
-    """The model of a folder or file; WebbodyError where it is missing, or none of SapiensID."""
+    """Open the model of a folder or file; WebbodyError if it is missing or not a SapiensID."""
     if path is None:
         raise WebbodyError(f"None is shipped: give --checkpoint, {_WHAT}.")
     if not path.exists():

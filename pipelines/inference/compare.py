@@ -1,4 +1,4 @@
-"""How alike the people of two pictures, or of two rows of feature files, are."""
+"""The similarity of the people in two pictures or rows of feature files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from webbody.skeleton import COUNT
 from webbody.storage import Folder
 
 _ENDING = ".parquet:"
-#: With fewer visible keypoints a feature rests on too little to be trusted.
+#: Fewer visible keypoints give a warning.
 FEW = 3
 
 
@@ -52,7 +52,7 @@ class Comparison:
     @property
     def cosine(self) -> float:
         scale = self.a.norm * self.b.norm
-        # Rounding must not carry it beyond 1.
+        # Clipped, as rounding may exceed 1.
         return float(np.clip(self.a.feature @ self.b.feature / scale, -1, 1)) if scale else 0.0
 
     @property

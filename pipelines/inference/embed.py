@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Pictures that are committed together.
 PICTURES = 256
-#: What can differ between features, as a user knows it.
+#: User-facing names of the settings that differ between features.
 _CALLED = {
     "sha256": "another checkpoint",
     "arguments": "other model arguments",
@@ -60,9 +60,8 @@ def embed(
     Parts are committed beside `out`, so that the same call goes on where a killed one stopped.
     Samples of shards have keypoints; in pictures the person is found with the models of `config`.
     whole: pictures are crops of a person. flip, batch: as for Extractor. dtype: of the stored
-    features. replace: let go of what is there and was made in another way. progress: called with
-    the rows made, the parts that are there, and all parts. Raises WebbodyError for what a user can
-    mend.
+    features. replace: overwrite features of other settings. progress: called with the rows made,
+    the parts that are there, and all parts. Raises WebbodyError for what a user can mend.
     """
     folder, name = _place(out)
     device = choose_device(config.resources.device)
@@ -102,9 +101,9 @@ def embed(
 def lazy_finder(
     config: BuildConfig, whole: bool, size: int, mirrored: bool = False
 ) -> Callable[[], "SubjectFinder"]:
-    """Gives one SubjectFinder that uses all threads, loaded when it is first asked for.
+    """A function that creates one SubjectFinder with all threads on its first call.
 
-    So shards can be embedded where no build library is installed.
+    So shards can be embedded without the build's libraries.
     """
     threads = torch.get_num_threads()
 
@@ -122,7 +121,7 @@ def lazy_finder(
 
 
 def finder_settings(config: BuildConfig, whole: bool) -> dict[str, Any]:
-    """The settings that decide on a picture's crop and keypoints, with the models' sha256."""
+    """The settings that decide a picture's crop and keypoints, with the models' sha256."""
     faces = {"detector", "detector_size", "min_score"}
     out = {
         "keypoints": config.keypoints.model_dump(mode="json"),

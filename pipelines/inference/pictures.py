@@ -1,4 +1,4 @@
-"""Loose pictures as samples: read and decoded ahead, the person found in each."""
+"""Pictures as samples: prefetched, with the person detected in each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from pipelines.detection.subject import Finder
 from webbody.images import RGB, ImageError, decode
 from webbody.storage import Folder
 
-#: Pictures in which persons are searched together, and the most pixels they have together.
+#: Pictures of a detection batch, and its most pixels.
 WINDOW, PIXELS = 32, 100_000_000
 _THREADS = 4
 
@@ -34,7 +34,7 @@ def find_subjects(
     picture_of: Callable[[str], RGB],
     finder: Finder,
 ) -> Iterator[Sample]:
-    """`read_pictures` of any source: `picture_of` gives the pixels of a key, called by threads.
+    """As `read_pictures`, from any source: `picture_of` returns the pixels of a key, in threads.
 
     It may raise OSError, and ImageError, whose outcome is the sample's.
     """

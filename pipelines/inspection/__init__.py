@@ -1,1 +1,1 @@
-"""Looking at a build: status, one image's story, the estimate, contact sheets."""
+"""Inspecting a build: status, explanation of one image, estimate, contact sheets."""

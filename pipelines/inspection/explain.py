@@ -1,4 +1,4 @@
-"""What happened to one row of a manifest, stage by stage, with the figures that decided."""
+"""The history of one manifest row, stage by stage, with the deciding figures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from webbody.removals import TAKEDOWN, lists_in
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
 
-#: Columns that a person wants to read, per stage.
+#: Columns to show, per stage.
 _FIGURES = {
     "download": ("detail", "sha256", "bytes", "format", "width", "height", "hash_match"),
     "persons": ("detail", "score", "box", "width", "height"),
@@ -33,13 +33,13 @@ _FIGURES = {
 
 @dataclass
 class StageVerdict:
-    """A stage's word on an image or on one crop of it."""
+    """A stage's outcome for an image or one of its crops."""
 
     stage: str
     item: str  # key of the image or crop
     outcome: str  # "passed", or the reason
     figures: dict[str, Any] = field(default_factory=dict)
-    setting: str = ""  # by which it was decided, with its value
+    setting: str = ""  # the deciding setting with its value
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How far a build is, read from its commit records alone."""
+"""The status of a build, from its commit records."""
 
 import shlex
 from collections import Counter

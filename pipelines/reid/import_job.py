@@ -1,4 +1,4 @@
-"""One data set into its folder: planned, packed, indexed; what is there and matches is kept."""
+"""The import of one data set into its folder: plan, pack, index; matching shards are kept."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
-#: Says what a folder is an import of, so that readers know one that is not finished.
+#: The state file of an import, by which readers recognise an unfinished one.
 IMPORT_FILE = "import.json"
 _INDEX = f"pack/{INDEX}"
 #: Called with data set, shard, and counts of images since the last time.
@@ -38,11 +38,11 @@ Progress = Callable[[str, str, Mapping[str, int]], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a data set's training part.
+    """Summary of an import.
 
-    images, people: found on the disk. taken: images of the people who were taken. samples,
-    sample_people: what is in the shards; single: people with one sample. outcomes: of the images
-    that are in none. new: shards that were packed now, the others were there.
+    images, people: found on the disk. taken: images of the selected people. samples, sample_people:
+    in the shards; single: people with one sample. outcomes: of the images left out. new: shards
+    packed by this run.
     """
 
     name: str
@@ -139,7 +139,7 @@ class ImportJob:
         inputs: Mapping[str, str],
         report: Report,
     ) -> tuple[Record, bool]:
-        """The record of a shard, and whether it was made now."""
+        """The record of a shard, and whether this run made it."""
         record = read_record(self.folder, stage.name, shard)
         if record and record.matches(made_with, inputs) and intact(self.folder, record):
             return record, False
@@ -147,7 +147,7 @@ class ImportJob:
         return run_shard(stage, self.folder, shard, made_with, inputs, report=report), True
 
     def _remove_older(self, shards: Sequence[str]) -> None:
-        """Removes the files of shards that an import of other images left."""
+        """Remove shards of an earlier import of other images."""
         for stage in ("plan", "pack"):
             for file in self.folder.names(stage):
                 if file.startswith(TRAIN) and file.split(".")[0] not in shards:
@@ -168,14 +168,14 @@ class ImportJob:
         return outcomes
 
     def _index(self, records: Sequence[Record], people: int) -> None:
-        """Writes the index last."""
+        """Write the index, after everything else."""
         index = index_of_import(records, people)
         if index is not None and self.folder.size(_INDEX) is None:
             self.folder.write_bytes(_INDEX, index)
 
 
 def index_of_import(records: Sequence[Record], people: int) -> bytes | None:
-    """The index that the records of shards ask for; None where there is no sample.
+    """The index of the shards' records; None without samples.
 
     people: of all shards. A shard that holds nothing is not in it.
     """
@@ -195,7 +195,7 @@ def index_of_import(records: Sequence[Record], people: int) -> bytes | None:
 
 
 def listing_digest(table: pa.Table) -> str:
-    """A digest of images, their people and the state of their files; of another one for others."""
+    """A digest of images, their people and the states of their files."""
     digest = hashlib.sha256()
     root = Path(root_of(table))
     columns = (table["image"].to_pylist(), table["person"].to_pylist())

@@ -1,4 +1,4 @@
-"""Importing data sets one after the other: all are read before the first is imported."""
+"""Importing data sets: all are read before the first is imported."""
 
 from collections.abc import Sequence
 
@@ -55,7 +55,7 @@ def import_reid(
 
 
 def train_samples(build: str) -> int:
-    """The samples of a build's training shards; raises WebbodyError where none are finished."""
+    """The number of samples in a build's training shards; WebbodyError if it is not finished."""
     folder = Folder(build)
     shards = folder_of_shards(folder.fs, folder.path())
     if not read_index(folder.fs, shards):

@@ -1,4 +1,4 @@
-"""Packing an import: white-letterboxed squares with the keypoints that a build would find."""
+"""Packing an import: white-letterboxed squares with detected keypoints."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Planning an import: every image's digest and size, its person's id, its place in the shards."""
+"""Planning an import: digest, size, person id and shard of every image."""
 
 import hashlib
 import os
@@ -90,7 +90,7 @@ class PlanImport(Stage[ImportPlanSettings]):
                 yield pa.Table.from_pylist(window, SCHEMA)
 
     def _look(self, path: Path) -> dict[str, Any]:
-        """What is known of an image without decoding it; its key is the digest of its bytes."""
+        """The row of an image, without decoding it; its key is the digest of its bytes."""
         try:
             data = path.read_bytes()
         except OSError:
@@ -130,7 +130,7 @@ def _drawn(source: str, number: int, attempt: int) -> int:
 
 
 def _outcomes(table: pa.Table) -> list[str | None]:
-    """The outcomes with those of images whose bytes are there more than once."""
+    """The outcomes, with those of images whose bytes occur more than once."""
     outcome: list[str | None] = table["outcome"].to_pylist()
     key = np.array(table["key"].to_pylist(), "S20")
     person = table["person"].to_numpy()

@@ -1,4 +1,4 @@
-"""Whole people at random, so that what is imported is a share of the whole mix."""
+"""Sampling whole people, so that the import is a given share of the training mix."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from pipelines.sampling.placement import shuffle_numbers
 
 
 def images_for_share(share: float, others: int) -> int:
-    """How many images are the share (0 to 1) of a mix that has so many others."""
+    """The number of images that is a share (0 to 1) of a mix with so many others."""
     return round(share * others / (1 - share))
 
 
@@ -32,7 +32,7 @@ def chosen_people(
     people_named = (f"share {name}/{number}" for name, number in zip(names, person, strict=True))
     order = np.argsort(shuffle_numbers(people_named, seed), kind="stable")
     reached = np.cumsum(np.concatenate(images)[order])
-    # The last one is whoever brings it closest.
+    # The last person is included if that brings the total closer.
     count = int(np.abs(np.concatenate([[0], reached]) - target).argmin())
     taken = np.zeros(len(order), bool)
     taken[order[:count]] = True

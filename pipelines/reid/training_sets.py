@@ -1,4 +1,4 @@
-"""The data sets that can be imported for training: how each is read, where it comes from."""
+"""The data sets that can be imported for training: reader and source of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ TRAINING_SETS: dict[str, TrainingSet] = {
 
 
 def read_training(name: str, path: str) -> pa.Table:
-    """The training part of a data set; raises WebbodyError where it is not as it should be."""
+    """Read the training part of a data set; WebbodyError for an unexpected layout."""
     try:
         with error_context(f"{name}: "):
             return TRAINING_SETS[name].read(path)

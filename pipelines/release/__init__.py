@@ -1,1 +1,1 @@
-"""Release: a finished build as something to publish: URLs and labels, and a card that says how."""
+"""Releases: a finished build as URLs, labels and a data card to publish."""

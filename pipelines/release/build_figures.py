@@ -1,4 +1,4 @@
-"""The figures of a release that only its build knows: the funnel, faces, settings, galleries."""
+"""The figures of a release that need its build: funnel, faces, settings, galleries."""
 
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +14,7 @@ from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.releases.figures import PIXELS, classes
 
-#: What decided, by section: thresholds and the models behind them.
+#: The published settings by section: thresholds and models.
 _DECIDING = {
     "download": ("opt_out", "user_agent", "max_pixels", "min_side", "verify"),
     "persons": ("model", "confidence", "padding", "min_side", "max_persons"),
@@ -51,7 +51,7 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _gallery(path: str) -> str:
-    """The name of a gallery; that of its file where it has gone."""
+    """The name of a gallery, or of its file if it is missing."""
     try:
         return read_gallery(path).name
     except WebbodyError:

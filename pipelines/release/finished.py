@@ -1,4 +1,4 @@
-"""A finished build for reading: only what matching commit records vouch for."""
+"""Reading a finished build through its valid commit records."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +23,7 @@ class FinishedBuild:
 
     @classmethod
     def read(cls, out: str) -> "FinishedBuild":
-        """WebbodyError where the folder holds no build, or one that is not complete."""
+        """Read a folder; WebbodyError if it holds no complete build."""
         state = status(out)
         if not state.complete:
             raise WebbodyError(

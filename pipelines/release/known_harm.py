@@ -1,4 +1,4 @@
-"""Lists of pictures that are known to do harm: a release that has any of them is refused."""
+"""Lists of known harmful pictures: a release with any of them is refused."""
 
 import re
 from pathlib import Path
@@ -58,7 +58,7 @@ class KnownHarm:
         return cls(frozenset(sha256), np.array(sorted(phashes), np.uint64))
 
     def found(self, table: pa.Table) -> NDArray[np.bool_]:
-        """Which rows of a release (N,) are of such a picture."""
+        """Which rows of a release (N,) are listed pictures."""
         files = np.array([one in self._sha256 for one in table["sha256"].to_pylist()], bool)
         return files | self._near(table["phash"].to_numpy().view(np.uint64))
 

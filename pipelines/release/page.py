@@ -38,7 +38,7 @@ def readme(
     changes: Mapping[str, int] | None,
     bibtex: str,
 ) -> str:
-    """The card as Markdown; what strangers wrote stands in it as plain text.
+    """The card as Markdown; untrusted text is escaped.
 
     domains: largest first. changes: since the version before, None where there is none.
     """
@@ -112,7 +112,7 @@ def _header(card: Card, info: ReleaseInfo) -> dict[str, Any]:
 
 
 def counts_of_hub(info: ReleaseInfo) -> dict[str, Any]:
-    """What of the hub's metadata follows from the samples: their number, and files by split."""
+    """The hub's metadata about samples: their number, and files by split."""
     files = [{"split": s, "path": f"data/{s}-*.parquet"} for s in splits_of(info.files)]
     return {
         "size_categories": [next((name for most, name in _SIZES if info.samples < most), "n>1B")],

@@ -59,7 +59,7 @@ def push(path: str | Path, address: str, api: Any = None) -> str:
         api.create_tag(**dataset, tag=info.version)
     except WebbodyError:
         raise
-    except Exception as error:  # the hub's library raises whatever its HTTP client does
+    except Exception as error:  # the hub's library raises its HTTP client's exceptions
         raise WebbodyError(f"{address}: {_why(error)}") from error
     return str(url)
 

@@ -1,4 +1,4 @@
-"""What a release tells of itself after samples were taken down: its counts, splits and files."""
+"""Updating a release's descriptions after samples were removed: counts, splits and files."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def updated_readme(
     page: str, info: ReleaseInfo, splits: dict[str, dict[str, int]], lost: set[str], count: int,
     day: date,
 ) -> str:  # fmt: skip
-    """README.md with the counts of what is left.
+    """README.md with the counts of the remaining samples.
 
     splits: samples and people of each. lost: domains without a sample. count, day: of the samples
     that went.
@@ -62,7 +62,7 @@ def updated_readme(
 
 
 def updated_croissant(text: str, info: ReleaseInfo, rows: int) -> str:
-    """croissant.json with what is left; rows: with which the publisher's build began."""
+    """croissant.json of the remaining samples; rows: of the publisher's manifest."""
     content: dict[str, Any] = parse_json(text)
     content |= described(info, rows)
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Samples that must not be published: known harm, what was taken down before, and secrets."""
+"""Samples that must not be published: known harmful ones, those taken down, and secrets."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ _MENDED = {
 
 
 class Refusal:
-    """Looks at the rows of a release as they come, and refuses it at the end if it must."""
+    """Checks the rows of a release as they come; `check` raises an error if any is refused."""
 
     def __init__(self, harm: KnownHarm | None, removals: Removals) -> None:
         self._harm, self._removals = harm, removals

@@ -7,10 +7,9 @@ from webbody.removals import Removals, new_key, read_removals
 
 
 def released_removals(build: FinishedBuild, before: Release | None) -> Removals:
-    """The build's list without what stays in its folder, and what the version before had.
+    """The build's list without private entries, plus that of the previous version.
 
-    Lists are only added to. Raises WebbodyError where the two have hashes of different keys, which
-    no list can hold together.
+    Entries are never removed. Raises WebbodyError if the two use hashes of different keys.
     """
     key = new_key(build.records.build["sha256"])
     own = (read_removals(build.folder) or Removals(key)).public()

@@ -24,7 +24,7 @@ from webbody.releases.format import SCHEMA, SPLITS
 
 #: Rows that are sorted in memory at a time.
 _CHUNK = 200_000
-#: What the split knows of a sample and a release tells, or makes its columns of.
+#: Columns of the split from which a release's columns are made.
 _OF_SPLIT = (
     "sample", "url", "person", "split", "sha256", "image_width", "image_height", "box",
     "keypoints", "crop_width", "crop_height",
@@ -105,7 +105,7 @@ class ReleasedSamples:
         return pa.table({**own, **columns}, _BESIDE), at
 
     def _answers(self, shard: str) -> pa.Table:
-        """What servers said of their answers; nothing but keys where it is not known."""
+        """Metadata of the responses; only keys if it is not stored."""
         build, name = self._build, side_file(shard, ANSWERS)
         if name in build.records.need("download", shard).outputs:
             try:

@@ -1,4 +1,4 @@
-"""Taking down in a release: its files are written anew without some samples."""
+"""Removing samples from a release, whose files are rewritten."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ from webbody.storage import Folder
 
 @dataclass(frozen=True)
 class TakenFromRelease:
-    """samples: how many went. left: how many stay. entries: how many more the list has."""
+    """samples: removed. left: remaining. entries: added to the list."""
 
     samples: int
     left: int

@@ -1,4 +1,4 @@
-"""Where a release is written: a folder that appears whole under its name, or not at all."""
+"""The target folder of a release, which is created atomically."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class ReleaseTarget:
             raise WebbodyError(f"--out {out}: name a folder that is not there yet.")
 
     def check_free(self, name: str, replace: bool) -> None:
-        """WebbodyError where something is there already, but for a release that may be replaced."""
+        """Raise WebbodyError if the folder exists, except for a release that may be replaced."""
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return
         if not replace:
@@ -42,7 +42,7 @@ class ReleaseTarget:
 
     @contextmanager
     def named(self) -> Iterator[Path]:
-        """A temporary folder beside `path`, which takes its place when the block ends well."""
+        """A temporary folder beside `path`, renamed to it when the block ends without error."""
         with told(str(self.path.parent)):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(".tmp", f".{self.path.name}.", self.path.parent))

@@ -1,4 +1,4 @@
-"""Writing a release: its rows first, then everything that is told of them."""
+"""Writing a release: its rows, then its descriptions."""
 
 import json
 from collections.abc import Mapping
@@ -40,13 +40,13 @@ from webbody.storage import Folder
 README, CROISSANT, CITATION = "README.md", "croissant.json", "CITATION.cff"
 FIGURES, DOMAINS, SUMS = "figures.json", "domains.csv", "SHA256SUMS"
 CHANGES, CHANGES_SUMMARY = "changes.parquet", "changes.json"
-#: What a draft without a version says.
+#: The version of a draft without one.
 _NO_VERSION = "0"
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was released, and sentences that the publisher should read."""
+    """A written release, and notes for the publisher."""
 
     info: ReleaseInfo
     notes: list[str]
@@ -91,7 +91,7 @@ def write_release(
             files: dict[str, DataFile] = {}
             for split, tables in splits:
                 files |= write_data(folder, split, tables)
-        # Read back, as whoever checks the release will do.
+        # Read back, as verification does.
         info = _info(finished, samples, files, card, draft, before)
         release = Release(folder, info)
         figures, refusal = SampleFigures(), Refusal(harm, removals)
@@ -108,7 +108,7 @@ def write_release(
 
 
 def _before(previous: str | None, card: Card) -> Release | None:
-    """The version before; WebbodyError where it is of another name or of this version."""
+    """The previous version; WebbodyError if it has another name or the same version."""
     if previous is None:
         return None
     found = Release.read(previous)

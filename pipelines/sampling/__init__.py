@@ -1,1 +1,1 @@
-"""Which people are for testing, and where each sample goes in the shuffle."""
+"""Sampling of test people and subsets, and the shuffle."""

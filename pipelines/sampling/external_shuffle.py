@@ -1,4 +1,4 @@
-"""Rows of many tables to many files, in a given order, on disk rather than in memory."""
+"""External shuffle: rows of many tables to many files, in a given order, on disk."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-#: Files whose rows wait together; of them one group at a time is held in memory.
+#: Target files of a group; one group at a time is in memory.
 GROUPS = 64
 
 

@@ -1,4 +1,4 @@
-"""Where each sample goes in the shuffle, so that little moves when samples come and go.
+"""A stable shuffle: few samples move when others are added or removed.
 
 A sample's shard follows from its key, its person, the seed and the number of shards alone, so that
 others who come and go do not move it. A person's samples are spread over a tenth of the shards, two
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
-#: Remembers how many shards a complete build has in each split.
+#: The file with the number of shards of each split in the last complete build.
 SHUFFLE = "shuffle.parquet"
 _SCHEMA = pa.schema([("split", pa.string()), ("shards", pa.int64())])
 #: A person's samples are spread over one in so many shards, and LEAST shards at least.
@@ -34,7 +34,7 @@ def shuffle_numbers(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
 
 
 def shard_count(samples: int, per_shard: int, before: int | None = None) -> int:
-    """How many shards hold so many samples; `before` stays while it fits well enough."""
+    """The number of shards for so many samples; `before` is kept while it fits well enough."""
     if before and _SPARSE * per_shard <= samples / before <= _CROWDED * per_shard:
         return before
     return -(-samples // per_shard)

@@ -1,4 +1,4 @@
-"""Who is in the test set: WebBody-Test's rule (paper, section C.2; authors' selection script)."""
+"""Selection of the test people: WebBody-Test's rule (paper, section C.2; authors' script)."""
 
 import numpy as np
 from numpy.typing import NDArray

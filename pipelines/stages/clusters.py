@@ -1,4 +1,4 @@
-"""Clusters: of all faces that a name's images show, those of the person who bears the name."""
+"""The clusters stage: the faces of the person who bears a name, among all faces of its images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Clusters(Stage[ClustersSettings]):
         return {"in": len(faces), "out": sum(value is None for value in result.outcome)}
 
     def _drop(self, inputs: Inputs, faces: pa.Table, result: "ClusterColumns") -> None:
-        """Ask the user's filters about the crop of each face; those that they drop are nobody's."""
+        """Run the user's filters on the crop of each face; dropped ones become noise."""
         if not self.filters or not len(faces):
             return
         persons = {row["crop"]: row for row in inputs.table("persons").to_pylist()}
@@ -157,7 +157,7 @@ class ClusterColumns:
 
 
 def _ranked(labels: NDArray[np.int64], keys: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Labels renumbered by images (largest first), then by first face; noise stays noise."""
+    """Renumber labels by images (largest first), then by first face; noise stays -1."""
     clusters = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
     clusters.sort(key=lambda rows: (-len(np.unique(keys[rows])), rows[0]))
     ranked = np.full(len(labels), NOISE, np.int64)

@@ -1,4 +1,4 @@
-"""Download: the images of a shard as they are, and what became of every URL."""
+"""The download stage: the original images of a shard, and the outcome of every URL."""
 
 import tempfile
 from collections.abc import Mapping
@@ -26,13 +26,12 @@ class Download(Stage[DownloadSettings]):
     worker has threads. What servers said of their answers, and when and how often they were asked
     (ANSWERS_SCHEMA), lies beside the table, for a release and for later runs.
 
-    What an earlier run fetched is not fetched again: its rows are judged by the present settings,
-    and only those are asked for that are new, that were turned away by a setting which is looser
-    now, or that `retry` names.
+    Earlier downloads are reused: their rows are checked against the present settings, and only new
+    rows, rows rejected by a setting that is looser now, and rows that `retry` names are fetched.
     """
 
     name = "download"
-    version = 3  # rows that are there are judged anew, not fetched anew
+    version = 3  # stored rows are checked against changed settings instead of fetched
     needs = ("plan",)
 
     def __init__(self, settings: DownloadSettings, resources: WorkerResources = WORKER) -> None:
@@ -72,7 +71,7 @@ class Download(Stage[DownloadSettings]):
         return tables.counts
 
     def _ask_sites(self, plan: list[dict[str, Any]], found: list[Fetched | None]) -> None:
-        """Let the files of hosts speak of pictures that are there, where they were not asked so."""
+        """Apply the present rules of hosts' files to stored pictures."""
         kept = [n for n, got in enumerate(found) if got is not None and got.outcome is None]
         refused = self._fetch.access.refused([plan[number]["url"] for number in kept])
         for number, error in zip(kept, refused, strict=True):

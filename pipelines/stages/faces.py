@@ -36,7 +36,7 @@ COLUMNS = {
 #: Crops whose heads are detected together. Fixed, so that the tiles of a canvas, and with them the
 #: last digits of the results, do not depend on a resource setting.
 WINDOW = 64
-#: Pixels of the heads that are held in memory at the same time (3 bytes each).
+#: Pixels of heads in memory at the same time (3 bytes each).
 PIXELS = 100_000_000
 
 
@@ -60,7 +60,7 @@ class Faces(Stage[FacesSettings]):
 
     name = "faces"
     needs = ("persons",)
-    version = 2  # a face that two crops share stays with one of them
+    version = 2  # a face in two crops is assigned to one of them
 
     def __init__(self, settings: FacesSettings, resources: WorkerResources = WORKER) -> None:
         super().__init__(settings, resources)
@@ -128,7 +128,7 @@ class Faces(Stage[FacesSettings]):
         embedded: NDArray[np.bool_],
         parts: list[NDArray[np.float32]],
     ) -> pa.Table:
-        """The rows that go on with features, raw in half precision, and their norms."""
+        """The accepted rows with raw features in half precision, and their norms."""
         width = self.embedder.width
         features = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
         kept = np.array([row["outcome"] is None for row in rows], bool)
@@ -143,7 +143,7 @@ class Faces(Stage[FacesSettings]):
 
 
 def _crops(inputs: Inputs) -> list[dict[str, Any]]:
-    """The rows of the persons that go on."""
+    """The accepted rows of the persons stage."""
     return [row for row in inputs.table("persons").to_pylist() if row["outcome"] is None]
 
 

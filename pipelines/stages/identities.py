@@ -1,4 +1,4 @@
-"""Identities: the names of the whole build become people; who is doubtful or leaked is dropped."""
+"""The identities stage: names become people; ambiguous and leaked people are dropped."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -111,7 +111,7 @@ class Identities(Stage[IdentitiesSettings]):
         }
 
     def _secret(self, inputs: Inputs) -> bytes:
-        """From what new ids are drawn: the user's secret, or the manifest's digest."""
+        """The secret of new ids: the user's, or the manifest's digest."""
         text = self.settings.person_key or (read_build(inputs.folder) or {}).get("sha256", "")
         return hashlib.blake2b(text.encode(), person=b"person key").digest()
 

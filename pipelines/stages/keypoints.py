@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
     }
 )
 
-#: Pixels of the crops that are held in memory at the same time (3 bytes each).
+#: Pixels of crops in memory at the same time (3 bytes each).
 PIXELS = 100_000_000
 
 _Crop = tuple[dict[str, Any], NDArray[np.uint8] | ImageError]
@@ -122,7 +122,7 @@ def _crops(inputs: Inputs, pool: ThreadPoolExecutor, depth: int) -> Iterator[_Cr
 
 
 def _described(row: dict[str, Any], kept: dict[str, int], faces: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a crop, with the person's box in the pixels of the crop."""
+    """The row of a crop, with the person's box in pixels of the crop."""
     left, top = row["area"][:2]
     x1, y1, x2, y2 = row["box"]
     face = faces.get(row["crop"], {"landmarks": None, "score": None})

@@ -1,4 +1,4 @@
-"""Ledger: exactly one outcome for each row of a shard, gathered from what the stages wrote."""
+"""The ledger stage: one outcome for each row of a shard, from the tables of all stages."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -46,7 +46,7 @@ class Ledger(Stage[Section]):
                 zip(table["key"].to_pylist(), outcomes, strict=True)
             ):
                 if outcome is None:
-                    # Passed this stage: a later one has the last word, or it is kept.
+                    # Passed this stage: a later one decides, or it is kept.
                     reached: tuple[float, str, str | None] = (depth + 0.5, KEPT, None)
                 else:
                     reached = (depth, outcome, details[i] if details else None)

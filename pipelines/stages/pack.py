@@ -1,4 +1,4 @@
-"""Pack: the final samples, white-letterboxed squares in WebDataset shards."""
+"""The pack stage: the final samples, white-letterboxed squares in WebDataset shards."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
         ("length", pa.int64()),
     ]
 )
-#: Samples whose pictures are held in memory, so that the sources are read one after the other.
+#: Samples in memory at the same time, so that the sources are read sequentially.
 WINDOW = 2048
 
 
@@ -151,7 +151,7 @@ def write_index(folder: Folder) -> None:
 
 
 def _write_readme(folder: Folder, splits: Mapping[str, Any]) -> None:
-    """Name the files of each split; a page that somebody else wrote stays."""
+    """Write a README with the files of each split; a user's own README is kept."""
     lines = [f"  - {{split: {name}, path: {name}-*.tar}}\n" for name in SPLITS if name in splits]
     configs = ["configs:\n- config_name: default\n  data_files:\n", *lines] if lines else []
     page = f"---\n{''.join(configs)}---\n{_ABOUT}".encode()

@@ -45,13 +45,13 @@ SCHEMA = pa.schema(
 FLOOR = 0.1
 #: Quality of the crops; with full colour resolution they can be cut and scaled again unharmed.
 JPEG_QUALITY = 95
-#: Pixels of the photos that are held in memory at the same time (3 bytes each).
+#: Pixels of photos in memory at the same time (3 bytes each).
 PIXELS = 100_000_000
 
 
 @dataclass
 class _Photo:
-    """A downloaded photo: its row, and its pixels or why it does not go on."""
+    """A downloaded photo: its row, and its pixels or the reason of its rejection."""
 
     row: dict[str, Any]
     image: NDArray[np.uint8] | ImageError
@@ -120,7 +120,7 @@ class Persons(Stage[PersonsSettings]):
         return _Photo(row, decoded_photo(row, data, self.decoders))
 
     def _passing(self, photos: Iterator[_Photo]) -> Iterator[_Photo]:
-        """The photos; those that a filter of the user's drops lose their pixels."""
+        """Run the user's filters; dropped photos lose their pixels."""
         for photo in photos:
             if not isinstance(photo.image, ImageError):
                 photo.image = self.filters(photo.image, photo.row) or photo.image
@@ -166,14 +166,14 @@ class Persons(Stage[PersonsSettings]):
 def decoded_photo(
     row: Mapping[str, Any], data: bytes, decoders: Decoders
 ) -> NDArray[np.uint8] | ImageError:
-    """The upright pixels of a downloaded photo, or why there are none; row: of `download`."""
+    """Decode a downloaded photo upright, or return the error; row: of `download`."""
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         # A damaged disk must not turn good photos into unreadable ones.
         raise OSError(
             f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
         )
     try:
-        # No more pixels are decoded than the header promised when the file was checked.
+        # The limit is the size that the header declared at the download.
         return decoders.decode(data, _room(row["width"] * row["height"]))
     except ImageError as error:
         return error

@@ -1,4 +1,4 @@
-"""Plan: the manifest as shards in which no name straddles two, and the rows that are no rows."""
+"""The plan stage: the manifest as shards, cut between names, and the rejected rows."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,7 +85,7 @@ class Plan(Stage[PlanSettings]):
     def _without_removed(
         self, batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
     ) -> Iterator[pa.RecordBatch]:
-        """Drop what was taken down; what `reject` gets (UNUSABLE) names neither URL nor person."""
+        """Drop rows that were taken down; `reject` gets them (UNUSABLE) without URL and name."""
         for batch in batches:
             if self.removals:
                 rows = batch.select(["url", "name", "sha256"]).to_pylist()

@@ -1,4 +1,4 @@
-"""Split: who is trained on, and every sample's place in the shuffled output shards."""
+"""The split stage: training, validation and test people, and the shuffle of samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Split(Stage[SplitSettings]):
     """
 
     name = "split"
-    version = 2  # what comes or goes moves little else
+    version = 2  # added and removed samples move few others
     needs = ("download", "persons", "keypoints")
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""How much of a person samples show, from which side, and how large: from keypoints and boxes."""
+"""Framing, view and scale of people in samples, from keypoints and boxes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from webbody import skeleton
 from webbody.releases.figures import PIXELS, classes
 
-#: What a sample shows, from the most to the least: the name, and points of which one must be seen.
+#: Framings from the most to the least complete: name, and points of which one must be visible.
 FRAMINGS = (
     ("full body", ("left_ankle", "right_ankle")),
     ("to the knees", ("left_knee", "right_knee")),
@@ -20,7 +20,7 @@ FRAMINGS = (
               "right_ear")),
 )  # fmt: skip
 NOTHING = "no keypoint"
-#: From which side: by the eyes that are seen.
+#: Views by the visible eyes.
 VIEWS = ("both eyes", "one eye", "no eye")
 #: Lower ends of the classes of the person's height, in percent of the picture's.
 PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)

@@ -9,9 +9,9 @@ from pipelines.statistics.matching import matched
 from pipelines.statistics.sources import SampleSource
 from webbody.releases.figures import SampleFigures
 
-#: Domains that are told by name.
+#: Domains that are listed.
 MOST = 20
-#: Figures of what servers said of the pictures.
+#: Figures from metadata of responses.
 _OF_SERVERS = ("known", "fetched", "opt_out")
 
 

@@ -1,4 +1,4 @@
-"""What a study finds out, beside what the paper prints."""
+"""Results of a study, with the paper's figures."""
 
 import csv
 from collections.abc import Sequence

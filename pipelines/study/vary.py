@@ -1,4 +1,4 @@
-"""Data sets judged again and again, while what the model sees or gives is varied."""
+"""Evaluating data sets under variations of the model's input or output."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ def vary(
     """
     variation = VARIATIONS[study]
     tasks = [benchmarks.read(one.name, one.path) for one in requests]
-    # A model that cannot be studied is told before hours are spent on another.
+    # Unsuitable models are refused before others are evaluated for hours.
     models = [_varied(variation, embedder) for embedder in embedders]
     out: list[Point] = []
     for embedder, model in zip(embedders, models, strict=True):

@@ -1,1 +1,1 @@
-"""Taking down: what is removed on request leaves a build folder, and every later build of it."""
+"""Takedowns: removing samples on request from a build folder and later builds."""

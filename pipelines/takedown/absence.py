@@ -1,4 +1,4 @@
-"""Proof that what lists of removals are about is nowhere in a folder: every file is looked into."""
+"""Searching every file of a folder for removed samples."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from webbody.storage import Folder
 
 @dataclass
 class Absence:
-    """What was looked at, and where something is still there: file -> how often."""
+    """The searched files, and removed items found: file -> count."""
 
     files: int = 0
     values: int = 0

@@ -1,4 +1,4 @@
-"""Who in a build looks like a photo: people by their centres, and single faces."""
+"""People and faces of a build that are similar to a photo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FoundAlike:
     embedder: str
 
     def lines(self) -> Iterator[str]:
-        """What was found, most alike first."""
+        """The results, most similar first."""
         for person, cosine in sorted(self.people.items(), key=lambda item: -item[1]):
             yield f"person {person}: similarity {cosine:.3f}"
         yield (
@@ -64,7 +64,7 @@ def find_similar(folder: Folder, photos: Sequence[Path]) -> FoundAlike:
             continue
         with folder.open(f"faces/{shard}.parquet") as file:
             table = kept(read_parquet(file, columns=["crop", "outcome", "feature"]))
-        table = table.filter(pc.is_valid(table["feature"]))  # they may have been forgotten
+        table = table.filter(pc.is_valid(table["feature"]))  # they may have been removed
         if not len(table):
             continue
         if (made := embedder_of(table)) and made != faces.digest:

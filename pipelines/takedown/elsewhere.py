@@ -1,4 +1,4 @@
-"""Files outside a build folder that may hold what is removed: galleries, and features."""
+"""Removals from files outside a build folder: galleries and features."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from webbody.storage import Folder
 
 
 def without_similar(gallery: Path, found: FoundAlike) -> int:
-    """Take identities out of a gallery that are as alike as the people found; how many.
+    """Remove the identities of a gallery that are similar to the people found; how many.
 
-    Raises WebbodyError where it is no gallery, or of another embedder.
+    Raises WebbodyError if it is no gallery, or of another embedder.
     """
     read_gallery(gallery).check(found.embedder, len(found.feature))
     table = read_parquet(gallery)

@@ -1,4 +1,4 @@
-"""Forgetting face features once a data set stands: they are kept no longer than needed."""
+"""Removing face features from a finished build."""
 
 from dataclasses import replace
 

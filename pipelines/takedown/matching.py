@@ -1,4 +1,4 @@
-"""Which rows and samples of a build folder a list of removals is about."""
+"""The rows and samples of a build folder that a list of removals matches."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,13 +32,13 @@ class TakenRows:
 
 
 def planned_files(folder: Folder) -> list[str]:
-    """The shards of the plan as they lie there, whatever vouches for them."""
+    """The shards of the plan on disk, whether their records are valid or not."""
     names = [name for name in folder.names("plan") if name.endswith(".parquet")]
     return [n.removesuffix(".parquet") for n in names if n != REJECTED_FILE and not is_side_file(n)]
 
 
 def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
-    """The rows and samples of a folder that the lists are about."""
+    """The rows and samples of a folder that the lists match."""
     taken = TakenRows(lists)
     for url, name in rows_of_table(folder, f"plan/{REJECTED_FILE}", "url", "name"):
         taken.rejected |= lists.contains(url=url, name=name)

@@ -1,4 +1,4 @@
-"""People without the samples that go: labels, the people's table, pairs, and remembered ids."""
+"""Removing samples from the tables of people: labels, people, pairs, ids."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Files and records of a build folder that are written anew, and what vouches for them then."""
+"""Rewriting files and commit records of a build folder."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -35,13 +35,13 @@ class Rewriting:
         self.moves: dict[str, Moves] = {}
 
     def record(self, stage: str, shard: str) -> Record | None:
-        """The record as it is by now; None where nothing vouches for the files."""
+        """The present record; None if there is no valid one."""
         if (stage, shard) in self.new:
             return self.new[stage, shard]
         return self.records.get(stage, shard)
 
     def keep(self, record: Record, outputs: Mapping[str, Output | None], **counts: int) -> None:
-        """Take down what a record vouches for now; an output that is None is gone."""
+        """Note a record's new outputs; an output that is None is removed."""
         present = {**record.outputs, **outputs}
         self.new[record.stage, record.shard] = replace(
             record,
@@ -80,7 +80,7 @@ class Rewriting:
         return Output(digest, size)
 
     def drop(self, stage: str, shard: str) -> None:
-        """Remove files that nothing vouches for: they may hold what goes."""
+        """Remove files without a valid record: they may contain removed samples."""
         for name in self.folder.names(stage):
             if name.split(".")[0] == shard:
                 self.changes.remove(f"{stage}/{name}")

@@ -1,4 +1,4 @@
-"""Changes of many files of a folder that happen all or not at all, whenever the process dies.
+"""Atomic changes of many files of a folder.
 
 New contents are written beside, into `.takedown/`; then a list of what is to be done; only then are
 files put in place. Whoever finds a list goes on with it: doing it twice does no harm.

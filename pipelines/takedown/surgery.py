@@ -1,4 +1,4 @@
-"""Removing rows from a build folder: tables, tars and records are written anew without them.
+"""Removing rows from a build folder: tables, tars and records are rewritten.
 
 Nothing is fetched or computed again, so that everything else stays as it is, byte for byte; the
 records vouch for the new files as they did for the old ones.
@@ -28,7 +28,7 @@ _LOGS = ("build.log",)
 
 
 def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> TakenRows:
-    """Remove from a build folder what the lists are about; what went.
+    """Remove the rows that the lists match from a build folder; returns them.
 
     own: the folder's own list, where it is to be written, too. The lists' digest becomes part of
     what the plan was made from, so that a build knows that they were applied. Whatever happens to
@@ -64,7 +64,7 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
 
 
 def finish(folder: Folder) -> None:
-    """Finish a takedown that was stopped half-way, if there is one."""
+    """Finish an interrupted takedown, if there is one."""
     if go_on(folder):
         _rewrite_index(folder)
 
@@ -107,7 +107,7 @@ def _cut_texts(work: Rewriting) -> None:
 
 
 def _cut_sites(work: Rewriting, lists: RemovalLists) -> None:
-    """What hosts said in files of their own, where these name a URL or host that goes."""
+    """Cached rule files of hosts that mention a removed URL or host."""
     folder = work.folder
     if not folder.fs.exists(folder.path(SITES)):
         return

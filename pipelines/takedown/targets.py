@@ -1,4 +1,4 @@
-"""From what somebody asks to be removed to the entries of a list."""
+"""From a takedown request to entries of a list of removals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ def person_id(text: str) -> int:
 
 @dataclass
 class TakedownRequest:
-    """What is to be removed: any of these.
+    """A request to remove any of these.
 
     certain: whether a domain may be one below which anybody registers names, such as org.
     """

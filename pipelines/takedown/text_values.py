@@ -1,4 +1,4 @@
-"""What stands in a text that a list of removals may be about: addresses, names, digests, ids.
+"""Values in texts that a list of removals may contain: URLs, names, digests, ids.
 
 A list holds hashes, so that a text cannot be searched for what was removed: everything in it that
 may be an address or a name is asked for. Addresses may hold blanks, and nothing says where in a

@@ -1,4 +1,4 @@
-"""Which trainings saw samples that are removed, told by what they remember of their data."""
+"""Which trainings used removed samples, by their cached tables."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Verify: what a build, an import or a release holds, against what it says that it holds."""
+"""Verification of builds, imports and releases against their own records."""

@@ -1,4 +1,4 @@
-"""Verifying a build or an import: records, files, and what must hold between them."""
+"""Verification of a build or an import: records, files, and their consistency."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Files against the sizes and digests that somebody noted of them, on several cores."""
+"""Comparing files with recorded sizes and digests, on several cores."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What a verification found: a line for each finding, and what it looked at."""
+"""Findings of a verification, and what was checked."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Redo:
-    """What `--repair` has to do: a shard of a stage, because of this file of it."""
+    """A shard of a stage that `--repair` has to redo, because of a file."""
 
     stage: str
     shard: str
@@ -19,7 +19,7 @@ class Redo:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong (error) or worth knowing (warning): where, what, and what to do about it."""
+    """An error or a warning: where, what, and what to do."""
 
     severity: Severity
     where: str

@@ -1,4 +1,4 @@
-"""Which members of a damaged tar are damaged, by the digests that the tables beside it hold."""
+"""The damaged members of a tar, by the digests in the shard's table."""
 
 import hashlib
 from collections.abc import Callable, Iterator

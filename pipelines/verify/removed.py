@@ -1,4 +1,4 @@
-"""Whether what was taken down is really gone from the tables."""
+"""Checks that removed rows are absent from the tables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Repair: exactly what is damaged is made again, with the folder's own settings."""
+"""Repair: damaged files are made again, with the folder's own settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from pipelines.reid.import_job import IMPORT_FILE
 from pipelines.stages.pack import INDEX
 from pipelines.verify.build import REMEMBERED, verify_build, verify_import
 from pipelines.verify.findings import Redo, Verified
-from pipelines.verify.mending import repair_download
+from pipelines.verify.tar_repair import repair_download
 from webbody.build_records import BUILD_FILE, read_build
 from webbody.checked_json import is_altered
 from webbody.commit import Record, is_side_file, read_record, record_name

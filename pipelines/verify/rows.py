@@ -1,4 +1,4 @@
-"""The rows of a release: what each must hold, and what must hold for all together."""
+"""Checks of the rows of a release, one by one and together."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""URLs that should not be published as they are: no URLs, and such that hold a secret or address.
+"""URLs that should not be published: invalid ones, and those with a secret or an e-mail address.
 
 What is found is told by its rows alone: a message that repeats a secret gives it away again.
 """

@@ -1,1 +1,1 @@
-"""The images of data sets as samples: where they come from, in units, their people found once."""
+"""The images of data sets as samples, in units, with cached keypoints."""

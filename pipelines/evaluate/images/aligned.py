@@ -1,4 +1,4 @@
-"""Faces aligned by landmarks that a data set brings: what its loose crops become."""
+"""Aligning faces by the landmarks that come with a data set."""
 
 import numpy as np
 from numpy.typing import NDArray

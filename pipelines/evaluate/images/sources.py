@@ -1,4 +1,4 @@
-"""Where the images of a data set come from: their keys, what each is made of, how it is read."""
+"""Image sources of data sets: keys, states and pixels of the images."""
 
 import hashlib
 from collections import defaultdict
@@ -22,12 +22,12 @@ from webbody.storage import Folder
 
 
 class ImageSource(Protocol):
-    """The images of a data set. finds: whether keypoints must be found, or come with the images."""
+    """The images of a data set. finds: whether keypoints must be detected."""
 
     @property
     def finds(self) -> bool: ...
     def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        """The images as units whose features are made and kept one after the other."""
+        """The images as units, whose features are computed and cached one by one."""
         ...
 
 
@@ -100,13 +100,13 @@ class EncodedImages(PictureSource):
 
 @dataclass(frozen=True)
 class ShardSamples:
-    """Samples `SHARD/KEY`, which bring their keypoints; the shards' others are left out."""
+    """Samples `SHARD/KEY` of shards, which include keypoints; other samples are skipped."""
 
     keys: Sequence[str]
     finds = False
 
     def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        """A unit for each shard; of the cache only the size of the model's images counts."""
+        """A unit for each shard; only the image size of the cache is used."""
         by_shard: dict[str, list[str]] = defaultdict(list)
         for image in self.keys:
             shard, key = shard_and_key(image)

@@ -1,4 +1,4 @@
-"""How the people of a data set's pictures are found: once, for all models of a size."""
+"""A cache of detected keypoints, shared by all models of an image size."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +18,10 @@ from webbody.storage import Folder
 
 @dataclass(frozen=True)
 class SubjectCache:
-    """finder: finds them, where they are not known yet. size: side of a sample's image in pixels.
+    """finder: detects subjects that are not cached.
 
-    max_pixels: of a picture. kept: folder for keypoints that were found in whole pictures, which
-    belongs to a finder's settings and a size; None keeps none.
+    size: side of a sample's image in pixels. max_pixels: of a picture. kept: cache folder of a
+    finder's settings and an image size; None caches nothing.
     """
 
     finder: Finder
@@ -32,7 +32,7 @@ class SubjectCache:
     def samples(
         self, part: str, source: str, keys: Sequence[str], picture: Callable[[str], RGB]
     ) -> Iterator[Sample]:
-        """`find_subjects`, with what is kept of the part; `part` changes with its pictures."""
+        """`find_subjects` through the cache; the name `part` depends on the part's pictures."""
         if self.kept is None:
             return find_subjects(source, keys, picture, self.finder)
         if self.kept.size(_file(part)) is None:
@@ -63,6 +63,6 @@ def _file(part: str) -> str:
 
 
 def _again(rows: Iterator[NDArray[np.float32]], size: int, photos: Sequence[RGB]) -> list[Subject]:
-    """The subjects of the next photos: a row for each, keypoints in it and in its mirror image."""
+    """The subjects of the next photos from cached rows: keypoints, also of the mirror image."""
     known = zip(photos, islice(rows, len(photos)), strict=True)
     return [Subject(letterbox(photo, size)[0], here, None, there) for photo, (here, there) in known]

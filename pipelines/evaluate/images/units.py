@@ -1,4 +1,4 @@
-"""Pictures by key in units: what is made of a unit is kept under a name that tells its pictures."""
+"""Pictures in units; results of a unit are cached under a name derived from its pictures."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ from webbody.images import RGB
 
 
 class PictureSource(ABC):
-    """Pictures of one person each, whose keypoints must be found."""
+    """Pictures of one person each, whose keypoints must be detected."""
 
     finds: ClassVar[bool] = True
 
     @property
     @abstractmethod
     def place(self) -> str:
-        """Where they lie, as messages give it."""
+        """Their location, for messages."""
 
     @property
     @abstractmethod
@@ -29,14 +29,14 @@ class PictureSource(ABC):
 
     @abstractmethod
     def state(self, key: str) -> str:
-        """What a key's picture is made of: another text for other pixels."""
+        """A text that changes when the picture changes."""
 
     @abstractmethod
     def read(self, key: str, max_pixels: int) -> RGB:
         """The pixels of a key; raises ImageError or OSError."""
 
     def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
-        """Units of PICTURES pictures each; the people in them are found, or known to the cache."""
+        """Units of PICTURES pictures each, with detected or cached subjects."""
         keys = list(self.keys)
         read = partial(self.read, max_pixels=cache.max_pixels)
         found = []
@@ -49,5 +49,5 @@ class PictureSource(ABC):
 
 
 def unit_name(*described: str) -> str:
-    """A file name for a unit: a digest of what it is made of."""
+    """A file name for a unit: a digest of its pictures' states."""
     return hashlib.blake2b("\n".join(described).encode(), digest_size=10).hexdigest()

@@ -1,4 +1,4 @@
-"""The model whose features are evaluated, with what tells its features from others'."""
+"""The model under evaluation, with the identity of its features."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,10 +16,10 @@ from pipelines.inference.checkpoint import open_checkpoint
 
 @dataclass(frozen=True)
 class InferenceModel:
-    """A model for inference, where it lies, and the sha256 of its weights.
+    """A model for inference, its location, and the sha256 of its weights.
 
-    info: what a file of its features says of how they were made. keypoints: whether the model uses
-    any, so that they must be found in pictures.
+    info: the provenance stored in files of its features. keypoints: whether the model uses
+    keypoints.
     """
 
     model: FeatureModel
@@ -30,10 +30,10 @@ class InferenceModel:
 
 
 def open_embedder(name: str | Path | None, device: str = "auto") -> InferenceModel:
-    """The model that a user names: a checkpoint of SapiensID, or another one (see `read_spec`).
+    """Open the model that a user names: a SapiensID checkpoint, or what `read_spec` reads.
 
-    device: where an ONNX file will run, the setting `resources.device`. Raises WebbodyError where
-    it is missing or none.
+    device: for ONNX files, the setting `resources.device`. Raises WebbodyError if the model is
+    missing or not readable.
     """
     spec = read_spec(str(name)) if name else None
     if spec is not None:
@@ -45,7 +45,7 @@ def open_embedder(name: str | Path | None, device: str = "auto") -> InferenceMod
 def _open(name: str, spec: Spec, device: str) -> InferenceModel:
     if spec.onnx:
         network = open_onnx(spec.onnx, spec.size, device)
-        # Whatever the device, a session does not know of autocast.
+        # ONNX sessions ignore autocast.
         precision = {"precision": "float32"}
     else:
         network = open_timm(str(spec.timm), spec.weights, spec.size)

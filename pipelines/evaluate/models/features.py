@@ -1,4 +1,4 @@
-"""Features of a data set's images: made with a checkpoint and kept, or read from a file.
+"""Features of a data set's images: computed and cached, or read from a file.
 
 Shape suffixes: N images, F feature size, M images that have a feature.
 """
@@ -27,7 +27,7 @@ from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.storage import Folder
 
-#: Says of a file that its model uses no keypoints.
+#: Marks a file whose model uses no keypoints.
 _NO_KEYPOINTS = "without keypoints"
 #: Digits of a model's sha256 in the names of kept files.
 _DIGITS = 12
@@ -35,10 +35,11 @@ _DIGITS = 12
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """Features (M, F) of those of N images that have one, in their order; present_N says which.
+    """Features (M, F) of the images that have one, in their order; present_N marks them among all
+    N.
 
-    blind: how many of them are of images without a visible keypoint, by a model that needs some:
-    these are all alike.
+    blind: how many are of images without a visible keypoint, which a model with keypoints cannot
+    tell apart.
     """
 
     features_MF: Tensor
@@ -62,11 +63,11 @@ def make(
     batch: int,
     progress: Callable[[int, int], None],
 ) -> str:
-    """Path or URL of the features of a data set called `name`, made where they are not there yet.
+    """Path or URL of the features of the data set `name`, computed if they are not cached.
 
-    A feature is that of the image and of the mirrored image added. finds: whether keypoints are
-    found with the models of `config`, if the model uses any. progress: called with the rows made
-    and the parts there.
+    A feature is the sum of those of the image and the mirrored image. finds: whether keypoints are
+    detected with the models of `config`, if the model uses any. progress: called with the rows and
+    parts done.
     """
     file = f"{name}-{embedder.sha256[:_DIGITS]}.parquet"
     info: dict[str, Any] = {
@@ -85,7 +86,7 @@ def make(
         file,
         info,
         feature_dim=embedder.model.feature_dim,
-        # What is kept can be made again: other settings take its place.
+        # The cache can be rebuilt: features of other settings replace it.
         replace=True,
         progress=progress,
     )
@@ -93,7 +94,7 @@ def make(
 
 
 def found_with(config: BuildConfig) -> dict[str, Any]:
-    """How keypoints are found; those of the mirrored image are found there, too."""
+    """The settings of keypoint detection; keypoints of mirrored images are detected, too."""
     return {**finder_settings(config, whole=True), "mirrored": True}
 
 

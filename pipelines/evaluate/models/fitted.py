@@ -1,4 +1,4 @@
-"""A network of another library in the place of a SapiensID: samples become what it expects.
+"""Adapter of other libraries' networks to the interface of SapiensID.
 
 Shape suffixes: B batch, C channels, H, W image sides, K keypoints, F feature size.
 """
@@ -27,7 +27,7 @@ class Input:
 
 
 def input_of(network: Network, spec: Spec, called: str) -> Input:
-    """What a network expects, where a user says nothing else; WebbodyError for what cannot be."""
+    """A network's input format, with the user's overrides; WebbodyError for an impossible one."""
     height, width = network.size
     fit = spec.fit or ("pad" if height == width else "stretch")
     if fit == "pad" and height != width:
@@ -46,7 +46,7 @@ def input_of(network: Network, spec: Spec, called: str) -> Input:
 
 
 class Fitted(nn.Module):
-    """A network that is called as a SapiensID is, and takes no notice of keypoints.
+    """A network with the interface of SapiensID that ignores keypoints.
 
     `image_size` is the longer side of its input, so that hardly a pixel is lost where the
     rectangle of a picture is stretched.

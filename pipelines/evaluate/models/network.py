@@ -1,4 +1,4 @@
-"""A network of another library as it was opened, and what it expects."""
+"""A network of another library and its expected input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class Network:
 
 @torch.inference_mode()
 def feature_dim(network: Network, called: str) -> int:
-    """F, as two images find out; WebbodyError where they have not one feature each."""
+    """F, determined by a forward of two images; WebbodyError for other outputs."""
     height, width = network.size
     advice = "give the size that it takes, or another model"
     with user_errors(f"{called}: it takes no images of {height} x {width}", advice):
@@ -51,13 +51,13 @@ def feature_dim(network: Network, called: str) -> int:
 
 @contextmanager
 def user_errors(what: str, advice: str) -> Iterator[None]:
-    """Tell in one sentence what a library cannot do, in a `with` around the call."""
+    """Turn a library's exceptions in the block into a WebbodyError of one sentence."""
     try:
         yield
     except (WebbodyError, MemoryError):
         raise
     except Exception as error:
-        # Errors of a state dict tell what is wrong in their second line.
+        # The second line of a state-dict error has the reason.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = " ".join(lines[:2])[:240].rstrip(".") or type(error).__name__
         raise WebbodyError(f"{what} ({reason}); {advice}.") from error

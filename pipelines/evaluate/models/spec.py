@@ -1,4 +1,4 @@
-"""A model for comparison as a user names it: an ONNX file, a model of timm, or a YAML file."""
+"""Specifications of other models: an ONNX file, a timm model, or a YAML file."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Spec(Section):
-    """A model's YAML file; what is not given is what the model says, or recognition's habit."""
+    """A model's YAML file; missing values are the model's own, or defaults of face recognition."""
 
     onnx: str | None = Field(None, description="an ONNX file, from images to features")
     timm: str | None = Field(None, description="name of a model of timm")

@@ -11,8 +11,8 @@ from webbody.storage import Folder
 def write(out: str, found: Sequence[Evaluated]) -> list[str]:
     """Write evaluation.json, .csv, .tex and .html into a folder; returns their names.
 
-    Each appears whole or not at all, without the secrets of addresses. There is no page where the
-    build's libraries, with which its pictures are drawn, are not installed.
+    Each file is written atomically and without secrets of addresses. The page is left out if the
+    build's libraries are not installed.
     """
     texts = {"json": to_json(found), "csv": to_csv(found), "tex": to_latex(found)}
     try:

@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page: figures, curves, ranked galleries, and where it fails."""
+"""The evaluation as one HTML page: figures, curves, ranked galleries, failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Curves as drawings inside the page."""
+"""Curves as SVG drawings of the page."""
 
 import io
 import math
@@ -31,7 +31,7 @@ def plot(curve: Curve) -> str:
 
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Texts stay texts: they can be searched and take the page's font.
+    # Text is kept as text, so that it is searchable and in the page's font.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "webbody"}):
         FigureCanvasSVG(draw(curve)).print_svg(file, metadata=nothing)
     text = file.getvalue()
@@ -48,7 +48,7 @@ def draw(curve: Curve) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    # Without pyplot, which would ask for a display and keep every figure.
+    # Without pyplot, which needs a display and keeps every figure.
     figure = Figure(figsize=(_SIZE[0] / 72, _SIZE[1] / 72), facecolor="none")
     left, bottom, width, height = _INSIDE
     across, up = _SIZE

@@ -1,1 +1,1 @@
-"""The kinds of data sets: what each needs features of, and what figures it makes of them."""
+"""The kinds of evaluation tasks: images that need features, and figures made of them."""

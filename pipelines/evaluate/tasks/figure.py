@@ -1,4 +1,4 @@
-"""What an evaluation finds out: figures with their counts, curves and ranked galleries."""
+"""Results of an evaluation: figures with counts, curves and ranked galleries."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Which rows the report shows: groups take turns, in an order that depends on the rows alone."""
+"""Choosing the rows of the report: round-robin over groups, deterministic."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -12,7 +12,7 @@ T = TypeVar("T")
 def round_robin(
     items: Iterable[T], count: int, group: Callable[[T], Hashable], key: Callable[[T], str]
 ) -> list[T]:
-    """`count` of the items, groups taking turns, so that every group is seen."""
+    """`count` of the items, round-robin over groups, so that every group appears."""
     places: dict[Hashable, int] = defaultdict(int)
     turns: list[tuple[int, int, T]] = []
     for item in shuffled(items, key):

@@ -15,7 +15,7 @@ from webbody.skeleton import COUNT, EDGES
 KEPT, REJECTED = (34, 197, 94), (239, 68, 68)
 _INK = (15, 18, 24)
 _QUALITY = 80
-#: Larger images of strangers are not decoded for a thumbnail.
+#: Larger images are not decoded for a thumbnail.
 _MOST_PIXELS = 100_000_000
 #: Sub-pixel positions for OpenCV: coordinates carry this many fractional bits.
 _BITS = 4
@@ -98,13 +98,13 @@ class Drawing:
 
 
 class EmbeddedImages:
-    """Turns drawings into data URIs until its share of the page, in characters, is used up."""
+    """Encodes drawings as data URIs up to a limit of characters."""
 
     def __init__(self, limit: int = 1_050_000) -> None:
         self._left = limit
 
     def add(self, drawing: Drawing) -> str | None:
-        """The drawing as a data URI, or None where the page has no room left for it."""
+        """The drawing as a data URI, or None beyond the limit."""
         jpeg = encode_jpeg(drawing.pixels, _QUALITY, "4:2:0")
         uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
         if len(uri) > self._left:
@@ -114,7 +114,7 @@ class EmbeddedImages:
 
 
 def decoded(data: bytes | None) -> RGB | None:
-    """The image, or None where there is none or it cannot be read."""
+    """The decoded image, or None if it is missing or unreadable."""
     if data is None:
         return None
     try:

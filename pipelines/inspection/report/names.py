@@ -1,4 +1,4 @@
-"""Names: whose faces were taken for the person, whose were not, and which names are one person."""
+"""The report's section of names: kept and rejected faces, and merged names."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

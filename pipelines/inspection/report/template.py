@@ -1,4 +1,4 @@
-"""The templates of pages: one look, and what strangers have written is text wherever it stands."""
+"""Templates of pages; all values are escaped."""
 
 from collections.abc import Callable
 

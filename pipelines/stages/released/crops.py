@@ -18,7 +18,7 @@ from webbody.config import WORKER, RebuildSettings, WorkerResources
 from webbody.decoders.pool import Decoders
 from webbody.images import ImageError, encode_jpeg
 
-#: What became of a picture since it was published.
+#: States of a picture compared with the published one.
 SAME, REENCODED, CHANGED = "same", "re-encoded", "changed"
 #: Sides may differ by this much (a share) in a picture that was scaled.
 _ASPECT = 0.02

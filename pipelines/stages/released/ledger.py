@@ -6,7 +6,7 @@ from pipelines.stages.ledger import Ledger
 
 
 class ReleasedLedger(Ledger):
-    """As the ledger of every build; the road is shorter."""
+    """The ledger with the stages of a build from a release."""
 
     passed: ClassVar[tuple[str, ...]] = ("download", "crops")
     needs = ("plan", *passed)

@@ -1,4 +1,4 @@
-"""What a release promises of its people: they come in order, and nobody is in two splits."""
+"""Checks that a release's people are in order, and in one split each."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Split of a build from a release: every sample goes where the publisher had it."""
+"""The split stage of a build from a release: the publisher's order of samples."""
 
 from collections.abc import Mapping
 

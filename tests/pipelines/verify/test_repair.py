@@ -84,7 +84,7 @@ def test_a_picture_that_is_gone_has_its_shard_fetched_again(build, in_process, m
     """It cannot be mended honestly: what reads it is done again too."""
     table = sorted((build / "download").glob("????????.parquet"))[0]
     flip(table.with_suffix(".tar"), picture(table))
-    monkeypatch.setattr("pipelines.verify.mending._fetched", lambda *_: {})
+    monkeypatch.setattr("pipelines.verify.tar_repair._fetched", lambda *_: {})
     done, after = repaired(build)
     assert after.clean and done.mended == [] and f"download/{table.stem}" in done.redone
 

@@ -1,4 +1,4 @@
-"""A damaged tar of downloads made whole: only the damaged pictures are fetched again."""
+"""Repair of a damaged tar of downloads: only the damaged pictures are fetched again."""
 
 import contextlib
 import hashlib
