@@ -73,8 +73,8 @@ _ADVICE = {
     "face:none": "no face was detected: look at faces.detector, faces.detector_size and the crops "
     "in `webbody report`",
     "face:shared": "the same face is in several crops: look at persons.iou",
-    "cluster:too-few": "where earlier stages dropped much, mend these first",
-    "identity:too-few": "where earlier stages dropped much, mend these first",
+    "cluster:too-few": "where earlier stages dropped much, fix these first",
+    "identity:too-few": "where earlier stages dropped much, fix these first",
     "identity:leak": "they are in identities.galleries",
 }
 

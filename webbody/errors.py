@@ -11,7 +11,7 @@ EXIT_EMPTY = 3  # it ran to its end, but nothing was kept: a setting or the inpu
 
 
 class WebbodyError(Exception):
-    """Something the user can mend; its text is one sentence: what, where, what to do.
+    """Something the user can fix; its text is one sentence: what, where, what to do.
 
     The command line prints the text alone, without a traceback, and exits with `exit_code`.
     """

@@ -118,7 +118,7 @@ def inverse_lengths(features_ND: Tensor, name: str) -> Tensor:
         rows = bad_N.nonzero()[:, 0]
         raise WebbodyError(
             f"{len(rows)} of {len(bad_N)} {name} features are NaN or infinite, the first is "
-            f"number {int(rows[0])}: leave these images out, or mend what made their features"
+            f"number {int(rows[0])}: leave these images out, or fix what made their features"
         )
     return torch.where(length_N > 0, 1 / length_N, 0.0)
 

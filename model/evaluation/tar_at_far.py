@@ -69,7 +69,7 @@ def tar_at_far(scores: Array, same: Array, fars: Sequence[float] = FARS) -> TarA
     score_P = as_tensor(scores).double().cpu().numpy()
     same_P = as_tensor(same).cpu().numpy().astype(bool)
     if not np.isfinite(score_P).all():
-        raise WebbodyError("some scores of pairs are NaN: mend what made their features")
+        raise WebbodyError("some scores of pairs are NaN: fix what made their features")
     positives, negatives = int(same_P.sum()), int((~same_P).sum())
     if not positives or not negatives:
         raise WebbodyError(

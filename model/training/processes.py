@@ -34,7 +34,7 @@ def on_device(settings: Mapping[str, Any]) -> Iterator[str]:
         where = getattr(error, "filename", None) or settings["out"]
         what = getattr(error, "strerror", None) or error
         raise WebbodyError(
-            f"{where}: {what}; checkpoints are kept: mend it, make room if need be, and run the "
+            f"{where}: {what}; checkpoints are kept: fix it, make room if need be, and run the "
             "same command again"
         ) from error
     finally:

@@ -78,7 +78,7 @@ class CustomFilter:
             said = self._function(view, dict(row), **self._source.settings)
         except (Exception, SystemExit) as error:
             what = plain_text(f"{type(error).__name__}: {error}", 300)
-            raise WebbodyError(f"{where} failed ({what}); mend it and build again.") from error
+            raise WebbodyError(f"{where} failed ({what}); fix it and build again.") from error
         if _is(said, True):
             return None
         if not (isinstance(said, tuple) and len(said) == 2 and _is(said[0], False)):
@@ -178,7 +178,7 @@ def _load(source: FilterSource) -> Callable[..., Any]:
     except TypeError as error:
         raise WebbodyError(
             f"filters: {source.function} cannot be called with an image, a row and these settings "
-            f"({plain_text(error)}); mend it or its settings."
+            f"({plain_text(error)}); fix it or its settings."
         ) from error
     except ValueError:  # no signature to look at: a function that is compiled
         pass
@@ -209,4 +209,4 @@ def _module(name: str, file: Path, code: bytes) -> ModuleType:
 
 def _not_imported(function: str, error: BaseException) -> WebbodyError:
     what = plain_text(f"{type(error).__name__}: {error}", 300)
-    return WebbodyError(f"filters: {function} cannot be imported ({what}); mend its module.")
+    return WebbodyError(f"filters: {function} cannot be imported ({what}); fix its module.")

@@ -88,6 +88,6 @@ def _strangers(
     for a, b, cosine in found.close[:5]:
         warnings.append(
             f"{plain_text(named[a])} and {plain_text(named[b])} look like one person "
-            f"({cosine:.2f}) and were not counted as strangers; mend the calibration pictures."
+            f"({cosine:.2f}) and were not counted as strangers; fix the calibration pictures."
         )
     return others

@@ -2,7 +2,7 @@
 
 It stands on http.client and not on urllib3, which (version 2.8, tried) takes an odd header line for
 the end of the head and so loses an opt-out behind it, limits silence but not the whole time (a head
-or a body that drips goes on), and rewrites the target (`[0]` to `%5B0%5D`). What mends that sits
+or a body that drips goes on), and rewrites the target (`[0]` to `%5B0%5D`). What fixes that sits
 between the socket and http.client, below urllib3, and would be no shorter with it on top.
 """
 

@@ -83,8 +83,8 @@ def read_identity_list(file: Path) -> list[Listed]:
             continue
         first = False
         if not pairs:
-            mend = "has a quote without an end" if '"' in line else "write it as `path identity`"
-            raise WebbodyError(f"{where}, line {number}: {mend}.")
+            advice = "has a quote without an end" if '"' in line else "write it as `path identity`"
+            raise WebbodyError(f"{where}, line {number}: {advice}.")
         path, identity = found or pairs[0]
         if not path or not identity:
             raise WebbodyError(f"{where}, line {number}: the path or the identity is missing.")
@@ -94,7 +94,7 @@ def read_identity_list(file: Path) -> list[Listed]:
         raise WebbodyError(
             f"{where}, line {missing[0].line}: there is no picture {plain_text(missing[0].path)} "
             f"(paths start at the list's folder); {len(missing):,} of {len(missing) + len(out):,} "
-            "pictures of the list are missing: mend the list or the folder."
+            "pictures of the list are missing: fix the list or the folder."
         )
     return out
 

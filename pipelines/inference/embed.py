@@ -61,7 +61,7 @@ def embed(
     Samples of shards have keypoints; in pictures the person is found with the models of `config`.
     whole: pictures are crops of a person. flip, batch: as for Extractor. dtype: of the stored
     features. replace: overwrite features of other settings. progress: called with the rows made,
-    the parts that are there, and all parts. Raises WebbodyError for what a user can mend.
+    the parts that are there, and all parts. Raises WebbodyError for what a user can fix.
     """
     folder, name = _place(out)
     device = choose_device(config.resources.device)
@@ -166,7 +166,7 @@ def _parts(found: SourceFiles, size: int, config: BuildConfig, whole: bool) -> l
 
 def _shard(folder: Folder, path: str, size: int) -> Iterator[Sample]:
     source = f"{folder.url}/{path}"
-    with error_context(after="; what is committed is kept: mend the shard, or leave it out"):
+    with error_context(after="; what is committed is kept: fix the shard, or leave it out"):
         try:
             with folder.open(path) as file:
                 yield from read_shard(file, source, size)

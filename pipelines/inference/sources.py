@@ -65,7 +65,7 @@ def _in_folder(folder: Folder) -> tuple[dict[str, str], dict[str, str]]:
     here = {file.path: file.state for file in walk}
     if gone := [path for path in walk.broken if path.lower().endswith(".tar")]:
         raise WebbodyError(
-            f"{folder.url}/{plain_text(gone[0])}: is a link that leads nowhere; mend or remove it."
+            f"{folder.url}/{plain_text(gone[0])}: is a link that leads nowhere; fix or remove it."
         )
     tars = {name: state for name, state in here.items() if name.lower().endswith(".tar")}
     if tars:

@@ -14,7 +14,7 @@ from webbody.parquet_tables import read_parquet
 from webbody.url_grammar import host_of
 
 GONE, OPTED_OUT, TAKEN_DOWN, UNUSABLE = "gone", "opted out", "taken down", "unusable"
-#: What can become of a picture, from best to worst; unusable is a row that no picture can mend.
+#: What can become of a picture, from best to worst; unusable is a row that no picture can fix.
 STATES = (SAME, REENCODED, CHANGED, GONE, OPTED_OUT, TAKEN_DOWN, UNUSABLE)
 REPORT, PICTURE = "rot.json", "rot.png"
 #: Domains that are told by name; the others together.

@@ -32,7 +32,7 @@ def import_reid(
     shards) and device. share, build: so many whole people at random that the images are that share
     of a mix with the training samples of a build. progress: called with data set, shard, and counts
     of images since the last time. Shards that are there and match are kept; the index is removed
-    before anything else and written last. Raises WebbodyError for what a user can mend; all data
+    before anything else and written last. Raises WebbodyError for what a user can fix; all data
     sets are read before the first is imported.
     """
     tables = {name: read_training(name, path) for name, path in requests}

@@ -51,7 +51,7 @@ class KnownHarm:
             elif text:
                 raise WebbodyError(
                     f"{path}, line {number}: has neither 64 (sha256) nor 16 (perceptual hash) "
-                    "hexadecimal digits; mend the list, as nothing may slip through."
+                    "hexadecimal digits; fix the list, as nothing may slip through."
                 )
         if not sha256 and not phashes:
             raise WebbodyError(f"{path}: lists nothing; give a list, or leave the option out.")

@@ -26,9 +26,9 @@ _LOST = "what servers said of these pictures is lost: a release has no days and 
 
 @dataclass
 class Repaired:
-    """What was done: `mended` without its stage, `redone` by it; notes are sentences."""
+    """What was done: `repaired` without its stage, `redone` by it; notes are sentences."""
 
-    mended: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
     redone: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ def repair(
         record = read_record(folder, stage, shard)
         if record is None:
             before[stage, shard] = None  # the build does it again
-        elif not _mended(folder, record, files, config, done):
+        elif not _repair_files(folder, record, files, config, done):
             before[stage, shard] = record
             folder.remove(record_name(stage, shard))
     undone = any(one.redo is None or not one.redo.stage for one in verified.errors)
@@ -77,7 +77,7 @@ def repair(
     return done, verify_build(folder)
 
 
-def _mended(
+def _repair_files(
     folder: Folder, record: Record, files: Sequence[str], config: BuildConfig, done: Repaired
 ) -> bool:
     """Mend files of a shard without doing it again, if that can be done."""
@@ -91,14 +91,14 @@ def _mended(
         fetched = repair_download(folder, record, config.download)
         if fetched is None:
             return False
-        done.mended.append(f"{stage}/{tar} ({fetched:,} pictures fetched again)")
+        done.repaired.append(f"{stage}/{tar} ({fetched:,} pictures fetched again)")
     if side:
         outputs = {name: one for name, one in record.outputs.items() if name not in side}
         record = Record(**{**vars(record), "outputs": outputs})
         folder.write_bytes(record_name(stage, shard), record.to_json())
         for name in side:
             folder.remove(f"{stage}/{name}")
-            done.mended.append(f"{stage}/{name} (taken out)")
+            done.repaired.append(f"{stage}/{name} (taken out)")
         done.notes.append(f"{stage}/{shard}: {_LOST}")
     return True
 

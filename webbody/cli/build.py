@@ -73,7 +73,7 @@ def build(
     its pictures is told at the end.
 
     Everything committed in --out is kept and skipped: run the same command again to resume.
-    Exit code 0: complete. 1: some shards are incomplete (run again). 2: something to mend first.
+    Exit code 0: complete. 1: some shards are incomplete (run again). 2: an error to fix first.
     3: done to the end, but nothing was kept; the closing lines say where all was lost.
     """
     console = PlainConsole()

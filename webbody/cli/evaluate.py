@@ -83,7 +83,7 @@ def evaluate(
     OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows ranked galleries,
     curves and failures, too, and whoever is in them: it is not for publication.
     Exit code 0: evaluated. 1: some figure is not defined, as no query has a match. 2: something to
-    mend first.
+    fix first.
     """
     from pipelines.evaluate.requests import read_requests
 

@@ -67,7 +67,7 @@ def reid(
     `webbody train BUILD OUT/market1501 OUT/prcc --out RUN`: each folder is a data set of its own.
 
     Shards are committed while it runs: run the same command again to go on. Exit code 0: imported.
-    2: something to mend first. 3: done to the end, but there is nothing in the shards.
+    2: an error to fix first. 3: done to the end, but there is nothing in the shards.
     """
     from pipelines.evaluate.benchmarks import named
     from pipelines.evaluate.requests import name_and_path

@@ -73,7 +73,7 @@ def embed(
 
     Parts are committed in OUT.parts/ while it runs: run the same command again to go on. Features
     of another checkpoint, of other sources or settings are never mixed: it refuses without
-    --replace, which starts over. Exit code 0: written. 2: something to mend first. 3: written, but
+    --replace, which starts over. Exit code 0: written. 2: an error to fix first. 3: written, but
     without any feature, or with features of pictures without keypoints alone, which are all alike.
     """
     from pipelines.inference.checkpoint import open_checkpoint

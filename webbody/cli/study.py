@@ -85,7 +85,7 @@ def vary(
 
     Each image is read once, and features of all variants are kept in one file, so that a killed
     command goes on where it stopped. OUT/WHAT.json, .csv and .tex hold the figures, in percent.
-    Exit code 0: done. 2: something to mend first.
+    Exit code 0: done. 2: an error to fix first.
     """
     from pipelines.evaluate.requests import read_requests
 
@@ -152,7 +152,7 @@ def fuse(
     Fused are cosines: their maximum, their mean, and their mean after each model's were mapped to
     0 ... 1 (min-max). Where a model has no feature of an image, the others decide. Each model is
     judged by itself, too. OUT/fusion.json, .csv and .tex hold the figures, in percent.
-    Exit code 0: done. 2: something to mend first.
+    Exit code 0: done. 2: an error to fix first.
     """
     from pipelines.evaluate.requests import read_requests
     from pipelines.study.fuse import fuse as run

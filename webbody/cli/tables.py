@@ -46,7 +46,7 @@ def print_result(result: "BuildResult", ending: "Ending | None", console: Consol
     _print_passing(result.outcomes, console)
     if ending.empty:
         console.print(
-            f"{result.out}/pack is empty. Once the cause is mended, the same command does again "
+            f"{result.out}/pack is empty. Once the cause is fixed, the same command does again "
             "what the change touches.",
             **_PLAIN,
         )

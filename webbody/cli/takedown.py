@@ -61,7 +61,7 @@ def takedown(
     publish it with a release so that others apply it, too. docs/takedown.md tells what a removal
     cannot reach.
 
-    Exit code 0: done, or proven absent. 1: --check found something. 2: something to mend first.
+    Exit code 0: done, or proven absent. 1: --check found something. 2: an error to fix first.
     """
     from pipelines.takedown.targets import TakedownRequest, person_id
 

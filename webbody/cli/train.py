@@ -65,7 +65,7 @@ def train(
     validation.gallery=[SOURCE]` people who are not trained on are searched now and then, and
     OUT/best is the model that found them best.
     Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N.
-    Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: something to mend first.
+    Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: an error to fix first.
     """
     chosen = _configuration(preset, config, set_ or [], sources or [], out)
     chosen.ray.workers = workers or chosen.ray.workers

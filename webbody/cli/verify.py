@@ -89,7 +89,11 @@ def _repaired(found: "Verified", console: Console, quiet: bool) -> "tuple[Verifi
     shown = PlainConsole(stderr=True) if quiet else console
     with BuildProgress(shown) as progress:
         done, after = make_again(found, progress)
-    for what, files in (("mended", done.mended), ("done again", done.redone), ("note", done.notes)):
+    for what, files in (
+        ("repaired", done.repaired),
+        ("done again", done.redone),
+        ("note", done.notes),
+    ):
         for file in files:
             shown.print(plain_text(f"{what}: {file}"), **_PLAIN)
     return after, done

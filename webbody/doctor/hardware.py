@@ -72,7 +72,7 @@ def gpu(config: BuildConfig) -> Iterator[Diagnosis]:
             PROBLEM,
             "GPU",
             "resources.device is cuda, but torch finds no CUDA device",
-            "Set resources.device to auto, or mend the driver (see nvidia-smi).",
+            "Set resources.device to auto, or fix the driver (see nvidia-smi).",
         )
     else:
         text = "none that torch can use: models run on the CPU"

@@ -16,7 +16,7 @@ def open_timm(name: str, weights: str | None, size: tuple[int, int] | None) -> N
 
     weights: a file with the model's state, read without unpickling anything else; None takes those
     that timm fetches. size: height and width, where they are not those of the model. Raises
-    WebbodyError for what a user can mend.
+    WebbodyError for what a user can fix.
     """
     quiet_libraries()
     try:

@@ -47,7 +47,7 @@ def test_exactly_what_is_damaged_is_done_again(build, in_process):
     done, after = repaired(build, lambda e: e.kind == "done" and ran.append((e.stage, e.shard)))
     assert after.findings == [] and done.notes == []
     assert digests(build) == before
-    assert [line.split(" (")[1] for line in done.mended] == [
+    assert [line.split(" (")[1] for line in done.repaired] == [
         "1 pictures fetched again)", "0 pictures fetched again)",
     ]  # fmt: skip
     assert sorted(ran) == sorted(
@@ -86,7 +86,7 @@ def test_a_picture_that_is_gone_has_its_shard_fetched_again(build, in_process, m
     flip(table.with_suffix(".tar"), picture(table))
     monkeypatch.setattr("pipelines.verify.tar_repair._fetched", lambda *_: {})
     done, after = repaired(build)
-    assert after.clean and done.mended == [] and f"download/{table.stem}" in done.redone
+    assert after.clean and done.repaired == [] and f"download/{table.stem}" in done.redone
 
 
 def test_what_servers_said_cannot_be_asked_again(build, in_process):
