@@ -68,13 +68,12 @@ def train_row(people: Path, out: Path, row: str, seed: int, epochs: float) -> di
 
     from model import SapiensID
     from model.training.start import start
-    from webbody.cli.train import PRESETS
-    from webbody.config import load_as, read_yaml
+    from webbody.config import load_as, read_preset
     from webbody.train_config import TrainConfig
 
     torch.set_num_threads(1)
     arguments, settings = ROWS["ViT + RP + SAH" if row == UNTRAINED else row]
-    chosen = load_as(TrainConfig, None, [], read_yaml(PRESETS / "train-demo.yaml"), "")
+    chosen = load_as(TrainConfig, None, [], read_preset("train", "demo"), "")
     chosen.model.arguments.update(arguments)
     chosen.optimization.epochs, chosen.optimization.warmup_epochs = epochs, epochs / 10
     for key, value in settings.items():

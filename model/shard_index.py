@@ -56,7 +56,7 @@ def read_index(
             for split, found in parse_json(fs.cat_file(index))["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WebbodyError(f"{_url(fs, index)}: is not an index of shards") from error
+        raise WebbodyError(f"{_url(fs, index)}: is no index of shards") from error
     if state is not None:
         listed = [entry for entries in splits.values() for entry in entries]
         committed = _committed(fs, folder, [entry.name for entry in listed])

@@ -47,13 +47,13 @@ def test_a_file_of_another_kind_is_no_face_detector(tmp_path, file):
 
 
 @pytest.mark.parametrize("share", [0.3, 0.999])
-@pytest.mark.parametrize("look", [families.face_detector, families.person_detector])
-def test_a_file_that_was_cut_off_is_told(tmp_path, read_graph, share):
+@pytest.mark.parametrize("load", [families.face_detector, families.person_detector])
+def test_a_file_that_was_cut_off_is_told(tmp_path, load, share):
     whole = Path(demo_model("faces.onnx")).read_bytes()
     path = tmp_path / "cut.onnx"
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(WebbodyError, match=r"cut\.onnx: cannot be loaded"):
-        read_graph(str(path))
+        load(str(path))
 
 
 def test_a_file_of_another_family_under_a_known_name_is_refused(tmp_path, monkeypatch):
