@@ -2,16 +2,19 @@
 
     python -m benchmarks.fuzz [--count 10000] [--readers images tars ...]
 
-Good files are damaged (bytes changed, cut, doubled, swapped, numbers set to extremes), from a seed,
-so that a run can be repeated. Each reader may accept an input or refuse it with its own error.
-Counted as wrong: any other error, an input that takes over SECONDS of processor time, and one that
-takes a third of MEMORY beyond its size. Exits with 1 if there is any; --keep saves those inputs.
+Good files are damaged (bytes changed, cut, doubled, swapped, numbers set to extremes), each from a
+seed of its own, so that it can be made again. Each reader may accept an input or refuse it with its
+own error. Counted as wrong: any other error; an input that takes over SECONDS of processor time or
+a third of MEMORY beyond its size; one that is not done after WALL seconds (hung); one at which the
+process ends (died). Inputs are read in processes of their own, of which each goes on until one
+hangs or dies. Exits with 1 if anything is wrong; --keep saves those inputs.
 """
 
 import argparse
 import csv
 import io
 import json
+import multiprocessing
 import pickle
 import random
 import resource
@@ -24,6 +27,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -39,17 +43,23 @@ from webbody.errors import WebbodyError
 from webbody.images import ImageError, decode, probe
 from webbody.json_text import parse_json
 from webbody.manifest import Manifest
+from webbody.parquet_tables import read_parquet
 
 #: Limits for an input: processor time in seconds, bytes of address space beyond what is in use.
 SECONDS, MEMORY = 10, 1_500_000_000
+#: Seconds after which an input hangs; with the start of a process.
+WALL, START = 60, 180
+#: What can become of an input; after the first two it went wrong.
+VERDICTS = ("accepted", "refused", "crashed", "slow", "large", "hung", "died")
 _PIXELS = 1_000_000
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF)
 
 Reader = Callable[[bytes], None]
 
 
-def damaged(draw: random.Random, good: list[bytes]) -> bytes:
+def damaged(good: list[bytes], name: str, seed: int, number: int) -> bytes:
     """One of the good inputs, damaged in one to eight places."""
+    draw = random.Random(f"{name} {seed} {number}")
     data = bytearray(draw.choice(good))
     for _ in range(draw.choice((1, 1, 1, 2, 3, 8))):
         if not data:
@@ -142,8 +152,27 @@ def good_lists() -> list[tuple[str, bytes]]:
         ("csv", table.getvalue().encode()),
         ("jsonl", lines.encode()),
         ("txt", text.encode()),
+        ("json", f"[{lines.replace(chr(10), ', ')}]".encode()),
         ("parquet", parquet.getvalue()),
     ]
+
+
+def good_tables() -> list[bytes]:
+    """Parquet as galleries, releases and lists of removals have it."""
+    table = pa.table(
+        {
+            "identity": [f"{i:020x}" for i in range(50)],
+            "feature": pa.array([[0.5] * 16] * 50, pa.list_(pa.float16(), 16)),
+            "names": [["Ann", None], None] * 25,
+            "reason": pa.array(["owner", "person"] * 25).dictionary_encode(),
+        }
+    )
+    out = []
+    for options in ({}, {"compression": "zstd"}, {"use_dictionary": False}, {"row_group_size": 7}):
+        file = io.BytesIO()
+        pq.write_table(table, file, **options)
+        out.append(file.getvalue())
+    return out
 
 
 def readers(folder: Path) -> dict[str, tuple[list[bytes], Reader, tuple[type[Exception], ...]]]:
@@ -180,6 +209,11 @@ def readers(folder: Path) -> dict[str, tuple[list[bytes], Reader, tuple[type[Exc
         "images": (good_images(), lambda data: void(decode(data, _PIXELS)), (ImageError,)),
         "tars": (good_samples(), tars, refused),
         "pairs": (good_pairs(), pairs, refused),
+        "tables": (
+            good_tables(),
+            lambda data: void(read_parquet(io.BytesIO(data))),
+            (pa.ArrowException, OSError),
+        ),
         "json": (good_json(), shard_json, (ValueError, KeyError, TypeError, AttributeError)),
     }
     for ending, data in good_lists():
@@ -191,33 +225,63 @@ def void(_: object) -> None:
     """What was read is of no use here."""
 
 
-def verdicts(
-    name: str,
-    good: list[bytes],
-    read: Reader,
-    refused: tuple[type[Exception], ...],
-    count: int,
-    seed: int = 0,
-) -> Iterator[tuple[str, bytes, str]]:
-    """For each input: accepted, refused, crashed, slow or large; the input; and what was raised."""
-    draw = random.Random(f"{name} {seed}")
-    for _ in range(count):
-        data = damaged(draw, good)
-        verdict, trace = "accepted", ""
-        begin = time.process_time()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def verdict(read: Reader, data: bytes, refused: tuple[type[Exception], ...]) -> tuple[str, str]:
+    """Accepted, refused, crashed, slow or large; and what was raised."""
+    begin = time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = "accepted"
+    try:
+        read(data)
+    except refused:
+        found = "refused"
+    except Exception:
+        return "crashed", traceback.format_exc()
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    if time.process_time() - begin > SECONDS:
+        return "slow", ""
+    return ("large" if grown > MEMORY // 3 + 4 * len(data) else found), ""
+
+
+def read_on(name: str, first: int, count: int, seed: int, tell: Connection) -> None:
+    """In a process of its own: tell the verdict of each input from `first` on."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        good, read, refused = readers(Path(folder))[name]
+        if sys.platform == "linux":
+            limit_memory()
+        for number in range(first, count):
+            tell.send(verdict(read, damaged(good, name, seed, number), refused))
+
+
+def watched(
+    name: str, count: int, seed: int = 0, target: Callable[..., None] = read_on, wall: float = WALL
+) -> Iterator[tuple[int, str, str]]:
+    """Number, verdict and error of each input; one that hangs or ends its process stops no other.
+
+    `target` is what runs in the processes, `wall` the seconds that an input may take.
+    """
+    context = multiprocessing.get_context("spawn")
+    number = 0
+    while number < count:
+        heard, told = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(name, number, count, seed, told))
+        process.start()
+        told.close()
+        patience: float = START
         try:
-            read(data)
-        except refused:
-            verdict = "refused"
-        except Exception:
-            verdict, trace = "crashed", traceback.format_exc()
-        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        if verdict != "crashed" and time.process_time() - begin > SECONDS:
-            verdict = "slow"
-        elif verdict != "crashed" and grown > MEMORY // 3 + 4 * len(data):
-            verdict = "large"
-        yield verdict, data, trace
+            while number < count:
+                if not heard.poll(patience):
+                    yield number, "hung", ""
+                    break
+                yield number, *heard.recv()
+                number, patience = number + 1, wall
+        except EOFError:
+            process.join()
+            yield number, "died", f"exit code {process.exitcode}"
+        number += 1
+        process.kill()
+        process.join()
+        heard.close()
 
 
 def main() -> None:
@@ -231,29 +295,27 @@ def main() -> None:
     add_option(parser)
     arguments = parser.parse_args()
     figures = Figures("fuzz", arguments)
-    warnings.simplefilter("ignore")
     bad = 0
-    print(f"{'reader':<20}  accepted   refused   crashed      slow     large")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (good, read, refused) in readers(Path(folder)).items():
-            if arguments.readers and name.split()[0] not in arguments.readers:
+    print(f"{'reader':<20}", *(f"{kind:>9}" for kind in VERDICTS))
+    for name, (good, _, _) in readers(Path()).items():
+        if arguments.readers and name.split()[0] not in arguments.readers:
+            continue
+        count = arguments.count // 4 if "(" in name else arguments.count
+        found: Counter[str] = Counter()
+        for number, kind, trace in watched(name, count, arguments.seed):
+            found[kind] += 1
+            if kind in ("accepted", "refused"):
                 continue
-            count = arguments.count // 4 if "(" in name else arguments.count
-            found: Counter[str] = Counter()
-            for verdict, data, trace in verdicts(name, good, read, refused, count, arguments.seed):
-                found[verdict] += 1
-                if verdict in ("accepted", "refused"):
-                    continue
-                bad += 1
-                if arguments.keep:
-                    arguments.keep.mkdir(parents=True, exist_ok=True)
-                    (arguments.keep / f"{name}-{bad}.bin").write_bytes(data)
-                if found[verdict] <= 3:
-                    print(f"{name}: {verdict}\n{trace}", file=sys.stderr)
-            kinds = ("accepted", "refused", "crashed", "slow", "large")
-            values = {kind: found[kind] for kind in kinds}
-            print(f"{name:<20}", *(f"{value:>9}" for value in values.values()), flush=True)
-            figures.row(reader=name, **values)
+            bad += 1
+            if arguments.keep:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                data = damaged(good, name, arguments.seed, number)
+                (arguments.keep / f"{name}-{number}.bin").write_bytes(data)
+            if found[kind] <= 3:
+                print(f"{name}, input {number}: {kind}\n{trace}", file=sys.stderr)
+        values = {kind: found[kind] for kind in VERDICTS}
+        print(f"{name:<20}", *(f"{value:>9}" for value in values.values()), flush=True)
+        figures.row(reader=name, **values)
     sys.exit(1 if bad else 0)
 
 
@@ -265,6 +327,4 @@ def limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    if sys.platform == "linux":
-        limit_memory()
     main()
