@@ -9,88 +9,91 @@ from collections.abc import Sequence
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from webbody.parquet_footer import DeclaredFile, read_footer
 
 Source = IO[bytes] | str | os.PathLike[str]
-#: Bytes of the footer, which grows to a hundred times as much in memory; row groups, or columns.
-FOOTER, CONTAINERS, COLUMNS = 1 << 24, 100_000, 10_000
+#: Bytes of a footer; columns, with the nodes of nested ones.
+FOOTER, COLUMNS = 1 << 24, 10_000
 #: So much is always taken; beyond it limits go by the size of the file. Rows, bytes.
 ROWS, BYTES = 10_000_000, 1 << 28
 #: Rows that a byte of a file may stand for, and uncompressed bytes.
 ROWS_A_BYTE, UNCOMPRESSED = 100, 200
+_END = 8
 
 
-def file_size(source: Source) -> int:
-    """Bytes of a file, which stays where it stands."""
-    return _ending(source)[0]
+def declared(source: Source) -> DeclaredFile:
+    """What a file declares; one that is open stays where it stands.
+
+    Raises:
+        pyarrow.ArrowInvalid: It declares more than can be in it, is cut off or is no Parquet file.
+        OSError: It cannot be read.
+    """
+    size, footer = _footer(source)
+    file = read_footer(footer)
+    if file.columns > COLUMNS:
+        raise pa.ArrowInvalid(f"it has {file.columns:,} columns, at most {COLUMNS:,} are read")
+    if file.rows > max(ROWS, ROWS_A_BYTE * size):
+        raise pa.ArrowInvalid(f"it declares {file.rows:,} rows in {size:,} bytes")
+    for chunk in file.chunks:
+        if chunk.unpacked > max(BYTES, UNCOMPRESSED * min(chunk.packed, size)):
+            raise pa.ArrowInvalid(
+                f"it declares {chunk.unpacked:,} bytes in {chunk.packed:,} compressed ones"
+            )
+        if 4 * chunk.values > max(8 * BYTES, UNCOMPRESSED * size):
+            raise pa.ArrowInvalid(f"it declares {chunk.values:,} values in {size:,} bytes")
+    return file
 
 
-def check_footer(source: Source) -> int:
-    """The size of the file; raises pyarrow.ArrowInvalid where its footer is longer than FOOTER."""
-    size, length = _ending(source)
+def repeated_texts(file: DeclaredFile, most: int) -> set[str]:
+    """Columns of texts that a dictionary repeats, perhaps to more than `most` bytes."""
+    return {
+        chunk.column
+        for chunk in file.chunks
+        if chunk.repeats and chunk.values * chunk.unpacked > most
+    }
+
+
+def declared_bytes(file: DeclaredFile, columns: Sequence[str] | None) -> int:
+    """What a table of some columns, or of all, takes at least as its file declares it."""
+    return sum(
+        max(chunk.unpacked, 4 * chunk.values)
+        for chunk in file.chunks
+        if columns is None or chunk.column in columns
+    )
+
+
+def table_bytes(source: Source) -> int:
+    """What a table may take that comes whole out of a file."""
+    return max(8 * BYTES, UNCOMPRESSED * _ending(source)[0])
+
+
+def _footer(source: Source) -> tuple[int, bytes]:
+    """Bytes of a file, and its footer."""
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return _footer(file)
+    size, end = _ending(source)
+    length = int.from_bytes(end[:4], "little")
+    if end[4:] != b"PAR1" or length > size - _END:
+        raise pa.ArrowInvalid("it does not end as a Parquet file does")
     if length > FOOTER:
         raise pa.ArrowInvalid(f"its footer has {length:,} bytes, at most {FOOTER:,} are read")
-    return size
+    at = source.tell()
+    source.seek(size - _END - length)
+    footer = source.read(length)
+    source.seek(at)
+    return size, footer
 
 
-def check_declared(metadata: pq.FileMetaData, size: int) -> None:
-    """Raises pyarrow.ArrowInvalid where a file of `size` bytes declares more than can be in it."""
-    if metadata.num_columns > COLUMNS:
-        raise pa.ArrowInvalid(f"it has {metadata.num_columns:,} columns, at most {COLUMNS:,}")
-    if metadata.num_rows > max(ROWS, ROWS_A_BYTE * size):
-        raise pa.ArrowInvalid(f"it declares {metadata.num_rows:,} rows in {size:,} bytes")
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        if row_group.total_byte_size <= BYTES and row_group.num_rows <= ROWS:
-            continue
-        for number in range(row_group.num_columns):
-            column = row_group.column(number)
-            packed, whole = column.total_compressed_size, column.total_uncompressed_size
-            if whole > max(BYTES, UNCOMPRESSED * min(packed, size)):
-                raise pa.ArrowInvalid(f"it declares {whole:,} bytes in {packed:,} compressed ones")
-            if column.num_values > max(ROWS, ROWS_A_BYTE * size):
-                raise pa.ArrowInvalid(f"it declares {column.num_values:,} values in {size:,} bytes")
-
-
-def repeated_texts(metadata: pq.FileMetaData, most: int) -> list[str]:
-    """Columns of texts that a dictionary repeats, perhaps to more than `most` bytes."""
-    found = []
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for number in range(row_group.num_columns):
-            column = row_group.column(number)
-            repeats = any("DICT" in encoding for encoding in column.encodings)
-            possible = column.num_values * column.total_uncompressed_size
-            if column.physical_type == "BYTE_ARRAY" and repeats and possible > most:
-                found.append(column.path_in_schema)
-    return sorted(set(found))
-
-
-def declared_bytes(metadata: pq.FileMetaData, columns: Sequence[str] | None) -> int:
-    """What a table of some columns, or of all, takes at least as its file declares it."""
-    found = 0
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for number in range(row_group.num_columns):
-            column = row_group.column(number)
-            if columns is None or column.path_in_schema.split(".")[0] in columns:
-                found += max(column.total_uncompressed_size, 4 * column.num_values)
-    return found
-
-
-def table_bytes(size: int) -> int:
-    """What a table may take that comes whole out of a file of this size."""
-    return max(8 * BYTES, UNCOMPRESSED * size)
-
-
-def _ending(source: Source) -> tuple[int, int]:
-    """Bytes of a file, and of its footer as it says; a file that is open stays where it stands."""
+def _ending(source: Source) -> tuple[int, bytes]:
+    """Bytes of a file, and the last _END of them."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             return _ending(file)
     at = source.tell()
     size = source.seek(0, os.SEEK_END)
-    source.seek(max(0, size - 8))
-    end = source.read(8)
+    source.seek(max(0, size - _END))
+    end = source.read(_END)
     source.seek(at)
-    return size, int.from_bytes(end[:4], "little") if end.endswith(b"PAR1") else 0
+    return size, end

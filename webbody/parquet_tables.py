@@ -11,14 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from webbody.parquet_footer import DeclaredFile
 from webbody.parquet_limits import (
     BYTES,
-    CONTAINERS,
     Source,
-    check_declared,
-    check_footer,
+    declared,
     declared_bytes,
-    file_size,
     repeated_texts,
     table_bytes,
 )
@@ -33,6 +31,7 @@ def open_parquet(source: Source) -> pq.ParquetFile:
     Raises pyarrow.ArrowException where it is none or declares more than can be in it, OSError where
     it cannot be read.
     """
+    declared(source)
     return _opened(source, ())
 
 
@@ -50,13 +49,14 @@ def read_batches(
         pyarrow.ArrowException: It is no Parquet file, or declares more than can be in it.
         OSError: It cannot be read.
     """
-    with open_parquet(source) as file:
-        schema, metadata = file.schema_arrow, file.metadata
-    rows = min(rows, _rows_within(metadata))
+    said = declared(source)
+    with _opened(source, ()) as file:
+        schema = file.schema_arrow
+    rows = min(rows, _rows_within(said))
     # A dictionary costs its own size until a batch is small enough to write its texts out.
-    repeated = set(repeated_texts(metadata, BYTES)) & set(schema.names)
+    repeated = repeated_texts(said, BYTES) & set(schema.names)
     with _opened(source, sorted(repeated)) as file:
-        most, texts = table_bytes(file_size(source)), 0
+        most, texts = table_bytes(source), 0
         for batch in file.iter_batches(rows, columns=columns, use_threads=False):
             sizes = _repeated_bytes(batch)
             texts += int(sizes.sum())
@@ -67,29 +67,15 @@ def read_batches(
 
 
 def _opened(source: Source, dictionaries: Sequence[str]) -> pq.ParquetFile:
-    size = check_footer(source)
     try:
-        file = pq.ParquetFile(
-            source,
-            pre_buffer=False,
-            read_dictionary=list(dictionaries),
-            thrift_container_size_limit=CONTAINERS,
-        )
+        return pq.ParquetFile(source, pre_buffer=False, read_dictionary=list(dictionaries))
     except UnicodeDecodeError as error:
         raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
-    try:
-        check_declared(file.metadata, size)
-    except pa.ArrowInvalid:
-        file.close()
-        raise
-    return file
 
 
-def _rows_within(metadata: pq.FileMetaData) -> int:
-    """Rows that have about BYTES, where they are longest."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    longest = max((one.total_byte_size / max(1, one.num_rows) for one in groups), default=1.0)
-    return max(1, int(BYTES / max(1.0, longest)))
+def _rows_within(said: DeclaredFile) -> int:
+    """Rows that have about BYTES, on average over the file."""
+    return max(1, BYTES * max(1, said.rows) // max(1, declared_bytes(said, None)))
 
 
 def _repeated_bytes(batch: pa.RecordBatch) -> np.ndarray:
@@ -140,7 +126,8 @@ def read_parquet(
             much larger in memory than a file of its size should be.
         OSError: It cannot be read.
     """
-    with open_parquet(source) as file:
+    said = declared(source)
+    with _opened(source, ()) as file:
         names = file.schema_arrow.names
         selected = columns
         if schema is not None:
@@ -148,10 +135,10 @@ def read_parquet(
         for name in selected or ():
             if names.count(name) != 1:
                 raise pa.ArrowInvalid(f"column {name} is there {names.count(name)} times")
-        most = table_bytes(file_size(source))
-        if declared_bytes(file.metadata, selected) > most:
+        most = table_bytes(source)
+        if declared_bytes(said, selected) > most:
             raise pa.ArrowInvalid(f"its table has more than {most:,} bytes")
-        repeated = set(repeated_texts(file.metadata, BYTES)) & set(selected or names)
+        repeated = repeated_texts(said, BYTES) & set(selected or names)
         table = None if repeated else file.read(columns=selected, use_threads=False)
     if table is None:
         table = _measured(source, selected, most)
