@@ -112,9 +112,17 @@ class FaceViT(nn.Module):
 
 
 class FaceEmbedder(nn.Module):
-    """Face feature of an aligned crop and its five landmarks. Defaults are CVLFace's ViT-B.
+    """Face feature of an aligned crop and its five landmarks; the defaults are CVLFace's ViT-B.
 
     State-dict names and shapes are those of the published CVLFace checkpoints (283 for ViT-B).
+
+    Args:
+        depth: Transformer blocks.
+        width: Size of a token.
+        heads: Attention heads of a block.
+        mlp_ratio: Hidden units of a block's MLP, in widths.
+        output_dim: Size of a feature.
+        drop_path: Stochastic depth of the last block.
     """
 
     def __init__(
@@ -162,11 +170,14 @@ class FaceEmbedder(nn.Module):
             path: .safetensors, or a torch file; depth, width, heads and output size come from the
                 shapes in it.
 
+        Returns:
+            The model in evaluation mode.
+
         Raises:
             ValueError: It names every key that is missing, unexpected or of the wrong shape.
         """
         state = read_state_dict(path)
-        # Built without memory first, so that a wrong file is told before anything is allocated.
+        # Built on the meta device first: a wrong file is refused before memory is allocated.
         with torch.device("meta"):
             model = cls(**_sizes(state, path), drop_path=0.0)
         check_state_dict(state, model.state_dict(), path)
@@ -175,7 +186,7 @@ class FaceEmbedder(nn.Module):
 
 
 def _sizes(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
-    """Constructor arguments that fit the shapes of the telling tensors."""
+    """Constructor arguments, from the shapes of the tensors."""
     needed = {
         "net.pos_embed": 3,
         "net.blocks.0.mlp.fc1.weight": 2,

@@ -1,4 +1,4 @@
-"""Errors that a user can cause, told in one sentence, and the exit codes of the command line."""
+"""Errors that a user can cause, each with a text of one sentence, and exit codes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ EXIT_EMPTY = 3  # it ran to its end, but nothing was kept: a setting or the inpu
 
 
 class WebbodyError(Exception):
-    """Something the user can fix; its text is one sentence: what, where, what to do.
+    """An error that the user can fix; its text is one sentence: what, where, what to do.
 
     The command line prints the text alone, without a traceback, and exits with `exit_code`.
     """
@@ -24,26 +24,31 @@ class WebbodyError(Exception):
 
     @property
     def sentence(self) -> str:
-        """The text with its full stop: text that callers may add to comes without one."""
+        """The text with a full stop; texts that callers extend have none."""
         text = str(self)
         return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 class Incomplete(WebbodyError):
-    """A build ended with shards that have no commit record; the finished ones are kept."""
+    """A build ended with failed shards; the finished ones are kept."""
 
     exit_code = EXIT_INCOMPLETE
 
 
 class NothingKept(WebbodyError):
-    """A command came to its end, and there is nothing in what it made."""
+    """A command finished, but its result is empty."""
 
     exit_code = EXIT_EMPTY
 
 
 @contextmanager
 def error_context(before: str = "", after: str = "") -> Iterator[None]:
-    """Adds to a WebbodyError of the block what only its caller knows: where it was, what to do."""
+    """Add text to a WebbodyError of the block.
+
+    Args:
+        before: Put before the error's text, such as where it happened.
+        after: Put after it, such as what to do.
+    """
     try:
         yield
     except WebbodyError as error:

@@ -104,14 +104,26 @@ def from_wholebody133(points: ArrayLike) -> NDArray[np.float32]:
 
 
 def from_sapiens308(points: ArrayLike) -> NDArray[np.float32]:
-    """The 308 points of Sapiens (..., 308, 3) as (..., 19, 3)."""
+    """Convert the 308 points of Sapiens.
+
+    Args:
+        points: (..., 308, 3), x, y and visibility or score.
+
+    Returns:
+        (..., 19, 3) float32, with x = y = 0 where visibility is 0.
+    """
     return clean(np.asarray(points, dtype=np.float32)[..., SAPIENS308, :])
 
 
 def with_face5(points: ArrayLike, landmarks: ArrayLike) -> NDArray[np.float32]:
-    """Overwrite nose, eyes and mouth corners of (..., 19, 3) by landmarks (..., 5, 2).
+    """Replace nose, eyes and mouth corners by the landmarks of a face.
 
-    `landmarks` are in the order of face aligners (see FACE5) and become visible points.
+    Args:
+        points: (..., 19, 3), x, y and visibility.
+        landmarks: (..., 5, 2) in the order of face aligners (see FACE5); they become visible.
+
+    Returns:
+        (..., 19, 3) float32.
     """
     out = np.array(points, dtype=np.float32)
     marks = np.asarray(landmarks, dtype=np.float32)

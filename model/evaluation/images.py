@@ -19,11 +19,13 @@ Array = NDArray[Any] | Tensor
 
 @dataclass(frozen=True)
 class Images:
-    """The queries or the gallery of a data set.
+    """The queries or the gallery of a data set, as arrays of numpy or torch.
 
-    features (N, D): floating, of any length, none of them NaN. person (N,): int. camera and clothes
-    (N,): int, -1 where unknown; None where the rule does not ask for them. Arrays of numpy or
-    torch; the features' device is the one that computes.
+    Attributes:
+        features: (N, D), floating, of any length, without NaN; their device is used to compute.
+        person: (N,), integers.
+        camera: (N,), integers, -1 where unknown; None if the rule does not use cameras.
+        clothes: (N,), integers, -1 where unknown; None if the rule does not use clothes.
     """
 
     features: Array

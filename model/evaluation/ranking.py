@@ -31,13 +31,16 @@ _COUNTED = {False: 1 << 18, True: 1 << 26}
 
 @dataclass(frozen=True)
 class Ranking:
-    """Figures over the queries that have a match, all fractions; NaN where no query has one.
+    """Figures over the queries that have a match, all fractions; NaN if no query has one.
 
-    cmc (G,): its entry k - 1 is the share of queries with a match among the first k (rank-k).
-    mAP: the mean over queries of the mean over matches of the precision at the match's place.
-    mINP: the mean over queries of the number of matches through the last match's place (Ye et al.,
-    TPAMI 2022). queries: how many have a match. skipped: how many have none. average_precision:
-    (Q,), of each query, NaN for the skipped.
+    Attributes:
+        cmc: (G,); entry k - 1 is rank-k, the share of queries with a match among the first k.
+        mAP: Mean over queries of the mean precision at the matches' ranks.
+        mINP: Mean over queries of the number of matches divided by the rank of the last match (Ye
+            et al., TPAMI 2022).
+        queries: Queries with a match.
+        skipped: Queries without one.
+        average_precision: (Q,), of each query, NaN for the skipped.
     """
 
     cmc: NDArray[np.float64]
@@ -48,7 +51,14 @@ class Ranking:
     average_precision: NDArray[np.float64]
 
     def rank(self, k: int) -> float:
-        """Rank-k, also where the gallery has fewer images; NaN where no query has a match."""
+        """Rank-k.
+
+        Args:
+            k: From 1; may exceed the size of the gallery.
+
+        Returns:
+            The share of queries with a match among the first k; NaN if no query has a match.
+        """
         return float(self.cmc[min(k, len(self.cmc)) - 1]) if self.queries else float("nan")
 
 

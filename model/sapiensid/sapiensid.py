@@ -38,20 +38,40 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class SapiensID(nn.Module):
-    """Images and keypoints to features. Defaults are the paper's model with the published weights'
-    behaviour.
+    """Images and keypoints to features.
 
-    The ablations of the paper's Table 5 are: `regions=()` without Retina Patch, `head="pooled"`
-    without the semantic head, `learned_mask=False` to drop tokens instead of masking them, and
-    a constant `tokens` in the calls without variable counts.
+    The defaults are the paper's model with the published weights' behaviour. The ablations of the
+    paper's Table 5 are: `regions=()` without Retina Patch, `head="pooled"` without the semantic
+    head, `learned_mask=False` to drop tokens instead of masking them, and a constant `tokens` in
+    the calls without variable counts.
 
-    `padding` says when patches of the whole image that show white padding are no candidates: in
-    "training" (the published recipe), "always", or "never".
-    `mask_counts` says how many tokens the mask token stands for: "slots" all those that are not
-    used of R x grid x grid (the published weights), "patches" those of the image's own patches
-    (the paper). `peak` and `mean_datasets` are the head's. `coarse_first` is the share of images
-    with most of their keypoints that lose their finest patches first in training. `keypoint_bias`
-    is the hidden size of KP-RPE's network; 0 leaves KP-RPE away.
+    Args:
+        depth: Transformer blocks.
+        width: Size of a token.
+        heads: Attention heads of a block.
+        feature_dim: Size of a feature.
+        mlp_ratio: Hidden units of a block's MLP, in widths.
+        drop_path: Stochastic depth of the last block.
+        image_size: Side of an image in pixels.
+        grid: Patches along a side of a region.
+        keypoints: Keypoints of an image.
+        regions: Regions of Retina Patch after the whole image.
+        level_embedding: Whether regions have a learned embedding.
+        keypoint_bias: Hidden size of KP-RPE's network; 0 for no KP-RPE.
+        padding: When patches of white padding are no candidates: in "training" (the published
+            recipe), "always", or "never".
+        learned_mask: Whether a learned mask token stands for dropped tokens.
+        mask_counts: Tokens that the mask token stands for: "slots", all unused ones of R x grid x
+            grid (the published weights), or "patches", those of the image's own patches (the
+            paper).
+        coarse_first: Share of images with most of their keypoints that lose their finest patches
+            first in training.
+        head: "semantic" or "pooled".
+        offsets: Parts of the semantic head per keypoint.
+        datasets: Data sets with part weights of their own.
+        peak: Value at a part's peak: "top1" (the published weights) or "softmax" (Eq. 13).
+        mean_datasets: Without a data set, use the mean of all part weights (the paper) instead of
+            the first ones.
     """
 
     def __init__(
@@ -288,6 +308,9 @@ class SapiensID(nn.Module):
         Args:
             path: A folder of `save_pretrained`, or a file with a state dict of the authors
                 (.safetensors or torch), whose sizes come from the shapes in it.
+
+        Returns:
+            The model in evaluation mode.
 
         Raises:
             FileNotFoundError: There is no such file.

@@ -46,7 +46,7 @@ _NO_VERSION = "0"
 
 @dataclass(frozen=True)
 class Written:
-    """A written release, and notes for the publisher."""
+    """A written release: the content of its release.json, and notes for the publisher."""
 
     info: ReleaseInfo
     notes: list[str]
@@ -66,16 +66,19 @@ def write_release(
 
     Args:
         build: Folder of the build.
-        out: Local folder that is written; it must not be there yet.
+        out: Local folder to write; it must not exist.
         card: What the publisher says.
         draft: Say everywhere that it is a draft.
-        previous: The version before: path or URL of a release.
-        refuse_hashes: List of pictures that are known to do harm; see `KnownHarm`.
+        previous: Path or URL of the previous version.
+        refuse_hashes: List of known harmful pictures; see `KnownHarm`.
         replace: Let `out` be a release of the same name, which is replaced.
 
+    Returns:
+        The release's content of release.json, and notes for the publisher.
+
     Raises:
-        WebbodyError: The build is not finished, `out` is there, the version before does not fit, or
-            samples are in the list.
+        WebbodyError: The build is not finished, `out` exists, the previous version does not fit, or
+            samples are in the list of harmful pictures.
     """
     target = ReleaseTarget(out)
     card = card.model_copy(update={"name": card.name or target.path.name})

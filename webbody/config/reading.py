@@ -94,14 +94,17 @@ def _present_name(kind: type[BaseModel], place: Sequence[str | int]) -> str:
 
 
 def read_preset(kind: str, name: str) -> dict[str, Any]:
-    """Read the settings of a preset that ships.
+    """Read the settings of a preset of the package.
 
     Args:
         kind: `build` or `train`.
         name: Such as `webbody4m`.
 
+    Returns:
+        The settings of the preset, to be passed as `base`.
+
     Raises:
-        WebbodyError: There is no such preset; it names those that there are.
+        WebbodyError: There is no such preset; it names the existing ones.
     """
     file = PRESETS / f"{kind}-{name}.yaml"
     if not file.is_file():

@@ -140,6 +140,9 @@ def read_card(path: str | Path | None, draft: bool = False) -> Card:
         path: The YAML file; None for an empty card, which only a draft may have.
         draft: Whether fields may be missing.
 
+    Returns:
+        The card.
+
     Raises:
         WebbodyError: Fields are missing, wrong or unknown; it names them.
     """

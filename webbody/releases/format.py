@@ -157,11 +157,23 @@ class Earlier(_Part):
 
 
 class ReleaseInfo(_Part):
-    """What release.json says.
+    """The content of release.json; unknown fields of later versions are ignored.
 
-    data_digest: sha256 of the publisher's shards (`digest_of_shards`), which a paper can name.
-    code: version of webbody. removals: URL or place in the release of the newest list of removals.
-    Fields that later versions may add are left alone.
+    Attributes:
+        name: Name of the data set.
+        version: Version of the release.
+        created: Day of the release.
+        draft: Whether it is not meant for publication.
+        samples: Number of samples.
+        people: Number of people.
+        pack: How the publisher packed the samples.
+        shuffle: How the publisher shuffled them.
+        files: The data files by name.
+        data_digest: sha256 of the publisher's shards (`digest_of_shards`), for citations.
+        code: Version of webbody.
+        previous: The previous version.
+        removals: URL or file of the newest list of removals.
+        contact: Where to ask for removals.
     """
 
     name: str
@@ -192,7 +204,11 @@ class ReleaseInfo(_Part):
         return self
 
     def to_json(self) -> bytes:
-        """The content of release.json."""
+        """Serialise.
+
+        Returns:
+            The content of release.json.
+        """
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}
         content |= self.model_dump(mode="json")
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

@@ -33,9 +33,11 @@ T = TypeVar("T")
 
 
 class Release:
-    """A release for reading.
+    """A release for reading, opened by `Release.read`.
 
-    `info` is what release.json says, `folder` where it lies.
+    Attributes:
+        folder: Where the release lies.
+        info: The content of its release.json.
     """
 
     def __init__(self, folder: Folder, info: ReleaseInfo) -> None:
@@ -48,8 +50,11 @@ class Release:
         Args:
             url: Its folder: a path, or an fsspec URL such as https://... or hf://datasets/...
 
+        Returns:
+            The release; its data files are checked when they are read.
+
         Raises:
-            WebbodyError: There is no release, or none that can be read; it says why.
+            WebbodyError: There is no release, or it cannot be read; it says why.
         """
         place = str(url).rstrip("/").removesuffix(f"/{RELEASE_FILE}")
         folder = _reached(place, lambda: Folder(place))
@@ -72,16 +77,19 @@ class Release:
         splits: Sequence[str] | None = None,
         files: Sequence[str] | None = None,
     ) -> Iterator[pa.Table]:
-        """All samples, at most GROUP_ROWS at a time, file by file in the order of the release.
+        """Read the samples, at most GROUP_ROWS at a time, in the order of the release.
 
         Args:
-            columns: Those of SCHEMA that are wanted; all without it.
-            splits: Such as ("train",); all without it.
-            files: Names of data files; all without it.
+            columns: Columns of SCHEMA, by default all.
+            splits: Such as ("train",), by default all.
+            files: Names of data files, by default all.
+
+        Yields:
+            Tables with these columns.
 
         Raises:
-            WebbodyError: A file is missing, changed, has other columns, or a row of another split
-                than its name says; it says which.
+            WebbodyError: A file is missing, changed, has other columns, or rows of another split
+                than its name says; it names the file.
         """
         names = list(columns if columns is not None else SCHEMA.names)
         for name in self.files:
@@ -114,9 +122,16 @@ class Release:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """A data file whose content is what release.json lists; a remote one is copied first.
+        """Open a data file after checking its sha256; a remote one is copied first.
 
-        Raises WebbodyError where it is missing or its sha256 is another.
+        Args:
+            name: Of the file, such as data/train-00000.parquet.
+
+        Yields:
+            The file, to be read.
+
+        Raises:
+            WebbodyError: The file is missing or changed.
         """
         where = self.folder.path(name)
         with tempfile.TemporaryDirectory(prefix="webbody-release-") as temporary:
