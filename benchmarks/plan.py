@@ -24,6 +24,7 @@ from pipelines.engine.graph import FROM_NAMES, input_digests, is_done, tasks
 from pipelines.stages.plan import Plan
 from webbody.commit import Output, Record, record_name
 from webbody.config import BuildConfig, PlanSettings
+from webbody.manifest import Manifest
 from webbody.storage import Folder
 
 
@@ -44,7 +45,9 @@ def write_manifest(path: Path, rows: int) -> None:
 def plan(manifest: str, out: str) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of planning."""
     started = time.perf_counter()
-    run_shard(Plan(PlanSettings(rows_per_shard=5000), manifest), Folder(out), ALL, "f", {})
+    with Manifest(manifest) as opened:
+        stage = Plan(PlanSettings(rows_per_shard=5000), opened)
+        run_shard(stage, Folder(out), ALL, "f", {})
     seconds = time.perf_counter() - started
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
