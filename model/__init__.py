@@ -1,4 +1,4 @@
-"""Plain torch models of human recognition: the face embedder, and SapiensID of the same blocks."""
+"""Plain torch models of human recognition: the face embedder, and SapiensID."""
 
 import logging
 from importlib import import_module

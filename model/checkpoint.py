@@ -1,4 +1,4 @@
-"""Reading published weights: no pickled code is ever run, and every mismatch is told at once."""
+"""Reading published weights without running pickled code; all mismatches are reported at once."""
 
 import pickle
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which shards a data set consists of."""
+"""Listing the shards of data sets."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What makes a sample of a shard: the rules that all who read shards share."""
+"""Parsing samples of shards."""
 
 import io
 import tarfile

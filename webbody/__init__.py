@@ -1,4 +1,4 @@
-"""What every part shares: data formats, the skeleton, the command line, the synthetic web."""
+"""Shared code: data formats, the skeleton, the command line, the synthetic web."""
 
 import logging
 

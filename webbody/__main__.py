@@ -4,7 +4,7 @@ from webbody.working_folder import put_last
 
 
 def run() -> None:
-    """Entry point: nothing is imported before the working folder is out of the way."""
+    """Entry point; fixes the import path before any other import."""
     put_last()
     from webbody.cli import main
 

@@ -1,8 +1,8 @@
-"""What vouches for the files of a build: its state file, and the commit records that match it.
+"""The state file of a build, and its valid commit records.
 
-`build.json` says what the folder was last asked for: manifest, settings, and of each stage the
-fingerprint of its settings and the stages that it reads. So a reader can tell, without the manifest
-and the model files, which commit records are of this build and which are left from an older one.
+`build.json` holds the last request: manifest, settings, and for each stage the fingerprint of its
+settings and the stages that it reads. So a reader can tell valid commit records from outdated ones
+without the manifest and the model files.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Requested:
 
 
 def read_build(folder: Folder) -> dict[str, Any] | None:
-    """`build.json` of a folder; None where there is none that can be read."""
+    """`build.json` of a folder; None if it is missing or unreadable."""
     try:
         values = parse_json(folder.read(BUILD_FILE))
         return values if "manifest" in values else None
@@ -39,21 +39,20 @@ def read_build(folder: Folder) -> dict[str, Any] | None:
 
 
 def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, Requested]) -> None:
-    """Write `build.json` with what is asked of each stage, and the version of the code."""
+    """Write `build.json` with the request for each stage, and the version of the code."""
     requested = {name: vars(stage) for name, stage in stages.items()}
     content = {**values, "stages": requested, "code": __version__}
     folder.write_bytes(BUILD_FILE, checked_json(content))
 
 
 class BuildRecords:
-    """The commit records of a build folder that vouch for its files.
+    """The valid commit records of a build folder.
 
-    One counts if it was made with the settings that `build.json` asks for, from the present outputs
-    of records that count themselves; of a stage that looks at the whole build, of all shards that
-    have come so far (a shard that failed is left out). Folders of older versions do not say what
-    was asked for: there every record counts. Records are read once.
+    A record is valid if it was made with the settings in `build.json` from the present outputs of
+    valid records; for a global stage, of all shards so far (failed ones are left out). Folders of
+    older versions have no request: there every record is valid. Records are read once.
 
-    Raises WebbodyError where the folder holds no build.
+    Raises WebbodyError if the folder holds no build.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -74,18 +73,18 @@ class BuildRecords:
 
     @property
     def shards(self) -> tuple[str, ...]:
-        """The shards of the plan, sorted; none where the plan itself must be made again."""
+        """The shards of the plan, sorted; none if the plan is outdated."""
         plan = self.get(_PLAN)
         return planned_shards(plan) if plan else ()
 
     @property
     def packs(self) -> tuple[str, ...] | None:
-        """The output shards that the split asks for, such as train-000000; None: not known yet."""
+        """The output shards of the split, such as train-000000; None if not known yet."""
         split = self.get(_SPLIT)
         return output_shards(split) if split else None
 
     def get(self, stage: str, shard: str = ALL) -> Record | None:
-        """The record that vouches for a shard, which is a stage's only one where it runs once."""
+        """The valid record of a shard, or of a global stage; None if there is none."""
         if self._stages and stage in self._stages and self._stages[stage].is_global:
             shard = ALL
         if (stage, shard) not in self._records:
@@ -93,7 +92,7 @@ class BuildRecords:
         return self._records[stage, shard]
 
     def need(self, stage: str, shard: str = ALL) -> Record:
-        """The same; a WebbodyError where there is none, as the build is not finished."""
+        """The valid record; WebbodyError if there is none, as the build is not finished."""
         record = self.get(stage, shard)
         if record is None:
             raise WebbodyError(
@@ -105,7 +104,7 @@ class BuildRecords:
     def _matching(self, stage: str, shard: str) -> Record | None:
         record = read_record(self.folder, stage, shard)
         if self._stages is None:
-            # The record of a stage that runs once for the build vouches for each shard's file.
+            # The record of a global stage covers each shard's file.
             return record or read_record(self.folder, stage, ALL)
         requested = self._stages.get(stage)
         if record is None or requested is None:
@@ -133,7 +132,7 @@ def planned_shards(plan: Record) -> tuple[str, ...]:
 
 
 def output_shards(split: Record) -> tuple[str, ...]:
-    """The output shards that a split asks for, such as train-000000, sorted."""
+    """The output shards of a split, such as train-000000, sorted."""
     names = (
         n.split(".")[0] for n in split.outputs if n.startswith(("train-", "validation-", "test-"))
     )

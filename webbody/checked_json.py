@@ -1,4 +1,4 @@
-"""JSON files that tell when a byte of them was changed: each holds a digest of the rest of it."""
+"""JSON files with a digest of their content, which detects changes."""
 
 import hashlib
 import json
@@ -24,9 +24,9 @@ def checked_json(values: Mapping[str, Any], redact: bool = True) -> bytes:
 
 
 def is_altered(data: bytes, values: Mapping[str, Any]) -> bool:
-    """Whether a file's content, which was parsed as `values`, is another one than was written.
+    """Whether a file's content, parsed as `values`, was changed after writing.
 
-    False for files of older versions, which hold no digest.
+    False for files of older versions, which have no digest.
     """
     if CHECK not in values:
         return False

@@ -1,7 +1,7 @@
-"""Commit records: what a stage made of a shard, from what, with which settings.
+"""Commit records: outputs of a stage for a shard, its inputs and settings.
 
-A shard's outputs are written under temporary names, flushed and renamed; last of all comes its
-record `<stage>/<shard>.json`. Readers take only what a record lists, so a kill at any moment
+A shard's outputs are written under temporary names, flushed and renamed; its record
+`<stage>/<shard>.json` is written last. Readers use only files of a record, so a kill at any moment
 leaves either a committed shard or none.
 """
 
@@ -22,7 +22,7 @@ ALL = "all"
 #: Stands among a record's evicted outputs where the table of faces lost its features.
 FEATURES = "features"
 
-#: What a record's file calls the outputs that are gone; kept, so that builds of any age are read.
+#: The key of evicted outputs in a record's file; unchanged, so that old builds can be read.
 _EVICTED = "let_go"
 
 
@@ -79,7 +79,7 @@ def record_name(stage: str, shard: str) -> str:
 
 
 def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
-    """The record of a shard, or None where there is none or it cannot be read."""
+    """The record of a shard, or None if it is missing or unreadable."""
     try:
         return Record.from_json(folder.read(record_name(stage, shard)))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -101,7 +101,7 @@ def is_side_file(name: str) -> bool:
 
 
 def intact(folder: Folder, record: Record) -> bool:
-    """Whether every output that was not let go is still there with its size."""
+    """Whether every output that was not evicted exists with its size."""
     return all(
         name in record.evicted
         or is_side_file(name)
@@ -123,12 +123,12 @@ def input_digests(
     shards: Iterable[str],
     record: Callable[[str, str], Record | None],
 ) -> dict[str, str] | None:
-    """What a stage reads for a shard: `stage/file` -> sha256; None if not all is committed.
+    """The inputs of a stage for a shard: `stage/file` -> sha256; None if not all are committed.
 
-    needs: the stages that it reads, of which those in `whole` run once for the build; `record`
-    gives the record of a stage and shard. Of a stage that runs once a shard reads only its own
-    file, so that a global result that changed elsewhere leaves it alone; a stage that runs once
-    (shard ALL) reads every one of `shards`. Side files are read by none.
+    needs: the stages that it reads, of which those in `whole` are global; `record` gives the record
+    of a stage and shard. Of a global stage, a shard reads only its own file, so that changes of
+    other shards do not affect it; a global stage (shard ALL) reads all `shards`. Side files are no
+    inputs.
     """
     out: dict[str, str] = {}
     for need in needs:

@@ -1,4 +1,4 @@
-"""Walking folders of pictures and shards: one rule for the whole project.
+"""Walking folders of pictures and shards, with one rule for hidden files and links.
 
 Left out are hidden and system files and folders, by the parts of a path *below* the folder that is
 walked: a folder that itself lies under a hidden one is walked as any other. Links are followed.
@@ -17,8 +17,8 @@ from fsspec import AbstractFileSystem
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
 
-#: What operating systems, network disks and notebooks leave in people's folders, in lower case.
-#: (macOS, Windows; Synology, QNAP, NetApp; ext file systems; Python.)
+#: Files of operating systems, network disks and notebooks, in lower case. (macOS, Windows;
+#: Synology, QNAP, NetApp; ext file systems; Python.)
 _SYSTEM = frozenset(
     {
         "__macosx", "icon\r", "network trash folder", "temporary items",
@@ -29,7 +29,7 @@ _SYSTEM = frozenset(
     }
 )  # fmt: skip
 
-#: Why an entry of a folder was left out, as `FolderWalk.left_out` counts them.
+#: Reasons of `FolderWalk.left_out`.
 HIDDEN, BROKEN, AGAIN, SPECIAL = (
     "hidden",
     "broken link",

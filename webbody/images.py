@@ -1,4 +1,4 @@
-"""Reading and writing images that come from strangers: the one decoder, whatever door they come by.
+"""Reading and writing untrusted images: the project's only decoder.
 
 Everything here takes bytes. Sizes are checked against the header before a pixel is decoded, and an
 image is either decoded whole or rejected: a partly grey picture never passes. All arrays are
@@ -69,7 +69,7 @@ def decode(data: bytes, max_pixels: int | None = None) -> RGB:
 def upright_image(opened: Opened, data: bytes) -> Image.Image:
     """The second part of `decode`: the picture of a file whose header was read, of mode RGB."""
     image, header = opened.image, opened.header
-    # Libraries that load beside us switch this global on; then a cut file would turn grey.
+    # Other libraries set this global; truncated files would then decode to grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image.load()

@@ -1,12 +1,11 @@
-"""JSON that others wrote."""
+"""Parsing untrusted JSON."""
 
 import json
 from typing import Any
 
 
 def parse_json(data: bytes | str) -> Any:
-    """The values of a JSON text; ValueError for whatever is none, also one that is nested too deep
-    for a parser."""
+    """Parse a JSON text; ValueError for invalid or too deeply nested text."""
     try:
         return json.loads(data)
     except RecursionError:

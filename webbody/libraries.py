@@ -1,4 +1,4 @@
-"""Which libraries webbody needs, in which versions, and which of them are here."""
+"""The libraries that webbody needs, their version bounds, and the installed versions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from webbody.errors import WebbodyError
 
-#: Libraries that read files of strangers: an older one does not keep what docs promise.
+#: Libraries that parse untrusted files: older versions are unsafe.
 SAFETY = ("pillow", "torch", "safetensors", "ultralytics")
 
 
@@ -33,9 +33,9 @@ class Library:
 
 
 def libraries(extras: Sequence[str] = ("", "build")) -> Iterator[Library]:
-    """Everything that webbody and these of its extras need, as its metadata say.
+    """The requirements of webbody and these extras, from its metadata.
 
-    Nothing where webbody runs from a checkout that is not installed.
+    Empty if webbody runs from a checkout that is not installed.
     """
     declared = metadata.requires("webbody") if version("webbody") else None
     for text in declared or ():
@@ -56,9 +56,9 @@ def version(name: str) -> str | None:
 
 
 def refuse_unsafe() -> None:
-    """Raise WebbodyError where a library that reads files of strangers is too old.
+    """Raise WebbodyError if a library that parses untrusted files is too old.
 
-    Installers keep the bounds; a library that was changed afterwards by another package may not.
+    Installing another package later may have replaced it.
     """
     for library in libraries():
         if library.name in SAFETY and library.installed and not library.fits:

@@ -1,4 +1,4 @@
-"""Keeping the model libraries quiet: no telemetry, no update checks, no installing."""
+"""Environment of the model libraries: no telemetry, update checks or installs."""
 
 import contextlib
 import os
@@ -29,9 +29,9 @@ _SWITCHES = {
 
 
 def cache_folder() -> Path:
-    """Where this project keeps what no library keeps: WEBBODY_CACHE, or the user's cache folder.
+    """This project's cache folder: WEBBODY_CACHE, or the user's cache folder.
 
-    Where neither can be written (a read-only home) it is a private folder for temporary files.
+    If neither is writable (a read-only home), a private temporary folder.
     """
     if chosen := os.environ.get("WEBBODY_CACHE"):
         return Path(chosen).expanduser()
@@ -52,7 +52,7 @@ def cache_folder() -> Path:
 def quiet_libraries() -> None:
     """Set the switches that ultralytics, insightface, rtmlib and timm read when imported.
 
-    Call it before importing them. What the user has set stays, except what concerns safety.
+    Call it before importing them. The user's own values stay, except for safety switches.
     """
     for name, value in _SWITCHES.items():
         os.environ.setdefault(name, value)
@@ -89,7 +89,7 @@ def import_ultralytics() -> ModuleType:
 
 
 class _Trap:
-    """In a checkpoint, it notes that its code was run."""
+    """An object in a checkpoint that notes when its code is run."""
 
     sprung = False
 

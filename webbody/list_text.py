@@ -1,4 +1,4 @@
-"""The text of lists that people write by hand, in spreadsheets and on other systems."""
+"""Decoding text lists written by hand, by spreadsheets and on other systems."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""What the packages log: to a file beside what is made, and to the terminal where it is asked for.
+"""Logging to a file beside the results, and to the terminal on request.
 
 Each module logs through `logging.getLogger(__name__)`. Nothing is shown or written unless a command
 asks for it, or the application that imports the packages has handlers of its own.
@@ -23,7 +23,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class PlainFormatter(logging.Formatter):
-    """Lines that are fit for a terminal: a record may hold text that strangers wrote."""
+    """Formats records without control characters, as they may contain untrusted text."""
 
     def __init__(self) -> None:
         super().__init__(_FORMAT)
@@ -100,7 +100,7 @@ def log_to_terminal() -> Callable[[], None]:
 
 
 class _File(logging.FileHandler):
-    """A full disk is told by what is built there, not by each line of its log."""
+    """Ignores write errors: a full disk is reported by the build itself."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Leave the line out."""

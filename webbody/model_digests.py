@@ -1,7 +1,7 @@
-"""Whether a model file is the one that is meant: by its published digest, or by the first seen.
+"""Checks of model files by published digest, or by the digest first seen.
 
-Of a file whose digest nobody publishes the first one seen on this machine is remembered, in a small
-file of the cache folder; a later change is refused.
+For files without a published digest, the first one seen on this machine is stored in the cache
+folder; a later change is refused.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def check(model: ModelFile, path: Path, sha256: str) -> None:
 
 
 def state(model: ModelFile) -> str:
-    """What is known about the digest of a model's file, in words."""
+    """The state of the digest of a model's file, in words."""
     if model.sha256 is not None:
         return KNOWN
     return REMEMBERED if _key(model) in _remembered() else UNKNOWN
@@ -66,7 +66,7 @@ def _remembered() -> dict[str, str]:
 def _remember(model: ModelFile, sha256: str) -> None:
     from filelock import FileLock
 
-    # A cache that cannot be written remembers nothing; the file is used all the same.
+    # Without a writable cache nothing is stored; the file is used nevertheless.
     with contextlib.suppress(OSError):
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Getting the model files of a build: from a path, a library's cache, or the network.
+"""Resolving model files: from a path, a library's cache, or the network.
 
 A backend takes a path, or a name that its library knows. A name is looked up in that library's own
 cache and else fetched by that library; nothing is fetched that is there already.
@@ -54,7 +54,7 @@ def resolve(name_or_path: str, backend: str) -> Path:
 
 
 def location(model: ModelFile) -> Path:
-    """Where the model's library keeps the file (it need not be there yet)."""
+    """The path of the file in the cache of the model's library; it may not exist yet."""
     if _by_rtmlib(model):
         from rtmlib.tools.file import _get_rtmhub_dir
 
@@ -149,7 +149,7 @@ def fetch(names: Sequence[str]) -> list[Path]:
 
 @contextlib.contextmanager
 def loading(path: str | Path, what: str) -> Iterator[None]:
-    """Tell in one sentence when a library cannot load a model file, in a `with` around the call."""
+    """Turn a library's exceptions while loading a model file into a WebbodyError."""
     try:
         # Libraries print what they load; a build has a report of its own.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -219,7 +219,7 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
 
 
 def _fetch(model: ModelFile) -> None:
-    """Have the model's library download it; one process of a machine at a time."""
+    """Download a model by its library; one process of a machine at a time."""
     from filelock import FileLock
 
     place = location(model)

@@ -1,4 +1,4 @@
-"""Text that strangers wrote, made fit for a terminal, a log or a page."""
+"""Sanitising untrusted text for terminals, logs and pages."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Keys of packed samples: what a sample is called once it leaves the working folders.
+"""Keys of packed samples, derived without names.
 
 A row's working key is a digest of URL and name. Whoever holds a list of candidate names could try
 them all against it, so that key stays inside. A packed sample is called after its picture and the

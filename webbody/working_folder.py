@@ -1,4 +1,4 @@
-"""The working folder comes last: what lies there never takes the place of an installed package.
+"""Moving the working folder to the end of the import path, so that it shadows no package.
 
 `python -m`, `torchrun` and Ray put the folder in which a command is run before everything else, so
 that a user's `model.py`, `queue.py` or clone named `webbody/` there would be imported instead of
@@ -47,7 +47,7 @@ def worker_environment() -> dict[str, str]:
 
 
 def begin_worker() -> None:
-    """What a worker of Ray does first, before Ray puts the driver's folder on its path."""
+    """Prepare a Ray worker before Ray puts the driver's folder on its path."""
     for name in PACKAGES:
         import_module(name)
     sys.meta_path.insert(0, _WhenRayHasInsertedIt())

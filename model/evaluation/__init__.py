@@ -1,1 +1,1 @@
-"""Evaluation protocols: features and labels in, figures out; and the readers of data sets."""
+"""Evaluation protocols from features and labels to figures, and readers of data sets."""

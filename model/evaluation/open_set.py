@@ -1,4 +1,4 @@
-"""Open-set identification: probes must be found, and people who are not enrolled be turned away.
+"""Open-set identification: find enrolled probes and reject those that are not enrolled.
 
 Shape suffixes: Q probes, B probes of a block, G gallery templates, F false identification rates.
 """
@@ -14,9 +14,9 @@ from model.evaluation.images import Images, checked_pair
 from model.evaluation.similarity import TIE, cosines, exact_products
 
 FPIRS = (0.01, 0.1)
-#: Added to the highest score of a stranger where none may pass.
+#: Added to the highest score of a stranger if none may be accepted.
 _ABOVE = 1e-5
-#: Cosines that are in memory at a time.
+#: Cosines in memory at a time.
 _BLOCK = 1 << 26
 
 

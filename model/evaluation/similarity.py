@@ -1,4 +1,4 @@
-"""Cosines of blocks of features, computed exactly whatever the caller's settings are.
+"""Cosines of blocks of features, in full float32 precision whatever the caller's settings.
 
 Shape suffixes: B queries of a block, G gallery images, D width of a feature.
 """

@@ -1,4 +1,4 @@
-"""Samples of WebDataset shards, decoded a few ahead of who reads them."""
+"""Samples of WebDataset shards, prefetched and decoded."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from model.shard_samples import Members, describe, read_samples
 from webbody.geometry import on_square
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
-#: Samples that wait decoded, 0.4 MB each, so that threads have work while a batch is computed.
+#: Decoded samples in the queue, 0.4 MB each.
 AHEAD = 128
 
 

@@ -1,4 +1,4 @@
-"""What the encoder hands to a head, and to whoever draws it.
+"""The encoder's output for heads and visualization.
 
 Shape suffixes: B batch, N tokens, D width, R regions, K keypoints.
 """

@@ -1,1 +1,1 @@
-"""Training SapiensID: a run is put together, started (also in Ray's workers), stopped, saved."""
+"""Training SapiensID: building, starting (also in Ray's workers), stopping and saving a run."""

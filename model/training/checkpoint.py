@@ -1,4 +1,4 @@
-"""Checkpoints of a run: complete or not there, and readable at any number of ranks.
+"""Checkpoints of a run: written atomically, readable at any number of ranks.
 
 A checkpoint is a folder `step-00001000` with `model/` (as SapiensID.save_pretrained writes it), the
 ranks' shards of the classifier, the optimizer's moments of the model by parameter name, and
@@ -80,12 +80,12 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def notes(checkpoint: Path) -> dict[str, Any]:
-    """What `save` was given as notes."""
+    """The notes passed to `save`."""
     return _state(checkpoint)[2]
 
 
 def steps_done(checkpoint: Path) -> int:
-    """How many steps were done when it was saved."""
+    """The number of steps before the checkpoint."""
     return _state(checkpoint)[0]
 
 

@@ -12,7 +12,7 @@ from webbody.errors import WebbodyError
 #: Where the settings lie that ship with the package.
 PRESETS = Path(__file__).parents[1] / "presets"
 
-#: What pydantic says in Python's words, in those of the file.
+#: Replacements for pydantic's messages in terms of YAML.
 _IN_YAML = {
     "tuple_type": "must be a list, [] where it is empty",
     "dict_type": "must hold names with values, as in {name: value}",
@@ -83,7 +83,7 @@ def load_as(
 
 
 def _present_name(kind: type[BaseModel], place: Sequence[str | int]) -> str:
-    """The name that a setting at `place` bears now; "" where it never was one."""
+    """The present name of a renamed setting; "" if there never was such a setting."""
     *sections, name = (str(part) for part in place)
     at: Any = kind
     for section in sections:

@@ -1,1 +1,1 @@
-"""Strangers' pictures decoded in processes of their own, under limits of time and memory."""
+"""Decoding untrusted pictures in separate processes, under limits of time and memory."""

@@ -22,7 +22,7 @@ from webbody.images import ImageError, fill, open_image, upright_image
 
 
 def main() -> None:
-    """Answer questions until nobody asks any more."""
+    """Answer requests until the connection closes."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     budget = PictureBudget(DecodingLimits(*json.loads(sys.argv[2])))
     memory = SharedMemory()
@@ -75,7 +75,7 @@ def _prepare() -> None:
 
 
 def _silent() -> None:
-    """Let go of the error output, on which libraries in C write about broken files."""
+    """Close the error output, to which C libraries write about broken files."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stderr.fileno())
     os.close(nothing)

@@ -1,4 +1,4 @@
-"""What is said between a process that decodes and the one that asks.
+"""The protocol between a decoding process and its client.
 
 A question is `QUESTION` (bytes of the file, most pixels or 0 for any) and the file. An answer is
 `ANSWER`: height and width, where the pixels lie in memory that both share; or zeros and the length
@@ -24,7 +24,7 @@ _LEAST = 4_000_000
 
 
 def read_exactly(connection: socket.socket, count: int) -> bytes:
-    """So many bytes; raises EOFError where the other side has gone."""
+    """Read exactly so many bytes; EOFError if the other side has closed."""
     data = bytearray(count)
     view, at = memoryview(data), 0
     while at < count:
@@ -43,7 +43,7 @@ class SharedMemory:
         self._file = -1
 
     def place(self, height: int, width: int) -> RGB:
-        """Room for a picture; `send` says when it is filled."""
+        """Memory for a picture; filled before `send`."""
         size = 3 * height * width
         kept = 0 if self._memory is None else len(self._memory)
         if self._memory is None or size > kept or kept > _KEPT:
@@ -56,7 +56,7 @@ class SharedMemory:
         return np.frombuffer(self._memory, np.uint8, size).reshape(height, width, 3)
 
     def send(self, connection: socket.socket, height: int, width: int) -> None:
-        """Tell that the picture is there; the memory goes along where it is a new one."""
+        """Announce the picture; new memory is sent along."""
         head = ANSWER.pack(height, width, 0)
         if self._file < 0:
             connection.sendall(head)
@@ -73,9 +73,9 @@ class SharedView:
         self._memory: mmap.mmap | None = None
 
     def receive(self, connection: socket.socket) -> RGB | bytes:
-        """An own copy of the pixels, or the text of a refusal.
+        """A copy of the pixels, or the text of an error.
 
-        Raises EOFError where the other side has gone, TimeoutError where it says nothing.
+        Raises EOFError if the other side has closed, TimeoutError if it is silent.
         """
         head, files, _, _ = socket.recv_fds(connection, ANSWER.size, 1)
         for file in files:

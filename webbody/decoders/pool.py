@@ -1,4 +1,4 @@
-"""A few processes that decode, shared by the threads of one that asks."""
+"""A pool of decoding processes, shared by the threads of a process."""
 
 import queue
 import weakref
@@ -37,7 +37,7 @@ class Decoders:
             try:
                 return process.decode(data, max_pixels)
             except ProcessEnded:
-                # Once more in a fresh one: what went before may have done the damage.
+                # Retried in a new process: an earlier picture may have caused the crash.
                 process = DecoderProcess(self._limits)
                 return process.decode(data, max_pixels)
         except ProcessEnded as error:

@@ -1,4 +1,4 @@
-"""One process that decodes, as the one that asks sees it."""
+"""A decoding process, seen from its client."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class ProcessEnded(WebbodyError):
 
     @property
     def is_fault(self) -> bool:
-        """Whether the library that decodes did it, and not somebody else."""
+        """Whether the decoding library crashed, rather than the process being killed."""
         return self.code in [-number for number in _FAULTS] or self.code > 0
 
 
@@ -110,7 +110,7 @@ class DecoderProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it can be asked again."""
+        """Whether it accepts requests."""
         return self._connection.fileno() >= 0
 
     def end(self) -> int:

@@ -1,1 +1,1 @@
-"""Checks of a machine before a build: what is well, what is not, and what to do about it."""
+"""Checks of a machine before a build."""

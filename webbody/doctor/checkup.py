@@ -1,4 +1,4 @@
-"""The whole check-up, in the order in which a build would meet the faults."""
+"""All checks, in the order in which a build would fail."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ _RAY_SECONDS = 60.0
 
 
 def checkup(config: BuildConfig, start_ray: bool = True) -> Iterator[Diagnosis]:
-    """Every line, as soon as it is known. `config.manifest` and `config.out` may be empty.
+    """The results, as soon as they are known.
 
-    Nothing is fetched, and the network is asked for hosts of the manifest alone.
+    `config.manifest` and `config.out` may be empty. Nothing is downloaded; only hosts of the
+    manifest are looked up.
     """
     content = _Content()
     out, address = config.out or ".", config.resources.ray_address

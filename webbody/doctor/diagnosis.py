@@ -1,4 +1,4 @@
-"""What a check of the machine has found: one line each."""
+"""Results of the checks, one line each."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -24,16 +24,16 @@ Check = Callable[[], Iterable[Diagnosis]]
 
 
 def examine(subject: str, check: Check, seconds: float) -> list[Diagnosis]:
-    """What a check finds; a warning of its own where it takes longer or fails.
+    """Run a check; a warning if it times out or fails.
 
-    The thread of a check that hangs (a network drive, a resolver) is left behind.
+    The thread of a hanging check (a network drive, a resolver) is abandoned.
     """
     answers: SimpleQueue[list[Diagnosis]] = SimpleQueue()
 
     def run() -> None:
         try:
             answers.put(list(check()))
-        except Exception as error:  # a doctor must not fall ill of what it looks at
+        except Exception as error:  # a failing check must not end the others
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             found = f"cannot be checked ({reason[:160]})"
             answers.put([Diagnosis(WARNING, subject, found, "Check it by hand.")])

@@ -1,4 +1,4 @@
-"""The output folder: room, permission, and what commits rely on."""
+"""Checks of the output folder: space, permissions, atomic renames."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _LEAST = 2 * _GB
 
 
 def room(out: str, rows: int = 0, free: float | None = None) -> Iterator[Diagnosis]:
-    """Free space where `out` is or will be, beside what `rows` URLs are taken to need."""
+    """Free space at `out`, compared with the estimate for `rows` URLs."""
     if "://" in out:
         yield Diagnosis(SKIPPED, "disk", f"{out} is remote storage: its room is not known here")
         return
@@ -63,6 +63,6 @@ def file_system(out: str) -> Iterator[Diagnosis]:
 
 
 def _existing(out: str) -> Path:
-    """The nearest folder above that is there."""
+    """The nearest existing parent folder."""
     place = Path(out).expanduser().absolute()
     return next(folder for folder in (place, *place.parents) if folder.exists())

@@ -1,1 +1,1 @@
-"""Releases: the format of a data set that is published as URLs and labels, without the pictures."""
+"""The format of releases: data sets published as URLs and labels, without pictures."""

@@ -1,4 +1,4 @@
-"""What a publisher must say of a release, as a small YAML file."""
+"""The data card of a release: a YAML file by the publisher."""
 
 import re
 import textwrap
@@ -57,7 +57,7 @@ class Author(Section):
 
 
 class Card(Section):
-    """What the publisher says of a release; `missing` names what is not said yet."""
+    """The publisher's statements on a release; `missing` names required fields that are empty."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(
         "", description="Short name of the data set: letters, digits, '.', '_' and '-'."

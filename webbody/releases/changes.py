@@ -1,4 +1,4 @@
-"""What is different between two versions of a release, from keys, ids and digests alone."""
+"""Differences between two versions of a release, from keys, ids and digests."""
 
 import hashlib
 from collections.abc import Collection, Iterable

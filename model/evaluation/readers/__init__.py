@@ -1,1 +1,1 @@
-"""Readers: a data set's folder in, a table of its images out. Base names are parsed, not paths."""
+"""Readers of data sets: from a folder to a table of images. Base names are parsed, not paths."""

@@ -1,4 +1,4 @@
-"""The image data sets by name: how each is read, and which figures it is reported by."""
+"""The image data sets by name: reader and reported figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from model.evaluation.rules import Rule
 
 @dataclass(frozen=True)
 class RankingProtocol:
-    """What is ranked: images of the role `query` against the gallery, judged by `rule`."""
+    """A ranking: images of the role `query` against the gallery, evaluated by `rule`."""
 
     rule: Rule
     query: str = "query"

@@ -1,4 +1,4 @@
-"""What readers need of a disk, with errors that say what a folder should look like."""
+"""File access of readers, with errors that describe the expected layout."""
 
 import os
 from collections.abc import Iterable, Sequence

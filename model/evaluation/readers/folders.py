@@ -1,4 +1,4 @@
-"""Data sets whose images tell all in their names: a row of `LAYOUTS` or `TRAIN_LAYOUTS` each.
+"""Data sets with all labels in the names of images: a row of `LAYOUTS` or `TRAIN_LAYOUTS` each.
 
 Values of cameras and clothes are those of the authors' preparation scripts, with two exceptions:
 CCDA's people keep their own numbers (the scripts number those of the query and of the gallery
@@ -19,7 +19,7 @@ from webbody.errors import WebbodyError
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """A folder of a data set: its role, and what it says of all its images."""
+    """A folder of a data set: its role, and labels that hold for all its images."""
 
     folder: str
     role: str

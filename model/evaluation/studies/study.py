@@ -1,4 +1,4 @@
-"""What the studies have in common: one feature that holds those of all variants.
+"""Base class of studies: one feature that concatenates those of all variants.
 
 Shape suffixes: B batch, C channels, H, W image sides, K keypoints, F feature size of the model.
 """

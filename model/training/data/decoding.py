@@ -1,4 +1,4 @@
-"""Pictures read from shards and decoded: the work of the loader's processes.
+"""Reading and decoding pictures of shards, in the loader's processes.
 
 Shape suffixes: N buffers, B pictures, S side of an image, C channels, P what is needed to find a
 picture.
@@ -20,7 +20,7 @@ from model.training.data.ranges import Ranges
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
 _END = b"\xff\xd9"
-#: What libjpeg makes of blocks without data.
+#: The grey of blocks without data in libjpeg.
 _GREY = (127, 128)
 
 

@@ -1,4 +1,4 @@
-"""The samples of each training step, read and decoded ahead of it.
+"""The loader: samples of each training step, read and decoded ahead.
 
 Shape suffixes: B samples of this rank, C channels, S side of an image, K keypoints, P what is
 needed to find a picture, N buffers.
@@ -30,7 +30,7 @@ from webbody.errors import WebbodyError
 
 #: Batches that each process prepares ahead.
 _AHEAD = 2
-#: Unreadable pictures that are never too many.
+#: Unreadable pictures that are always tolerated.
 _FEW = 10
 
 
@@ -171,7 +171,7 @@ def _as_it_is(pictures: Any) -> Any:
 
 
 def _prefetch_one(batches: Iterator[StepSamples]) -> Iterator[StepSamples]:
-    """The same, each made in a thread while the one before is used."""
+    """The same batches, each prepared in a thread while the previous one is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:

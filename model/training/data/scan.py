@@ -1,4 +1,4 @@
-"""One pass over shards: what is known of their samples without decoding a picture."""
+"""Scanning shards: metadata of samples, without decoding pictures."""
 
 import multiprocessing
 import os

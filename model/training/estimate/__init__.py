@@ -1,1 +1,1 @@
-"""What a training costs before it starts: parameters, memory, time."""
+"""Estimates before a training: parameters, memory, time."""

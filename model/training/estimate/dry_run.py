@@ -1,4 +1,4 @@
-"""What a run will need and how long it will take, before it starts."""
+"""The dry run: memory and time of a training."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from model.training.estimate.trial import run_trial
 from model.training.processes import on_device
 from model.training.steps.plan import TrainingStep
 
-#: Pictures that are read and decoded to learn how fast that is.
+#: Pictures that are decoded to measure the speed.
 _PICTURES = 64
 
 
@@ -34,7 +34,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class TrainingEstimate:
-    """What is known before a run.
+    """The estimate of a run.
 
     parameters: of the model, by part. classifier: parameters of this process's share, of `people`
     people over `ranks` processes. largest: images of a process in the largest batch. images: in

@@ -1,1 +1,1 @@
-"""What a training writes down while it runs: metrics, progress, validation."""
+"""Monitoring of a training: metrics, progress, validation."""

@@ -1,4 +1,4 @@
-"""What is kept of a run for people to look at: lines of figures, TensorBoard, W&B, curves.
+"""The metrics of a run: log files, TensorBoard, Weights & Biases, curves.
 
 In the run's folder: `log.jsonl` has a line for each report (progress.TrainingProgress),
 `validation.jsonl` one for each validation (validator.Score); `tensorboard/` and, at the end,
@@ -31,7 +31,7 @@ _RENAMED = {
 
 
 class Dashboard(Protocol):
-    """A place that shows figures by name over steps."""
+    """A dashboard for figures by name over steps."""
 
     def add(self, figures: Mapping[str, float], step: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What every step of a run takes, known before it starts: samples, kept tokens, learning rate.
+"""The plan of a run: samples, kept tokens and learning rate of every step.
 
 A plan is a function of its arguments, the same on every rank and after every restart.
 """
