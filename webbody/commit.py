@@ -118,21 +118,21 @@ def fingerprint(settings: Mapping[str, Any], version: int) -> str:
 
 def input_digests(
     needs: Iterable[str],
-    whole: Collection[str],
+    global_stages: Collection[str],
     shard: str,
     shards: Iterable[str],
     record: Callable[[str, str], Record | None],
 ) -> dict[str, str] | None:
     """The inputs of a stage for a shard: `stage/file` -> sha256; None if not all are committed.
 
-    needs: the stages that it reads, of which those in `whole` are global; `record` gives the record
+    needs: the stages that it reads, of which `global_stages` run once; `record` gives the record
     of a stage and shard. Of a global stage, a shard reads only its own file, so that changes of
     other shards do not affect it; a global stage (shard ALL) reads all `shards`. Side files are no
     inputs.
     """
     out: dict[str, str] = {}
     for need in needs:
-        once = need in whole
+        once = need in global_stages
         for one in (ALL,) if once else tuple(shards) if shard == ALL else (shard,):
             found = record(need, one)
             if found is None:
