@@ -391,4 +391,4 @@ class Run:
     def _hear(self, event: Event) -> None:
         self.ran += event.kind == "done"
         self.listener(event)
-        self.watch.hear(event)
+        self.watch.on_event(event)

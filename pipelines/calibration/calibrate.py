@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.calibration.clean_names import STRANGERS
-from pipelines.calibration.people_drawn import MAX_PEOPLE
+from pipelines.calibration.people_sample import MAX_PEOPLE
 from pipelines.calibration.thresholds import Suggestion, calibrate
 from pipelines.galleries import picture_faces
 from pipelines.galleries.identity_sources import read_sources
@@ -37,11 +37,11 @@ def calibrate_from_folder(
     images: int = 20,
     galleries: Sequence[str] = (),
     seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Suggestion:
     """Calibrate on labelled pictures (sources and layout as of a gallery).
 
-    people, images: as of `calibrate`. galleries: files of the build's validation people. tell:
+    people, images: as of `calibrate`. galleries: files of the build's validation people. say:
     called with the counts of each source and all warnings, a line each.
     """
     opened = [read_gallery(path) for path in galleries]
@@ -52,7 +52,7 @@ def calibrate_from_folder(
         found = _calibrate_pictures(read.decoded(), people, images, size, seed, faces, opened)
     finally:
         for line in read.report_lines():
-            tell(line)
+            say(line)
     return found
 
 
@@ -70,7 +70,7 @@ def calibrate_demo(
 
     people, images: as in `calibrate`.
     """
-    photos = drawn(identities, pictures, seed)
+    photos = drawn_people(identities, pictures, seed)
     faces = picture_faces.PictureFaces(settings, resources)
     return _calibrate_pictures(photos, people, images, None, seed, faces)
 
@@ -93,7 +93,7 @@ def size_of_build(manifest: str) -> tuple[int, int]:
     return len(rows), max(2, round((1 - STRANGERS) * middling))
 
 
-def drawn(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
+def drawn_people(identities: int, images: int, seed: int) -> Iterator[tuple[int, RGB]]:
     """Number and picture of people on whom no demo model was trained."""
     from webbody.demo.drawing.identity import Identity
     from webbody.demo.drawing.scene import photo, portrait

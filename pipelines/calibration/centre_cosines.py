@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.calibration.cosines import Cosines, of_all_pairs
-from pipelines.calibration.growth import Growth, Rows, measure, same_person
+from pipelines.calibration.cosines import Cosines, all_pairs
+from pipelines.calibration.growth import Growth, Rows, measure_growth, same_person
 from pipelines.identity.features import Floats, centre, unit
 from webbody.plain_text import plain_text
 
@@ -53,7 +53,7 @@ def centre_cosines(
         warnings: Gets a sentence for each pair of people who look like one.
         rng: For draws of faces.
     """
-    growth = measure(features, several, rng)
+    growth = measure_growth(features, several, rng)
     one_person = same_person(features, several, images, rng)
     smaller = same_person(features, several, -(-images // 2), rng)
     strangers = _strangers(features, rows, several, images, named, warnings, rng)
@@ -79,7 +79,7 @@ def _strangers(
     centres = unit(np.stack([centre(features[own]) for own in drawn]))
     size = max(1, round(float(np.median([len(own) for own in drawn]))) // 2)
     watch = float(np.quantile(same_person(features, several, size, rng), 0.05))
-    found = of_all_pairs(centres, watch)
+    found = all_pairs(centres, watch)
     if not found.close or len(found.close) > max(2, len(rows) // 100):
         return found
     others = found.without_close()

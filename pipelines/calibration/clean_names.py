@@ -25,14 +25,14 @@ def best_eps(
     features: raw (N, D). rows: the faces of each person with two or more. images: faces of its
     person that a name has, strangers aside; names vary from half to twice as many.
     """
-    names = made_up(features, rows, growth, images, rng)
+    names = synthetic_names(features, rows, growth, images, rng)
     alike = [(unit(faces) @ unit(faces).T, own) for faces, own in names]
     scores = np.array([np.mean([f1(*name, float(eps)) for name in alike]) for eps in CHOICES])
     best = CHOICES[scores >= scores.max() - _EQUAL]
     return float(best[(len(best) - 1) // 2]), float(scores.max())
 
 
-def made_up(
+def synthetic_names(
     features: Floats, rows: Rows, growth: Growth, images: int, rng: np.random.Generator
 ) -> list[tuple[Floats, int]]:
     """Features of each name, and how many of its first rows show the person."""

@@ -106,7 +106,7 @@ def _bins(cosines: NDArray[np.floating]) -> NDArray[np.int64]:
     return bins
 
 
-def of_all_pairs(units: Floats, watch: float = 2.0, block: int = BLOCK) -> Cosines:
+def all_pairs(units: Floats, watch: float = 2.0, block: int = BLOCK) -> Cosines:
     """The distribution of all pairs of unit features (N, D); lists those of `watch` or more."""
     counts = np.zeros(BINS, np.int64)
     highest = -1.0

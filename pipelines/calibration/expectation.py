@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipelines.calibration.cosines import of_values
 
 
-def expected(
+def expectations(
     reached: Callable[[float], float],
     small: NDArray[np.float64],
     people: int,

@@ -59,7 +59,7 @@ def spearman_brown(cosine: NDArray[np.float64], times: NDArray[np.float64]) -> N
     return times * cosine / (1 + (times - 1) * cosine)
 
 
-def measure(features: Floats, rows: Rows, rng: np.random.Generator) -> Growth:
+def measure_growth(features: Floats, rows: Rows, rng: np.random.Generator) -> Growth:
     """The growth of raw features (N, D); rows: the faces of each person with two or more."""
     mean = noise = 0.0
     for own in rows:

@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 
 from pipelines.calibration.centre_cosines import CentreCosines, centre_cosines
 from pipelines.calibration.clean_names import best_eps
-from pipelines.calibration.cosines import Cosines, of_all_pairs
-from pipelines.calibration.expectation import expected
-from pipelines.calibration.people_drawn import ROUGH, check, copied, drawn, same_faces
+from pipelines.calibration.cosines import Cosines, all_pairs
+from pipelines.calibration.expectation import expectations
+from pipelines.calibration.people_sample import (
+    ROUGH,
+    check_people,
+    copy_cosines,
+    face_cosines,
+    sample_people,
+)
 from pipelines.identity.features import Floats, unit
 from webbody.errors import WebbodyError
 
@@ -82,9 +88,9 @@ def calibrate(
     if people < 2 or images < 1:
         raise WebbodyError("A build has at least 2 people, and an image of each; give more.")
     rng = np.random.default_rng(seed)
-    features, rows, named = drawn(features, labels, rng)
+    features, rows, named = sample_people(features, labels, rng)
     several = [own for own in rows if len(own) >= 2]
-    check(features, rows, several)
+    check_people(features, rows, several)
     warnings: list[str] = []
     if len(several) < ROUGH:
         warnings.append(
@@ -94,8 +100,8 @@ def calibrate(
     centres = centre_cosines(features, rows, several, images, named, warnings, rng)
     limits = _limits(centres, len(rows), people, gallery, warnings)
     eps, cleaned = best_eps(features, several, centres.growth, images, rng)
-    same = same_faces(features, several, rng)
-    alone = of_all_pairs(unit(features[[rng.choice(own) for own in rows[:5000]]]))
+    same = face_cosines(features, several, rng)
+    alone = all_pairs(unit(features[[rng.choice(own) for own in rows[:5000]]]))
     figures = {
         "people": len(rows),
         "faces": sum(map(len, rows)),
@@ -103,7 +109,7 @@ def calibrate(
         "cleaned_names_f1": cleaned,
     }
     duplicate = max(float(np.quantile(same, 0.999)), limits.similar)
-    again = copied(features, rows, copies)
+    again = copy_cosines(features, rows, copies)
     if again is not None and len(again):
         figures["copies_5_percent"] = float(np.quantile(again, 0.05))
         duplicate = _between_copies(duplicate, figures["copies_5_percent"], warnings)
@@ -114,7 +120,7 @@ def calibrate(
         leak=round(limits.leak, 3),
         duplicate=round(min(duplicate, 0.999), 3),
         figures={name: round(value, 4) for name, value in figures.items()},
-        expected=expected(
+        expected=expectations(
             centres.exceeded, centres.smaller, people, images, limits.similar, limits.ambiguous
         ),
         warnings=warnings,

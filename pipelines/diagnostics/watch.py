@@ -20,13 +20,13 @@ class DropMonitor:
     runs do not count.
     """
 
-    def __init__(self, settings: Mapping[str, Any], tell: Callable[[Event], None]) -> None:
-        self._settings, self._tell = settings, tell
+    def __init__(self, settings: Mapping[str, Any], emit: Callable[[Event], None]) -> None:
+        self._settings, self._emit = settings, emit
         self._seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._open: Counter[str] = Counter()
         self._warned: set[str] = set()
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         stage = event.stage
         if event.kind == "queued":
             self._open[stage] += event.counts["shards"]
@@ -57,4 +57,4 @@ class DropMonitor:
             f"{stage} drops nearly all: {dropped:,} of {came:,} rows so far, {count:,} of them "
             f"{outcome}; {look_at(outcome, self._settings)}"
         )
-        self._tell(Event(stage, "", "warning", dict(seen), message=message))
+        self._emit(Event(stage, "", "warning", dict(seen), message=message))

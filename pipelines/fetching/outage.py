@@ -30,16 +30,16 @@ class Outage:
     """Waits with its callers while no host answers; for many threads.
 
     reaches: whether a host takes a connection. patience: seconds until it gives up; 0: failures are
-    never the network's. tell: gets a sentence when an outage begins, goes on and ends.
+    never the network's. say: gets a sentence when an outage begins, goes on and ends.
     """
 
     def __init__(
         self,
         reaches: Callable[[Host], bool],
         patience: float,
-        tell: Callable[[str], None] = lambda text: None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._reaches, self._patience, self.tell = reaches, patience, tell
+        self._reaches, self._patience, self.say = reaches, patience, say
         self._condition = threading.Condition()
         self._good: OrderedDict[Host, None] = OrderedDict()
         self._others: list[Host] = []
@@ -114,7 +114,7 @@ class Outage:
                 raise self.failure
             if not rounds or now - reported >= 60:
                 reported = now
-                self.tell(
+                self.say(
                     f"no host answers; waiting for the network (for {now - since:.0f} s now, "
                     f"{patience:.0f} s at most: download.outage)."
                 )
@@ -125,7 +125,7 @@ class Outage:
         self._given_up = False
         if rounds:
             self._over_at = now
-            self.tell(f"hosts answer again after {now - since:.0f} s; going on.")
+            self.say(f"hosts answer again after {now - since:.0f} s; going on.")
         self._answered_at = max(self._answered_at, now)
         return rounds > 0
 

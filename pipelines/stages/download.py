@@ -44,7 +44,7 @@ class Download(Stage[DownloadSettings]):
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         plan = inputs.table("plan", columns=["key", "url", "sha256"]).to_pylist()
         access = self._fetch.access
-        access.sites.store, access.outage.tell = inputs.folder, outputs.note
+        access.sites.store, access.outage.say = inputs.folder, outputs.note
         rows = Rows(plan, self.settings.verify == "reject", lists_in(inputs.folder))
         earlier = EarlierRows.of(
             inputs.folder, self.name, inputs.shard, ANSWERS, self.settings, self.version

@@ -104,7 +104,7 @@ def _similarities(
             use,
             layout=layout,
             galleries=settings.identities.galleries,
-            tell=lambda line: echo(f"# {line}"),
+            say=lambda line: echo(f"# {line}"),
             **size,
         )
     for name, value in found.figures.items():

@@ -50,10 +50,10 @@ def explain(
     ],
 ) -> None:
     """Tell what happened to one image, stage by stage, with the figures that decided."""
-    from pipelines.inspection.explain import explain as tell
+    from pipelines.inspection.explain import explain as stories
 
     console = PlainConsole(highlight=False)
-    for story in tell(out, what):
+    for story in stories(out, what):
         outcome, url = plain_text(story.outcome), plain_text(story.url)
         console.print(Text.assemble((outcome, "bold"), "  ", url), soft_wrap=True)
         where = f", key {story.key}, shard {story.shard}" if story.key else ""

@@ -6,9 +6,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from made_stages import with_settings
 
-from pipelines.calibration.calibrate import calibrate, copy_of, drawn, size_of_build
+from pipelines.calibration.calibrate import calibrate, copy_of, drawn_people, size_of_build
 from pipelines.calibration.clean_names import f1
-from pipelines.calibration.cosines import of_all_pairs
+from pipelines.calibration.cosines import all_pairs
 from pipelines.identity.features import unit
 from pipelines.stages.clusters import Clusters
 from webbody.errors import WebbodyError
@@ -85,7 +85,7 @@ def test_centres_of_other_sizes_are_foretold(have, want):
     one, two = centres(3000, want)
     genuine = np.quantile((one * two).sum(1), 0.05)
     assert found.figures["genuine_centres_5_percent"] == pytest.approx(genuine, abs=0.02)
-    strangers = of_all_pairs(one)  # 4.5 million pairs: the rates below are measured
+    strangers = all_pairs(one)  # 4.5 million pairs: the rates below are measured
     assert found.leak == pytest.approx(strangers.quantile(1 - 1e-5), abs=0.03)
     top = found.figures["impostor_centres_expected_highest"]
     assert top == pytest.approx(strangers.quantile(1 - 2e-6), abs=0.03)
@@ -107,7 +107,7 @@ def test_few_images_here_do_not_lower_the_thresholds_of_a_build_with_many():
     found = calibrate(features.astype(np.float32), labels, people=160, images=20)
     built, owners = faces(20)
     ofpeople = unit(np.stack([built[owners == one].sum(0) for one in range(len(anchors))]))
-    highest = of_all_pairs(ofpeople).highest
+    highest = all_pairs(ofpeople).highest
     assert highest > 0.5  # plainer than among centres of four
     assert highest > found.figures["impostor_centres_highest"]
     assert found.ambiguous > highest
@@ -207,9 +207,9 @@ def test_a_name_is_cleaned_as_the_stage_does():
 
 
 def test_pictures():
-    pictures = list(drawn(2, 2, seed=0))
+    pictures = list(drawn_people(2, 2, seed=0))
     assert [label for label, _ in pictures] == [9_000_000] * 2 + [9_000_001] * 2
-    (_, one), (_, again) = pictures[0], next(drawn(1, 1, seed=0))
+    (_, one), (_, again) = pictures[0], next(drawn_people(1, 1, seed=0))
     np.testing.assert_array_equal(one, again)
     assert one.shape == (256, 256, 3)
     assert pictures[1][1].shape == (448, 448, 3)

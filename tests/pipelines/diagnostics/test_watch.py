@@ -56,7 +56,7 @@ def watched(*events):
     told = []
     watch = DropMonitor(SETTINGS, told.append)
     for event in events:
-        watch.hear(event)
+        watch.on_event(event)
     return told, watch
 
 
@@ -73,11 +73,11 @@ def test_a_stage_that_drops_nearly_all_is_told_once_and_at_once():
         queued("faces"), progress("faces", **{"in": 499, "face_low-score": 490, "out": 9})
     )
     assert told == []
-    watch.hear(progress("faces", **{"in": 1, "face_none": 1}))
+    watch.on_event(progress("faces", **{"in": 1, "face_none": 1}))
     assert [(event.stage, event.kind) for event in told] == [("faces", "warning")]
     assert "491 of 500 rows so far, 490 of them face:low-score" in told[0].message
     assert "look at faces.min_score (now " in told[0].message
-    watch.hear(progress("faces", **{"in": 1000, "face_none": 1000}))
+    watch.on_event(progress("faces", **{"in": 1000, "face_none": 1000}))
     watch.end()
     assert len(told) == 1
 
@@ -99,7 +99,7 @@ def test_a_small_build_is_judged_when_its_stage_ends(rows, warnings):
     dead = progress("download", **{"in": rows, "download_dns": rows})
     told, watch = watched(queued("download", 1), dead)
     assert told == []
-    watch.hear(Event("download", "ab", "done", {"in": rows, "out": 0}))
+    watch.on_event(Event("download", "ab", "done", {"in": rows, "out": 0}))
     assert len(told) == warnings
     assert all("download:dns" in event.message for event in told)
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from photo_shards import demo_model
 
-from pipelines.calibration.calibrate import drawn
+from pipelines.calibration.calibrate import drawn_people
 from pipelines.galleries import picture_faces
 from pipelines.galleries.gallery import make_gallery
 from pipelines.galleries.picture_faces import PictureFaces
@@ -108,7 +108,7 @@ def test_real_models_on_drawn_people():
         min_score=0.4,
     )
     faces = PictureFaces(settings, WorkerResources("cpu"))
-    pictures = list(drawn(3, 4, seed=0))
+    pictures = list(drawn_people(3, 4, seed=0))
     blank = np.full((64, 48, 3), 255, np.uint8)
     found = list(faces([*pictures, (None, blank)]))
     assert [label for label, _ in found] == [label for label, _ in pictures] + [None]

@@ -18,7 +18,7 @@ LEAST, ROUGH = 10, 50
 MAX_SAME = 300_000
 
 
-def drawn(
+def sample_people(
     features: Floats, labels: Sequence[Any] | NDArray[Any], rng: np.random.Generator
 ) -> tuple[Floats, Rows, NDArray[Any]]:
     """Features, the rows of each of at most MAX_PEOPLE people, and their names."""
@@ -30,7 +30,7 @@ def drawn(
     return features, [rows[person] for person in people], names[people]
 
 
-def check(features: Floats, rows: Rows, several: Rows) -> None:
+def check_people(features: Floats, rows: Rows, several: Rows) -> None:
     """Raise WebbodyError when no threshold can be measured."""
     faces = sum(map(len, rows))
     if len(several) < LEAST:
@@ -53,7 +53,7 @@ def check(features: Floats, rows: Rows, several: Rows) -> None:
         )
 
 
-def copied(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None:
+def copy_cosines(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None:
     """Cosines of faces and their copies; faces without a copy are left out."""
     if copies is None:
         return None
@@ -63,7 +63,7 @@ def copied(features: Floats, rows: Rows, copies: Floats | None) -> Floats | None
     return whole
 
 
-def same_faces(features: Floats, rows: Rows, rng: np.random.Generator) -> Floats:
+def face_cosines(features: Floats, rows: Rows, rng: np.random.Generator) -> Floats:
     """Cosines of pairs of faces of one person: all, or a sample of MAX_SAME."""
     count = np.array([len(own) * (len(own) - 1) // 2 for own in rows])
     share = min(1.0, MAX_SAME / int(count.sum()))
