@@ -86,7 +86,7 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: errors that a user can fix become one sentence and an exit code."""
+    """Entry point: user errors are printed as one sentence, with an exit code."""
     try:
         app()
     except WebbodyError as error:

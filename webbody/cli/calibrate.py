@@ -52,14 +52,14 @@ def calibrate(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Suggest thresholds for the configured models, and tell what they rest on.
+    """Suggest thresholds for the configured models, with the measurements behind them.
 
-    Measures how alike pictures of one person and of different people are, on people whom the
-    embedder has not seen, works out what that comes to for the centres of a build (--people,
-    --images), and prints settings as YAML to put into its --config, with the wrong and missed
-    merges to expect. Calibration people may have fewer or more images than the build's: 200 people
-    with 4 each are good. With --sample the scores of persons, faces and keypoints are told, too;
-    with --demo these are measured against the truth.
+    Measures the similarity of pictures of one person and of different people, on people whom the
+    embedder has not seen, extrapolates to the centres of a build (--people, --images), and prints
+    settings as YAML for its --config, with the expected wrong and missed merges. Calibration people
+    may have fewer or more images than the build's: 200 people with 4 each are good. With --sample
+    the scores of persons, faces and keypoints are told, too; with --demo these are measured against
+    the truth.
     """
     import yaml
 
@@ -91,7 +91,7 @@ def calibrate(
 def _similarities(
     sources: list[str] | None, layout: str, size: dict[str, int], settings: BuildConfig
 ) -> dict[str, dict[str, float]]:
-    """Measure similarities, tell the figures, return the settings; drawn people without sources."""
+    """Measure similarities, print the figures, return the settings; drawn people by default."""
     from pipelines.calibration.calibrate import calibrate_demo, calibrate_from_folder
 
     use = WorkerResources(settings.resources.device)
@@ -122,7 +122,7 @@ def _similarities(
 def _scores(
     sample: list[str] | None, settings: BuildConfig, out: str | None
 ) -> dict[str, dict[str, float]]:
-    """Tell the scores of sample pictures or of drawn scenes; settings where truth is known."""
+    """Print the scores of sample pictures or of drawn scenes; settings if ground truth is known."""
     from pipelines.calibration.sampled import drawn_scenes, pictures_of, score_pictures
     from pipelines.calibration.scores import picture
 

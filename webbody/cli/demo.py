@@ -38,9 +38,9 @@ def demo(
     """Build a data set from a synthetic web with known truth, offline, score it, train on it.
 
     Draws people, serves their photos on 127.0.0.1 with the faults of the real web, builds from the
-    manifest with the real libraries and tiny models, and compares the result with the truth. Then
-    a small SapiensID learns from the build, and is asked to tell strangers apart.
-    Exit codes are those of `webbody build`.
+    manifest with the real libraries and tiny models, and compares the result with the truth. Then a
+    small SapiensID is trained on the build and evaluated on other people. Exit codes are those of
+    `webbody build`.
     """
     from webbody.cli.build import run
     from webbody.demo.scoring.score import print_score, write_score
@@ -72,7 +72,7 @@ def demo(
 
 
 def _finish(build: Path, out: Path, manifest: Path, train: bool, console: PlainConsole) -> None:
-    """Draw the contact sheets, train where that is possible, and say where everything lies."""
+    """Draw the contact sheets, train if possible, and print the paths of all results."""
     from pipelines.diagnostics.ending import read_ending
     from pipelines.inspection.report import write_report
 
@@ -100,7 +100,7 @@ def _finish(build: Path, out: Path, manifest: Path, train: bool, console: PlainC
 def demo_config(
     web: Path, out: Path, galleries: Sequence[str], overrides: Sequence[str]
 ) -> BuildConfig:
-    """The build of a synthetic web: preset.yaml, the tiny models, what the web's faults ask for."""
+    """The configuration of a synthetic web's build."""
     from webbody.demo.website.kinds import BUILD_SETTINGS
 
     values: dict[str, Any] = {"manifest": str(web / "manifest.parquet"), "out": str(out)}

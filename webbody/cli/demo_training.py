@@ -1,4 +1,4 @@
-"""The last part of `webbody demo`: training on what was built, judged by strangers."""
+"""The last part of `webbody demo`: training on the build, evaluated on other people."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ EPOCHS = 60
 
 
 def train_on_build(build: Path, out: Path, console: Console) -> None:
-    """Trains the `demo` preset on a build; says rank-1 on strangers before and after.
+    """Train the `demo` preset on a build; prints rank-1 on other people before and after.
 
     Then writes OUT/evaluation, where rankings of the same strangers can be looked at.
     """
@@ -45,8 +45,8 @@ def train_on_build(build: Path, out: Path, console: Console) -> None:
     try:
         train()
     except WebbodyError:
-        # What lies there is of another build, and cannot be gone on with.
-        shutil.rmtree(run, ignore_errors=True)  # or nothing lies there, and it is told again
+        # The checkpoints there are of another build and cannot be resumed.
+        shutil.rmtree(run, ignore_errors=True)  # without checkpoints, the error is raised again
         train()
     scores = read(run / SCORES)
     before, after = scores[0]["rank1"], scores[-1]["rank1"]

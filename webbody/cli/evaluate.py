@@ -74,11 +74,11 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Judge a model by the protocols of the paper, and set it beside the paper's figures.
+    """Evaluate a model by the paper's protocols, and compare it with the paper's figures.
 
     Features are those of the image and the mirrored image added. For a SapiensID keypoints are
-    found with the models of the configuration; samples of shards bring theirs. Features are kept
-    by checkpoint and data set: run the same command again to go on where a killed one stopped.
+    found with the models of the configuration; samples of shards include them. Features are cached
+    by checkpoint and data set: run the same command again to resume.
 
     OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows ranked galleries,
     curves and failures, too, and whoever is in them: it is not for publication.

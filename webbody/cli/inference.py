@@ -67,9 +67,9 @@ def embed(
 ) -> None:
     """Compute a feature for every sample of shards and every picture.
 
-    Samples of shards bring their keypoints. In a picture the largest person and the keypoints are
-    found with the models of the configuration; a picture that shows nobody is taken whole. A
-    picture that cannot be read is a row with its outcome and without a feature.
+    Samples of shards include keypoints. In a picture the largest person and the keypoints are found
+    with the models of the configuration; a picture that shows nobody is taken whole. A picture that
+    cannot be read is a row with its outcome and without a feature.
 
     Parts are committed in OUT.parts/ while it runs: run the same command again to go on. Features
     of another checkpoint, of other sources or settings are never mixed: it refuses without
@@ -130,7 +130,7 @@ def compare(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Tell how alike two people are: the cosine similarity of their features, from -1 to 1.
+    """Compare two people: the cosine similarity of their features, from -1 to 1.
 
     Where no keypoint of one is visible there is no cosine, as its feature would be that of every
     such picture (exit code 2); where hardly any is, or no person was found, a warning says so.

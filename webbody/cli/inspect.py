@@ -14,7 +14,7 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a b
 
 
 def status(out: Folder) -> None:
-    """How far a build is: committed shards per stage, and what became of the rows so far.
+    """The progress of a build: committed shards per stage, and outcomes of the rows so far.
 
     Exit code 0: complete. 1: not yet. 3: complete, but nothing was kept.
     """
@@ -49,7 +49,7 @@ def explain(
         str, typer.Argument(metavar="URL_OR_KEY", help="A URL, or the key of a sample or a crop.")
     ],
 ) -> None:
-    """Tell what happened to one image, stage by stage, with the figures that decided."""
+    """Explain what happened to one image, stage by stage, with the deciding figures."""
     from pipelines.inspection.explain import explain as stories
 
     console = PlainConsole(highlight=False)

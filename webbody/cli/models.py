@@ -61,7 +61,7 @@ def list_() -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A name of `models list`, or a family's.")],
 ) -> None:
-    """What a model was trained to see, what its scores mean, and where each fact stands."""
+    """A model's input, the meaning of its scores, and the sources of these facts."""
     from webbody import models
 
     for title, facts in models.described(name).items():
@@ -77,7 +77,7 @@ def fetch(
         typer.Argument(help="Names of `models list`; none: those of the defaults."),
     ] = None,
 ) -> None:
-    """Download model files into their libraries' caches, for machines that will be offline."""
+    """Download model files into their libraries' caches, for use without a network."""
     from webbody import models
     from webbody.config import BuildConfig
 

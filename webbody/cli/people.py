@@ -1,4 +1,4 @@
-"""`webbody gallery`: face features of people who are known, and what is made with their like."""
+"""`webbody gallery`: face features of known people."""
 
 import csv
 import io
@@ -65,7 +65,7 @@ def gallery(
 
 
 def write_names(path: Path, ids: dict[str, str]) -> None:
-    """The table of a gallery's ids and names, for the eyes of whoever made it."""
+    """Write the private table of a gallery's ids and names."""
     with Folder(path.resolve().parent).write(path.name) as file:
         text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
         rows = csv.writer(text)

@@ -1,5 +1,7 @@
-"""How the commands print: what strangers wrote is never a command to the terminal, nor markup, and
-secrets in addresses are not shown. Nothing in this folder prints in another way."""
+"""Printing by the commands; nothing in this folder prints in another way.
+
+Untrusted text cannot control the terminal or act as markup, and secrets in addresses are hidden.
+"""
 
 import json
 from collections.abc import Iterable

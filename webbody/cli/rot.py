@@ -21,7 +21,7 @@ def rot(
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Tell what became of a release's pictures: same, encoded anew, changed, gone, opted out.
+    """Show what became of a release's pictures: same, re-encoded, changed, gone, opted out.
 
     A build from a release writes the same as rot.json and rot.png into its folder.
     """

@@ -23,7 +23,7 @@ def stats(
     json_: Json = False,
     plots: Plots = "",
 ) -> None:
-    """Tell how many people and images there are, what these show, and where they are from."""
+    """Show numbers of people and images, what they show, and their domains."""
     from pipelines.statistics.compare import statistics
 
     found = statistics(folder)
@@ -40,7 +40,7 @@ def diff(
     json_: Json = False,
     plots: Plots = "",
 ) -> None:
-    """Put two builds or releases side by side; samples are matched by key, people by samples."""
+    """Compare two builds or releases; samples are matched by key, people by samples."""
     from pipelines.statistics.compare import difference
 
     found = difference(a, b)

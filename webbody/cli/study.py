@@ -81,7 +81,7 @@ def vary(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Judge data sets again and again while what the model sees or gives is varied.
+    """Evaluate data sets under variations of the model's input or output.
 
     Each image is read once, and features of all variants are kept in one file, so that a killed
     command goes on where it stopped. OUT/WHAT.json, .csv and .tex hold the figures, in percent.
@@ -172,7 +172,7 @@ def visibility(
     ],
     split: Annotated[str, typer.Option(help="Of builds: train or test.")] = "train",
 ) -> None:
-    """Tell in which share of a data set's images each keypoint is visible (Table 16)."""
+    """Show the share of a data set's images in which each keypoint is visible (Table 16)."""
     from model.evaluation.visibility import keypoint_visibility
     from pipelines.study.figures import printed
 

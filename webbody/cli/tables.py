@@ -69,7 +69,7 @@ _PLAIN: Any = {"soft_wrap": True, "markup": False, "highlight": False}
 
 
 def _print_passing(outcomes: Mapping[str, int], console: Console) -> None:
-    """How many rows failed in passing, and how they are asked again."""
+    """Print how many rows failed temporarily, and how to retry them."""
     from pipelines.fetching.retry import is_passing
 
     passing = {outcome: count for outcome, count in outcomes.items() if is_passing(outcome)}
@@ -83,7 +83,7 @@ def _print_passing(outcomes: Mapping[str, int], console: Console) -> None:
 
 
 def print_ending(ending: "Ending", console: Console) -> None:
-    """What was lost, and what to look at; nothing where all is well."""
+    """Print the reported losses, and settings to look at; nothing if enough was kept."""
     from pipelines.diagnostics.sentences import sentences
 
     colour = "red" if ending.empty else "yellow"

@@ -194,7 +194,7 @@ def forget(
         bool, typer.Option("--features", help="Face features, which are biometric data.")
     ] = False,
 ) -> None:
-    """Forget what is kept no longer than needed: face features, once the data set stands.
+    """Remove face features of a finished data set, which are needed no longer.
 
     The build stays complete. Rows that are added later, and takedowns by photo, need the features:
     a build that needs them computes them anew.

@@ -59,13 +59,12 @@ def train(
 ) -> None:
     """Train SapiensID on the shards of builds.
 
-    Checkpoints lie in OUT/checkpoints: run the same command again to go on, exactly as if nothing
-    had happened. The trained model is OUT/model, the figures of the run are in OUT/log.jsonl,
-    OUT/tensorboard and OUT/curves.png, its log in OUT/train.log. With `--set
-    validation.gallery=[SOURCE]` people who are not trained on are searched now and then, and
-    OUT/best is the model that found them best.
-    Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N.
-    Exit code 0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: an error to fix first.
+    Checkpoints are in OUT/checkpoints: run the same command again to resume exactly. The trained
+    model is OUT/model, the figures of the run are in OUT/log.jsonl, OUT/tensorboard and
+    OUT/curves.png, its log in OUT/train.log. With `--set validation.gallery=[SOURCE]` the model is
+    validated from time to time on people who are not trained on, and OUT/best is the best model.
+    Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N. Exit code
+    0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: an error to fix first.
     """
     chosen = _configuration(preset, config, set_ or [], sources or [], out)
     chosen.ray.workers = workers or chosen.ray.workers
@@ -101,7 +100,7 @@ def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
 def _started(
     chosen: TrainConfig, say: Callable[[str], None], report: Callable[["TrainingProgress"], None]
 ) -> bool:
-    """Trains here, or in the workers of a Ray that is started or joined."""
+    """Train in this process, or in the workers of a Ray that is started or joined."""
     ray = chosen.ray
     if not ray.workers:
         if ray.address:
