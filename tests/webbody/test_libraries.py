@@ -1,17 +1,22 @@
 """Libraries, their bounds, and the refusal of those that do not read files of strangers safely."""
 
 import pickle
+import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 from webbody import libraries
 from webbody import library_environment as quiet
 from webbody.errors import WebbodyError
 from webbody.libraries import Library, refuse_unsafe
 from webbody.library_environment import import_ultralytics
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,19 @@ def test_an_old_library_that_reads_nothing_is_not(monkeypatch: pytest.MonkeyPatc
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda of: "1.0" if of == "rich" else real(of))
     refuse_unsafe()
+
+
+@pytest.mark.parametrize(
+    ("name", "attacked"),
+    [("ultralytics", "8.4.0"), ("ultralytics", "8.4.66"), ("pillow", "11.0.0"), ("pillow", "12.3")],
+)
+def test_h1_and_h6_bounds_leave_out_the_versions_that_were_attacked(name: str, attacked: str):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    needed = [*project["dependencies"], *(need for extra in extras for need in extra)]
+    bounds = [Requirement(need) for need in needed if re.match(rf"{name}\b(?!-)", need)]
+    assert bounds
+    assert not any(bound.specifier.contains(attacked) for bound in bounds)
 
 
 def test_a_loader_that_runs_code_is_found_out():
