@@ -69,11 +69,11 @@ class Outputs:
         shard: str,
         report: Report | None = None,
         note: Note = lambda text: None,
-        whole: bool = False,
+        recreate_evicted: bool = False,
     ) -> None:
         self._folder, self._stage, self.shard = folder, stage, shard
         #: Whether every output must be there at the end, also those that were evicted.
-        self.whole = whole
+        self.recreate_evicted = recreate_evicted
         #: Takes a sentence for whoever watches the build.
         self.note = note
         #: Where the stage notes what became of each photo while it works.
@@ -213,15 +213,15 @@ def run_shard(
     shards: Sequence[str] = (),
     report: Report | None = None,
     note: Note = lambda text: None,
-    whole: bool = False,
+    recreate_evicted: bool = False,
 ) -> Record:
     """Process one shard and commit it; raises whatever the stage raised, leaving no output.
 
     report: gets the counts of the stage's tally while it works, note: what whoever watches must
-    know. whole: outputs that were evicted are made again, too.
+    know. recreate_evicted: outputs that were evicted are made again, too.
     """
     started = time.perf_counter()
-    outputs = Outputs(folder, stage.name, shard, report, note, whole)
+    outputs = Outputs(folder, stage.name, shard, report, note, recreate_evicted)
     try:
         # Errors of the folder's own files name their path; all other writes are to temporary files.
         with told(tempfile.gettempdir(), denied=False):

@@ -30,7 +30,7 @@ class CentreCosines:
 
     def exceeded(self, rate: float) -> float:
         """The cosine that a share `rate` of the pairs of strangers exceeds."""
-        return min(self.growth.stranger(self.strangers, rate, self.faces, self.images), 1.0)
+        return min(self.growth.stranger_cosine(self.strangers, rate, self.faces, self.images), 1.0)
 
 
 def centre_cosines(

@@ -38,7 +38,7 @@ class Growth:
     within: float
     noise: float
 
-    def stranger(self, cosines: Cosines, rate: float, have: float, want: float) -> float:
+    def stranger_cosine(self, cosines: Cosines, rate: float, have: float, want: float) -> float:
         """The tail of strangers' cosines at a rate, of centres of `want` faces.
 
         cosines: those of centres of `have` faces. What a normal distribution explains is moved by

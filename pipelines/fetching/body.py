@@ -5,7 +5,7 @@ import tempfile
 import zlib
 from typing import IO
 
-from pipelines.fetching.budget import Room
+from pipelines.fetching.budget import MemoryReservation
 from pipelines.fetching.errors import FetchError
 from webbody.images import sniff
 
@@ -16,15 +16,17 @@ _UNKNOWN = ("br", "zstd", "compress", "x-compress", "dcb", "dcz")
 _BLOCK = 1 << 18
 
 
-def read_body(response: http.client.HTTPResponse, max_bytes: int, room: Room) -> bytes:
+def read_body(
+    response: http.client.HTTPResponse, max_bytes: int, memory: MemoryReservation
+) -> bytes:
     """The whole body, decoded; FetchError `download:too-large` or `download:truncated`.
 
     No encoding is requested; a response that is compressed nevertheless must be below the limit
     when decompressed, too. A body that is a picture already is taken as it is, whatever the header
-    says. Memory is taken from `room`; without free memory the body waits on disk.
+    says. Memory is taken from `memory`; without free memory the body waits on disk.
     """
     too_large = FetchError("download:too-large", f"more than {max_bytes} bytes")
-    body = _raw(response, max_bytes, room, too_large)
+    body = _raw(response, max_bytes, memory, too_large)
     encodings = ",".join(response.headers.get_all("Content-Encoding", [])).lower().split(",")
     for encoding in map(str.strip, reversed(encodings)):
         if sniff(body):
@@ -32,11 +34,11 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int, room: Room) ->
         if encoding in _UNKNOWN:
             raise FetchError("download:error", f"Content-Encoding {encoding} was not asked for")
         if encoding in _PACKED:
-            room.wait_for(max_bytes)
+            memory.wait_for(max_bytes)
             body = _unpacked(body, encoding, max_bytes)
             if len(body) > max_bytes:
                 raise too_large
-            room.wait_for(len(body))
+            memory.wait_for(len(body))
     return body
 
 
@@ -53,17 +55,20 @@ def read_text(response: http.client.HTTPResponse, most: int) -> str:
 
 
 def _raw(
-    response: http.client.HTTPResponse, max_bytes: int, room: Room, too_large: FetchError
+    response: http.client.HTTPResponse,
+    max_bytes: int,
+    memory: MemoryReservation,
+    too_large: FetchError,
 ) -> bytes:
     """The raw body, at most one byte more than allowed."""
     declared = response.length
     if declared is not None and declared > max_bytes:
         raise too_large
-    if declared is not None and room.grows(declared):
+    if declared is not None and memory.try_grow(declared):
         body = response.read(declared)
     else:
         # One byte beyond the limit shows that the body is larger.
-        body = _in_blocks(response, max_bytes + 1 if declared is None else declared, room)
+        body = _in_blocks(response, max_bytes + 1 if declared is None else declared, memory)
     if len(body) > max_bytes:
         raise too_large
     if declared is not None and len(body) < declared:
@@ -72,7 +77,7 @@ def _raw(
     return body
 
 
-def _in_blocks(response: http.client.HTTPResponse, most: int, room: Room) -> bytes:
+def _in_blocks(response: http.client.HTTPResponse, most: int, memory: MemoryReservation) -> bytes:
     """Read a body of unknown length, or without free memory, block by block."""
     blocks: list[bytes] = []
     size = 0
@@ -80,18 +85,18 @@ def _in_blocks(response: http.client.HTTPResponse, most: int, room: Room) -> byt
     try:
         while size < most and (block := response.read(min(_BLOCK, most - size))):
             size += len(block)
-            if spill is None and not room.grows(len(block)):
+            if spill is None and not memory.try_grow(len(block)):
                 spill = tempfile.TemporaryFile()
                 spill.writelines(blocks)
                 blocks.clear()
-                room.leave()
+                memory.release()
             if spill is None:
                 blocks.append(block)
             else:
                 spill.write(block)
         if spill is None:
             return b"".join(blocks)
-        room.wait_for(size)
+        memory.wait_for(size)
         spill.seek(0)
         return spill.read()
     finally:

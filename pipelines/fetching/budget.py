@@ -10,9 +10,9 @@ class Budget:
         self._most, self._left = most, most
         self._condition = threading.Condition()
 
-    def room(self) -> "Room":
+    def reserve(self) -> "MemoryReservation":
         """A new, empty reservation for one body."""
-        return Room(self)
+        return MemoryReservation(self)
 
     def try_take(self, count: int) -> bool:
         """Take bytes if they are free."""
@@ -36,13 +36,13 @@ class Budget:
             self._condition.notify_all()
 
 
-class Room:
-    """The memory that one body takes of a budget; released by `leave`."""
+class MemoryReservation:
+    """The memory that one body takes of a budget; released by `release`."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget, self._taken = budget, 0
 
-    def grows(self, count: int) -> bool:
+    def try_grow(self, count: int) -> bool:
         """Take more bytes if they are free; whether it did."""
         fits = self._budget.try_take(count)
         self._taken += count * fits
@@ -50,9 +50,9 @@ class Room:
 
     def wait_for(self, count: int) -> None:
         """Replace the bytes taken by so many; waits until they are free."""
-        self.leave()
+        self.release()
         self._taken = self._budget.take(count)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         self._budget.give_back(self._taken)
         self._taken = 0

@@ -19,7 +19,7 @@ from http.client import HTTPResponse
 from pipelines.fetching.addresses import normalise, redirected
 from pipelines.fetching.answered import Answered, answered
 from pipelines.fetching.body import read_body
-from pipelines.fetching.budget import Room
+from pipelines.fetching.budget import MemoryReservation
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.opt_out import opted_out
 from pipelines.fetching.transport import Clock
@@ -57,7 +57,7 @@ class Opener:
         self._opt_out = {directive.strip().lower() for directive in settings.opt_out}
         self._stopped = False
         self._lock = threading.Lock()
-        self._rooms: dict[str, list[Room]] = {}
+        self._reservations: dict[str, list[MemoryReservation]] = {}
         #: Final URL of redirects, by requested URL.
         self.moved: dict[str, str] = {}
         #: Metadata of responses, by requested URL.
@@ -89,19 +89,19 @@ class Opener:
             try:
                 return self._tries(url)
             except FetchError as error:
-                if self._is_hosts_own(error, began):
+                if self._is_host_failure(error, began):
                     self._access.hosts.failed(error)
                     raise
             self._access.hosts.reset_failures()
 
-    def _is_hosts_own(self, error: FetchError, began: float) -> bool:
+    def _is_host_failure(self, error: FetchError, began: float) -> bool:
         """Whether a failure is the host's; False if an outage of the network caused it and has
         ended.
         """
         if not error.network or self._stopped:
             return True
         try:
-            return self._access.outage.is_hosts_own(began)
+            return self._access.outage.is_host_failure(began)
         except WebbodyError as failure:
             self.failure = failure
             self.stop()
@@ -156,25 +156,25 @@ class Opener:
                 passing=status in (408, 429) or (500 <= status < 600 and status != 501),
                 retry_after=_seconds(response.headers.get("Retry-After")),
             )
-        room = self._access.budget.room()
+        memory = self._access.budget.reserve()
         try:
-            body = read_body(response, self._settings.max_bytes, room)
+            body = read_body(response, self._settings.max_bytes, memory)
         except BaseException:
-            room.leave()
+            memory.release()
             raise
         with self._lock:
-            self._rooms.setdefault(url, []).append(room)
+            self._reservations.setdefault(url, []).append(memory)
         return Answer(body, response.headers)
 
     def done(self, url: str) -> None:
         """Release the memory of a URL's body."""
         with self._lock:
-            rooms = self._rooms.get(url)
-            room = rooms.pop() if rooms else None
-            if not rooms:
-                self._rooms.pop(url, None)
-        if room is not None:
-            room.leave()
+            waiting = self._reservations.get(url)
+            memory = waiting.pop() if waiting else None
+            if not waiting:
+                self._reservations.pop(url, None)
+        if memory is not None:
+            memory.release()
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -67,7 +67,7 @@ class Outage:
             if self._trying:
                 self._condition.notify_all()
 
-    def is_hosts_own(self, began: float) -> bool:
+    def is_host_failure(self, began: float) -> bool:
         """Whether a failure of just now is the host's own; False: the URL is to be asked again.
 
         began: when it was asked for (monotonic); an outage that has ended since explains it.

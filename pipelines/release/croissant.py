@@ -93,7 +93,7 @@ def croissant(
         "keywords": ["human recognition", "person re-identification", "face recognition"],
         "isLiveDataset": False,
         "creator": [
-            {"@type": "sc:Person", "name": one.whole}
+            {"@type": "sc:Person", "name": one.full_name}
             if not one.name
             else {"@type": "sc:Organization", "name": one.name}
             for one in card.authors

@@ -54,7 +54,7 @@ class Download(Stage[DownloadSettings]):
             found = [earlier.of_url(row["url"], row["sha256"]) for row in plan]
             if earlier.site_rules_changed():
                 self._ask_sites(plan, found)
-            lacks = outputs.whole and not earlier.has_bodies
+            lacks = outputs.recreate_evicted and not earlier.has_bodies
             if not lacks and rows.are_there(found, earlier):
                 return outputs.keep(earlier.record)
             if not earlier.has_bodies:

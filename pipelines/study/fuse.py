@@ -45,7 +45,7 @@ def fuse(name: str, path: str, files: Sequence[str], config: BuildConfig) -> lis
         ]
         model = " + ".join(files)
         out = []
-        for file, image_features in zip(_told_apart(files), sets, strict=True):
+        for file, image_features in zip(_distinct_names(files), sets, strict=True):
             for figure in task.figures(image_features):
                 out += points("fusion", model, file, name, figure)
         for how in get_args(How):
@@ -75,7 +75,7 @@ def _filled(image_features: ImageFeatures, present_N: NDArray[np.bool_]) -> Imag
     return ImageFeatures(features_MF, present_N)
 
 
-def _told_apart(files: Sequence[str]) -> list[str]:
+def _distinct_names(files: Sequence[str]) -> list[str]:
     """What the files are called: their names, or all of their paths where names are equal."""
     names = [PurePath(file).stem for file in files]
     return names if len(set(names)) == len(names) else list(files)

@@ -120,7 +120,7 @@ class BuildCheck:
                 # A table that goes with it is damaged, and was told or not drawn.
                 self.found.notes.append(f"{file.name} was not compared with the tables around it")
         if not self.damaged and self.found.draw.share >= 1:
-            self.found.add(self.packed.whole())
+            self.found.add(self.packed.check_together())
 
     def _of_table(self, stage: str, name: str, removals: RemovalLists) -> Iterator[Finding]:
         """What is wrong with the rows of a table."""

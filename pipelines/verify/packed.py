@@ -49,7 +49,7 @@ class PackedSamples:
         """The people of all shards."""
         return len(np.unique(np.concatenate(self._people)))
 
-    def whole(self) -> Iterator[Finding]:
+    def check_together(self) -> Iterator[Finding]:
         """What holds for all samples together; all shards must have been looked at."""
         keys, people = np.concatenate(self._keys), np.concatenate(self._people)
         yield from key_findings("pack", keys)

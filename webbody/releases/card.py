@@ -51,7 +51,7 @@ class Author(Section):
     orcid: Line = ""
 
     @property
-    def whole(self) -> str:
+    def full_name(self) -> str:
         """The name as it is read."""
         return self.name or f"{self.given} {self.family}".strip()
 
@@ -148,7 +148,7 @@ def read_card(path: str | Path | None, draft: bool = False) -> Card:
     """
     card = load_as(Card, path, listed_by=_COMMAND)
     for number, author in enumerate(card.authors, 1):
-        if not author.whole:
+        if not author.full_name:
             raise WebbodyError(f"{path}: authors: number {number} has neither a name nor a family.")
     if card.missing and not draft:
         where = f"{path}: missing: " if path else "A release needs a card (--card FILE) that says "

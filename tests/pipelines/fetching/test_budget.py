@@ -31,15 +31,15 @@ class Response:
 @given(st.binary(max_size=3000), st.booleans(), st.integers(1, 4000))
 def test_a_body_is_whole_wherever_it_waits(body, declared, most):
     budget = Budget(most)
-    room = budget.room()
-    assert read_body(Response(body, declared), 3000, room) == body
-    room.leave()
+    memory = budget.reserve()
+    assert read_body(Response(body, declared), 3000, memory) == body
+    memory.release()
     assert budget.try_take(most)
 
 
 def test_bodies_wait_for_room():
     budget = Budget(1000)
-    first, second = budget.room(), budget.room()
+    first, second = budget.reserve(), budget.reserve()
     assert read_body(Response(bytes(800), True), 5000, first) == bytes(800)
     got = []
     thread = threading.Thread(
@@ -48,25 +48,25 @@ def test_bodies_wait_for_room():
     thread.start()
     thread.join(0.1)
     assert got == []
-    first.leave()
+    first.release()
     thread.join(5)
     assert got == [bytes(700)]
 
 
 def test_a_body_larger_than_the_budget_comes_alone():
     budget = Budget(100)
-    room = budget.room()
-    assert read_body(Response(bytes(5000), False), 6000, room) == bytes(5000)
+    memory = budget.reserve()
+    assert read_body(Response(bytes(5000), False), 6000, memory) == bytes(5000)
     assert not budget.try_take(1)
-    room.leave()
+    memory.release()
     assert budget.try_take(100)
 
 
 def test_what_is_unpacked_counts():
     budget = Budget(10_000)
-    room = budget.room()
+    memory = budget.reserve()
     packed = zlib.compress(bytes(8000))
-    assert read_body(Response(packed, True, "deflate"), 9000, room) == bytes(8000)
+    assert read_body(Response(packed, True, "deflate"), 9000, memory) == bytes(8000)
     assert not budget.try_take(2001)
     assert budget.try_take(2000)
 
@@ -74,4 +74,4 @@ def test_what_is_unpacked_counts():
 @pytest.mark.parametrize("declared", [True, False])
 def test_caps_hold_on_disk_too(declared):
     with pytest.raises(FetchError, match="too-large"):
-        read_body(Response(bytes(3001), declared), 3000, Budget(10).room())
+        read_body(Response(bytes(3001), declared), 3000, Budget(10).reserve())

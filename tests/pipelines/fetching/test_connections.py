@@ -170,7 +170,7 @@ def fetch(connections, url):
     parts, clock = urlsplit(url), Clock(5, 5)
     addresses = Resolver(["127.0.0.1"], 1).addresses("127.0.0.1", port_of(parts), 5)
     with connections.get(parts, addresses, {}, clock) as response:
-        return read_body(response, 1000, Budget(10_000).room())
+        return read_body(response, 1000, Budget(10_000).reserve())
 
 
 def test_waiting_connections_are_bounded_and_closed_at_the_end(server):

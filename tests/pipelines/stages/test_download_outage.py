@@ -130,4 +130,4 @@ def test_two_lists_use_what_is_known_of_hosts(flaky):
     access = WebAccess(stage().settings, 2)
     access.outage.answered(("127.0.0.1", flaky.port), time.monotonic())
     access.outage.begin([])
-    assert access.outage.is_hosts_own(time.monotonic())
+    assert access.outage.is_host_failure(time.monotonic())

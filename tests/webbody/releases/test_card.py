@@ -28,7 +28,7 @@ def refusal(path, values, draft=False) -> str:
 
 def test_a_full_card_is_read(tmp_path):
     card = read_card(write(tmp_path / "card.yaml", FULL))
-    assert card.missing == () and card.authors[0].whole == "A Group"
+    assert card.missing == () and card.authors[0].full_name == "A Group"
 
 
 def test_the_template_asks_for_everything_and_can_be_filled_in(tmp_path):
