@@ -23,6 +23,8 @@ from webbody.parquet_limits import (
 
 #: Rows of a batch where a table is measured.
 _MEASURED_ROWS = 1 << 16
+#: Bytes of a column that are read at once where only its dictionary is wanted.
+_STEP = 1 << 16
 
 
 def open_parquet(source: Source) -> pq.ParquetFile:
@@ -53,8 +55,11 @@ def read_batches(
     with _opened(source, ()) as file:
         schema = file.schema_arrow
     rows = min(rows, _rows_within(said))
-    # A dictionary costs its own size until a batch is small enough to write its texts out.
-    repeated = repeated_texts(said, BYTES) & set(schema.names)
+    # A dictionary costs its own size until a batch is small enough to write its texts out; short
+    # texts are read as they are, which is sooner done.
+    repeated = repeated_texts(said, BYTES) & set(schema.names if columns is None else columns)
+    if repeated and rows * _longest(source, repeated) <= BYTES:
+        repeated = set()
     with _opened(source, sorted(repeated)) as file:
         most, texts = table_bytes(source), 0
         for batch in file.iter_batches(rows, columns=columns, use_threads=False):
@@ -66,11 +71,30 @@ def read_batches(
                 yield _written_out(batch.slice(first, stop - first), schema)
 
 
-def _opened(source: Source, dictionaries: Sequence[str]) -> pq.ParquetFile:
+def _opened(source: Source, dictionaries: Sequence[str], step: int = 0) -> pq.ParquetFile:
+    """`dictionaries`: columns to read as such. `step`: bytes read at once; 0: whole columns."""
     try:
-        return pq.ParquetFile(source, pre_buffer=False, read_dictionary=list(dictionaries))
+        return pq.ParquetFile(
+            source, pre_buffer=False, read_dictionary=list(dictionaries), buffer_size=step
+        )
     except UnicodeDecodeError as error:
         raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
+
+
+def _longest(source: Source, columns: set[str]) -> int:
+    """Bytes of the longest text in the dictionaries of some columns, which come first in each."""
+    longest = 0
+    with _opened(source, sorted(columns), _STEP) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(
+                1, row_groups=[group], columns=sorted(columns), use_threads=False
+            ):
+                for column in batch.columns:
+                    if pa.types.is_dictionary(column.type):
+                        most = pc.max(pc.binary_length(column.dictionary)).as_py()
+                        longest = max(longest, most or 0)
+                break
+    return longest
 
 
 def _rows_within(said: DeclaredFile) -> int:
@@ -83,7 +107,7 @@ def _repeated_bytes(batch: pa.RecordBatch) -> np.ndarray:
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and len(column.dictionary):
-            lengths = pc.binary_length(column.dictionary.cast(pa.large_binary()))
+            lengths = pc.binary_length(column.dictionary)
             each = pc.fill_null(pc.take(lengths, column.indices), 0)
             sizes += each.to_numpy(zero_copy_only=False)
     return sizes
