@@ -9,8 +9,10 @@ from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.no_rows import no_rows
 from pipelines.diagnostics.watch import DropMonitor
-from pipelines.engine import cluster, preflight, upkeep
+from pipelines.engine import preflight, upkeep
 from pipelines.engine.backlog import Backlog
+from pipelines.engine.driver.start import start_executor
+from pipelines.engine.executor import Executor
 from pipelines.engine.graph import (
     FACES,
     FROM_RELEASE,
@@ -28,6 +30,7 @@ from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.stages import pack as pack_stage
 from webbody.build_records import (
+    BUILD_FILE,
     BuildRecords,
     Requested,
     output_shards,
@@ -38,6 +41,7 @@ from webbody.build_records import (
 from webbody.commit import read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.lease import Lease
 from webbody.libraries import refuse_unsafe
 from webbody.removals import RemovalLists
 from webbody.storage import Folder
@@ -72,7 +76,10 @@ class BuildResult:
 
 
 def build(
-    config: BuildConfig, listener: Listener | None = None, replace: bool = False
+    config: BuildConfig,
+    listener: Listener | None = None,
+    replace: bool = False,
+    partial: bool = False,
 ) -> BuildResult:
     """Build `config.out` from `config.manifest`; returns when everything that can be done is done.
 
@@ -83,6 +90,8 @@ def build(
         config: All settings; see webbody.config.load.
         listener: Gets an event whenever a shard starts or ends.
         replace: Allow a folder that was built from another manifest.
+        partial: Go on with the other shards where one failed. Without it the stages that look at
+            the whole build wait until the failed shards are done.
 
     Returns:
         What became of the rows, and the shards that failed, which do not raise.
@@ -97,7 +106,7 @@ def build(
         if listener is not None:
             listener(event)
 
-    run = Run(config, hear)
+    run = Run(config, hear, partial)
     try:
         with build_log(run.folder, config.manifest) as begin_log:
             result = run.build(replace, begin_log)
@@ -110,12 +119,23 @@ def build(
 class Run:
     """One run of a build. The methods follow the data: plan, chains, what looks at the whole."""
 
-    def __init__(self, config: BuildConfig, listener: Listener) -> None:
+    def __init__(self, config: BuildConfig, listener: Listener, partial: bool = False) -> None:
         for name in ("manifest", "out"):
             if not getattr(config, name):
                 raise WebbodyError(f"No {name} is given; pass --{name}.")
         self.listener = listener
-        self.folder = Folder(config.out)
+        self.folder = Folder(config.out, self._before_change)
+        if not self.folder.is_shared:
+            raise WebbodyError(
+                f"{config.out} lies in the memory of one process, where workers cannot see it: "
+                "choose a folder, or an object store, for --out."
+            )
+        self.lease = Lease(
+            Folder(config.out),
+            on_wait=lambda text: listener(Event("lease", "", "note", message=text)),
+        )
+        self._partial = partial
+        self._changed = False
         self.source = source_of(config)
         self.graph = self.source.graph
         filters = self.source.filters(config)  # first, as it fetches nothing
@@ -129,11 +149,17 @@ class Run:
         self.ran = 0
         self._asked: dict[str, Any] = {}
         self._begun = False
-        self._cluster: cluster.Cluster | None = None
+        self._begun_writing: Callable[[], None] = lambda: None
+        self._executor: Executor | None = None
 
     def build(self, replace: bool, begun: Callable[[], None] = lambda: None) -> BuildResult:
-        """A failed shard is left out of what follows and reported; all others go on to the end."""
-        alive = self.plan(replace, begun)
+        """A failed shard fails alone; what looks at the whole build waits for it, or goes without.
+
+        `begun` is called before something in the folder is changed.
+        """
+        self._begun_writing = begun
+        self.lease.refuse_if_held()
+        alive = self.plan(replace)
         looked_at: tuple[str, ...] | None = None  # by the last stage that looks at the whole
         packs: tuple[str, ...] = ()
         done = {PLAN.name}
@@ -142,6 +168,8 @@ class Run:
             needs = {need for node in step for need in self.tasks[node.name].needs}
             if not alive or not needs <= done | inside:
                 continue
+            if step[0].is_global and self.failures and not self._partial:
+                break
             if step[0].is_global:
                 # What it reads must be there of every shard that the one before looked at.
                 if looked_at not in (None, alive) or not self.run_global(step[0], alive):
@@ -168,10 +196,9 @@ class Run:
             pack_stage.write_index(self.folder)
         return self.result(told)
 
-    def plan(self, replace: bool, begun: Callable[[], None] = lambda: None) -> tuple[str, ...]:
-        """Plan if the manifest or the cut changed; the shards. `begun` is called before a write."""
+    def plan(self, replace: bool) -> tuple[str, ...]:
+        """Plan if the manifest or the cut changed; the shards."""
         self._asked = self._identity(replace)
-        begun()
         removals = self.source.removals(self.folder)
         for note in self.source.notes:
             self._hear(Event(PLAN.name, ALL, "note", message=note))
@@ -234,6 +261,9 @@ class Run:
         state = self.source.state()
         path = state["manifest"]
         old = read_build(self.folder)
+        if old is None and self.folder.size(BUILD_FILE) is not None:
+            text = f"{self.folder.path(BUILD_FILE)} cannot be read, and is written anew."
+            self._hear(Event(PLAN.name, ALL, "note", message=text))
         if old and all(old.get(key) == value for key, value in state.items()):
             return {**state, "sha256": old["sha256"]}
         state["sha256"] = self.source.digest()
@@ -277,7 +307,7 @@ class Run:
             for node in new
             if node.loads
         ]
-        found = preflight.problems(light) or (self.ray().problems(heavy) if heavy else {})
+        found = preflight.problems(light) or (self.executor().problems(heavy) if heavy else {})
         for node in new:
             if node.name in found:
                 raise WebbodyError(found[node.name])
@@ -306,7 +336,7 @@ class Run:
         ]
         ended = {
             row["shard"]: row
-            for row in self.ray().run_chain(stages, rows, self.config.out, self._hear)
+            for row in self.executor().run_chain(stages, rows, self.config.out, self._hear)
         }
         self.watch.end()
         failed = {}
@@ -353,7 +383,7 @@ class Run:
         self._begin()
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}
         resources = getattr(self.config.resources, node.name)
-        end = self.ray().run_once(task, resources, row, self.config.out, shards, self._hear)
+        end = self.executor().run_once(task, resources, row, self.config.out, shards, self._hear)
         if end["failed"]:
             self.failures.append(Failure(node.name, ALL, end["message"]))
         return not end["failed"]
@@ -377,18 +407,30 @@ class Run:
             from_release=self.graph is FROM_RELEASE,
         )
 
-    def ray(self) -> "cluster.Cluster":
-        """The Ray connection, made when there is work for it."""
-        if self._cluster is None:
-            self._cluster = cluster.Cluster(self.config.resources)
-        return self._cluster
+    def executor(self) -> Executor:
+        """What runs the stages, started when there is work for it."""
+        if self._executor is None:
+            self._executor = start_executor(self.config.resources, self._hear)
+        return self._executor
 
     def close(self) -> None:
         self.source.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        try:
+            if self._executor is not None:
+                self._executor.close()
+        finally:
+            self.lease.release()
+
+    def _before_change(self) -> None:
+        """Hold the folder and begin its log; a build with nothing to do changes nothing."""
+        if not self._changed:
+            self._changed = True
+            self.lease.take()
+            self._begun_writing()
+            upkeep.sweep(Folder(self.config.out), self.graph)
 
     def _hear(self, event: Event) -> None:
+        self.lease.check()
         self.ran += event.kind == "done"
         self.listener(event)
         self.watch.on_event(event)

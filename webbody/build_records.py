@@ -6,8 +6,12 @@ without the manifest and the model files.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel
 
 from webbody import __version__
 from webbody.checked_json import checked_json
@@ -29,20 +33,42 @@ class Requested:
     is_global: bool
 
 
+class _State(BaseModel, extra="allow"):
+    """What every `build.json` has, and the types of what it may have."""
+
+    manifest: str
+    sha256: str
+    stages: dict[str, Requested] | None = None
+    config: dict[str, Any] | None = None
+    removals: str = ""
+    code: str = ""
+
+
 def read_build(folder: Folder) -> dict[str, Any] | None:
-    """`build.json` of a folder; None if it is missing or unreadable."""
+    """`build.json` of a folder; None if it is missing or unreadable.
+
+    Raises WebbodyError where it was written by a newer version.
+    """
     try:
-        values = parse_json(folder.read(BUILD_FILE))
-        return values if "manifest" in values else None
-    except (FileNotFoundError, ValueError, TypeError):
+        values: dict[str, Any] = parse_json(folder.read(BUILD_FILE))
+        _State.model_validate(values)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    code = values.get("code", "")
+    with suppress(InvalidVersion):
+        if Version(code).release[:2] > Version(__version__).release[:2]:
+            raise WebbodyError(
+                f"{folder.url} was built by webbody {code}, which is newer than this one "
+                f"({__version__}): update webbody, or choose another folder."
+            )
+    return values
 
 
 def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, Requested]) -> None:
     """Write `build.json` with the request for each stage, and the version of the code."""
     requested = {name: vars(stage) for name, stage in stages.items()}
     content = {**values, "stages": requested, "code": __version__}
-    folder.write_bytes(BUILD_FILE, checked_json(content))
+    folder.update_bytes(BUILD_FILE, checked_json(content))
 
 
 class BuildRecords:

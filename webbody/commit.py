@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, with_config
+
 from webbody.checked_json import CHECK, checked_json, is_altered
 from webbody.json_text import parse_json
 from webbody.storage import Folder
@@ -26,6 +28,7 @@ FEATURES = "features"
 _EVICTED = "let_go"
 
 
+@with_config(extra="forbid")
 @dataclass(frozen=True)
 class Output:
     """One committed file: its sha256 (hex) and size in bytes."""
@@ -34,6 +37,7 @@ class Output:
     bytes: int
 
 
+@with_config(extra="forbid")
 @dataclass(frozen=True)
 class Record:
     """The commit record of one shard of one stage.
@@ -60,18 +64,21 @@ class Record:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Record":
-        """Parse a record; ValueError or KeyError or TypeError if it is none, or was changed."""
+        """Parse a record; ValueError if it is none, or was changed."""
         raw = parse_json(data)
-        if is_altered(data, raw):
-            raise ValueError("a commit record was changed after it was written")
+        if not isinstance(raw, dict) or is_altered(data, raw):
+            raise ValueError("no commit record, or one that was changed after it was written")
         raw.pop(CHECK, None)
-        raw["outputs"] = {name: Output(**value) for name, value in raw["outputs"].items()}
-        raw["evicted"] = tuple(raw.pop(_EVICTED, ()))
-        return cls(**raw)
+        raw["evicted"] = raw.pop(_EVICTED, ())
+        return _RECORDS.validate_python(raw)
 
     def matches(self, fingerprint: str, inputs: Mapping[str, str]) -> bool:
         """Whether it was made with these settings from exactly these inputs."""
         return self.fingerprint == fingerprint and self.inputs == dict(inputs)
+
+
+#: Checks types, and that there is nothing else.
+_RECORDS = TypeAdapter(Record)
 
 
 def record_name(stage: str, shard: str) -> str:
@@ -82,7 +89,7 @@ def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
     """The record of a shard, or None if it is missing or unreadable."""
     try:
         return Record.from_json(folder.read(record_name(stage, shard)))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError):
         return None
 
 

@@ -1,10 +1,13 @@
 """Folders on a local disk or behind any fsspec URL, with writes that appear whole or not at all."""
 
 import errno
+import hashlib
 import io
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -22,16 +25,27 @@ def _umask() -> int:
 
 
 _UMASK = _umask()
+#: Hashed at a time: large enough that threads hardly wait for one another.
+_BLOCK = 1 << 20
+_BUFFERS = threading.local()
+#: The names that files have while they are written.
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
 
 class Folder:
     """A folder given by path or URL; names inside it use `/`.
 
     Cheap to create and to pickle, so stages open their own copy on whatever machine they run.
+    `before_change` is called before anything is written, moved or removed; copies have none.
     """
 
-    def __init__(self, url: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        before_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self.url = str(url).rstrip("/")
+        self.before_change = before_change
         try:
             self.fs, self.root = fsspec.core.url_to_fs(self.url)
         except (ValueError, ImportError) as error:
@@ -39,9 +53,10 @@ class Folder:
                 f"{self.url}: cannot be opened ({error}); check the address, and install what "
                 "reads it."
             ) from error
-        self.local = "file" in (
-            self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
-        )
+        protocols = self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        self.local = "file" in protocols
+        #: Whether other processes see the same folder.
+        self.is_shared = "memory" not in protocols
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         return (type(self), (self.url,))
@@ -64,6 +79,21 @@ class Folder:
             data: bytes = self.fs.cat_file(self.path(name))
             return data
 
+    def sha256(self, name: str) -> str:
+        """The digest (hex) of a file's bytes; FileNotFoundError where there is none."""
+        digest = hashlib.sha256()
+        with _readable(self.path(name)):
+            if self.local:
+                buffer = _buffer()
+                with open(self.path(name), "rb", buffering=0) as raw:
+                    while count := raw.readinto(buffer):
+                        digest.update(buffer[:count])
+            else:
+                with self.open(name) as file:
+                    while block := file.read(_BLOCK):
+                        digest.update(block)
+        return digest.hexdigest()
+
     def size(self, name: str) -> int | None:
         """Bytes of the file, or None where there is none."""
         try:
@@ -72,6 +102,10 @@ class Folder:
             return int(self.fs.size(self.path(name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def temporary_files(self, prefix: str = "") -> list[str]:
+        """What killed writers left directly inside `prefix`; only for who alone writes there."""
+        return [f"{prefix}/{n}" if prefix else n for n in self.names(prefix) if _TEMPORARY.match(n)]
 
     def names(self, prefix: str = "") -> list[str]:
         """Sorted base names of the files directly inside `prefix` ([] where it does not exist)."""
@@ -83,11 +117,13 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
+        self.before_change()
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
     def move(self, name: str, to: str) -> None:
         """Give a file another name, replacing an older file of that name."""
+        self.before_change()
         with told(self.url):
             if not self.local:
                 self.fs.mv(self.path(name), self.path(to))
@@ -99,6 +135,7 @@ class Folder:
 
     def begin(self, name: str) -> "Pending":
         """Start a file that stays invisible under its name until it is published."""
+        self.before_change()
         return Pending(self, name)
 
     @contextmanager
@@ -117,6 +154,13 @@ class Folder:
         """Write a whole file at once, atomically."""
         with self.write(name) as file:
             file.write(data)
+
+    def update_bytes(self, name: str, data: bytes) -> None:
+        """Write a whole file at once, unless it is there with this content."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if self.read(name) == data:
+                return
+        self.write_bytes(name, data)
 
     def cache_bytes(self, name: str, data: bytes) -> None:
         """Write a file that may be lost with the machine's power: it is whole, but not flushed."""
@@ -213,6 +257,14 @@ class _WriteBehind(io.BufferedRandom):
             os.posix_fadvise(self.fileno(), start, self._dirty, os.POSIX_FADV_DONTNEED)
             self._dirty = 0
         return count
+
+
+def _buffer() -> memoryview:
+    """This thread's own, which is made once."""
+    if not hasattr(_BUFFERS, "view"):
+        _BUFFERS.view = memoryview(bytearray(_BLOCK))
+    view: memoryview = _BUFFERS.view
+    return view
 
 
 @contextmanager

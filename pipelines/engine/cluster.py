@@ -1,15 +1,20 @@
-"""Ray: starting or joining it, and sending shards through a chain of stages with Ray Data."""
+"""Ray in this process: starting or joining it, and sending shards through stages with Ray Data."""
 
 import contextlib
 import logging
 import os
+import socket
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 from pipelines.engine import preflight
+from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
-from pipelines.engine.worker import Board, Event, Worker
+from pipelines.engine.placement import Capacity, check_placement
+from pipelines.engine.worker import SharedState, Worker
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
@@ -24,30 +29,45 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
+_STATE_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0
 
 
 class Cluster:
-    """A Ray connection for one run: joins `ray_address` or RAY_ADDRESS, else starts a local Ray."""
+    """A Ray connection for one run (an Executor).
+
+    It joins `ray_address` or RAY_ADDRESS, uses the Ray that this process has already, or starts a
+    local one.
+    """
 
     def __init__(self, resources: Resources) -> None:
         import ray
 
         self._ray: Any = ray
-        self.resources = resources
+        self._retries = resources.retries
         self._started = not ray.is_initialized()
         address = resources.ray_address or os.environ.get("RAY_ADDRESS")
         if self._started:
-            local = (
-                {}
-                if address
-                else {
-                    "num_cpus": resources.cpus,
-                    "object_store_memory": _OBJECT_STORE_BYTES,
-                    "include_dashboard": False,
-                }
-            )
+            self._start(address, resources.cpus)
+        self._joined = bool(address) or not self._started
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.max_errored_blocks = -1  # rows that are lost with a machine are sent again
+        for name in ("ray.data", "ray"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    def _start(self, address: str | None, cpus: int | None) -> None:
+        if address:
+            _refuse_silent(address)
+        local = {
+            "num_cpus": cpus,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+        }
+        with tempfile.TemporaryFile() as said:
             try:
-                with _without_stderr():
+                with _stderr_into(said):
                     self._ray.init(
                         address=address,
                         logging_level="ERROR",
@@ -56,60 +76,57 @@ class Cluster:
                             "env_vars": worker_environment(),
                             "worker_process_setup_hook": "webbody.working_folder.begin_worker",
                         },
-                        **local,
+                        **({} if address else local),
                     )
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise WebbodyError(
-                    f"Cannot start or join Ray at {address or 'this machine'} "
-                    f"({str(error).splitlines()[0]}); check --ray-address."
-                ) from error
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        context.max_errored_blocks = -1  # what is lost with a machine is reported, not fatal
-        for name in ("ray.data", "ray"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+                raise WebbodyError(_cannot_start(address, error, said)) from error
 
     def run_chain(
-        self,
-        stages: list[tuple[StageTask, StageResources]],
-        rows: list[dict[str, Any]],
-        out: str,
-        hear: Callable[[Event], None],
+        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
     ) -> list[dict[str, Any]]:
         """Send rows through the stages, which overlap; the rows that came out at the end."""
-        data = self._ray.data.from_items(rows, override_num_blocks=len(rows))
-        with self._board(hear) as board:
-            for task, resources in stages:
-                least, most = resources.workers
-                data = data.map(
-                    Worker,
-                    fn_constructor_args=(task, out, (), board, self.resources.retries),
-                    compute=self._ray.data.ActorPoolStrategy(
-                        min_size=min(least, len(rows)), max_size=max(1, min(most, len(rows)))
-                    ),
-                    num_cpus=resources.cpus,
-                    num_gpus=resources.gpus,
-                )
-            return list(data.iter_rows())
+        capacity = Capacity.of(self._ray)
+        if warning := check_placement(stages, capacity, fixed=not self._joined):
+            on_event(warning)
+        with self._reaching():
+            data = self._ray.data.from_items(rows, override_num_blocks=len(rows))
+            with self._shared_state(on_event) as state:
+                for task, resources in stages:
+                    least, most = resources.workers
+                    data = data.map(
+                        Worker,
+                        fn_constructor_args=(task, out, (), state, self._retries),
+                        compute=self._ray.data.ActorPoolStrategy(
+                            min_size=min(least, len(rows)), max_size=max(1, min(most, len(rows)))
+                        ),
+                        num_cpus=resources.cpus,
+                        num_gpus=resources.gpus,
+                    )
+                return list(data.iter_rows())
 
-    def problems(self, stages: list[tuple[StageTask, StageResources]]) -> dict[str, str]:
+    def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
-        running = [
-            # A process of its own, which ends with its models and its GPU memory.
-            self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_calls=1, max_retries=0)(
-                preflight.problems
-            ).remote(tasks)
-            for tasks, cpus, gpus in preflight.groups(stages)
-        ]
+        check_placement(stages, Capacity.of(self._ray), fixed=not self._joined)
+        errors = self._ray.exceptions
         try:
+            running = [
+                # A process of its own, which ends with its models and its GPU memory.
+                self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_calls=1, max_retries=0)(
+                    preflight.problems
+                ).remote(tasks)
+                for tasks, cpus, gpus in preflight.groups(stages)
+            ]
             return {name: text for part in self._ray.get(running) for name, text in part.items()}
-        except self._ray.exceptions.RayError as error:
+        except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
+            if not self._is_there():
+                raise ExecutorLost(f"Ray is lost: {_first_line(error)}.") from error
             names = ", ".join(task.node.name for task, _ in stages)
             raise WebbodyError(
                 f"The process that loads the models of {names} died ({_first_line(error)}); give "
                 "it more memory, or smaller models."
             ) from error
+        except errors.RayError as error:
+            raise ExecutorLost(f"Ray is lost: {_first_line(error)}.") from error
 
     def run_once(
         self,
@@ -118,35 +135,72 @@ class Cluster:
         row: dict[str, Any],
         out: str,
         shards: tuple[str, ...],
-        hear: Callable[[Event], None],
+        on_event: OnEvent,
     ) -> dict[str, Any]:
         """Run a stage that looks at the whole build, as one Ray task."""
-        with self._board(hear) as board:
+        with self._reaching(), self._shared_state(on_event) as state:
             run = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(_once)
-            ended: dict[str, Any] = self._ray.get(run.remote(task, out, shards, board, row))
+            ended: dict[str, Any] = self._ray.get(run.remote(task, out, shards, state, row))
             return ended
 
     @contextlib.contextmanager
-    def _board(self, hear: Callable[[Event], None]) -> Iterator[Any]:
-        """A board whose events reach `hear` while the block runs."""
-        board = self._ray.remote(num_cpus=0)(Board).remote()
+    def _reaching(self) -> Iterator[None]:
+        """Tell apart what Ray lost and what is wrong."""
+        try:
+            yield
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise ExecutorLost(f"Ray is lost: {_first_line(error)}.") from error
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(self._ray.get(self._ray.put(True), timeout=5))
+        except Exception:
+            return False
+
+    @contextlib.contextmanager
+    def _shared_state(self, on_event: OnEvent) -> Iterator[Any]:
+        """What all workers share, whose events reach `on_event` while the block runs.
+
+        It stays on the driver's own node, as the loss of any other must not take it away, and is
+        started again where its process dies.
+        """
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = self._ray.get_runtime_context().get_node_id()
+        state = (
+            self._ray.remote(SharedState)
+            .options(
+                num_cpus=0,
+                max_restarts=-1,
+                max_task_retries=3,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
+            )
+            .remote()
+        )
         stop = threading.Event()
+
+        def deliver() -> None:
+            try:
+                events = self._ray.get(state.take.remote(), timeout=_STATE_SECONDS)
+            except self._ray.exceptions.RayError:  # events are news, not results
+                return
+            for event in events:
+                on_event(event)
 
         def poll() -> None:
             while not stop.wait(_POLL_SECONDS):
-                for event in self._ray.get(board.take.remote()):
-                    hear(event)
+                deliver()
 
         thread = threading.Thread(target=poll, daemon=True)
         thread.start()
         try:
-            yield board
+            yield state
         finally:
             stop.set()
             thread.join()
-            for event in self._ray.get(board.take.remote()):
-                hear(event)
-            self._ray.kill(board)
+            deliver()
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.kill(state)
 
     def close(self) -> None:
         """Leave Ray, and stop it if this run started it."""
@@ -158,18 +212,51 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
+def _refuse_silent(address: str) -> None:
+    """WebbodyError where nobody listens at host:port, which Ray would try for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        if place.hostname and place.port:
+            socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise WebbodyError(
+            f"Cannot join Ray at {address} ({error}); check --ray-address, and that a cluster runs "
+            "there."
+        ) from error
+
+
+def _cannot_start(address: str | None, error: Exception, said: IO[bytes]) -> str:
+    """Why Ray cannot be started or joined, from its exception and what it printed."""
+    said.seek(0)
+    printed = said.read().decode("utf-8", "replace")
+    text = f"{error}\n{printed}"
+    if "authentication" in text.lower() or "unauthenticated" in text.lower():
+        what = (
+            "the cluster and this machine disagree about Ray's token: set RAY_AUTH_MODE (disabled, "
+            "or token with RAY_AUTH_TOKEN) as the cluster was started with"
+        )
+    elif "version" in text.lower() and "mismatch" in text.lower():
+        what = "run the same versions of Ray and Python here as on the cluster"
+    elif address:
+        what = "check --ray-address, and that a cluster runs there"
+    else:
+        what = "end other Rays of this machine with `ray stop`, or give it room in memory and /tmp"
+    return (
+        f"Cannot start or join Ray at {address or 'this machine'} ({_first_line(error)}); {what}."
+    )
+
+
 def _once(
-    task: StageTask, out: str, shards: tuple[str, ...], board: Any, row: dict[str, Any]
+    task: StageTask, out: str, shards: tuple[str, ...], state: Any, row: dict[str, Any]
 ) -> dict[str, Any]:
-    return Worker(task, out, shards, board)(row)
+    return Worker(task, out, shards, state)(row)
 
 
 @contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Hide what Ray's C++ part prints while it starts; errors come as exceptions all the same."""
+def _stderr_into(file: IO[bytes]) -> Iterator[None]:
+    """Keep what Ray's C++ part prints while it starts off the terminal."""
     saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    os.dup2(file.fileno(), 2)
     try:
         yield
     finally:

@@ -1,13 +1,20 @@
 """What a build that came to its end remembers, and removes from its folder."""
 
+import re
 from collections.abc import Iterable
 
 from pipelines.base.stage import committed
 from pipelines.engine.graph import IDENTITIES, SPLIT, BuildGraph
+from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.identity.person_ids import PERSON_IDS
 from pipelines.sampling.placement import SHUFFLE
 from webbody.commit import ALL, Record, read_record, record_name
 from webbody.storage import Folder
+
+#: What stages name their files: the shards of a plan, of the output, and a whole build's.
+_OWN = re.compile(
+    r"([0-9a-f]{8,64}|all|(train|validation|test)-[0-9]{6,})(\.[a-z]+)?\.(json|parquet|tar)"
+)
 
 
 def remember(folder: Folder) -> None:
@@ -38,15 +45,26 @@ def evict(folder: Folder, graph: BuildGraph, shards: Iterable[str]) -> None:
 def forget_stale(
     folder: Folder, graph: BuildGraph, shards: tuple[str, ...], packs: tuple[str, ...]
 ) -> None:
-    """Remove what an older plan or setting left: files of shards that are no more."""
+    """Remove what an older plan or setting left: files of shards that are no more.
+
+    Files that no stage can have written are somebody's own, and stay.
+    """
     for node in graph.stages:
         if node.is_global:
             current = set(committed(folder, node.name, ALL).outputs) | {f"{ALL}.json"}
         else:
             names = packs if node.of_output else shards
-            current = {"index.json", "README.md"} if node.of_output else set()
+            current = set()
             for shard in names:
                 current |= {f"{shard}.json", *committed(folder, node.name, shard).outputs}
         for name in folder.names(node.name):
-            if name not in current:
+            if name not in current and _OWN.fullmatch(name):
                 folder.remove(f"{node.name}/{name}")
+
+
+def sweep(folder: Folder, graph: BuildGraph) -> None:
+    """Remove what killed writers left half written; only for who alone writes there."""
+    sites = [f"{SITES}/{name}" for name in folder.names(SITES)]
+    for place in ("", *(node.name for node in graph.stages), *sites):
+        for name in folder.temporary_files(place):
+            folder.remove(name)

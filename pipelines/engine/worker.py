@@ -61,12 +61,13 @@ class Worker:
         task: StageTask,
         folder: str,
         shards: tuple[str, ...],
-        board: Any = None,
+        state: Any = None,
         retries: int = 0,
     ) -> None:
         self._task, self._folder, self._shards = task, Folder(folder), shards
-        self._board, self._retries = board, retries
+        self._state, self._retries = state, retries
         self._stage: Stage[Any] | None = None
+        self._inputs: dict[str, str] | None = None  # of the shard that it works on
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -75,26 +76,28 @@ class Worker:
             return row
         forced = name in row["force"]
         asked = forced or name in row.get("again", ())
+        self._inputs = None
         try:
             if not asked and is_done(
                 self._folder, self._task, shard, self._shards, self._records()
             ):
-                self._tell(Event(name, shard, "skipped"))
+                self._emit(Event(name, shard, "skipped"))
                 return row
             if self._tries(shard) > self._retries:
                 raise WebbodyError(
                     f"its worker process died {self._retries + 1} times (out of memory?); "
                     f"give it more room or lower resources.{name}.batch."
                 )
-            self._tell(Event(name, shard, "started"))
+            self._emit(Event(name, shard, "started"))
             started = time.perf_counter()
             counts = self.run(shard, forced)
-            self._tell(Event(name, shard, "done", counts, time.perf_counter() - started))
+            self._emit(Event(name, shard, "done", counts, time.perf_counter() - started))
         except Exception as error:  # a bad shard never fails the build: it is reported and retried
-            plain = isinstance(error, WebbodyError)
-            message = str(error) if plain else f"{type(error).__name__}: {error}"
+            damaged = self._damaged_input()
+            plain = damaged is not None or isinstance(error, WebbodyError)
+            message = damaged or (str(error) if plain else f"{type(error).__name__}: {error}")
             trace = "" if plain else traceback.format_exc()
-            self._tell(
+            self._emit(
                 Event(name, shard, "failed", message=message + ("\n" + trace if trace else ""))
             )
             return {**row, "failed": name, "message": message}
@@ -107,20 +110,21 @@ class Worker:
             raise WebbodyError(
                 f"the stages before {self._task.node.name} have not committed {shard}."
             )
+        self._inputs = inputs
         if self._stage is None:
             refuse_unsafe()  # another machine of the cluster may have other libraries
             node = self._task.node
             limit_threads(1 if node.io_bound else self._task.resources.threads)
             self._stage = self._task.make()
-            if self._board is not None:
-                self._stage.share_hosts(_BoardPlaces(self._board))
+            if self._state is not None:
+                self._stage.share_hosts(_StatePlaces(self._state))
         name = self._task.node.name
 
         def report(counts: Mapping[str, int]) -> None:
-            self._tell(Event(name, shard, "progress", dict(counts)))
+            self._emit(Event(name, shard, "progress", dict(counts)))
 
         def note(text: str) -> None:
-            self._tell(Event(name, shard, "note", message=text))
+            self._emit(Event(name, shard, "note", message=text))
 
         record = run_shard(
             self._stage,
@@ -135,6 +139,24 @@ class Worker:
         )
         return record.counts
 
+    def _damaged_input(self) -> str | None:
+        """After a failure: a sentence where a file that was read is not what was committed."""
+        if self._inputs is None:
+            return None
+        for name, digest in self._inputs.items():
+            try:
+                found = self._folder.sha256(name)
+            except FileNotFoundError:
+                continue  # evicted, or told by the stage
+            except OSError as error:
+                return f"{self._folder.path(name)} cannot be read ({error.strerror or error})."
+            if found != digest:
+                return (
+                    f"{self._folder.path(name)} was damaged after it was committed; "
+                    f"`webbody verify --repair {self._folder.url}` makes it again."
+                )
+        return None
+
     def _records(self) -> Records:
         """A fresh cache of records that starts with those of stages that run once."""
         if not self._whole:
@@ -144,35 +166,42 @@ class Worker:
 
     def _tries(self, shard: str) -> int:
         """How often this stage began this shard before, in this run."""
-        if self._board is None:
+        if self._state is None:
             return 0
         import ray
 
-        tries: int = ray.get(self._board.begin.remote(self._task.node.name, shard))
+        try:
+            tries: int = ray.get(self._state.begin.remote(self._task.node.name, shard))
+        except ray.exceptions.RayActorError:  # it is being started again, and forgot
+            return 0
         return tries
 
-    def _tell(self, event: Event) -> None:
-        if self._board is not None:
-            self._board.tell.remote(event)
+    def _emit(self, event: Event) -> None:
+        if self._state is not None:
+            self._state.emit.remote(event)
 
 
-class _BoardPlaces:
-    """This worker's places at web hosts, of which the board keeps account (SharedPlaces)."""
+class _StatePlaces:
+    """This worker's places at web hosts, of which the shared state keeps account (SharedPlaces)."""
 
-    def __init__(self, board: Any) -> None:
-        self._board, self._worker = board, secrets.token_hex(8)
+    def __init__(self, state: Any) -> None:
+        self._state, self._worker = state, secrets.token_hex(8)
 
     def ask(self, host: str, in_use: int, wanted: int, most: int) -> Share:
         import ray
 
-        share: Share = ray.get(self._board.share.remote(host, self._worker, in_use, wanted, most))
+        try:
+            call = self._state.share.remote(host, self._worker, in_use, wanted, most)
+            share: Share = ray.get(call)
+        except ray.exceptions.RayActorError:  # it is being started again
+            return Share(in_use, 2)
         return share
 
     def leave(self, hosts: list[str]) -> None:
-        self._board.leave.remote(hosts, self._worker)
+        self._state.leave.remote(hosts, self._worker)
 
 
-class Board:
+class SharedState:
     """What all workers share (a Ray actor): events, tries of shards, places at web hosts.
 
     The driver takes the events in batches.
@@ -196,7 +225,7 @@ class Board:
         """A worker uses these web hosts no more."""
         self._book.leave(hosts, worker)
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         self._events.append(event)
 
     def take(self) -> list[Event]:

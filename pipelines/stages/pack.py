@@ -147,7 +147,7 @@ def write_index(folder: Folder) -> None:
     """
     index = index_of(folder)
     _write_readme(folder, json.loads(index)["splits"])
-    folder.write_bytes(INDEX, index)
+    folder.update_bytes(INDEX, index)
 
 
 def _write_readme(folder: Folder, splits: Mapping[str, Any]) -> None:

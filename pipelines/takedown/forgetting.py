@@ -9,6 +9,7 @@ from pipelines.takedown.rewriting import Rewriting
 from pipelines.takedown.surgery import finish
 from webbody.commit import FEATURES, Output
 from webbody.errors import WebbodyError
+from webbody.lease import writing
 from webbody.storage import Folder
 
 
@@ -19,7 +20,12 @@ def forget_features(folder: Folder) -> int:
     that a build which needs them again computes them anew. Raises WebbodyError where the build is
     not finished: it would need them at once.
     """
-    finish(folder)
+    with writing(folder):
+        finish(folder)
+        return _forget(folder)
+
+
+def _forget(folder: Folder) -> int:
     work = Rewriting(folder, TakenRows())
     if "faces" not in work.records.build.get("stages", {}):
         raise WebbodyError(f"{folder.url}: keeps no face features: there is nothing to forget.")

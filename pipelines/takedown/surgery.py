@@ -19,6 +19,7 @@ from webbody.build_records import BUILD_FILE, BuildRecords
 from webbody.checked_json import checked_json
 from webbody.commit import ALL, record_name
 from webbody.errors import WebbodyError
+from webbody.lease import Lease, writing
 from webbody.removals import REMOVALS, RemovalLists, Removals
 from webbody.storage import Folder
 
@@ -34,7 +35,12 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
     what the plan was made from, so that a build knows that they were applied. Whatever happens to
     the process, all of it is done or can be finished by calling this again.
     """
-    finish(folder)
+    with writing(folder):
+        finish(folder)
+        return _apply(folder, lists, own)
+
+
+def _apply(folder: Folder, lists: RemovalLists, own: Removals | None) -> TakenRows:
     taken = taken_rows(folder, lists)
     work = Rewriting(folder, taken)
     if "stages" not in work.records.build:
@@ -64,7 +70,11 @@ def apply(folder: Folder, lists: RemovalLists, own: Removals | None = None) -> T
 
 
 def finish(folder: Folder) -> None:
-    """Finish an interrupted takedown, if there is one."""
+    """Finish an interrupted takedown, if there is one.
+
+    Raises WebbodyError where another process writes in the folder.
+    """
+    Lease(folder).refuse_if_held()
     if go_on(folder):
         _rewrite_index(folder)
 

@@ -1,18 +1,12 @@
 """Comparing files with recorded sizes and digests, on several cores."""
 
-import hashlib
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from model.prefetch import prefetch
 from webbody.storage import Folder
-
-#: Read at a time: large enough that threads hardly wait for one another.
-_BLOCK = 1 << 20
-_BUFFERS = threading.local()
 
 
 @dataclass(frozen=True)
@@ -48,30 +42,7 @@ def _compared(folder: Folder, file: NotedFile) -> tuple[int, str]:
     if file.bytes is not None and size != file.bytes:
         return 0, f"has {size:,} bytes instead of {file.bytes:,}"
     try:
-        found = sha256_of(folder, file.name)
+        found = folder.sha256(file.name)
     except OSError as problem:
         return 0, f"cannot be read ({problem.strerror or problem})"
     return size, "" if found == file.sha256 else "was changed: its sha256 is another"
-
-
-def sha256_of(folder: Folder, name: str) -> str:
-    """The digest of a file (hex)."""
-    digest = hashlib.sha256()
-    if folder.local:
-        buffer = _buffer()
-        with open(folder.path(name), "rb", buffering=0) as raw:
-            while count := raw.readinto(buffer):
-                digest.update(buffer[:count])
-    else:
-        with folder.open(name) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _buffer() -> memoryview:
-    """This thread's own, which is made once."""
-    if not hasattr(_BUFFERS, "view"):
-        _BUFFERS.view = memoryview(bytearray(_BLOCK))
-    view: memoryview = _BUFFERS.view
-    return view

@@ -18,6 +18,7 @@ from webbody.commit import Record, is_side_file, read_record, record_name
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
+from webbody.lease import writing
 from webbody.storage import Folder
 
 #: What the tables of downloads say besides, which no build can ask for again.
@@ -49,8 +50,15 @@ def repair(
     folder = Folder(verified.url)
     if verified.kind == "release":
         raise WebbodyError(f"{verified.url}: is a release: fetch what is damaged again.")
-    if verified.kind == "import":
-        return _withdrawn(folder, verified), verify_import(folder)
+    with writing(folder):
+        if verified.kind == "import":
+            return _withdrawn(folder, verified), verify_import(folder)
+        return _repaired(folder, verified, listener)
+
+
+def _repaired(
+    folder: Folder, verified: Verified, listener: Callable[[Event], None] | None
+) -> tuple[Repaired, Verified]:
     config = _settings(folder)
     done = Repaired()
     redos = [one.redo for one in verified.findings if one.redo is not None]

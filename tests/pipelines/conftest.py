@@ -24,4 +24,6 @@ def server(running_server: Server) -> Server:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds run in this process: for tests of what a build does, not of how Ray runs it."""
-    monkeypatch.setattr("pipelines.engine.cluster.Cluster", InProcess)
+    monkeypatch.setattr(
+        "pipelines.build.start_executor", lambda resources, on_event: InProcess(resources)
+    )

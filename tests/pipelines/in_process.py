@@ -47,4 +47,4 @@ class _Worker(Worker):
 
     def __init__(self, hear: Hear, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._tell = hear  # type: ignore[method-assign]
+        self._emit = hear  # type: ignore[method-assign]

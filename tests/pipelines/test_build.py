@@ -131,7 +131,7 @@ def test_a_lost_file_is_made_again(demo, in_process, tmp_path):
     assert digests(out) == digests(demo.out)
 
 
-def test_a_shard_that_fails_is_told_and_the_others_go_on(demo, in_process, tmp_path):
+def test_a_shard_that_fails_is_told_and_the_whole_waits_for_it(demo, in_process, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(demo.out, out)
     # A disk that lost the bytes of a committed tar: the stage that reads it must notice.
@@ -140,9 +140,18 @@ def test_a_shard_that_fails_is_told_and_the_others_go_on(demo, in_process, tmp_p
     shard = victim.stem
     for path in out.glob(f"persons/{shard}.*"):
         path.unlink()
+    before = times(out)
     result = build(demo.settings(out))
     assert not result.complete
     assert [(f.stage, f.shard) for f in result.failures] == [("persons", shard)]
+    assert result.failures[0].message == (
+        f"{victim} was damaged after it was committed; `webbody verify --repair {out}` makes it "
+        "again."
+    )
+    assert result.outcomes["incomplete"] > 0
+    assert times(out) == before  # nothing that looks at the whole was done without this shard
+    result = build(demo.settings(out), partial=True)
+    assert not result.complete
     assert result.outcomes["incomplete"] > 0
     assert result.outcomes["kept"] > 0
     assert sum(result.outcomes.values()) == result.rows

@@ -1,6 +1,7 @@
 """Stages of a few lines, to see what the engine does with shards that fail or kill their worker."""
 
 import os
+import time
 
 import pyarrow as pa
 
@@ -41,3 +42,14 @@ class Surprised(Source):
 
     def __init__(self, settings, resources):
         raise TypeError("what is this\nsecond line")
+
+
+class Steady(Source):
+    """Takes a while, so that something can happen meanwhile."""
+
+    name = "steady"
+    needs = ("source",)
+
+    def process(self, inputs, outputs):
+        time.sleep(0.5)
+        return super().process(inputs, outputs)

@@ -65,6 +65,10 @@ def build(
             "429), outcomes such as download:http-404, or an age such as 'older than 30d'.",
         ),
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Go to the end without the shards that failed."),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Turn a manifest of URLs and names into labelled WebDataset shards, or build a release anew.
@@ -92,11 +96,13 @@ def build(
 
         print_estimate(estimate(settings), console)
         return
-    if code := run(settings, console, replace):
+    if code := run(settings, console, replace, partial):
         raise typer.Exit(code)
 
 
-def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
+def run(
+    settings: BuildConfig, console: Console, replace: bool = False, partial: bool = False
+) -> int:
     """Build with progress and a closing table; the exit code."""
     from pipelines.build import build as run_build
     from pipelines.diagnostics.ending import read_ending
@@ -104,7 +110,7 @@ def run(settings: BuildConfig, console: Console, replace: bool = False) -> int:
     from webbody.cli.tables import print_result
 
     with BuildProgress(console) as progress:
-        result = run_build(settings, progress, replace)
+        result = run_build(settings, progress, replace, partial)
     ending = read_ending(result.out, (result.outcomes, result.rows)) if result.complete else None
     print_result(result, ending, console)
     if ending is None:

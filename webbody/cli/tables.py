@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webbody.plain_text import plain_text
+from webbody.plain_text import counted, plain_text
 
 if TYPE_CHECKING:
     from pipelines.build import BuildResult
@@ -95,8 +95,8 @@ def _print_failures(result: "BuildResult", console: Console) -> None:
     console.print(
         Text.assemble(
             ("Incomplete:", "red"),
-            f" {len(result.failures)} shard(s) failed; what is committed is kept. Run the same "
-            "command again to retry.",
+            f" {counted(len(result.failures), 'shard')} failed; what is committed is kept. Run the "
+            "same command again to retry, or with --partial to go on without them.",
         ),
         soft_wrap=True,
     )

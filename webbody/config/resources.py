@@ -47,6 +47,12 @@ class Resources(Section):
     cpus: int | None = Field(None, ge=1, description="CPUs of the local Ray (default: all)")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     retries: int = Field(2, ge=0, description="further tries for a shard whose worker process died")
+    restarts: int = Field(
+        5,
+        ge=0,
+        description="how often Ray is started or joined again after it was lost and before a shard "
+        "was finished",
+    )
     evict: bool = Field(
         False, description="remove downloaded images and crops once all their consumers committed"
     )

@@ -1,0 +1,45 @@
+"""What runs a build's stages: Ray in this process, in one of its own, or what tests use."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pipelines.engine.graph import StageTask
+from pipelines.engine.worker import Event
+from webbody.config import StageResources
+from webbody.errors import EXIT_INCOMPLETE, WebbodyError
+
+OnEvent = Callable[[Event], None]
+#: Stages of a chain, in order, each with what its workers may use.
+Stages = list[tuple[StageTask, StageResources]]
+
+
+class ExecutorLost(WebbodyError):
+    """Ray, or what it ran on, is gone in the middle of something; what is committed is kept."""
+
+    exit_code = EXIT_INCOMPLETE
+
+
+class Executor(Protocol):
+    """Runs stages on shards. Everything but `close` raises ExecutorLost where it has gone away."""
+
+    def run_chain(
+        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
+    ) -> list[dict[str, Any]]:
+        """Send rows through stages, which overlap; the rows that came out at the end."""
+
+    def run_once(
+        self,
+        task: StageTask,
+        resources: StageResources,
+        row: dict[str, Any],
+        out: str,
+        shards: tuple[str, ...],
+        on_event: OnEvent,
+    ) -> dict[str, Any]:
+        """Run a stage that looks at the whole build."""
+
+    def problems(self, stages: Stages) -> dict[str, str]:
+        """What keeps stages from starting where they would run: name -> a sentence."""
+
+    def close(self) -> None:
+        """End what it started."""

@@ -1,0 +1,185 @@
+"""One writer at a time: a build folder's lease, which its holder renews as long as it lives.
+
+Whether the holder lives is asked without anybody's clock: on the same machine by its process,
+elsewhere by waiting for the next sign of life.
+"""
+
+import getpass
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+
+from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
+from webbody.processes import Process, this_process
+from webbody.storage import Folder
+
+LEASE = "build.lease"
+#: Seconds between two signs of life; each is one write.
+_LOCAL_BEAT, _REMOTE_BEAT = 10.0, 30.0
+#: Signs of life that may be missed before a holder is taken for lost.
+_MISSED = 3
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who writes in a folder: host, process and user, a random key, and a count that grows."""
+
+    host: str
+    process: str
+    user: str
+    key: str
+    beat: int = 0
+
+    @property
+    def name(self) -> str:
+        """For sentences."""
+        return f"process {Process.parse(self.process).pid} of {self.user} on {self.host}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this process."""
+        return (self.host, self.process) == (socket.gethostname(), str(this_process()))
+
+
+class Lease:
+    """The right to write in a folder. `refuse_if_held`, then `take` before the first write.
+
+    Args:
+        folder: What is written in.
+        beat: Seconds between two signs of life.
+        on_wait: Gets a sentence where another holder's sign of life is waited for.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        beat: float | None = None,
+        on_wait: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._folder, self._on_wait = folder, on_wait
+        self._beat = beat or (_LOCAL_BEAT if folder.local else _REMOTE_BEAT)
+        self._own: Holder | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._taken_over: Holder | None = None
+
+    def refuse_if_held(self) -> None:
+        """WebbodyError where somebody else who is alive writes in the folder."""
+        holder = self._read()
+        if holder is not None and self._lives(holder):
+            raise WebbodyError(
+                f"{self._folder.url} is being written by {holder.name}: wait for its end, or "
+                "choose another --out."
+            )
+
+    def take(self) -> None:
+        """Hold the folder from now on; WebbodyError where another one does."""
+        if self._own is not None:
+            return
+        self.refuse_if_held()
+        found = self._read()
+        if found is not None and found.is_here:
+            return  # held for a larger piece of work that this is part of
+        own = Holder(socket.gethostname(), str(this_process()), _user(), secrets.token_hex(8))
+        self._write(own)
+        found = self._read()  # of two that come at once the last to write has it
+        if found is None or found.key != own.key:
+            self.refuse_if_held()
+        self._own = own
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """WebbodyError where the folder was taken over while this process stood still."""
+        if self._taken_over is not None:
+            raise WebbodyError(
+                f"{self._folder.url} was taken over by {self._taken_over.name} while this process "
+                "gave no sign of life; what it committed is kept."
+            )
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._own is None:
+            return
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        with suppress(OSError, WebbodyError):
+            found = self._read()
+            if found is not None and found.key == self._own.key:
+                self._folder.remove(LEASE)
+        self._own = None
+
+    def _renew(self) -> None:
+        assert self._own is not None
+        own, beat = self._own, 0
+        while not self._stop.wait(self._beat):
+            beat += 1
+            # A disk that is full or away for a moment is told by what is built there.
+            with suppress(OSError, WebbodyError):
+                found = self._read()
+                if found is not None and found.key != own.key:
+                    self._taken_over = found
+                    return
+                self._write(Holder(own.host, own.process, own.user, own.key, beat))
+
+    def _lives(self, holder: Holder) -> bool:
+        if self._own is not None and holder.key == self._own.key:
+            return False
+        if holder.is_here:
+            return False
+        process = Process.parse(holder.process)
+        if holder.host == socket.gethostname() and process.namespace == this_process().namespace:
+            return process.is_alive
+        patience = self._beat * _MISSED
+        self._on_wait(
+            f"{self._folder.url} was last written by {holder.name}; waiting up to {patience:.0f} s "
+            "for a sign of its life."
+        )
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            time.sleep(min(1.0, self._beat))
+            found = self._read()
+            if found is None:
+                return False
+            if (found.key, found.beat) != (holder.key, holder.beat):
+                return True
+        return False
+
+    def _read(self) -> Holder | None:
+        """Who holds it; None where nobody does, or nobody can tell."""
+        try:
+            values = parse_json(self._folder.read(LEASE))
+            holder = Holder(**{name: values[name] for name in Holder.__dataclass_fields__})
+            Process.parse(holder.process)
+            return holder
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self, holder: Holder) -> None:
+        self._folder.cache_bytes(LEASE, (json.dumps(asdict(holder)) + "\n").encode())
+
+
+@contextmanager
+def writing(folder: Folder) -> Iterator[None]:
+    """Hold a folder while the block runs; WebbodyError where another process writes in it."""
+    lease = Lease(folder)
+    lease.take()
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a number without a name, as in containers
+        return str(os.getuid())
