@@ -25,8 +25,8 @@ def all_or_nothing(final: Path, partial: Path, group: Any = None) -> Iterator[No
         yield
     except (OSError, SafetensorError) as error:
         problem = error
-    reason = _first_problem(None if problem is None else str(problem), group)
-    if reason is not None:
+    told = first_problem(None if problem is None else str(problem), group)
+    if told is not None:
         shutil.rmtree(partial, ignore_errors=True)
         raise WebbodyError(
             f"{final} could not be written ({reason}); make room and run the same command again to "
@@ -53,8 +53,8 @@ def put_in_place(partial: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _first_problem(text: str | None, group: Any) -> str | None:
-    """The problem of the first rank that has one."""
+def first_problem(text: str | None, group: Any = None) -> str | None:
+    """What the first rank that has a problem says of it; None where none has. Every rank calls it."""
     if not (dist.is_available() and dist.is_initialized()):
         return text
     found: list[str | None] = [None] * dist.get_world_size(group)

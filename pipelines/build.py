@@ -9,7 +9,7 @@ from pipelines.base.stage import ALL, committed
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.no_rows import no_rows
 from pipelines.diagnostics.watch import DropMonitor
-from pipelines.engine import preflight, upkeep
+from pipelines.engine import preflight, run_processes, upkeep
 from pipelines.engine.backlog import Backlog
 from pipelines.engine.driver.start import start_executor
 from pipelines.engine.executor import Executor
@@ -426,6 +426,7 @@ class Run:
         if not self._changed:
             self._changed = True
             self.lease.take()
+            run_processes.end_orphans()  # of a killed build, which might still write
             self._begun_writing()
             upkeep.sweep(Folder(self.config.out), self.graph)
 

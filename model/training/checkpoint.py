@@ -2,12 +2,13 @@
 
 A checkpoint is a folder `step-00001000` with `model/` (as SapiensID.save_pretrained writes it), the
 ranks' shards of the classifier, the optimizer's moments of the model by parameter name, and
-`state.json`.
+`state.json`, which has the sha256 of all of them.
 """
 
-import json
+import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
-from model.folder_writing import all_or_nothing, put_in_place
-from model.losses import load_shard, save_shard
+from model.folder_writing import first_problem, put_in_place, written
+from model.losses import PartialFC, load_shard, save_shard
 from model.training.steps.trainer import Trainer
+from webbody.checked_json import checked_json, is_altered
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
+from webbody.redaction import redacted_json
 
 PREFIX, PARTIAL = "step-", ".partial"
+#: What `state.json` holds; the files' digests are missing in older ones.
+_KINDS = {"steps": int, "run": dict, "notes": dict, "files": dict}
+_HASHING = 4  # threads; the disk is soon what they wait for
 _MODEL, _MOMENTS, _STATE = "model", "moments.safetensors", "state.json"
 #: Names that settings of a run had in older checkpoints.
 _RENAMED = {
@@ -51,8 +57,7 @@ def save(
     final = folder / f"{PREFIX}{steps:08d}"
     partial = final.with_name(final.name + PARTIAL)
     is_first, group = trainer.classifier.rank == 0, trainer.classifier.group
-    state = {"steps": steps, "run": run, "notes": notes or {}}
-    with all_or_nothing(final, partial, group):
+    with written(final, partial, group):
         if is_first:
             for unfinished in folder.glob(f"{PREFIX}*{PARTIAL}"):
                 shutil.rmtree(unfinished)
@@ -63,9 +68,10 @@ def save(
         if is_first:
             trainer.model.save_pretrained(partial / _MODEL)
             save_file(_moments(trainer), partial / _MOMENTS)
-            (partial / _STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-    with all_or_nothing(final, partial, group):
+    with written(final, partial, group):
         if is_first:
+            state = {"steps": steps, "run": run, "notes": notes or {}, "files": _digests(partial)}
+            (partial / _STATE).write_bytes(checked_json(state))
             put_in_place(partial, final)
             for old in checkpoints(folder)[:-keep]:
                 # A kill on the way leaves none that looks complete.
@@ -80,13 +86,13 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def notes(checkpoint: Path) -> dict[str, Any]:
-    """The notes passed to `save`."""
-    return _state(checkpoint)[2]
+    """What `save` was given as notes."""
+    return dict(_state(checkpoint)["notes"])
 
 
 def steps_done(checkpoint: Path) -> int:
-    """The number of steps before the checkpoint."""
-    return _state(checkpoint)[0]
+    """How many steps were done when it was saved."""
+    return int(_state(checkpoint)["steps"])
 
 
 def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
@@ -94,14 +100,16 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
 
     Raises WebbodyError where it is of another run, naming what differs, damaged or not complete.
     """
-    steps, saved, _ = _state(checkpoint)
-    saved = {_RENAMED.get(key, key): value for key, value in saved.items()}
+    state = _state(checkpoint)
+    saved = {_RENAMED.get(key, key): value for key, value in state["run"].items()}
+    run = redacted_json(run)
     differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
         differences = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
         raise WebbodyError(f"{checkpoint} is of another run ({differences})")
     path = checkpoint / _MODEL / "model.safetensors"
-    with _damage_as_user_error(checkpoint):
+    with _damage_told(checkpoint):
+        _verify(checkpoint, state.get("files", {}), trainer.classifier)
         weights = read_state_dict(path)
         check_state_dict(weights, trainer.model.state_dict(), path)
         moments = read_state_dict(checkpoint / _MOMENTS)
@@ -113,17 +121,58 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
         own = {key[len(name) + 1 :]: value for key, value in moments.items() if _of(key, name)}
         if own:
             trainer.optimizer.state[parameter] = _placed(own, trainer)
-    return steps
+    return int(state["steps"])
 
 
-def _state(checkpoint: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Steps, run and notes."""
-    with _damage_as_user_error(checkpoint):
-        state = parse_json((checkpoint / _STATE).read_text(encoding="utf-8"))
-        try:
-            return int(state["steps"]), dict(state["run"]), dict(state["notes"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{checkpoint / _STATE} is none of a checkpoint") from error
+def _state(checkpoint: Path) -> dict[str, Any]:
+    """Steps, run, notes and, but for those of older versions, the digests of the files."""
+    with _damage_told(checkpoint):
+        data = (checkpoint / _STATE).read_bytes()
+        state: dict[str, Any] = parse_json(data)
+        if not isinstance(state, dict):
+            raise ValueError(f"{checkpoint / _STATE} is none of a checkpoint")
+        kinds = {name: type(value) for name, value in {"files": {}, **state}.items()}
+        if any(kinds.get(name) is not kind for name, kind in _KINDS.items()):
+            raise ValueError(f"{checkpoint / _STATE} is none of a checkpoint")
+        if is_altered(data, state):
+            raise ValueError(f"{_STATE} was changed after it was written")
+        return state
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in a folder, by its name in it; on several cores."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor(_HASHING) as pool:
+        return {
+            str(path.relative_to(folder)): digest
+            for path, digest in zip(files, pool.map(_sha256, files), strict=True)
+        }
+
+
+def _verify(checkpoint: Path, files: Mapping[str, str], classifier: PartialFC) -> None:
+    """ValueError, on every rank, where a file is not the one that was written.
+
+    Each rank looks at its share of them, so that the folder is read once.
+    """
+    own = sorted(files)[classifier.rank :: classifier.ranks]
+    problem = None
+    try:
+        with ThreadPoolExecutor(_HASHING) as pool:
+            found = pool.map(_sha256, [checkpoint / name for name in own])
+            changed = [
+                name for name, digest in zip(own, found, strict=True) if digest != files[name]
+            ]
+        if changed:
+            problem = f"{changed[0]} was changed after it was written"
+    except OSError as error:
+        problem = str(error)
+    if told := first_problem(problem, classifier.group):
+        raise ValueError(told)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

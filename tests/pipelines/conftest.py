@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from hostile_server import Server, serving
-from in_process import InProcess
+
+from pipelines.engine.in_process import InProcess
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,25 @@ def test_damage_is_told_with_the_checkpoint_before(
     assert checkpoint.load(tmp_path / "step-00000002", other, runs.RUN) == 2
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_a_bit_that_flipped_is_found(trainer, tmp_path: Path, file: str) -> None:
+    path = save(tmp_path, trainer, 2) / file
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    other = runs.trainer()
+    with pytest.raises(WebbodyError, match=r"step-00000002 is damaged \(.*\); remove it to begin"):
+        checkpoint.load(tmp_path / "step-00000002", other, runs.RUN)
+
+
+def test_a_checkpoint_of_an_older_version_has_no_digests(trainer, tmp_path: Path) -> None:
+    path = save(tmp_path, trainer, 2) / "state.json"
+    state = json.loads(path.read_text())
+    del state["files"], state["check"]
+    path.write_text(json.dumps(state))
+    assert checkpoint.load(tmp_path / "step-00000002", runs.trainer(), runs.RUN) == 2
+
+
 @pytest.mark.parametrize("content", ["[]", "{}", '{"steps": 2}', '{"steps": 2, "run": 3}', "\xff"])
 def test_a_state_that_is_none_is_told(trainer, tmp_path: Path, content: str) -> None:
     (save(tmp_path, trainer, 2) / "state.json").write_text(content, encoding="latin-1")

@@ -1,0 +1,329 @@
+"""Kills builds at random moments, lets them go on, and compares what they make with a build that
+nobody touched.
+
+    python -m benchmarks.kills [--count 30] [--quick] [--seed 0] [--folder FOLDER] [--json FILE]
+
+Each kill of a build on Ray hits one kind of victim: the build's process (SIGKILL, SIGTERM), its
+process group, the driver process, a worker, the raylet, the GCS, an agent of Ray. A build that has
+ended is started again (a resume by hand); then the next kill follows, until it is complete, and
+another build begins. Of a killed worker, raylet or GCS no resume by hand should be needed.
+
+--quick: the chain with its real stages and models in a forked process, without Ray's start.
+
+Exit code 0: every build came to the same bytes, nothing was left running, and no traceback was
+printed. 1: not so.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import yaml
+
+from benchmarks import figures
+from pipelines.engine import run_processes
+from webbody.cli.demo import demo_config, make_demo_gallery
+from webbody.commit import is_side_file
+from webbody.demo.website.server import serve
+from webbody.demo.website.web import make_web
+from webbody.processes import is_running, program, with_variable
+
+#: Victims of a build on Ray, and the signal that they get.
+VICTIMS = {
+    "build": signal.SIGKILL,
+    "build, SIGTERM": signal.SIGTERM,
+    "group": signal.SIGKILL,
+    "driver": signal.SIGKILL,
+    "worker": signal.SIGKILL,
+    "raylet": signal.SIGKILL,
+    "gcs_server": signal.SIGKILL,
+    "agent": signal.SIGKILL,
+}
+#: Those whose loss ends the build's own process: one resume by hand each.
+_ENDS = ("build", "build, SIGTERM", "group")
+_SETTINGS = (
+    "plan.rows_per_shard=12", "split.samples_per_shard=8", "download.deadline=60",
+    "download.timeout=30", "resources.cpus=2",
+)  # fmt: skip
+_PORT = 18955
+_HANG = 600.0
+
+
+@dataclass
+class Counts:
+    """Of one kind of victim: kills, resumes by hand that followed, losses that healed."""
+
+    kills: int = 0
+    missed: int = 0
+    resumes: int = 0
+    tracebacks: int = 0
+    left: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kills:6d} {self.missed:7d} {self.resumes:8d} {self.tracebacks:10d} {self.left:5d}"
+
+
+@contextlib.contextmanager
+def web(folder: Path, names: int, images: int, seed: int) -> Iterator[Path]:
+    """A served web and a file of settings, whose `out` is `folder`/build."""
+    made = make_web(folder / "web", names=names, images=images, seed=seed, port=_PORT, gallery=3)
+    gallery = folder / "gallery.parquet"
+    config = demo_config(made.folder, folder / "build", (str(gallery),), _SETTINGS)
+    make_demo_gallery(made.gallery, gallery, config)
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")), "utf-8")
+    with serve(made.folder, _PORT):
+        yield file
+
+
+def digests(out: Path) -> dict[str, str]:
+    """sha256 of every file that equal builds have in common."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.suffix in (".tar", ".parquet") and not is_side_file(path.name)
+    } | {"index": hashlib.sha256((out / "pack/index.json").read_bytes()).hexdigest()}
+
+
+def stray(out: Path) -> list[str]:
+    """Files of killed writers."""
+    return [str(path) for path in out.rglob("*") if path.name.endswith((".tmp", ".lease"))]
+
+
+class OnRay:
+    """Builds on Ray, as the command line runs them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def start(self, out: Path) -> subprocess.Popen[bytes]:
+        """A build in a process group of its own."""
+        self._log = tempfile.TemporaryFile()
+        command = [
+            sys.executable, "-m", "webbody", "build", "-c", str(self._file), "--out", str(out),
+        ]  # fmt: skip
+        return subprocess.Popen(command, stdout=self._log, stderr=self._log, start_new_session=True)
+
+    def log(self) -> str:
+        """What the last build printed."""
+        self._log.seek(0)
+        return self._log.read().decode("utf-8", "replace")
+
+    def kill(self, build: subprocess.Popen[bytes], victim: str, rng: random.Random) -> bool:
+        """Kill a victim; False where there is none just now."""
+        number = VICTIMS[victim]
+        if victim == "group":
+            os.killpg(build.pid, number)
+            return True
+        if victim in _ENDS:
+            build.send_signal(number)
+            return True
+        found = [pid for pid in _descendants(build.pid) if _is(pid, victim)]
+        if not found:
+            return False
+        os.kill(rng.choice(found), number)
+        return True
+
+
+class Quick:
+    """Builds in a forked process, a stage after the other."""
+
+    def __init__(self, file: Path) -> None:
+        self._values = yaml.safe_load(file.read_text("utf-8"))
+
+    def start(self, out: Path) -> "Forked":
+        """A build in a fork of this process."""
+        return Forked(self._values | {"out": str(out)})
+
+    def log(self) -> str:
+        """A forked build prints nothing."""
+        return ""
+
+    def kill(self, build: "Forked", victim: str, rng: random.Random) -> bool:
+        """End the fork."""
+        os.kill(build.pid, VICTIMS[victim])
+        return True
+
+
+class Forked:
+    """What `subprocess.Popen` gives, of a fork."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self._process = get_context("fork").Process(target=_build_here, args=(values,))
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def wait(self, timeout: float) -> int:
+        """The exit code; TimeoutExpired where there is none yet."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("build", timeout)
+        return self._process.exitcode
+
+
+def _build_here(values: dict[str, object]) -> None:
+    import pipelines.build
+    from pipelines.engine.in_process import InProcess
+    from webbody.config import BuildConfig
+
+    pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
+    result = pipelines.build.build(BuildConfig.model_validate(values))
+    os._exit(0 if result.complete else 1)
+
+
+def _descendants(pid: int) -> list[int]:
+    """What a build has started for Ray."""
+    return [one for one, mark in with_variable(run_processes.MARK).items() if f"-{pid}-" in mark]
+
+
+def _is(pid: int, victim: str) -> bool:
+    if victim in ("raylet", "gcs_server"):
+        return program(pid) == victim
+    try:
+        line = (
+            Path(f"/proc/{pid}/cmdline")
+            .read_bytes()
+            .replace(b"\0", b" ")
+            .decode("utf-8", "replace")
+        )
+    except OSError:
+        return False
+    if victim == "worker":
+        return line.startswith("ray::")
+    if victim == "driver":
+        return "driver.child" in line
+    return "agent" in line and "raylet/raylet" not in line
+
+
+def torture(
+    runner: OnRay | Quick,
+    out: Path,
+    length: float,
+    rng: random.Random,
+    victims: list[str],
+    counts: dict[str, Counts],
+    enough: Callable[[], bool],
+) -> None:
+    """Kill one build again and again until it is complete."""
+    build = runner.start(out)
+    last: str | None = None
+    while True:
+        victim = rng.choice(victims)
+        wait = rng.uniform(0.05, 0.6) * length if not enough() else _HANG
+        try:
+            code = build.wait(wait)
+        except subprocess.TimeoutExpired:
+            if enough():
+                raise RuntimeError(f"a build of {out} hangs after {last}") from None
+            count = counts.setdefault(victim, Counts())
+            if runner.kill(build, victim, rng):
+                count.kills += 1
+                last = victim
+            else:
+                count.missed += 1
+                continue
+            if victim not in _ENDS:
+                continue
+            code = build.wait(_HANG)
+        if last and "Traceback" in runner.log():
+            counts[last].tracebacks += 1
+            print(runner.log()[-3000:], flush=True)
+        if last:
+            counts[last].left += _left_running(build.pid)
+        if code == 0:
+            return
+        if last is None:
+            raise RuntimeError(f"a build that nobody touched ends with {code}:\n{runner.log()}")
+        counts[last].resumes += 1
+        build = runner.start(out)
+
+
+def _left_running(pid: int) -> int:
+    """Processes of an ended build that are still there after a while."""
+    deadline = time.monotonic() + 20
+    while (left := _descendants(pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return sum(map(is_running, left))
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> bool:
+    """Do what is asked; whether all came out well."""
+    found = figures.Figures("kills", arguments)
+    rng = random.Random(arguments.seed)
+    counts: dict[str, Counts] = {}
+    victims = ["build", "build, SIGTERM"] if arguments.quick else arguments.victims or list(VICTIMS)
+    builds = same = 0
+    with web(folder, arguments.names, arguments.images, arguments.seed) as file:
+        runner = Quick(file) if arguments.quick else OnRay(file)
+        whole = folder / "whole"
+        started = time.monotonic()
+        if code := runner.start(whole).wait(_HANG):
+            raise RuntimeError(f"the build that nobody touches ends with {code}: {runner.log()}")
+        length = time.monotonic() - started
+        print(f"a build that nobody touches takes {length:.0f} s", flush=True)
+        expected = digests(whole)
+
+        def enough() -> bool:
+            return sum(count.kills for count in counts.values()) >= arguments.count
+
+        while not enough():
+            out = folder / f"killed-{builds}"
+            torture(runner, out, length, rng, victims, counts, enough)
+            builds += 1
+            equal = digests(out) == expected and not stray(out)
+            same += equal
+            if not equal:
+                _tell_difference(out, expected)
+            print(f"build {builds}: {sum(c.kills for c in counts.values())} kills", flush=True)
+    print(
+        f"\n{'victim':<16} {'kills':>6} {'nobody':>7} {'resumes':>8} {'tracebacks':>10} {'left':>5}"
+    )
+    for victim, count in sorted(counts.items()):
+        print(f"{victim:<16} {count}")
+        found.row(victim=victim, **vars(count))
+    print(f"{same} of {builds} builds are complete and the same, byte for byte")
+    found.ratio("same", same / builds)
+    lost = sum(c.resumes for victim, c in counts.items() if victim not in _ENDS)
+    bad = sum(c.tracebacks + c.left for c in counts.values())
+    return same == builds and not bad and not lost
+
+
+def _tell_difference(out: Path, expected: dict[str, str]) -> None:
+    made = digests(out)
+    names = [n for n in sorted(made.keys() | expected.keys()) if made.get(n) != expected.get(n)]
+    print(f"{out} differs in {json.dumps(names[:20])}; left behind: {stray(out)}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=30, help="kills in all")
+    parser.add_argument("--quick", action="store_true", help="without Ray")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--names", type=int, default=6)
+    parser.add_argument("--images", type=int, default=6)
+    parser.add_argument("--victims", nargs="*", choices=list(VICTIMS))
+    parser.add_argument("--folder", type=Path, help="kept; without it a temporary one")
+    figures.add_option(parser)
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = arguments.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        return 0 if run(arguments, folder) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

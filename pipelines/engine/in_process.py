@@ -1,0 +1,55 @@
+"""A build's stages in this process, one after the other: to debug them, and to kill them quickly.
+
+The same code runs as in Ray's workers; there is nothing to start, and nothing overlaps.
+"""
+
+from typing import Any
+
+from pipelines.engine import preflight
+from pipelines.engine.executor import OnEvent, Stages
+from pipelines.engine.graph import StageTask
+from pipelines.engine.worker import Worker
+from webbody.config import Resources, StageResources
+
+
+class InProcess:
+    """An Executor without Ray."""
+
+    def __init__(self, resources: Resources) -> None:
+        """`resources` are those of a Ray, and tell nothing here."""
+
+    def run_chain(
+        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
+    ) -> list[dict[str, Any]]:
+        """Send rows through the stages; the rows that came out at the end."""
+        for task, _ in stages:
+            worker = _Worker(on_event, task, out, ())
+            rows = [worker(row) for row in rows]
+        return rows
+
+    def run_once(
+        self,
+        task: StageTask,
+        resources: StageResources,
+        row: dict[str, Any],
+        out: str,
+        shards: tuple[str, ...],
+        on_event: OnEvent,
+    ) -> dict[str, Any]:
+        """Run a stage that looks at the whole build."""
+        return _Worker(on_event, task, out, shards)(row)
+
+    def problems(self, stages: Stages) -> dict[str, str]:
+        """What keeps stages from starting: name -> a sentence."""
+        return preflight.problems([task for task, _ in stages])
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+class _Worker(Worker):
+    """One whose events are heard at once."""
+
+    def __init__(self, on_event: OnEvent, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._emit = on_event  # type: ignore[method-assign]
