@@ -72,7 +72,8 @@ class Counts:
     left: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kills:6d} {self.missed:7d} {self.resumes:8d} {self.tracebacks:10d} {self.left:5d}"
+        values = f"{self.kills:6d} {self.missed:7d} {self.resumes:8d}"
+        return f"{values} {self.tracebacks:10d} {self.left:5d}"
 
 
 @contextlib.contextmanager
@@ -192,14 +193,10 @@ def _is(pid: int, victim: str) -> bool:
     if victim in ("raylet", "gcs_server"):
         return program(pid) == victim
     try:
-        line = (
-            Path(f"/proc/{pid}/cmdline")
-            .read_bytes()
-            .replace(b"\0", b" ")
-            .decode("utf-8", "replace")
-        )
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    line = b" ".join(words).decode("utf-8", "replace")
     if victim == "worker":
         return line.startswith("ray::")
     if victim == "driver":
@@ -287,9 +284,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> bool:
             if not equal:
                 _tell_difference(out, expected)
             print(f"build {builds}: {sum(c.kills for c in counts.values())} kills", flush=True)
-    print(
-        f"\n{'victim':<16} {'kills':>6} {'nobody':>7} {'resumes':>8} {'tracebacks':>10} {'left':>5}"
-    )
+    print(f"\n{'victim':<16}  kills  nobody  resumes tracebacks  left")
     for victim, count in sorted(counts.items()):
         print(f"{victim:<16} {count}")
         found.row(victim=victim, **vars(count))

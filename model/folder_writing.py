@@ -54,7 +54,7 @@ def put_in_place(partial: Path, final: Path) -> None:
 
 
 def first_problem(text: str | None, group: Any = None) -> str | None:
-    """What the first rank that has a problem says of it; None where none has. Every rank calls it."""
+    """What the first rank with a problem says of it; None where none has. Every rank calls it."""
     if not (dist.is_available() and dist.is_initialized()):
         return text
     found: list[str | None] = [None] * dist.get_world_size(group)

@@ -159,11 +159,9 @@ def _verify(checkpoint: Path, files: Mapping[str, str], classifier: PartialFC) -
     try:
         with ThreadPoolExecutor(_HASHING) as pool:
             found = pool.map(_sha256, [checkpoint / name for name in own])
-            changed = [
-                name for name, digest in zip(own, found, strict=True) if digest != files[name]
-            ]
-        if changed:
-            problem = f"{changed[0]} was changed after it was written"
+            same = [files[name] == digest for name, digest in zip(own, found, strict=True)]
+        if not all(same):
+            problem = f"{own[same.index(False)]} was changed after it was written"
     except OSError as error:
         problem = str(error)
     if told := first_problem(problem, classifier.group):

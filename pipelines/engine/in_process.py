@@ -52,4 +52,4 @@ class _Worker(Worker):
 
     def __init__(self, on_event: OnEvent, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._emit = on_event  # type: ignore[method-assign]
+        self._emit = on_event  # type: ignore[method-assign, assignment]
