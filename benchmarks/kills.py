@@ -158,11 +158,21 @@ class Quick:
         return True
 
 
+#: Forks come from a process that has imported the libraries and has no thread of theirs.
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        "pipelines.build", "pipelines.engine.in_process", "pipelines.stages.persons",
+        "pipelines.stages.faces", "pipelines.stages.keypoints", "pipelines.stages.identities",
+    ]
+)  # fmt: skip
+
+
 class Forked:
     """What `subprocess.Popen` gives, of a fork."""
 
     def __init__(self, values: dict[str, object]) -> None:
-        self._process = get_context("fork").Process(target=_build_here, args=(values,))
+        self._process = _FORKS.Process(target=_build_here, args=(values,))
         self._process.start()
         self.pid = self._process.pid or 0
 

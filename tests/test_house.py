@@ -15,6 +15,7 @@ SHARED = (
     "shards",
     "errors",
     "images",
+    "checked_json",
     "folder_walk",
     "list_text",
     "json_text",

@@ -83,7 +83,7 @@ def test_only_what_changed_is_tried_and_nothing_where_nothing_runs(demo, tmp_pat
         tried.clear()
         run = Run(demo.settings(out, *overrides), lambda event: None)
         heavy = []
-        monkeypatch.setattr(run, "ray", lambda: Recorder(heavy))
+        monkeypatch.setattr(run, "executor", lambda: Recorder(heavy))
         try:
             run.build(replace=False)
         except StopIteration:
