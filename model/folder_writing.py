@@ -25,8 +25,8 @@ def all_or_nothing(final: Path, partial: Path, group: Any = None) -> Iterator[No
         yield
     except (OSError, SafetensorError) as error:
         problem = error
-    told = first_problem(None if problem is None else str(problem), group)
-    if told is not None:
+    reason = first_problem(None if problem is None else str(problem), group)
+    if reason is not None:
         shutil.rmtree(partial, ignore_errors=True)
         raise WebbodyError(
             f"{final} could not be written ({reason}); make room and run the same command again to "

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
-from model.folder_writing import first_problem, put_in_place, written
+from model.folder_writing import all_or_nothing, first_problem, put_in_place
 from model.losses import PartialFC, load_shard, save_shard
 from model.training.steps.trainer import Trainer
 from webbody.checked_json import checked_json, is_altered
@@ -57,7 +57,7 @@ def save(
     final = folder / f"{PREFIX}{steps:08d}"
     partial = final.with_name(final.name + PARTIAL)
     is_first, group = trainer.classifier.rank == 0, trainer.classifier.group
-    with written(final, partial, group):
+    with all_or_nothing(final, partial, group):
         if is_first:
             for unfinished in folder.glob(f"{PREFIX}*{PARTIAL}"):
                 shutil.rmtree(unfinished)
@@ -68,7 +68,7 @@ def save(
         if is_first:
             trainer.model.save_pretrained(partial / _MODEL)
             save_file(_moments(trainer), partial / _MOMENTS)
-    with written(final, partial, group):
+    with all_or_nothing(final, partial, group):
         if is_first:
             state = {"steps": steps, "run": run, "notes": notes or {}, "files": _digests(partial)}
             (partial / _STATE).write_bytes(checked_json(state))
@@ -108,7 +108,7 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
         differences = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)
         raise WebbodyError(f"{checkpoint} is of another run ({differences})")
     path = checkpoint / _MODEL / "model.safetensors"
-    with _damage_told(checkpoint):
+    with _damage_as_user_error(checkpoint):
         _verify(checkpoint, state.get("files", {}), trainer.classifier)
         weights = read_state_dict(path)
         check_state_dict(weights, trainer.model.state_dict(), path)
@@ -126,7 +126,7 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
 
 def _state(checkpoint: Path) -> dict[str, Any]:
     """Steps, run, notes and, but for those of older versions, the digests of the files."""
-    with _damage_told(checkpoint):
+    with _damage_as_user_error(checkpoint):
         data = (checkpoint / _STATE).read_bytes()
         state: dict[str, Any] = parse_json(data)
         if not isinstance(state, dict):
