@@ -12,7 +12,7 @@ from pipelines.diagnostics.watch import DropMonitor
 from pipelines.engine import preflight, run_processes, upkeep
 from pipelines.engine.backlog import Backlog
 from pipelines.engine.driver.start import start_executor
-from pipelines.engine.executor import Executor
+from pipelines.engine.executor import Executor, OnEvent
 from pipelines.engine.graph import (
     FACES,
     FROM_RELEASE,
@@ -46,12 +46,16 @@ from webbody.libraries import refuse_unsafe
 from webbody.removals import RemovalLists
 from webbody.storage import Folder
 
-Listener = Callable[[Event], None]
-
 
 @dataclass
 class Failure:
-    """A shard that a stage could not finish, and why."""
+    """A shard that a stage could not finish, and why.
+
+    Attributes:
+        stage: The stage's name, such as `persons`.
+        shard: The shard's name; `all` of a stage that looks at the whole build.
+        message: One sentence, or an error with its traceback.
+    """
 
     stage: str
     shard: str
@@ -60,14 +64,24 @@ class Failure:
 
 @dataclass
 class BuildResult:
-    """What a build did: `outcomes` add up to `rows`; `failures` leave it incomplete."""
+    """What a build did.
+
+    Attributes:
+        out: The build's folder.
+        rows: Rows of the manifest.
+        outcomes: Rows by their outcome, most frequent first; they add up to `rows`.
+        stages: Shards, rows and seconds by stage.
+        failures: Shards that failed; where there are any the build is incomplete.
+        ran: Shards of stages that were processed, not skipped.
+        from_release: Whether it was built from a release.
+    """
 
     out: str
     rows: int
     outcomes: dict[str, int]
     stages: dict[str, StageTotals]
     failures: list[Failure] = field(default_factory=list)
-    ran: int = 0  # shards of stages that were processed, not skipped
+    ran: int = 0
     from_release: bool = False
 
     @property
@@ -77,7 +91,7 @@ class BuildResult:
 
 def build(
     config: BuildConfig,
-    listener: Listener | None = None,
+    listener: OnEvent | None = None,
     replace: bool = False,
     partial: bool = False,
 ) -> BuildResult:
@@ -101,12 +115,12 @@ def build(
     """
     refuse_unsafe()
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         log_event(event)
         if listener is not None:
             listener(event)
 
-    run = Run(config, hear, partial)
+    run = Run(config, on_event, partial)
     try:
         with build_log(run.folder, config.manifest) as begin_log:
             result = run.build(replace, begin_log)
@@ -119,7 +133,7 @@ def build(
 class Run:
     """One run of a build. The methods follow the data: plan, chains, what looks at the whole."""
 
-    def __init__(self, config: BuildConfig, listener: Listener, partial: bool = False) -> None:
+    def __init__(self, config: BuildConfig, listener: OnEvent, partial: bool = False) -> None:
         for name in ("manifest", "out"):
             if not getattr(config, name):
                 raise WebbodyError(f"No {name} is given; pass --{name}.")
@@ -186,22 +200,22 @@ class Run:
                 alive = self.chain(step, alive)
             done |= inside
         # Shards whose rows all have their outcome.
-        told = alive if self.graph.steps[-1][-1].name in done else ()
+        finished = alive if self.graph.steps[-1][-1].name in done else ()
         if not self.failures:
             if self.config.resources.evict:
-                upkeep.evict(self.folder, self.graph, told)
-            upkeep.forget_stale(self.folder, self.graph, told, packs)
+                upkeep.evict(self.folder, self.graph, finished)
+            upkeep.forget_stale(self.folder, self.graph, finished, packs)
             upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
-        return self.result(told)
+        return self.result(finished)
 
     def plan(self, replace: bool) -> tuple[str, ...]:
         """Plan if the manifest or the cut changed; the shards."""
         self._asked = self._identity(replace)
         removals = self.source.removals(self.folder)
         for note in self.source.notes:
-            self._hear(Event(PLAN.name, ALL, "note", message=note))
+            self._on_event(Event(PLAN.name, ALL, "note", message=note))
         if (read_build(self.folder) or {}).get("removals", "") != removals.digest():
             self._take_down(removals)
         task = self.tasks[PLAN.name]
@@ -212,13 +226,13 @@ class Run:
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.base.stage import run_shard
 
-            self._hear(Event(PLAN.name, ALL, "started"))
+            self._on_event(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
             self.folder.remove(pack_stage.INDEX)
             stage = self.source.plan(self.config, removals)
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
             seconds = time.perf_counter() - started
-            self._hear(Event(PLAN.name, ALL, "done", record.counts, seconds))
+            self._on_event(Event(PLAN.name, ALL, "done", record.counts, seconds))
             self._begin()
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
@@ -234,7 +248,7 @@ class Run:
             taken = apply(self.folder, removals)
             if taken.rows:
                 message = f"{taken.rows:,} rows were taken down, as the list of removals says."
-                self._hear(Event(PLAN.name, ALL, "note", message=message))
+                self._on_event(Event(PLAN.name, ALL, "note", message=message))
 
     def _begin(self) -> None:
         """Withdraw the index and note what is asked for, before the first shard is done anew.
@@ -263,7 +277,7 @@ class Run:
         old = read_build(self.folder)
         if old is None and self.folder.size(BUILD_FILE) is not None:
             text = f"{self.folder.path(BUILD_FILE)} cannot be read, and is written anew."
-            self._hear(Event(PLAN.name, ALL, "note", message=text))
+            self._on_event(Event(PLAN.name, ALL, "note", message=text))
         if old and all(old.get(key) == value for key, value in state.items()):
             return {**state, "sha256": old["sha256"]}
         state["sha256"] = self.source.digest()
@@ -336,7 +350,7 @@ class Run:
         ]
         ended = {
             row["shard"]: row
-            for row in self.executor().run_chain(stages, rows, self.config.out, self._hear)
+            for row in self.executor().run_chain(stages, rows, self.config.out, self._on_event)
         }
         self.watch.end()
         failed = {}
@@ -371,7 +385,7 @@ class Run:
 
     def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
         for node in nodes:
-            self._hear(Event(node.name, "", "queued", {"shards": len(rows)}))
+            self._on_event(Event(node.name, "", "queued", {"shards": len(rows)}))
 
     def run_global(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
@@ -383,15 +397,17 @@ class Run:
         self._begin()
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}
         resources = getattr(self.config.resources, node.name)
-        end = self.executor().run_once(task, resources, row, self.config.out, shards, self._hear)
+        end = self.executor().run_once(
+            task, resources, row, self.config.out, shards, self._on_event
+        )
         if end["failed"]:
             self.failures.append(Failure(node.name, ALL, end["message"]))
         return not end["failed"]
 
-    def result(self, told: tuple[str, ...]) -> BuildResult:
-        """`told` are the shards whose ledger counts; other ledgers are of an older run."""
+    def result(self, finished: tuple[str, ...]) -> BuildResult:
+        """`finished` are the shards whose ledger counts; other ledgers are of an older run."""
         records = BuildRecords(self.folder)
-        outcomes, rows = outcome_counts(records, told)
+        outcomes, rows = outcome_counts(records, finished)
         missing = rows - sum(outcomes.values())
         if self.failures:
             outcomes["incomplete"] = missing
@@ -410,7 +426,7 @@ class Run:
     def executor(self) -> Executor:
         """What runs the stages, started when there is work for it."""
         if self._executor is None:
-            self._executor = start_executor(self.config.resources, self._hear)
+            self._executor = start_executor(self.config.resources, self._on_event)
         return self._executor
 
     def close(self) -> None:
@@ -430,7 +446,7 @@ class Run:
             self._begun_writing()
             upkeep.sweep(Folder(self.config.out), self.graph)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self.lease.check()
         self.ran += event.kind == "done"
         self.listener(event)

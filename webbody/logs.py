@@ -14,7 +14,7 @@ from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_lines
-from webbody.storage import Folder, told
+from webbody.storage import Folder, write_errors
 
 PACKAGES = ("webbody", "pipelines", "model")
 #: `extra` of a record whose text the command shows by itself.
@@ -58,7 +58,7 @@ def log_file(folder: Folder, name: str) -> Iterator[Callable[[], None]]:
             nonlocal handler
             if handler is not None:
                 return
-            with told(folder.url):
+            with write_errors(folder.url):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not folder.local and folder.size(name) is not None:
                     path.write_bytes(folder.read(name))

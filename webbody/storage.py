@@ -124,7 +124,7 @@ class Folder:
     def move(self, name: str, to: str) -> None:
         """Give a file another name, replacing an older file of that name."""
         self.before_change()
-        with told(self.url):
+        with write_errors(self.url):
             if not self.local:
                 self.fs.mv(self.path(name), self.path(to))
                 return
@@ -167,7 +167,7 @@ class Folder:
         if not self.local:
             self.write_bytes(name, data)
             return
-        with told(self.url):
+        with write_errors(self.url):
             final = Path(self.path(name))
             final.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(".tmp", f".{final.name}.", final.parent)
@@ -188,7 +188,7 @@ class Pending:
     def __init__(self, folder: Folder, name: str) -> None:
         self._folder, self._name = folder, name
         self._where = folder.url if folder.local else tempfile.gettempdir()
-        with told(self._where):
+        with write_errors(self._where):
             parent = Path(folder.path(name)).parent if folder.local else None
             if parent is not None:
                 parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ class Pending:
 
     def seal(self) -> None:
         """Flush everything to the disk and close the handle."""
-        with told(self._where):
+        with write_errors(self._where):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -206,7 +206,7 @@ class Pending:
     def publish(self) -> None:
         """Give the sealed file its name, replacing an older one."""
         folder, final = self._folder, self._folder.path(self._name)
-        with told(folder.url):
+        with write_errors(folder.url):
             if not folder.local:
                 folder.fs.put_file(self._temporary, final)
                 os.unlink(self._temporary)
@@ -236,15 +236,15 @@ class _WriteBehind(io.BufferedRandom):
         self._url = url
 
     def write(self, data: Any) -> int:
-        with told(self._url):
+        with write_errors(self._url):
             return self._write(data)
 
     def flush(self) -> None:
-        with told(self._url):
+        with write_errors(self._url):
             super().flush()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with told(self._url):  # it flushes
+        with write_errors(self._url):  # it flushes
             return super().seek(offset, whence)
 
     def _write(self, data: Any) -> int:
@@ -268,7 +268,7 @@ def _buffer() -> memoryview:
 
 
 @contextmanager
-def told(url: str, denied: bool = True) -> Iterator[None]:
+def write_errors(url: str, denied: bool = True) -> Iterator[None]:
     """Turn a full or read-only disk, and what is `denied`, into one sentence.
 
     Only for what writes below `url` and reads nothing: an error does not say which it was.

@@ -23,7 +23,7 @@ from webbody.config import WORKER, Section, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.shards import MemberReader, TarWriter, read_members
-from webbody.storage import Folder, Pending, told
+from webbody.storage import Folder, Pending, write_errors
 
 Settings = TypeVar("Settings", bound=Section)
 #: Takes a sentence.
@@ -224,7 +224,7 @@ def run_shard(
     outputs = Outputs(folder, stage.name, shard, report, note, recreate_evicted)
     try:
         # Errors of the folder's own files name their path; all other writes are to temporary files.
-        with told(tempfile.gettempdir(), denied=False):
+        with write_errors(tempfile.gettempdir(), denied=False):
             counts = stage.process(Inputs(folder, shard, shards), outputs)
         outputs.tally.finish()
         written = outputs.seal()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.releases.release import Release
-from webbody.storage import told
+from webbody.storage import write_errors
 
 
 class ReleaseTarget:
@@ -43,7 +43,7 @@ class ReleaseTarget:
     @contextmanager
     def named(self) -> Iterator[Path]:
         """A temporary folder beside `path`, renamed to it when the block ends without error."""
-        with told(str(self.path.parent)):
+        with write_errors(str(self.path.parent)):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(".tmp", f".{self.path.name}.", self.path.parent))
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.inspection.paper import PAPER, PARTS, left_and_right
-from webbody.storage import told as told_errors
+from webbody.storage import write_errors
 
 _PAPER = {part: sum(values) / 2 for part, values in PAPER.items()}
 #: A class of sizes or numbers, such as 5-9 or 200+.
@@ -35,7 +35,7 @@ def draw(figures: Sequence[Mapping[str, Any]], names: Sequence[str], folder: str
     """
     names = [name.rstrip("/").rpartition("/")[2] for name in names]
     written = []
-    with told_errors(folder):
+    with write_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, title, series in _charts(figures):
             file = f"{name}.png"

@@ -4,7 +4,7 @@ import io
 import pytest
 
 from webbody.errors import WebbodyError
-from webbody.storage import Folder, told
+from webbody.storage import Folder, write_errors
 
 
 def visible(path):
@@ -60,9 +60,9 @@ def test_a_remote_folder_behaves_the_same():
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_a_full_disk_is_told_in_one_sentence(code):
-    with pytest.raises(WebbodyError, match="Cannot write to"), told("/somewhere"):
+    with pytest.raises(WebbodyError, match="Cannot write to"), write_errors("/somewhere"):
         raise OSError(code, "raw")
-    with pytest.raises(OSError, match="other"), told("/somewhere"):
+    with pytest.raises(OSError, match="other"), write_errors("/somewhere"):
         raise OSError(errno.EIO, "other")
 
 

@@ -67,7 +67,7 @@ def print_rot(rot: "Rot", console: Console) -> None:
     console.print(f"{kept:,} of {rows:,} pictures are what was published.", highlight=False)
     if not kept:
         return
-    told = "Digest of this data set, for papers to name:"
+    text = "Digest of this data set, for papers to name:"
     if rot.identical:
-        told = "The shards are the publisher's, byte for byte, and so is the data digest:"
-    console.print(f"{told} {rot.digest}", soft_wrap=True, highlight=False)
+        text = "The shards are the publisher's, byte for byte, and so is the data digest:"
+    console.print(f"{text} {rot.digest}", soft_wrap=True, highlight=False)

@@ -109,7 +109,7 @@ def vary(
 
     with StatusLine(console, "Reading the data sets") as status:
 
-        def told(name: str, rows: int, parts: int, of: int) -> None:
+        def show_progress(name: str, rows: int, parts: int, of: int) -> None:
             status.show(f"{name}: {parts:,}/{of:,} parts  {rows:,} images")
 
         found = run(
@@ -119,7 +119,7 @@ def vary(
             settings,
             cache or f"{out}/features",
             batch=batch,
-            progress=told,
+            progress=show_progress,
             done=done,
             warn=warnings.append,
         )

@@ -74,9 +74,9 @@ def _print_passing(outcomes: Mapping[str, int], console: Console) -> None:
 
     passing = {outcome: count for outcome, count in outcomes.items() if is_passing(outcome)}
     if passing:
-        told = ", ".join(f"{count:,} {name.partition(':')[2]}" for name, count in passing.items())
+        text = ", ".join(f"{count:,} {name.partition(':')[2]}" for name, count in passing.items())
         console.print(
-            f"{sum(passing.values()):,} rows failed in passing ({told}): the same command with "
+            f"{sum(passing.values()):,} rows failed in passing ({text}): the same command with "
             "--retry passing asks these again, and nothing else.",
             **_PLAIN,
         )

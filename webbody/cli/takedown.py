@@ -147,8 +147,8 @@ def _take_down(
         echo("Nothing here matched. The entries keep it out of later builds.")
     for run in runs:
         count = seen_by(run, {key: before[key] for key in taken.samples if key in before})
-        told = f"saw {count:,} of the removed samples" if count else "saw none of them"
-        echo(f"{plain_text(str(run))}: the training {told}.")
+        text = f"saw {count:,} of the removed samples" if count else "saw none of them"
+        echo(f"{plain_text(str(run))}: the training {text}.")
 
 
 def _from_release(where: str, request: "TakedownRequest", reason: str) -> None:
@@ -205,7 +205,7 @@ def forget(
         raise WebbodyError("Say what to forget: --features.")
     count = forget_features(Folder(out))
     if count:
-        told = f"the face features of {counted(count, 'shard')} are gone; the rest is as it was."
+        text = f"the face features of {counted(count, 'shard')} are gone; the rest is as it was."
     else:
-        told = "keeps no face features any more: they were forgotten before."
-    echo(f"{plain_text(out)}: {told}")
+        text = "keeps no face features any more: they were forgotten before."
+    echo(f"{plain_text(out)}: {text}")

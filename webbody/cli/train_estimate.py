@@ -32,9 +32,9 @@ def _memory(found: "TrainingEstimate") -> list[str]:
     ]
     if memory.activations is not None:
         parts.append(f"activations {_size(memory.activations)}")
-    told = "about" if memory.activations is not None else "more than"
+    text = "about" if memory.activations is not None else "more than"
     return [
-        f"Memory        {told} {_size(memory.total)} a process on {found.device}, with batches of "
+        f"Memory        {text} {_size(memory.total)} a process on {found.device}, with batches of "
         f"up to {found.largest:,} ({', '.join(parts)})",
         f"              {_size(memory.free)} free now, beside the weights",
     ]

@@ -49,11 +49,11 @@ class JsonArray:
 
     Args:
         columns: url, name, sha256 and what is kept -> the key that holds it.
-        told: What the file is called in errors.
+        label: What the file is called in errors.
     """
 
     columns: dict[str, str]
-    told: str
+    label: str
 
     def pieces(self, file: Path, count: LineCount) -> Iterator[pa.RecordBatch]:
         """Rows: lines (1), url, name, sha256, problem and the columns kept.
@@ -63,7 +63,7 @@ class JsonArray:
         """
         with open_text(file) as stream:
             held: list[_Found] = []
-            for found in _Elements(stream, self.told):
+            for found in _Elements(stream, self.label):
                 held.append(found)
                 if len(held) == _ROWS:
                     yield self._batch(held, count)
@@ -98,8 +98,8 @@ class JsonArray:
 class _Elements:
     """The elements of the array in a stream."""
 
-    def __init__(self, stream: IO[bytes], told: str) -> None:
-        self._stream, self._told = stream, told
+    def __init__(self, stream: IO[bytes], label: str) -> None:
+        self._stream, self._label = stream, label
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._text, self._at, self._ended = "", 0, False
 
@@ -135,9 +135,9 @@ class _Elements:
         return value, wrong
 
     def _broken(self) -> _Found:
-        told = f"no JSON: {self._excerpt()}"
+        reason = f"no JSON: {self._excerpt()}"
         self._to_the_next()
-        return None, told
+        return None, reason
 
     def _ends_well(self, length: int) -> bool:
         """Whether an element of this length is followed by a comma or the end of the array."""
@@ -187,7 +187,7 @@ class _Elements:
             data = self._stream.read(BLOCK)
         except (OSError, EOFError) as error:
             raise WebbodyError(
-                f"{self._told}: cannot be uncompressed to its end ({error}); the file is damaged "
+                f"{self._label}: cannot be uncompressed to its end ({error}); the file is damaged "
                 "or was cut off, get it again."
             ) from error
         self._ended = not data

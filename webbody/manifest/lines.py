@@ -95,12 +95,12 @@ class TextFile:
 
     Args:
         file: What is read; gzip, zstd and bzip2 are known by their first bytes.
-        told: What the file is called in errors.
+        label: What the file is called in errors.
         count: Is raised by the lines that are given.
     """
 
-    def __init__(self, file: Path, told: str, count: LineCount) -> None:
-        self._file, self._told, self._count = file, told, count
+    def __init__(self, file: Path, label: str, count: LineCount) -> None:
+        self._file, self._label, self._count = file, label, count
 
     def blocks(self) -> Iterator[LineBlock]:
         """All lines. A mark at the beginning of UTF-8 text is left out.
@@ -143,7 +143,7 @@ class TextFile:
                 size += len(data)
         except (OSError, EOFError) as error:
             raise WebbodyError(
-                f"{self._told}: cannot be uncompressed after {read + size:,} bytes of text "
+                f"{self._label}: cannot be uncompressed after {read + size:,} bytes of text "
                 f"({error}); the file is damaged or was cut off, get it again."
             ) from error
         return b"".join(parts)

@@ -29,13 +29,13 @@ class TextDialect:
             last column then takes the rest of the line, as a URL may contain blanks.
         columns: What a row has -> position of the field (from 0).
         integers: Positions of fields that must be integers, or the line is no row.
-        told: The layout as it is called where a line does not have it.
+        layout_text: The layout as it is called where a line does not have it.
     """
 
     separator: str
     columns: dict[str, int]
     integers: tuple[int, ...]
-    told: str
+    layout_text: str
 
     @classmethod
     def of(cls, separator: str, columns: dict[str, str] | None) -> "TextDialect":
@@ -76,7 +76,7 @@ class TextDialect:
         if found is not None:
             return list(found.groups())
         text = line.strip(" \t\f\v\r\n")
-        return f"not `{self.told}`: {text[:EXCERPT]}" if text else BLANK
+        return f"not `{self.layout_text}`: {text[:EXCERPT]}" if text else BLANK
 
     @property
     def pattern(self) -> str:

@@ -18,7 +18,7 @@ _FORMS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _HEAD = 4096
 
 
-def refuse_wide_text(file: Path, told: str) -> None:
+def refuse_wide_text(file: Path, label: str) -> None:
     """Raises WebbodyError where a text, plain or compressed, is UTF-16 or UTF-32.
 
     Without a mark it is recognised by its zeros, as of the two or four bytes of most characters in
@@ -26,7 +26,7 @@ def refuse_wide_text(file: Path, told: str) -> None:
 
     Args:
         file: What is looked into.
-        told: What it is called in the error.
+        label: What it is called in the error.
     """
     try:
         with open_text(file) as stream:
@@ -34,7 +34,7 @@ def refuse_wide_text(file: Path, told: str) -> None:
     except (OSError, EOFError):
         return  # told where it is read
     if encoding := _encoding(head):
-        raise WebbodyError(f"{told}: is {encoding} text; save it as UTF-8.")
+        raise WebbodyError(f"{label}: is {encoding} text; save it as UTF-8.")
 
 
 def _encoding(head: bytes) -> str:

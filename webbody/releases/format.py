@@ -243,9 +243,9 @@ def read_info(data: bytes, where: str) -> ReleaseInfo:
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])
-        told = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ")
         raise WebbodyError(
-            f"{where}: {field + ': ' if field else ''}{told}; fetch the release again."
+            f"{where}: {field + ': ' if field else ''}{message}; fetch the release again."
         ) from error
 
 

@@ -165,8 +165,8 @@ class ReleasedPlan(Stage[RebuildSettings]):
         }
         columns = [made[name] if name in made else table[name] for name in SHARD.names]
         whole = pa.table(columns, schema=SHARD)
-        told = [outcome != TAKEDOWN for outcome in outcomes]
-        urls = [u if t else None for u, t in zip(table["url"].to_pylist(), told, strict=True)]
+        visible = [outcome != TAKEDOWN for outcome in outcomes]
+        urls = [u if t else None for u, t in zip(table["url"].to_pylist(), visible, strict=True)]
         bad = pa.table(
             [
                 table["row"],
