@@ -173,6 +173,7 @@ class Run:
         """
         self._begun_writing = begun
         self.lease.refuse_if_held()
+        self.folder.look()
         alive = self.plan(replace)
         looked_at: tuple[str, ...] | None = None  # by the last stage that looks at the whole
         packs: tuple[str, ...] = ()
@@ -208,6 +209,8 @@ class Run:
             upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
+            if self._changed:
+                self._look_again()
         return self.result(finished)
 
     def plan(self, replace: bool) -> tuple[str, ...]:
@@ -345,6 +348,7 @@ class Run:
     def _send(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> set[str]:
         """Send rows through a chain on Ray; the shards that failed, which are noted."""
         self._begin()
+        self.folder.forget_look()
         stages = [
             (self.tasks[node.name], getattr(self.config.resources, node.name)) for node in nodes
         ]
@@ -353,6 +357,7 @@ class Run:
             for row in self.executor().run_chain(stages, rows, self.config.out, self._on_event)
         }
         self.watch.end()
+        self._look_again()
         failed = {}
         for row in rows:
             end = ended.get(row["shard"])
@@ -395,14 +400,21 @@ class Run:
         self._remember_features(node, shards)
         self.preflight([node])
         self._begin()
+        self.folder.forget_look()
         row = {"shard": ALL, "force": [], "failed": "", "message": ""}
         resources = getattr(self.config.resources, node.name)
         end = self.executor().run_once(
             task, resources, row, self.config.out, shards, self._on_event
         )
+        self._look_again()
         if end["failed"]:
             self.failures.append(Failure(node.name, ALL, end["message"]))
         return not end["failed"]
+
+    def _look_again(self) -> None:
+        """See what workers wrote, and keep their records in the index of an object store."""
+        self.folder.look()
+        self.folder.keep_look()
 
     def result(self, finished: tuple[str, ...]) -> BuildResult:
         """`finished` are the shards whose ledger counts; other ledgers are of an older run."""

@@ -15,6 +15,7 @@ from typing import IO, Any
 import fsspec
 
 from webbody.errors import WebbodyError
+from webbody.snapshot import Snapshot, entries_of, fill, new_segment
 
 
 def _umask() -> int:
@@ -57,6 +58,12 @@ class Folder:
         self.local = "file" in protocols
         #: Whether other processes see the same folder.
         self.is_shared = "memory" not in protocols
+        if not self.local and hasattr(self.fs, "dircache"):
+            # Others write there, too: what was listed before is not what is there.
+            self.fs.dircache.use_listings_cache = False
+            self.fs.dircache.clear()
+        self._snapshot: Snapshot | None = None
+        self._past: Snapshot | None = None  # whose records need not be read again
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         return (type(self), (self.url,))
@@ -71,8 +78,61 @@ class Folder:
             file: IO[bytes] = self.fs.open(self.path(name), "rb")
             return file
 
+    def look(self) -> None:
+        """In an object store: list everything at once, and read the commit records.
+
+        From then on `size`, `names` and `read` of records answer from it, but for what this folder
+        itself writes, until the next look or `forget_look`.
+        """
+        if self.local:
+            return
+        self.forget_look()
+        self.fs.invalidate_cache()
+        snapshot = Snapshot(entries_of(self.root, self.fs.find(self.root, detail=True)))
+        if self._past is not None:
+            snapshot.contents = self._past.contents
+            snapshot.indexed, snapshot.loaded = self._past.indexed, self._past.loaded
+        fill(snapshot, self._read_many)
+        self._snapshot = self._past = snapshot
+
+    def forget_look(self) -> None:
+        """Ask the store itself from now on, as somebody else writes there."""
+        self._snapshot = None
+
+    def keep_look(self) -> None:
+        """Write what the last look read of records into the index, for the next one."""
+        if self._snapshot is None:
+            return
+        segment = new_segment(self._snapshot)
+        if segment is not None:
+            name, data, replaced = segment
+            self.write_bytes(name, data)
+            self._snapshot.loaded.add(name)
+            self._snapshot.indexed |= set(self._snapshot.contents)
+            for old in replaced:
+                self.remove(old)
+
+    def _read_many(self, names: list[str]) -> dict[str, bytes]:
+        """The contents of files; those that are gone are left out."""
+        if not names:
+            return {}
+        found = self.fs.cat([self.path(name) for name in names], on_error="return")
+        contents = {}
+        for name in names:
+            data = found.get(self.path(name))
+            if isinstance(data, bytes):
+                contents[name] = data
+            elif not isinstance(data, FileNotFoundError | None):
+                raise data
+        return contents
+
     def read(self, name: str) -> bytes:
         """The whole file; FileNotFoundError where there is none."""
+        if (snapshot := self._known(name)) is not None:
+            if name not in snapshot.entries:
+                raise FileNotFoundError(self.path(name))
+            if (content := snapshot.content(name)) is not None:
+                return content
         with _readable(self.path(name)):
             if self.local:
                 return Path(self.path(name)).read_bytes()
@@ -96,6 +156,9 @@ class Folder:
 
     def size(self, name: str) -> int | None:
         """Bytes of the file, or None where there is none."""
+        if (snapshot := self._known(name)) is not None:
+            entry = snapshot.entries.get(name)
+            return None if entry is None else entry.size
         try:
             if self.local:
                 return os.stat(self.path(name)).st_size
@@ -109,21 +172,36 @@ class Folder:
 
     def names(self, prefix: str = "") -> list[str]:
         """Sorted base names of the files directly inside `prefix` ([] where it does not exist)."""
+        if self._snapshot is not None and not self._snapshot.changed:
+            start = f"{prefix}/" if prefix else ""
+            below = (n[len(start) :] for n in self._snapshot.entries if n.startswith(start))
+            return sorted({name.split("/")[0] for name in below})
         try:
             found = self.fs.ls(self.path(prefix), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(str(path).rsplit("/", 1)[-1] for path in found)
 
+    def _known(self, name: str) -> Snapshot | None:
+        """The last look, where it tells of a file."""
+        snapshot = self._snapshot
+        return snapshot if snapshot is not None and snapshot.knows(name) else None
+
+    def _changing(self, *names: str) -> None:
+        """Something is about to be written, moved or removed."""
+        self.before_change()
+        if self._snapshot is not None:
+            self._snapshot.changed.update(names)
+
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
-        self.before_change()
+        self._changing(name)
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
     def move(self, name: str, to: str) -> None:
         """Give a file another name, replacing an older file of that name."""
-        self.before_change()
+        self._changing(name, to)
         with write_errors(self.url):
             if not self.local:
                 self.fs.mv(self.path(name), self.path(to))
@@ -135,7 +213,7 @@ class Folder:
 
     def begin(self, name: str) -> "Pending":
         """Start a file that stays invisible under its name until it is published."""
-        self.before_change()
+        self._changing(name)
         return Pending(self, name)
 
     @contextmanager

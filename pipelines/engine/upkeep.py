@@ -63,7 +63,12 @@ def forget_stale(
 
 
 def sweep(folder: Folder, graph: BuildGraph) -> None:
-    """Remove what killed writers left half written; only for who alone writes there."""
+    """Remove what killed writers left half written; only for who alone writes there.
+
+    In an object store files appear whole or not at all.
+    """
+    if not folder.local:
+        return
     sites = [f"{SITES}/{name}" for name in folder.names(SITES)]
     for place in ("", *(node.name for node in graph.stages), *sites):
         for name in folder.temporary_files(place):

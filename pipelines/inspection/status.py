@@ -45,7 +45,9 @@ class Status:
 
 def status(out: str) -> Status:
     """Read the state of a build folder; WebbodyError where it is none."""
-    return status_of(BuildRecords(Folder(out)))
+    folder = Folder(out)
+    folder.look()
+    return status_of(BuildRecords(folder))
 
 
 def status_of(records: BuildRecords) -> Status:
