@@ -281,10 +281,12 @@ class Run:
         if old is None and self.folder.size(BUILD_FILE) is not None:
             text = f"{self.folder.path(BUILD_FILE)} cannot be read, and is written anew."
             self._on_event(Event(PLAN.name, ALL, "note", message=text))
-        if old and all(old.get(key) == value for key, value in state.items()):
+        if old and old.get("sha256") and all(old.get(k) == value for k, value in state.items()):
             return {**state, "sha256": old["sha256"]}
         state["sha256"] = self.source.digest()
-        another = old is not None and old["manifest"] != path and old["sha256"] != state["sha256"]
+        another = (
+            old is not None and old["manifest"] != path and old.get("sha256") != state["sha256"]
+        )
         if old is not None and another and not replace:
             raise WebbodyError(
                 f"{self.config.out} holds a build of another manifest ({old['manifest']}); choose "

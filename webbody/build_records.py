@@ -37,7 +37,7 @@ class _State(BaseModel, extra="allow"):
     """What every `build.json` has, and the types of what it may have."""
 
     manifest: str
-    sha256: str
+    sha256: str = ""
     stages: dict[str, Requested] | None = None
     config: dict[str, Any] | None = None
     removals: str = ""
