@@ -1,7 +1,11 @@
 """Builds in an object store: the same bytes, and few calls where there is nothing to do."""
 
+import subprocess
+import sys
+
 import fsspec
 import pytest
+import yaml
 from test_build import digests
 
 from benchmarks.object_store import object_store
@@ -57,3 +61,37 @@ def test_the_same_bytes_and_few_calls_where_nothing_is_to_do(demo, in_process, s
     assert not status(out).complete
     assert build(demo.settings(out)).complete
     assert digests(fetched(out, tmp_path / "again")) == digests(demo.out)
+
+
+KILLED = """
+import os, sys
+import yaml
+import pipelines.build
+from pipelines.engine.in_process import InProcess
+from webbody.config import BuildConfig
+
+pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
+config = BuildConfig.model_validate(yaml.safe_load(open(sys.argv[1])))
+
+def on_event(event):
+    if (event.stage, event.kind) == (sys.argv[2], "done"):
+        os.kill(os.getpid(), 9)
+
+pipelines.build.build(config, on_event)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stage", ["download", "clusters", "pack"])
+def test_killed_in_the_middle_and_finished_by_another(demo, in_process, store, tmp_path, stage):
+    out = f"s3://bucket/killed-{stage}"
+    config = demo.settings(out)
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")), "utf-8")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file), stage])
+    assert done.returncode == -9
+    assert not status(out).complete
+    assert build(config).complete
+    assert digests(fetched(out, tmp_path / "copy")) == digests(demo.out)
+    assert Folder(out).size(LEASE) is None

@@ -1,7 +1,10 @@
 """The `webbody` command: one module per group of commands; heavy imports stay inside them."""
 
+import signal
 import sys
 import traceback
+from contextlib import suppress
+from types import FrameType
 
 import typer
 
@@ -31,8 +34,8 @@ from webbody.cli.printing import echo
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_text
 
-#: Exit code after Ctrl-C.
-INTERRUPTED = 130
+#: Exit codes after Ctrl-C, and after SIGTERM, as a machine gets it that is taken away.
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="webbody",
@@ -85,17 +88,25 @@ def _root(
     pass
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as by Ctrl-C: what was started ends, too, and a folder is free for the next one."""
+    sys.exit(TERMINATED)
+
+
 def main() -> None:
     """Entry point: user errors are printed as one sentence, with an exit code."""
     try:
+        with suppress(ValueError):  # not in the main thread, where Python handles no signals
+            signal.signal(signal.SIGTERM, _terminate)
         app()
     except WebbodyError as error:
         echo(f"webbody: {plain_text(error.sentence)}", err=True, fg="red")
         sys.exit(error.exit_code)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:  # typer turns Ctrl-C into this
+        if stop.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
+            why = "interrupted" if stop.code == INTERRUPTED else "terminated"
             echo(
-                "webbody: interrupted. What was committed is kept; "
+                f"webbody: {why}. What was committed is kept; "
                 "run the same command again to resume.",
                 err=True,
             )

@@ -71,7 +71,7 @@ class DriverProcess:
             )
         self._connection = Connection(mine.detach())
         self._vital: list[int] = []
-        self._closed = False
+        self._closed = self._busy = False
         try:
             self._send(resources)
             self._receive(lambda event: None, time.monotonic() + _START)
@@ -110,15 +110,19 @@ class DriverProcess:
         if self._closed:
             return
         try:
-            self._send(None)
-            self._process.wait(_GOODBYE)
+            if not self._busy:  # it would go on with what is no longer waited for
+                self._send(None)
+                self._process.wait(_GOODBYE)
         except (ExecutorLost, subprocess.TimeoutExpired):
             pass  # it is ended in any case
         self._end()
 
     def _ask(self, on_event: OnEvent, method: str, *arguments: Any) -> Any:
+        self._busy = True
         self._send(Request(method, arguments))
-        return self._receive(on_event)
+        value = self._receive(on_event)
+        self._busy = False
+        return value
 
     def _send(self, message: object) -> None:
         try:
