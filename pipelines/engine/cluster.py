@@ -154,7 +154,7 @@ class Cluster:
     def _is_there(self) -> bool:
         try:
             return bool(self._ray.get(self._ray.put(True), timeout=5))
-        except Exception:
+        except Exception:  # of whatever kind: it does not answer
             return False
 
     @contextlib.contextmanager

@@ -56,7 +56,7 @@ class Driver:
             return LostRay(str(error))
         except WebbodyError as error:
             return Refused(str(error))
-        except Exception:
+        except Exception:  # told in the build's own process, which raises it
             return Failed(traceback.format_exc())
 
     def _on_event(self, event: Event) -> None:

@@ -13,7 +13,7 @@ from webbody.config import Resources
 def start_executor(resources: Resources, on_event: OnEvent) -> Executor:
     """An executor that survives the loss of its Ray.
 
-    Where the caller has called `ray.init` already, that Ray is used, which only he can start again.
+    Where callers have called `ray.init` already, that Ray is used, which only they can start again.
 
     Raises:
         WebbodyError: Ray cannot be started or joined.
