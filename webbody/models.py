@@ -13,18 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from webbody import model_digests
+from webbody import model_digests, model_fetching
 from webbody.errors import WebbodyError
-from webbody.library_environment import cache_folder, import_ultralytics, quiet_libraries
+from webbody.library_environment import cache_folder
 from webbody.model_contracts import FAMILIES
-from webbody.model_table import (
-    KEYPOINTS,
-    KNOWN,
-    PERSONS,
-    SUFFIXES,
-    ModelFile,
-    find,
-)
+from webbody.model_fetching import by_rtmlib
+from webbody.model_table import KNOWN, SUFFIXES, ModelFile, find
 
 
 def resolve(name_or_path: str, backend: str) -> Path:
@@ -47,7 +41,7 @@ def resolve(name_or_path: str, backend: str) -> Path:
         )
     place = location(entry)
     if not place.exists():
-        _fetch(entry)
+        model_fetching.fetch(entry, location, lambda file: _check_fetched(entry, file))
     place = _checked(location(entry), backend)
     model_digests.check(entry, place, digest(place))
     return place
@@ -55,7 +49,7 @@ def resolve(name_or_path: str, backend: str) -> Path:
 
 def location(model: ModelFile) -> Path:
     """The path of the file in the cache of the model's library; it may not exist yet."""
-    if _by_rtmlib(model):
+    if by_rtmlib(model):
         from rtmlib.tools.file import _get_rtmhub_dir
 
         return Path(_get_rtmhub_dir()) / "checkpoints" / model.file
@@ -67,9 +61,10 @@ def location(model: ModelFile) -> Path:
     return cache_folder() / "models" / model.file
 
 
-def _by_rtmlib(model: ModelFile) -> bool:
-    """Whether rtmlib fetches it: an ONNX file in an archive of its own."""
-    return model.backend in (KEYPOINTS, PERSONS) and model.file.endswith(".onnx")
+def _check_fetched(model: ModelFile, path: Path) -> None:
+    """WebbodyError where what was fetched is cut off, or not the file that the table means."""
+    _checked(path, model.backend)
+    model_digests.check(model, path, digest(path))
 
 
 def digest(path: str | Path) -> str:
@@ -216,51 +211,3 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
     ".torchscript": zipfile.is_zipfile,
     ".engine": _is_engine,
 }
-
-
-def _fetch(model: ModelFile) -> None:
-    """Download a model by its library; one process of a machine at a time."""
-    from filelock import FileLock
-
-    place = location(model)
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_folder() / "fetch.lock"):
-            if not location(model).exists():  # another worker may have been first
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _download(model, place)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise WebbodyError(
-            f"The {model.backend} model {model.name} is not on this machine and cannot be fetched "
-            f"from {model.source} ({reason[0][:160]}): run `webbody models fetch {model.name}` "
-            f"where there is a network, or put the file at {place}, or give the path of another "
-            "place in the configuration."
-        ) from error
-    if not location(model).exists():
-        raise WebbodyError(
-            f"{model.source} was fetched, but holds no {Path(model.file).name}; get the file by "
-            f"hand and put it at {place}."
-        )
-
-
-def _download(model: ModelFile, place: Path) -> None:
-    quiet_libraries()
-    if model.file.endswith(".pt") and model.backend == PERSONS:
-        import_ultralytics()
-        from ultralytics.utils.downloads import attempt_download_asset
-
-        attempt_download_asset(str(place))
-    elif _by_rtmlib(model):
-        from rtmlib.tools.file import download_checkpoint
-
-        download_checkpoint(model.source)
-    elif "/" in model.file:
-        from insightface.utils.storage import download
-
-        # Forced, as a pack's folder may be there without this file.
-        download("models", model.name, force=True)
-    else:
-        from torch.hub import download_url_to_file
-
-        download_url_to_file(model.source, str(place))

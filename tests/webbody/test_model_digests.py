@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from webbody import model_digests, model_table, models
+from webbody import model_digests, model_fetching, model_table, models
 from webbody.errors import WebbodyError
 from webbody.model_table import FACE_DETECTOR, KEYPOINTS, KNOWN
 
@@ -58,9 +58,18 @@ def test_the_published_file_is_taken_and_another_is_refused(put):
 def test_what_is_fetched_is_checked_too(put, monkeypatch):
     place = put(b"", sha256(ONNX))
     place.unlink()
-    monkeypatch.setattr(models, "_download", lambda model, where: place.write_bytes(ONNX + b"cut"))
-    with pytest.raises(WebbodyError, match="is not the file"):
+    content = ONNX[:-3]
+
+    def download(model, folder):
+        (folder / place.name).write_bytes(content)
+
+    monkeypatch.setattr(model_fetching, "download", download)
+    with pytest.raises(WebbodyError, match="gave another file than") as told:
         models.resolve(NAME, FACE_DETECTOR)
+    assert f"{len(content):,} bytes" in str(told.value) and str(place) in str(told.value)
+    assert not place.exists()  # what was cut off is never taken for it
+    content = ONNX
+    assert models.resolve(NAME, FACE_DETECTOR) == place
 
 
 def test_the_first_digest_is_remembered_and_a_change_is_refused(put, tmp_path):

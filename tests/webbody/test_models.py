@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webbody import model_table, models
+from webbody import model_fetching, model_table, models
 from webbody.errors import WebbodyError
 from webbody.model_table import (
     FACE_DETECTOR,
@@ -31,7 +31,7 @@ def home(tmp_path, monkeypatch) -> Path:
     def offline(*arguments, **named):
         raise ConnectionError("network is unreachable")
 
-    monkeypatch.setattr(models, "_download", offline)
+    monkeypatch.setattr(model_fetching, "download", offline)
     # Files of these tests are small stand-ins, which no published digest fits.
     unpinned = tuple(replace(model, size=None, sha256=None) for model in KNOWN)
     monkeypatch.setattr(model_table, "KNOWN", unpinned)
@@ -82,11 +82,13 @@ def test_a_file_in_the_librarys_cache_is_found(home):
 def test_a_name_is_fetched_once(home, monkeypatch):
     fetched = []
 
-    def download(model, place):
+    def download(model, folder):
         fetched.append(model.name)
-        place.write_bytes(ONNX)
+        (folder / Path(model.file).name).write_bytes(ONNX)
+        if "/" in model.file:  # a pack has both
+            (folder / "w600k_mbf.onnx").write_bytes(ONNX)
 
-    monkeypatch.setattr(models, "_download", download)
+    monkeypatch.setattr(model_fetching, "download", download)
     for _ in range(2):
         path = models.resolve("rtmpose-m-256x192", KEYPOINTS)
     assert fetched == ["rtmpose-m-256x192"] and path.exists()

@@ -135,7 +135,7 @@ def test_model_files_that_are_here_missing_and_wrong(tmp_path: Path):
 
 def test_a_model_that_is_not_here_is_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("WEBBODY_CACHE", str(tmp_path))
-    monkeypatch.setattr("webbody.models._download", lambda *_: pytest.fail("fetched"))
+    monkeypatch.setattr("webbody.model_fetching.download", lambda *_: pytest.fail("fetched"))
     first, *_ = model_files.model_files(BuildConfig())
     assert first.state == WARNING and "AGPL" in first.found and "models fetch" in first.advice
 
