@@ -18,7 +18,7 @@ import pytest
 
 from webbody import model_table, models
 from webbody.errors import WebbodyError
-from webbody.model_table import FACE_DETECTOR, FACE_EMBEDDER, KEYPOINTS, KNOWN
+from webbody.model_table import FACE_DETECTOR, KEYPOINTS, KNOWN
 
 ONNX = b"\x08\x07\x12\x07pytorch\x1a\x052.0" + bytes(200_000)
 HUB, RTMLIB, PACK = "yunet-2023mar", "rtmpose-m-256x192", "buffalo_s"
@@ -169,7 +169,7 @@ def test_a_worker_that_is_killed_leaves_nothing_that_counts(source, home):
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_cut_off_never_counts(source, home, name):
     source.cut = True
-    with pytest.raises(WebbodyError, match="cut off|cannot be fetched") as told:
+    with pytest.raises(WebbodyError, match=r"cut off|cannot be fetched") as told:
         models.resolve(name, KINDS[name])
     assert f"webbody models fetch {name}" in str(told.value)
     assert files_below(home) == set()
