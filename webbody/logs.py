@@ -14,7 +14,8 @@ from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_lines
-from webbody.storage import Folder, write_errors
+from webbody.storage import Folder
+from webbody.storage_errors import write_errors
 
 PACKAGES = ("webbody", "pipelines", "model")
 #: `extra` of a record whose text the command shows by itself.

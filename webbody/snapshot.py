@@ -3,7 +3,7 @@
 A build that has nothing to do looks at every commit record and at the size of every output: tens of
 calls for each shard. A snapshot takes one listing (a call for each thousand files), and the records
 themselves from an index: segments of many records each, written by whoever changes the folder. An
-entry counts only while the store's own tag of the file (ETag, generation, time) is the same.
+entry counts only while the store's own tag of the file (ETag, generation) is the same.
 """
 
 import io
@@ -20,10 +20,8 @@ from webbody.parquet_tables import read_parquet
 INDEX = "records"
 #: So many segments are made one.
 _MOST_SEGMENTS = 8
-#: Names of what stores say of a version of a file, the most exact first.
-_TAGS = (
-    "ETag", "etag", "generation", "md5Hash", "mtime", "LastModified", "last_modified", "created",
-)  # fmt: skip
+#: What stores call the tag of a version of a file. A time is none: two versions may have the same.
+_TAGS = ("ETag", "etag", "generation", "md5Hash")
 _AT_ONCE = 2000
 
 
@@ -41,6 +39,7 @@ class Snapshot:
 
     entries: dict[str, Entry]
     contents: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    fresh: dict[str, bytes] = field(default_factory=dict)  # what was read for this listing
     indexed: set[str] = field(default_factory=set)  # names whose content a segment has
     loaded: set[str] = field(default_factory=set)  # segments that were read, or written from here
     changed: set[str] = field(default_factory=set)  # names that were written since: unknown
@@ -51,6 +50,12 @@ class Snapshot:
 
     def content(self, name: str) -> bytes | None:
         """The content of a file as it is now, where it is known."""
+        if not self.knows(name) or name not in self.entries:
+            return None
+        return self.fresh[name] if name in self.fresh else self.tagged(name)
+
+    def tagged(self, name: str) -> bytes | None:
+        """The content of a file that has a tag, where that of this tag is known."""
         entry, found = self.entries.get(name), self.contents.get(name)
         if not self.knows(name) or entry is None or found is None or not entry.tag:
             return None
@@ -85,17 +90,26 @@ def fill(snapshot: Snapshot, read: Callable[[list[str]], Mapping[str, bytes]]) -
     fresh = [name for name in segments if name not in snapshot.loaded]
     snapshot.loaded = set(segments)
     for data in read(fresh).values():
-        table = read_parquet(io.BytesIO(data))
-        columns = (table[name].to_pylist() for name in ("name", "tag", "content"))
-        for name, tag, content in zip(*columns, strict=True):
+        for name, tag, content in _rows(data):
             if name in snapshot.entries and snapshot.entries[name].tag == tag:
                 snapshot.contents[name] = (tag, content)
                 snapshot.indexed.add(name)
-    snapshot.indexed = {name for name in snapshot.indexed if snapshot.content(name) is not None}
+    snapshot.indexed = {name for name in snapshot.indexed if snapshot.tagged(name) is not None}
     lacking = [n for n in snapshot.entries if is_record(n) and snapshot.content(n) is None]
     for first in range(0, len(lacking), _AT_ONCE):
         for name, data in read(lacking[first : first + _AT_ONCE]).items():
+            snapshot.fresh[name] = data
             snapshot.contents[name] = (snapshot.entries[name].tag, data)
+
+
+def _rows(segment: bytes) -> list[tuple[str, str, bytes]]:
+    """Name, tag and content of each record in a segment; none where it is damaged."""
+    try:
+        table = read_parquet(io.BytesIO(segment))
+        columns = [table[name].to_pylist() for name in ("name", "tag", "content")]
+    except (pa.ArrowException, OSError, KeyError):
+        return []
+    return list(zip(*columns, strict=True))
 
 
 def new_segment(snapshot: Snapshot) -> tuple[str, bytes, list[str]] | None:
@@ -104,7 +118,7 @@ def new_segment(snapshot: Snapshot) -> tuple[str, bytes, list[str]] | None:
     Of few segments another one is made with what they lack, of many one with everything.
     """
     segments = sorted(name for name in snapshot.entries if name.startswith(f"{INDEX}/"))
-    current = {n for n in snapshot.contents if is_record(n) and snapshot.content(n) is not None}
+    current = {n for n in snapshot.contents if is_record(n) and snapshot.tagged(n) is not None}
     missing = sorted(current - snapshot.indexed)
     if not missing:
         return None

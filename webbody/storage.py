@@ -5,27 +5,20 @@ import hashlib
 import io
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import fsspec
 
 from webbody.errors import WebbodyError
+from webbody.pending import Pending, sync_folder
 from webbody.snapshot import Snapshot, entries_of, fill, new_segment
+from webbody.storage_errors import read_errors, retried, write_errors
 
-
-def _umask() -> int:
-    """The process's umask; reading it means setting it, so it is done once, before any thread."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()
+T = TypeVar("T")
 #: Hashed at a time: large enough that threads hardly wait for one another.
 _BLOCK = 1 << 20
 _BUFFERS = threading.local()
@@ -74,9 +67,11 @@ class Folder:
 
     def open(self, name: str) -> IO[bytes]:
         """Open for reading; seekable."""
-        with _readable(self.path(name)):
-            file: IO[bytes] = self.fs.open(self.path(name), "rb")
-            return file
+        path = self.path(name)
+        with read_errors(path):
+            if self.local:
+                return io.BufferedReader(retried(lambda: _LocalFile(path)), _BLOCK)
+            return io.BufferedReader(_StoreFile(self.fs.open(path, "rb"), path), _BLOCK)
 
     def look(self) -> None:
         """In an object store: list everything at once, and read the commit records.
@@ -88,11 +83,12 @@ class Folder:
             return
         self.forget_look()
         self.fs.invalidate_cache()
-        snapshot = Snapshot(entries_of(self.root, self.fs.find(self.root, detail=True)))
-        if self._past is not None:
-            snapshot.contents = self._past.contents
-            snapshot.indexed, snapshot.loaded = self._past.indexed, self._past.loaded
-        fill(snapshot, self._read_many)
+        with read_errors(self.url):
+            snapshot = Snapshot(entries_of(self.root, self.fs.find(self.root, detail=True)))
+            if self._past is not None:
+                snapshot.contents = self._past.contents
+                snapshot.indexed, snapshot.loaded = self._past.indexed, self._past.loaded
+            fill(snapshot, self._read_many)
         self._snapshot = self._past = snapshot
 
     def forget_look(self) -> None:
@@ -133,25 +129,23 @@ class Folder:
                 raise FileNotFoundError(self.path(name))
             if (content := snapshot.content(name)) is not None:
                 return content
-        with _readable(self.path(name)):
+        with read_errors(self.path(name)):
             if self.local:
-                return Path(self.path(name)).read_bytes()
+                with retried(lambda: _LocalFile(self.path(name))) as file:
+                    return file.readall()
             data: bytes = self.fs.cat_file(self.path(name))
             return data
 
     def sha256(self, name: str) -> str:
         """The digest (hex) of a file's bytes; FileNotFoundError where there is none."""
-        digest = hashlib.sha256()
-        with _readable(self.path(name)):
-            if self.local:
-                buffer = _buffer()
-                with open(self.path(name), "rb", buffering=0) as raw:
-                    while count := raw.readinto(buffer):
-                        digest.update(buffer[:count])
-            else:
-                with self.open(name) as file:
-                    while block := file.read(_BLOCK):
-                        digest.update(block)
+        buffer, digest = _buffer(), hashlib.sha256()
+        path = self.path(name)
+        with (
+            read_errors(path),
+            retried(lambda: _LocalFile(path)) if self.local else self.open(name) as file,
+        ):
+            while count := file.readinto(buffer):  # type: ignore[attr-defined]
+                digest.update(buffer[:count])
         return digest.hexdigest()
 
     def size(self, name: str) -> int | None:
@@ -159,10 +153,10 @@ class Folder:
         if (snapshot := self._known(name)) is not None:
             entry = snapshot.entries.get(name)
             return None if entry is None else entry.size
+        path = self.path(name)
         try:
-            if self.local:
-                return os.stat(self.path(name)).st_size
-            return int(self.fs.size(self.path(name)))
+            with read_errors(path):
+                return retried(lambda: os.stat(path).st_size if self.local else self.fs.size(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -176,8 +170,12 @@ class Folder:
             start = f"{prefix}/" if prefix else ""
             below = (n[len(start) :] for n in self._snapshot.entries if n.startswith(start))
             return sorted({name.split("/")[0] for name in below})
+        path = self.path(prefix)
         try:
-            found = self.fs.ls(self.path(prefix), detail=False)
+            with read_errors(path):
+                if self.local:
+                    return sorted(retried(lambda: os.listdir(path)))
+                found = self.fs.ls(path, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(str(path).rsplit("/", 1)[-1] for path in found)
@@ -196,8 +194,12 @@ class Folder:
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
         self._changing(name)
-        with suppress(FileNotFoundError):
-            self.fs.rm_file(self.path(name))
+        path = self.path(name)
+        with write_errors(self.url), suppress(FileNotFoundError):
+            if self.local:
+                retried(lambda: os.unlink(path))
+            else:
+                self.fs.rm_file(path)
 
     def move(self, name: str, to: str) -> None:
         """Give a file another name, replacing an older file of that name."""
@@ -208,18 +210,21 @@ class Folder:
                 return
             final = Path(self.path(to))
             final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self.path(name), final)
-            _sync_folder(final.parent)
+            retried(lambda: os.replace(self.path(name), final))
+            sync_folder(final.parent)
 
-    def begin(self, name: str) -> "Pending":
-        """Start a file that stays invisible under its name until it is published."""
+    def begin(self, name: str, durable: bool = True) -> Pending:
+        """Start a file that stays invisible under its name until it is published.
+
+        One that is not durable is whole, but may be lost with the machine's power.
+        """
         self._changing(name)
-        return Pending(self, name)
+        return Pending(self, name, durable)
 
     @contextmanager
-    def write(self, name: str) -> Iterator[IO[bytes]]:
+    def write(self, name: str, durable: bool = True) -> Iterator[IO[bytes]]:
         """Write a file that gets its name only when the block ends without an error."""
-        pending = self.begin(name)
+        pending = self.begin(name, durable)
         try:
             yield pending.file
             pending.seal()
@@ -242,99 +247,90 @@ class Folder:
 
     def cache_bytes(self, name: str, data: bytes) -> None:
         """Write a file that may be lost with the machine's power: it is whole, but not flushed."""
-        if not self.local:
-            self.write_bytes(name, data)
-            return
-        with write_errors(self.url):
-            final = Path(self.path(name))
-            final.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(".tmp", f".{final.name}.", final.parent)
-            with open(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o666 & ~_UMASK)
-            os.replace(temporary, final)
+        with self.write(name, durable=False) as file:
+            file.write(data)
 
 
-class Pending:
-    """A file being written: `file` to write to, then `seal`, then `publish`; or `discard`.
+class _LocalFile(io.FileIO):
+    """Reads a file of a disk; what goes wrong is told with its path.
 
-    Locally a hidden temporary file beside the final one, flushed to the disk and renamed; remotely
-    a local temporary file, uploaded in one operation. Sealing closes the handle, so that thousands
-    of sealed files can wait for one commit.
+    Where a network file system lost it, it is opened again if it is still the same file.
     """
 
-    def __init__(self, folder: Folder, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._where = folder.url if folder.local else tempfile.gettempdir()
-        with write_errors(self._where):
-            parent = Path(folder.path(name)).parent if folder.local else None
-            if parent is not None:
-                parent.mkdir(parents=True, exist_ok=True)
-            base = name.rsplit("/", 1)[-1]
-            handle, self._temporary = tempfile.mkstemp(".tmp", f".{base}.", parent)
-            self.file: IO[bytes] = _WriteBehind(io.FileIO(handle, "w+"), self._where)
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = path
+        self._state = self._now(self.fileno())
 
-    def seal(self) -> None:
-        """Flush everything to the disk and close the handle."""
-        with write_errors(self._where):
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
+    def readinto(self, buffer: Any) -> int:
+        read = super().readinto
+        return self._reading(lambda: read(buffer) or 0)
 
-    def publish(self) -> None:
-        """Give the sealed file its name, replacing an older one."""
-        folder, final = self._folder, self._folder.path(self._name)
-        with write_errors(folder.url):
-            if not folder.local:
-                folder.fs.put_file(self._temporary, final)
-                os.unlink(self._temporary)
-                return
-            os.chmod(self._temporary, 0o666 & ~_UMASK)
-            os.replace(self._temporary, final)
-            _sync_folder(Path(final).parent)
+    def readall(self) -> bytes:
+        return self._reading(super().readall)
 
-    def discard(self) -> None:
-        """Remove what was written, if it was not published."""
-        with suppress(OSError, WebbodyError):  # it flushes once more
-            self.file.close()
-        Path(self._temporary).unlink(missing_ok=True)
+    def _reading(self, action: Callable[[], T]) -> T:
+        with read_errors(self._path):
+            place = self.tell()
+            try:
+                return action()
+            except OSError as error:
+                if error.errno != errno.ESTALE or not self._opened_again():
+                    raise
+            self.seek(place)
+            return action()
+
+    def _opened_again(self) -> bool:
+        """Open the path once more, unless it is another file by now."""
+        again = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if self._now(again) != self._state:
+                return False
+            os.dup2(again, self.fileno(), inheritable=False)
+        finally:
+            os.close(again)
+        return True
+
+    @staticmethod
+    def _now(handle: int) -> tuple[int, int]:
+        found = os.fstat(handle)
+        return found.st_size, found.st_mtime_ns
 
 
-class _WriteBehind(io.BufferedRandom):
-    """A file that goes to the disk while it grows, so that the flush at its end is short.
+class _StoreFile(io.RawIOBase):
+    """Reads a file of an object store; what goes wrong is told with its path."""
 
-    Its own errors are told as errors of `url`; those of what is read to fill it are not.
-    """
+    def __init__(self, file: Any, path: str) -> None:
+        self._file, self._path = file, path
 
-    _STEP = 1 << 24
-    _dirty = 0
+    def readable(self) -> bool:
+        return True
 
-    def __init__(self, raw: io.FileIO, url: str) -> None:
-        super().__init__(raw)
-        self._url = url
+    def seekable(self) -> bool:
+        return True
 
-    def write(self, data: Any) -> int:
-        with write_errors(self._url):
-            return self._write(data)
+    def readinto(self, buffer: Any) -> int:
+        with read_errors(self._path):
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
-    def flush(self) -> None:
-        with write_errors(self._url):
-            super().flush()
+    def readall(self) -> bytes:
+        with read_errors(self._path):
+            data: bytes = self._file.read()
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with write_errors(self._url):  # it flushes
-            return super().seek(offset, whence)
+        with read_errors(self._path):
+            return int(self._file.seek(offset, whence))
 
-    def _write(self, data: Any) -> int:
-        count = super().write(data)
-        self._dirty += count
-        if self._dirty >= self._STEP and hasattr(os, "posix_fadvise"):
-            self.flush()
-            # Linux answers this advice by starting to write out what is dirty, without waiting.
-            start = max(0, self.tell() - self._dirty)
-            os.posix_fadvise(self.fileno(), start, self._dirty, os.POSIX_FADV_DONTNEED)
-            self._dirty = 0
-        return count
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 def _buffer() -> memoryview:
@@ -343,47 +339,3 @@ def _buffer() -> memoryview:
         _BUFFERS.view = memoryview(bytearray(_BLOCK))
     view: memoryview = _BUFFERS.view
     return view
-
-
-@contextmanager
-def write_errors(url: str, denied: bool = True) -> Iterator[None]:
-    """Turn a full or read-only disk, and what is `denied`, into one sentence.
-
-    Only for what writes below `url` and reads nothing: an error does not say which it was.
-    """
-    reasons = {
-        errno.ENOSPC: "no space is left on the device",
-        errno.EDQUOT: "the disk quota is used up",
-        errno.EROFS: "the file system is read-only",
-    }
-    if denied:
-        reasons[errno.EACCES] = "permission was denied"
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in reasons:
-            raise
-        raise WebbodyError(
-            f"Cannot write to {url}: {reasons[error.errno]}. Everything committed so far is kept; "
-            "make room or choose another folder and run the same command again."
-        ) from error
-
-
-@contextmanager
-def _readable(path: str) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise WebbodyError(
-            f"Cannot read {path}: permission was denied; let this user read it and run the same "
-            "command again."
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut (the rename lives in the folder, not in the file)."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -22,8 +22,10 @@ from webbody.commit import Output, Record, read_record, record_name
 from webbody.config import WORKER, Section, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
+from webbody.pending import Pending
 from webbody.shards import MemberReader, TarWriter, read_members
-from webbody.storage import Folder, Pending, write_errors
+from webbody.storage import Folder
+from webbody.storage_errors import room_errors
 
 Settings = TypeVar("Settings", bound=Section)
 #: Takes a sentence.
@@ -224,7 +226,7 @@ def run_shard(
     outputs = Outputs(folder, stage.name, shard, report, note, recreate_evicted)
     try:
         # Errors of the folder's own files name their path; all other writes are to temporary files.
-        with write_errors(tempfile.gettempdir(), denied=False):
+        with room_errors(tempfile.gettempdir()):
             counts = stage.process(Inputs(folder, shard, shards), outputs)
         outputs.tally.finish()
         written = outputs.seal()

@@ -11,6 +11,7 @@ from pipelines.base.stage import Inputs
 from pipelines.engine.graph import FROM_RELEASE, PACK, PLAN, graph_of
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
+from webbody.errors import WebbodyError
 from webbody.parquet_tables import open_parquet
 from webbody.shards import MemberReader
 from webbody.storage import Folder
@@ -94,7 +95,7 @@ class BuildFiles:
             return None
         try:
             return tar.read(row["offset"], row["length"])
-        except OSError:
+        except (OSError, WebbodyError):
             return None
 
     def gap(self, stage: str, images: bool = True) -> str | None:

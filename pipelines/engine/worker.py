@@ -16,6 +16,7 @@ from webbody.commit import read_record
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
 from webbody.storage import Folder
+from webbody.storage_errors import UnreadableFile
 
 
 @dataclass
@@ -148,8 +149,8 @@ class Worker:
                 found = self._folder.sha256(name)
             except FileNotFoundError:
                 continue  # evicted, or told by the stage
-            except OSError as error:
-                return f"{self._folder.path(name)} cannot be read ({error.strerror or error})."
+            except UnreadableFile as error:
+                return str(error)
             if found != digest:
                 return (
                     f"{self._folder.path(name)} was damaged after it was committed; "

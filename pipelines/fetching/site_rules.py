@@ -15,6 +15,7 @@ from webbody.checked_json import CHECK, checked_json, is_altered
 from webbody.config import DownloadSettings
 from webbody.json_text import parse_json
 from webbody.storage import Folder
+from webbody.storage_errors import UnreadableFile
 
 #: Seconds for which a file holds (RFC 9309, section 2.4), and for which it is not asked for again
 #: where the server could not tell.
@@ -98,7 +99,7 @@ class SiteRules:
         origin = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
             site = self._known.get(origin)
-            if site is not None and site.until > time.time():
+            if site is not None and _holds(site.until):
                 self._known.move_to_end(origin)
                 return site
             lock = self._busy.setdefault(origin, threading.Lock())
@@ -107,7 +108,7 @@ class SiteRules:
             clock.pause(time.monotonic() - started)
             with self._lock:
                 site = self._known.get(origin)
-            if site is None or site.until <= time.time():
+            if site is None or not _holds(site.until):
                 site = self._read(origin, clock)
                 with self._lock:
                     self._known[origin] = site
@@ -165,14 +166,20 @@ class SiteRules:
                 raise ValueError("a kept file was changed")
             until = float(kept["until"])
             files = {name: (int(status), str(text)) for name, (status, text) in kept["files"]}
-        except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: it is asked for
+        except (OSError, UnreadableFile, ValueError, KeyError, TypeError):
+            # None, or damaged: it is asked for.
             return {}, time.time() + _DAY
-        return (files, until) if until > time.time() else ({}, time.time() + _DAY)
+        return (files, until) if _holds(until) else ({}, time.time() + _DAY)
 
     def _keep(self, origin: str, files: _Files, until: float) -> None:
         if self.store is not None:
             kept = {"origin": origin, "until": round(until), "files": list(files.items())}
             self.store.cache_bytes(_name(origin), checked_json(kept, redact=False))
+
+
+def _holds(until: float) -> bool:
+    """Whether files may be used that hold up to a moment, also where a clock was wrong by years."""
+    return 0 < until - time.time() < _DAY + _PAUSE
 
 
 def _name(origin: str) -> str:

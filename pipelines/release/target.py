@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.releases.release import Release
-from webbody.storage import write_errors
+from webbody.storage_errors import write_errors
 
 
 class ReleaseTarget:

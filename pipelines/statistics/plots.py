@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.inspection.paper import PAPER, PARTS, left_and_right
-from webbody.storage import write_errors
+from webbody.storage_errors import write_errors
 
 _PAPER = {part: sum(values) / 2 for part, values in PAPER.items()}
 #: A class of sizes or numbers, such as 5-9 or 200+.

@@ -101,7 +101,7 @@ class BuildCheck:
             return ""
         try:
             keys = damaged_members(self._folder, redo.stage, redo.shard)
-        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+        except (WebbodyError, OSError, KeyError, TypeError, ValueError, pa.ArrowException):
             return f" ({table} does not tell where)"
         return f" ({some(keys)})" if keys else " (outside the pictures)"
 
@@ -116,7 +116,7 @@ class BuildCheck:
                 continue
             try:
                 self.found.add(list(self._of_table(stage, name, removals)))
-            except (pa.ArrowException, OSError, KeyError):
+            except (pa.ArrowException, WebbodyError, OSError, KeyError):
                 # A table that goes with it is damaged, and was told or not drawn.
                 self.found.notes.append(f"{file.name} was not compared with the tables around it")
         if not self.damaged and self.found.draw.share >= 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.prefetch import prefetch
 from webbody.storage import Folder
+from webbody.storage_errors import UnreadableFile
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,15 @@ def compare(
 
 
 def _compared(folder: Folder, file: NotedFile) -> tuple[int, str]:
-    size = folder.size(file.name)
-    if size is None:
-        return 0, "is missing"
-    if file.bytes is not None and size != file.bytes:
-        return 0, f"has {size:,} bytes instead of {file.bytes:,}"
     try:
+        size = folder.size(file.name)
+        if size is None:
+            return 0, "is missing"
+        if file.bytes is not None and size != file.bytes:
+            return 0, f"has {size:,} bytes instead of {file.bytes:,}"
         found = folder.sha256(file.name)
+    except UnreadableFile as problem:
+        return 0, f"cannot be read ({problem.reason})"
     except OSError as problem:
         return 0, f"cannot be read ({problem.strerror or problem})"
     return size, "" if found == file.sha256 else "was changed: its sha256 is another"

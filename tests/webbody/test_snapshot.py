@@ -101,21 +101,40 @@ def test_after_anything_that_happens_a_look_tells_what_is_there(steps):
         assert found.content("faces/ffffffff.json") is None
 
 
-def test_files_without_a_tag_are_always_read():
+def test_files_without_a_tag_are_read_at_each_look():
     snapshot = Snapshot({"faces/00.json": Entry(3, "")})
     fill(snapshot, lambda names: dict.fromkeys(names, b"abc"))
-    assert snapshot.content("faces/00.json") is None
+    assert snapshot.content("faces/00.json") == b"abc"
     assert new_segment(snapshot) is None
+    again = Snapshot({"faces/00.json": Entry(3, "")}, snapshot.contents)
+    assert again.content("faces/00.json") is None
+    fill(again, lambda names: dict.fromkeys(names, b"def"))
+    assert again.content("faces/00.json") == b"def"
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:40] + data[60:]])
+def test_a_damaged_segment_is_none(damage):
+    store = Store()
+    store.write("faces/00000000.json", b"record")
+    store.keep(store.look())
+    segment = f"{INDEX}/000001.parquet"
+    store.files[segment] = ("other", damage(store.files[segment][1]))
+    again = store.look()
+    assert store.reads == [segment, "faces/00000000.json"]
+    assert again.content("faces/00000000.json") == b"record"
+    store.keep(again)
+    assert store.look().content("faces/00000000.json") == b"record"
+    assert "faces/00000000.json" not in store.reads
 
 
 @pytest.mark.parametrize("root", ["bucket/build", "/bucket/build", "bucket/build/"])
 def test_names_below_the_root(root):
     found = {
         "bucket/build/faces/00.json": {"size": 3, "ETag": '"a"', "type": "file"},
-        "/bucket/build/build.json": {"size": 5, "mtime": 7.5},
+        "/bucket/build/build.json": {"size": 5, "generation": 7},
         "bucket/build/faces": {"size": 0, "type": "directory"},
     }
     assert entries_of(root, found) == {
         "faces/00.json": Entry(3, '"a"'),
-        "build.json": Entry(5, "7.5"),
+        "build.json": Entry(5, "7"),
     }

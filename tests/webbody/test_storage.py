@@ -4,7 +4,8 @@ import io
 import pytest
 
 from webbody.errors import WebbodyError
-from webbody.storage import Folder, write_errors
+from webbody.storage import Folder
+from webbody.storage_errors import read_errors, room_errors, write_errors
 
 
 def visible(path):
@@ -62,8 +63,20 @@ def test_a_remote_folder_behaves_the_same():
 def test_a_full_disk_is_told_in_one_sentence(code):
     with pytest.raises(WebbodyError, match="Cannot write to"), write_errors("/somewhere"):
         raise OSError(code, "raw")
-    with pytest.raises(OSError, match="other"), write_errors("/somewhere"):
-        raise OSError(errno.EIO, "other")
+
+
+def test_of_a_block_that_reads_too_only_a_full_disk_is_told():
+    with pytest.raises(WebbodyError, match="Cannot write to /tmp: no sp"), room_errors("/tmp"):
+        raise OSError(errno.ENOSPC, "raw")
+    for code in (errno.EIO, errno.EACCES):
+        with pytest.raises(OSError, match="other"), room_errors("/tmp"):
+            raise OSError(code, "other")
+
+
+def test_mistakes_of_the_code_are_no_errors_of_a_disk():
+    for guard in (write_errors, read_errors):
+        with pytest.raises(TypeError, match="x"), guard("/somewhere"):
+            raise TypeError("x")
 
 
 class NoRoom(io.FileIO):
@@ -102,8 +115,7 @@ def test_what_may_not_be_read_is_told_by_its_own_name(tmp_path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(type(folder.fs), "open", denied)
-    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    monkeypatch.setattr("webbody.storage._LocalFile", denied)
     for read in (folder.open, folder.read):
         with pytest.raises(WebbodyError, match=f"Cannot read {tmp_path}/x: permission was denied"):
             read("x")

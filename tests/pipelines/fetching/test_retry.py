@@ -47,6 +47,7 @@ def test_no_words_are_no_rule(texts):
         ("passing,download:opt-out", "download:opt-out", timedelta(0), True),
         ("older than 2 days", "download:http-404", timedelta(days=3), True),
         ("older than 2d", "download:http-404", timedelta(days=1), False),
+        ("older than 2d", "download:http-404", -timedelta(days=999), True),  # a clock was wrong
         ("older than 90m", "image:not-an-image", timedelta(hours=2), True),
         ("older than 1h", "download:opt-out", timedelta(days=9), False),
         ("older than 1h", "download:robots", timedelta(days=9), False),

@@ -118,15 +118,16 @@ def test_what_was_not_asked_for_before_is_asked_for(tmp_path):
     assert [url.removeprefix("http://a.org") for url in asked.urls] == list(FILES[1:])
 
 
-@pytest.mark.parametrize("damage", ["old", "cut", "other"])
+@pytest.mark.parametrize("damage", ["old", "of a clock that was wrong", "cut", "other"])
 def test_old_and_damaged_files_are_asked_for_anew(tmp_path, damage):
     folder = Folder(tmp_path)
     rules(Asked("User-agent: *\nDisallow: /\n"), folder).robots = None
     with pytest.raises(FetchError):
         rules(Asked("User-agent: *\nDisallow: /\n"), folder).check("http://a.org/", Clock(5, 5))
     (path,) = tmp_path.glob("sites/*/*.json")
-    old = checked_json({**json.loads(path.read_text()), "until": 1}, redact=False)
-    path.write_bytes({"old": old, "cut": b"{", "other": b"[]"}[damage])
+    until = {"old": 1, "of a clock that was wrong": 4e9}.get(damage, 0)
+    other = checked_json({**json.loads(path.read_text()), "until": until}, redact=False)
+    path.write_bytes({"cut": b"{", "other": b"[]"}.get(damage, other))
     rules(Asked(), folder).check("http://a.org/", Clock(5, 5))
 
 
