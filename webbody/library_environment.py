@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from webbody.errors import WebbodyError
+from webbody.scratch import scratch_folder
 
 _SWITCHES = {
     # ultralytics: no look at the network at import, no telemetry, no `pip install` by itself,
@@ -111,7 +112,7 @@ def _runs_no_code(load: Callable[[Path], object]) -> bool:
     import torch
 
     _Trap.sprung = False
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+    with scratch_folder("trap") as folder, contextlib.suppress(Exception):
         file = Path(folder) / "trap.pt"
         torch.save({"model": _Trap()}, file)
         load(file)

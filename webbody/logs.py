@@ -7,13 +7,13 @@ asks for it, or the application that imports the packages has handlers of its ow
 import logging
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.plain_text import plain_lines
+from webbody.scratch import scratch_folder
 from webbody.storage import Folder
 from webbody.storage_errors import write_errors
 
@@ -52,7 +52,7 @@ def log_file(folder: Folder, name: str) -> Iterator[Callable[[], None]]:
         WebbodyError: The file cannot be written.
     """
     handler: logging.Handler | None = None
-    with tempfile.TemporaryDirectory(prefix="webbody-") as scratch:
+    with nullcontext("") if folder.local else scratch_folder("log") as scratch:
         path = Path(folder.path(name)) if folder.local else Path(scratch, name)
 
         def begin() -> None:

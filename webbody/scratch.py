@@ -27,7 +27,7 @@ def scratch_folder(
     what: names its purpose, in lower-case letters.
     """
     _sweep_once(str(place or tempfile.gettempdir()))
-    return tempfile.TemporaryDirectory(prefix=_prefix(what), dir=place)
+    return tempfile.TemporaryDirectory(prefix=_prefix(what), dir=place, ignore_cleanup_errors=True)
 
 
 def scratch_file(what: str) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """All faces of a person together, one person at a time, though people span shards."""
 
-import tempfile
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pipelines.base.stage import Inputs
 from pipelines.identity.centroids import ClusteredFaces
 from pipelines.identity.samples import packed_keys
 from pipelines.identity.tables import rows_of, strings
+from webbody.scratch import scratch_folder
 
 
 def _row(width: int) -> np.dtype:
@@ -51,10 +52,13 @@ def faces_of_people(
     end = np.cumsum(images[waiting])
     place = dict(zip(waiting.tolist(), (end - images[waiting]).tolist(), strict=True))
     filled = dict.fromkeys(place, 0)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("faces") as folder:
         total = int(end[-1]) if len(end) else 0
         shape = (max(1, total),)
-        spill = np.memmap(Path(folder) / "faces", _row(width), mode="w+", shape=shape)
+        path = Path(folder) / "faces"
+        with path.open("wb") as file:  # room is taken now: without it a write to the map kills
+            os.posix_fallocate(file.fileno(), 0, shape[0] * _row(width).itemsize)
+        spill = np.memmap(path, _row(width), mode="r+", shape=shape)
         for shard in inputs.shards:
             together: dict[int, list[NDArray[Any]]] = {}
             for name, rows in _by_name(inputs, shard):

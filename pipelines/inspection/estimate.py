@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -31,6 +30,7 @@ from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.removals import RemovalLists, lists_in
+from webbody.scratch import scratch_folder
 from webbody.storage import Folder
 
 
@@ -98,7 +98,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
         CustomFilters(own)  # says what is wrong with them
     out = Folder(config.out) if config.out else None
     group = "person" if source.graph is FROM_RELEASE else "name"
-    with TemporaryDirectory(prefix="webbody-plan-") as scratch, closing(source):
+    with scratch_folder("plan") as scratch, closing(source):
         folder = Folder(scratch)
         planned, shards = _planned(config, source, folder, out)
         names = sum(len(_column(folder, shard, group).unique()) for shard in shards)

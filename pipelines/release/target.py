@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from webbody.errors import WebbodyError
 from webbody.releases.release import Release
+from webbody.scratch import scratch_folder
 from webbody.storage_errors import write_errors
 
 
@@ -24,9 +24,11 @@ class ReleaseTarget:
         self.path = Path(os.path.abspath(out))
         if not self.path.name:
             raise WebbodyError(f"--out {out}: name a folder that is not there yet.")
+        self._old = self.path.parent / f".{self.path.name}.replaced"
 
     def check_free(self, name: str, replace: bool) -> None:
         """Raise WebbodyError if the folder exists, except for a release that may be replaced."""
+        self._recover()
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return
         if not replace:
@@ -43,15 +45,23 @@ class ReleaseTarget:
     @contextmanager
     def named(self) -> Iterator[Path]:
         """A temporary folder beside `path`, renamed to it when the block ends without error."""
+        self._recover()
         with write_errors(str(self.path.parent)):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(".tmp", f".{self.path.name}.", self.path.parent))
-        try:
-            new, old = folder / "new", folder / "old"
+            scratch = scratch_folder("release", self.path.parent)
+        with scratch as folder:
+            new = Path(folder) / "new"
             new.mkdir()
             yield new
             if self.path.exists():
-                self.path.rename(old)
+                self.path.rename(self._old)
             new.rename(self.path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._recover()
+
+    def _recover(self) -> None:
+        """Bring an older release back, or remove it where its replacement is whole."""
+        if self._old.exists():
+            if self.path.exists():
+                shutil.rmtree(self._old, ignore_errors=True)
+            else:
+                self._old.rename(self.path)

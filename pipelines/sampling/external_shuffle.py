@@ -1,6 +1,5 @@
 """External shuffle: rows of many tables to many files, in a given order, on disk."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,8 @@ from types import TracebackType
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from webbody.scratch import scratch_folder
 
 #: Target files of a group; one group at a time is in memory.
 GROUPS = 64
@@ -22,7 +23,7 @@ class ExternalShuffle:
 
     def __init__(self, schema: pa.Schema, files: int) -> None:
         self._stack = ExitStack()
-        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._folder = Path(self._stack.enter_context(scratch_folder("shuffle")))
         self._schema = schema.append(pa.field("_file", pa.int64())).append(
             pa.field("_place", pa.int64())
         )

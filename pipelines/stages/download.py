@@ -14,6 +14,7 @@ from pipelines.fetching.place_book import SharedPlaces
 from pipelines.fetching.shard_tables import ANSWERS, Rows, ShardTables
 from webbody.config import WORKER, DownloadSettings, WorkerResources
 from webbody.removals import lists_in
+from webbody.scratch import scratch_folder
 
 
 class Download(Stage[DownloadSettings]):
@@ -63,7 +64,7 @@ class Download(Stage[DownloadSettings]):
             there = earlier is not None and earlier.has_bodies
             carried = stack.enter_context(earlier.bodies()) if earlier and there else None
             tables = ShardTables(rows, found, earlier, carried, outputs)
-            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="webbody-download-"))
+            temporary = stack.enter_context(scratch_folder("download"))
             spool = stack.enter_context(tempfile.TemporaryFile(dir=temporary))
             urls = [plan[number]["url"] for number in tables.missing]
             self._fetch(urls, tables.fetched, Path(temporary), spool)

@@ -11,6 +11,7 @@ from pipelines.fetching.fetched import Fetched
 from pipelines.verify.members import intact_members
 from webbody.commit import Record
 from webbody.config import DownloadSettings
+from webbody.scratch import scratch_folder
 from webbody.shards import TarWriter
 from webbody.storage import Folder
 
@@ -64,7 +65,7 @@ def _fetched(rows: list[dict[str, Any]], settings: DownloadSettings, spool: Any)
 
     if rows:
         with (
-            tempfile.TemporaryDirectory(prefix="webbody-verify-") as temporary,
+            scratch_folder("verify") as temporary,
             tempfile.TemporaryFile(dir=temporary) as scratch,
         ):
             fetch = BulkFetch(settings, min(len(rows), 16))

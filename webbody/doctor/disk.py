@@ -3,11 +3,11 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from webbody.doctor.diagnosis import OK, PROBLEM, SKIPPED, WARNING, Diagnosis
+from webbody.scratch import scratch_folder
 
 _GB = 1e9
 #: Bytes on disk for each row of a manifest: image, crops and final sample, images of the web.
@@ -41,7 +41,7 @@ def file_system(out: str) -> Iterator[Diagnosis]:
         yield Diagnosis(PROBLEM, "write", f"{place} is a file", "Choose another --out.")
         return
     try:
-        with tempfile.TemporaryDirectory(prefix=".webbody-doctor-", dir=place) as folder:
+        with scratch_folder("doctor", place) as folder:
             file, final = Path(folder, "new"), Path(folder, "final")
             final.write_bytes(b"old")
             with file.open("wb") as opened:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,7 @@ from webbody.manifest.arrays import bool_array
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.reader import Manifest
 from webbody.manifest.writer import new_manifest
+from webbody.scratch import scratch_folder
 
 CHANGES = pa.schema(
     [
@@ -90,7 +90,7 @@ def manifest_difference(
         memory: What the comparison may use before it goes to the disk.
     """
     with (
-        TemporaryDirectory(prefix="webbody-diff-") as scratch,
+        scratch_folder("diff") as scratch,
         ScratchDatabase(scratch, memory) as database,
     ):
         for _ in database.query(_PAIRS, batch=(_ROWS, _rows(old, new))):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ from webbody.manifest.arrays import bool_array, int_array, truths
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.reader import Manifest
 from webbody.manifest.writer import new_manifest
+from webbody.scratch import scratch_folder
 
 _ROWS = pa.schema(
     [
@@ -62,7 +62,7 @@ def merge_manifests(manifests: Sequence[Manifest], out: str, memory: str = "2GB"
     query = "SELECT url, name, sha256 FROM batch ORDER BY name, url, (sha256 IS NULL), part, row"
     sources = tuple(path for manifest in manifests for path in manifest.parts.sources)
     with (
-        TemporaryDirectory(prefix="webbody-merge-") as scratch,
+        scratch_folder("merge") as scratch,
         ScratchDatabase(scratch, memory) as database,
         new_manifest(out, sources, pa.schema([_ROWS.field(i) for i in range(3)])) as file,
     ):

@@ -12,6 +12,8 @@ from webbody.manifest.source import KEPT, ManifestSource, open_source
 from webbody.manifest.wide_text import refuse_wide_text
 from webbody.plain_text import plain_text
 
+_LOCAL = "file://"
+
 
 @dataclass(frozen=True)
 class ListPart:
@@ -63,8 +65,8 @@ def as_before(batch: pa.RecordBatch, schema: pa.Schema, path: str) -> pa.RecordB
 
 
 def _on_disk(path: str, copy: Path) -> Path:
-    if "://" not in path:
-        file = Path(path)
+    if "://" not in path or path.startswith(_LOCAL):
+        file = Path(path.removeprefix(_LOCAL))
         if not file.is_file():
             raise WebbodyError(f"Manifest {path} does not exist; check --manifest.")
     else:

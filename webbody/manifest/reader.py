@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from webbody.manifest.layout import ManifestLayout
 from webbody.manifest.lines import LineCount
 from webbody.manifest.part import ListPart, as_before
 from webbody.manifest.parts import ListParts
+from webbody.scratch import scratch_folder
 
 ACCEPTED = pa.schema(
     [("row", pa.int64()), ("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())]
@@ -60,7 +60,7 @@ class Manifest:
         self, path: str, memory: str = "2GB", layout: ManifestLayout | None = None
     ) -> None:
         self.path = path
-        self._scratch = TemporaryDirectory(prefix="webbody-manifest-")
+        self._scratch = scratch_folder("manifest")
         self.parts = ListParts(path, layout or ManifestLayout(), Path(self._scratch.name))
         self._memory = memory
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from webbody.manifest.database import ScratchDatabase
 from webbody.manifest.reader import Manifest
 from webbody.manifest.tally import ManifestTally, refuse_unusable, tallied
+from webbody.scratch import scratch_folder
 
 _ROWS = pa.schema([("url", pa.string()), ("name", pa.string()), ("sha256", pa.string())])
 # A URL is kept as its 64-bit hash: of 94 M URLs two share one with a chance of 0.0002.
@@ -79,7 +79,7 @@ def manifest_statistics(
     """
     tally = ManifestTally()
     with (
-        TemporaryDirectory(prefix="webbody-stats-") as scratch,
+        scratch_folder("stats") as scratch,
         ScratchDatabase(scratch, memory) as database,
     ):
         for _ in database.query(_TABLE, batch=(_ROWS, _rows(manifest, tally))):

@@ -6,7 +6,6 @@ altered file is handed on.
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from webbody.releases.format import (
     read_info,
     split_of,
 )
+from webbody.scratch import scratch_folder
 from webbody.storage import Folder
 
 _BLOCK = 1 << 20
@@ -134,7 +134,7 @@ class Release:
             WebbodyError: The file is missing or changed.
         """
         where = self.folder.path(name)
-        with tempfile.TemporaryDirectory(prefix="webbody-release-") as temporary:
+        with scratch_folder("release") as temporary:
             path = Path(where)
             try:
                 if not self.folder.local:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from webbody.demo.train_models.offline import offline_ultralytics
+from webbody.scratch import scratch_folder
 from webbody.skeleton import from_coco17
 
 PERSON_INPUT = 256  # px: the size at which YOLO is trained and, to be accurate, used
@@ -21,7 +21,7 @@ Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 def yolo(path: Path, confidence: float = PERSON_CONFIDENCE) -> Detector:
     """image (H, W, 3) BGR -> boxes (N, 4) xyxy px and keypoints (N, 19, 3) px, by ultralytics."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("training") as folder:
         model = offline_ultralytics(Path(folder)).YOLO(str(path), task="pose")
 
     def predict(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from webbody.demo.train_models import lane, measure
 from webbody.demo.train_models.dataset import is_person, photo_rng, training_photo
 from webbody.demo.train_models.engines import PERSON_INPUT
 from webbody.demo.train_models.offline import offline_ultralytics
+from webbody.scratch import scratch_folder
 from webbody.skeleton import COCO17
 
 WIDTH = 0.125  # of the full channel numbers; YOLOv8n has 0.25
@@ -26,7 +26,7 @@ _COCO_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 def train(out: Path, fast: bool, log: Callable[[str], None]) -> dict[str, Any]:
     """Write `out`/persons.pt (about 2.4 MB); return its held-out figures."""
     photos, epochs = (1600, 14) if fast else (2500, 16)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("training") as folder:
         work = Path(folder)
         write_photos(work, "train", photos)
         write_photos(work, "val", 100)
