@@ -20,6 +20,7 @@ from webbody import __version__
 from webbody.commit import ALL as ALL
 from webbody.commit import Output, Record, read_record, record_name
 from webbody.config import WORKER, Section, WorkerResources
+from webbody.disk_room import STEP, DiskRoom
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.pending import Pending
@@ -72,8 +73,10 @@ class Outputs:
         report: Report | None = None,
         note: Note = lambda text: None,
         recreate_evicted: bool = False,
+        room: DiskRoom | None = None,
     ) -> None:
         self._folder, self._stage, self.shard = folder, stage, shard
+        self._room = room
         #: Whether every output must be there at the end, also those that were evicted.
         self.recreate_evicted = recreate_evicted
         #: Takes a sentence for whoever watches the build.
@@ -89,7 +92,7 @@ class Outputs:
         """A file of this stage by its full name, written front to back."""
         if name in self._files:
             raise ValueError(f"{self._stage} writes {name} twice")
-        self._files[name] = _Digesting(self._folder.begin(f"{self._stage}/{name}"))
+        self._files[name] = _Digesting(self._folder.begin(f"{self._stage}/{name}"), self._room)
         return self._files[name]  # type: ignore[return-value]  # write-only view of a file
 
     def table(self, table: pa.Table, name: str | None = None) -> None:
@@ -133,10 +136,11 @@ class Outputs:
 
 
 class _Digesting:
-    """A write-only file that computes the sha256 of what is written."""
+    """A write-only file that computes the sha256 of what is written, while there is `room`."""
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Pending, room: DiskRoom | None = None) -> None:
         self.pending = pending
+        self._room, self._looked = room, 0
         self.digest = hashlib.sha256()
         self.count = 0
         self.closed = False
@@ -145,6 +149,9 @@ class _Digesting:
     def write(self, data: Any) -> int:
         self.digest.update(data)
         self.count += memoryview(data).nbytes
+        if self._room is not None and self.count - self._looked >= STEP:
+            self._room.check()
+            self._looked = self.count
         return self.pending.file.write(data)
 
     def tell(self) -> int:
@@ -216,14 +223,18 @@ def run_shard(
     report: Report | None = None,
     note: Note = lambda text: None,
     recreate_evicted: bool = False,
+    room: DiskRoom | None = None,
 ) -> Record:
     """Process one shard and commit it; raises whatever the stage raised, leaving no output.
 
     report: gets the counts of the stage's tally while it works, note: what whoever watches must
-    know. recreate_evicted: outputs that were evicted are made again, too.
+    know. recreate_evicted: outputs that were evicted are made again, too. room: is waited for, and
+    watched.
     """
     started = time.perf_counter()
-    outputs = Outputs(folder, stage.name, shard, report, note, recreate_evicted)
+    if room is not None:
+        room.wait(note)
+    outputs = Outputs(folder, stage.name, shard, report, note, recreate_evicted, room)
     try:
         # Errors of the folder's own files name their path; all other writes are to temporary files.
         with room_errors(tempfile.gettempdir()):
@@ -249,6 +260,8 @@ def run_shard(
         evicted=outputs.kept.evicted if outputs.kept else (),
     )
     folder.write_bytes(record_name(stage.name, shard), record.to_json())
+    if room is not None:
+        room.wrote(sum(output.bytes for output in written.values()))
     return record
 
 

@@ -13,6 +13,7 @@ from pipelines.base.stage import ALL, Stage, run_shard
 from pipelines.engine.graph import Records, StageTask, input_digests, is_done
 from pipelines.fetching.place_book import PlaceBook, Share
 from webbody.commit import read_record
+from webbody.disk_room import DiskRoom
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
 from webbody.storage import Folder
@@ -68,6 +69,8 @@ class Worker:
         self._task, self._folder, self._shards = task, Folder(folder), shards
         self._state, self._retries = state, retries
         self._stage: Stage[Any] | None = None
+        out = self._folder.root if self._folder.local else None
+        self._room = DiskRoom.of(out, task.resources.free_disk)
         self._inputs: dict[str, str] | None = None  # of the shard that it works on
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
 
@@ -137,6 +140,7 @@ class Worker:
             report,
             note,
             forced,
+            self._room,
         )
         return record.counts
 

@@ -11,11 +11,15 @@ from webbody.config.section import Count, Section
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What a stage in a worker may use: device (auto, cpu or cuda), items in a batch, threads."""
+    """What a stage in a worker may use: device (auto, cpu or cuda), items in a batch, threads.
+
+    free_disk: bytes that stay free on the disks that it writes to.
+    """
 
     device: str = "auto"
     batch: int = 32
     threads: int = 1
+    free_disk: int = 0
 
 
 #: What a worker has if nothing else is said.
@@ -56,6 +60,12 @@ class Resources(Section):
     evict: bool = Field(
         False, description="remove downloaded images and crops once all their consumers committed"
     )
+    free_disk: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="bytes that stay free on the disks that are written to: a shard waits for "
+        "room, and fails after 10 minutes",
+    )
     download: StageResources = StageResources(threads=32, cpus=0.25)
     persons: StageResources = StageResources()
     faces: StageResources = StageResources()
@@ -70,4 +80,4 @@ class Resources(Section):
     def worker(self, stage: str) -> WorkerResources:
         """What a worker of a stage may use; a stage without settings here has one thread."""
         own: StageResources = getattr(self, stage, StageResources())
-        return WorkerResources(self.device, own.batch, own.threads)
+        return WorkerResources(self.device, own.batch, own.threads, self.free_disk)

@@ -7,6 +7,7 @@ commit is done again.
 import contextlib
 import errno
 import hashlib
+import shutil
 import time
 
 import fsspec
@@ -116,10 +117,22 @@ def older(request):
 
 
 @pytest.fixture(scope="module")
-def right(older, tmp_path_factory):
+def template(older, tmp_path_factory):
+    root = tmp_path_factory.mktemp("template") / "build"
+    prepared(root, older)
+    return root
+
+
+def copied(template, root):
+    shutil.copytree(template, root)
+    return Folder(root)
+
+
+@pytest.fixture(scope="module")
+def right(template, tmp_path_factory):
     """What an undisturbed commit leaves, and how many things it asks of the disk."""
-    root = tmp_path_factory.mktemp("right")
-    folder = prepared(root, older)
+    root = tmp_path_factory.mktemp("right") / "build"
+    folder = copied(template, root)
     faults = Faults()
     with faulty_disk(root, faults):
         commit(folder)
@@ -128,13 +141,13 @@ def right(older, tmp_path_factory):
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)
-def test_every_operation_of_a_disk_may_fail(tmp_path, older, right, code, lasting):
+def test_every_operation_of_a_disk_may_fail(tmp_path, template, right, code, lasting):
     content_of_right, operations = right
     assert operations > 40
     failed = 0
     for at in range(operations):
         root = tmp_path / f"{at}"
-        folder = prepared(root, older)
+        folder = copied(template, root)
         try:
             with faulty_disk(root, Faults(at, disk_error(code), lasting)):
                 commit(folder)
@@ -145,7 +158,8 @@ def test_every_operation_of_a_disk_may_fail(tmp_path, older, right, code, lastin
         for place in ("", "before", "copying"):  # as the next build's sweep does
             for name in folder.temporary_files(place):
                 folder.remove(name)
-        commit(folder)
+        with faulty_disk(root, Faults()):
+            commit(folder)
         assert content(folder) == content_of_right
         assert read_build(folder)["stages"]["copying"]["fingerprint"] == "new"
     if code == errno.ESTALE and not lasting:
@@ -154,10 +168,10 @@ def test_every_operation_of_a_disk_may_fail(tmp_path, older, right, code, lastin
         assert failed > operations / 2
 
 
-def test_leftovers_stay_only_where_nothing_can_be_removed(tmp_path, older, right):
+def test_leftovers_stay_only_where_nothing_can_be_removed(tmp_path, template, right):
     for at in range(right[1]):
         root = tmp_path / f"{at}"
-        folder = prepared(root, older)
+        folder = copied(template, root)
         faults = Faults(at, disk_error(errno.ENOSPC))
         with contextlib.suppress(WebbodyError), faulty_disk(root, faults):
             commit(folder)
@@ -165,11 +179,11 @@ def test_leftovers_stay_only_where_nothing_can_be_removed(tmp_path, older, right
             assert not folder.temporary_files("copying") and not folder.temporary_files()
 
 
-def test_writes_that_put_down_less_than_they_say_are_noticed(tmp_path, older, right):
+def test_writes_that_put_down_less_than_they_say_are_noticed(tmp_path, template, right):
     failed = 0
     for at in range(right[1]):
         root = tmp_path / f"{at}"
-        folder = prepared(root, older)
+        folder = copied(template, root)
         faults = Faults(at, disk_error(errno.ENOSPC))
         try:
             with faulty_disk(root, faults, short=True):
