@@ -11,8 +11,8 @@ from ray.autoscaler._private.kuberay.utils import parse_quantity
 from tests.deploy.deploy_files import autoscaling, read, read_yaml
 from tests.deploy.kubernetes_types import problems
 
-#: Fields of KubeRay's `ray.io/v1` that are used here, as its API reference has them (1.5.1), each with
-#: the type of its value.
+#: Fields of KubeRay's `ray.io/v1` that are used here, as its API reference has them (1.5.1), with
+#: their types.
 CLUSTER = {
     "rayVersion": str, "authOptions": dict, "enableInTreeAutoscaling": bool,
     "autoscalerOptions": dict, "headGroupSpec": dict, "workerGroupSpecs": list,

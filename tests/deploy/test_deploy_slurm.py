@@ -133,6 +133,7 @@ def test_what_is_asked_of_slurm():
 
 def test_the_head_comes_first_then_the_workers_then_the_build(job):
     running = job()
+    running.await_line("ray|start|--address")  # at the same time as the build
     assert running.end() == 0
     kinds = [line for line in running.lines() if not line.startswith(("ray|status", "sleep"))]
     steps = [
@@ -147,6 +148,7 @@ def test_the_head_comes_first_then_the_workers_then_the_build(job):
 
 def test_all_agree_on_address_token_and_size(job):
     running = job()
+    running.await_line("ray|start|--address")  # at the same time as the build
     assert running.end() == 0
     head, worker = running.words("ray|start|--head"), running.words("ray|start|--address")
     build = running.words("webbody|build")
