@@ -69,9 +69,9 @@ class Job:
         (line,) = (line for line in self.lines() if line.startswith(start))
         return line.split("\t")[0].split("|")
 
-    def await_line(self, text: str) -> None:
+    def await_line(self, start: str) -> None:
         deadline = time.monotonic() + 30
-        while not any(text in line for line in self.lines()):
+        while not any(line.startswith(start) for line in self.lines()):
             assert time.monotonic() < deadline, self.lines()
             time.sleep(0.02)
 
