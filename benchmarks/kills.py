@@ -1,12 +1,17 @@
 """Kills builds at random moments, lets them go on, and compares what they make with a build that
 nobody touched.
 
-    python -m benchmarks.kills [--count 30] [--quick] [--seed 0] [--folder FOLDER] [--json FILE]
+    python -m benchmarks.kills [--count 30] [--quick | --nodes] [--seed 0] [--folder FOLDER]
+                               [--json FILE]
 
 Each kill of a build on Ray hits one kind of victim: the build's process (SIGKILL, SIGTERM), its
 process group, the driver process, a worker, the raylet, the GCS, an agent of Ray. A build that has
 ended is started again (a resume by hand); then the next kill follows, until it is complete, and
-another build begins. Of a killed worker, raylet or GCS no resume by hand should be needed.
+another build begins. Of a killed worker, raylet, GCS or machine no resume by hand should be needed.
+
+--nodes: builds that join a cluster of two machines (two raylets of this one); killed are the build,
+its driver, the second machine, and the head's machine with the whole cluster. What was killed is
+started anew at the same address.
 
 --quick: the chain with its real stages and models in a forked process, without Ray's start.
 
@@ -18,41 +23,34 @@ import argparse
 import contextlib
 import hashlib
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import yaml
 
 from benchmarks import figures
-from pipelines.engine import run_processes
+from benchmarks.killed_builds import (
+    ENDS,
+    ON_CLUSTER,
+    ON_RAY,
+    OnCluster,
+    OnRay,
+    Quick,
+    descendants,
+    machines,
+)
 from webbody.cli.demo import demo_config, make_demo_gallery
 from webbody.commit import is_side_file
 from webbody.demo.website.server import serve
 from webbody.demo.website.web import make_web
-from webbody.processes import is_running, program, with_variable
+from webbody.processes import is_running
 
-#: Victims of a build on Ray, and the signal that they get.
-VICTIMS = {
-    "build": signal.SIGKILL,
-    "build, SIGTERM": signal.SIGTERM,
-    "group": signal.SIGKILL,
-    "driver": signal.SIGKILL,
-    "worker": signal.SIGKILL,
-    "raylet": signal.SIGKILL,
-    "gcs_server": signal.SIGKILL,
-    "agent": signal.SIGKILL,
-}
-#: Those whose loss ends the build's own process: one resume by hand each.
-_ENDS = ("build", "build, SIGTERM", "group")
 _SETTINGS = (
     "plan.rows_per_shard=12", "split.samples_per_shard=8", "download.deadline=60",
     "download.timeout=30", "resources.cpus=2",
@@ -103,119 +101,8 @@ def stray(out: Path) -> list[str]:
     return [str(path) for path in out.rglob("*") if path.name.endswith((".tmp", ".lease"))]
 
 
-class OnRay:
-    """Builds on Ray, as the command line runs them."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def start(self, out: Path) -> subprocess.Popen[bytes]:
-        """A build in a process group of its own."""
-        self._log = tempfile.TemporaryFile()
-        command = [
-            sys.executable, "-m", "webbody", "build", "-c", str(self._file), "--out", str(out),
-        ]  # fmt: skip
-        return subprocess.Popen(command, stdout=self._log, stderr=self._log, start_new_session=True)
-
-    def log(self) -> str:
-        """What the last build printed."""
-        self._log.seek(0)
-        return self._log.read().decode("utf-8", "replace")
-
-    def kill(self, build: subprocess.Popen[bytes], victim: str, rng: random.Random) -> bool:
-        """Kill a victim; False where there is none just now."""
-        number = VICTIMS[victim]
-        if victim == "group":
-            os.killpg(build.pid, number)
-            return True
-        if victim in _ENDS:
-            build.send_signal(number)
-            return True
-        found = [pid for pid in _descendants(build.pid) if _is(pid, victim)]
-        if not found:
-            return False
-        os.kill(rng.choice(found), number)
-        return True
-
-
-class Quick:
-    """Builds in a forked process, a stage after the other."""
-
-    def __init__(self, file: Path) -> None:
-        self._values = yaml.safe_load(file.read_text("utf-8"))
-
-    def start(self, out: Path) -> "Forked":
-        """A build in a fork of this process."""
-        return Forked(self._values | {"out": str(out)})
-
-    def log(self) -> str:
-        """A forked build prints nothing."""
-        return ""
-
-    def kill(self, build: "Forked", victim: str, rng: random.Random) -> bool:
-        """End the fork."""
-        os.kill(build.pid, VICTIMS[victim])
-        return True
-
-
-#: Forks come from a process that has imported the libraries and has no thread of theirs.
-_FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        "pipelines.build", "pipelines.engine.in_process", "pipelines.stages.persons",
-        "pipelines.stages.faces", "pipelines.stages.keypoints", "pipelines.stages.identities",
-    ]
-)  # fmt: skip
-
-
-class Forked:
-    """What `subprocess.Popen` gives, of a fork."""
-
-    def __init__(self, values: dict[str, object]) -> None:
-        self._process = _FORKS.Process(target=_build_here, args=(values,))
-        self._process.start()
-        self.pid = self._process.pid or 0
-
-    def wait(self, timeout: float) -> int:
-        """The exit code; TimeoutExpired where there is none yet."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("build", timeout)
-        return self._process.exitcode
-
-
-def _build_here(values: dict[str, object]) -> None:
-    import pipelines.build
-    from pipelines.engine.in_process import InProcess
-    from webbody.config import BuildConfig
-
-    pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
-    result = pipelines.build.build(BuildConfig.model_validate(values))
-    os._exit(0 if result.complete else 1)
-
-
-def _descendants(pid: int) -> list[int]:
-    """What a build has started for Ray."""
-    return [one for one, mark in with_variable(run_processes.MARK).items() if f"-{pid}-" in mark]
-
-
-def _is(pid: int, victim: str) -> bool:
-    if victim in ("raylet", "gcs_server"):
-        return program(pid) == victim
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    line = b" ".join(words).decode("utf-8", "replace")
-    if victim == "worker":
-        return line.startswith("ray::")
-    if victim == "driver":
-        return "driver.child" in line
-    return "agent" in line and "raylet/raylet" not in line
-
-
 def torture(
-    runner: OnRay | Quick,
+    runner: OnRay | OnCluster | Quick,
     out: Path,
     length: float,
     rng: random.Random,
@@ -241,7 +128,7 @@ def torture(
             else:
                 count.missed += 1
                 continue
-            if victim not in _ENDS:
+            if victim not in ENDS:
                 continue
             code = build.wait(_HANG)
         if last and "Traceback" in runner.log():
@@ -260,7 +147,7 @@ def torture(
 def _left_running(pid: int) -> int:
     """Processes of an ended build that are still there after a while."""
     deadline = time.monotonic() + 20
-    while (left := _descendants(pid)) and time.monotonic() < deadline:
+    while (left := descendants(pid)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return sum(map(is_running, left))
 
@@ -270,10 +157,15 @@ def run(arguments: argparse.Namespace, folder: Path) -> bool:
     found = figures.Figures("kills", arguments)
     rng = random.Random(arguments.seed)
     counts: dict[str, Counts] = {}
-    victims = ["build", "build, SIGTERM"] if arguments.quick else arguments.victims or list(VICTIMS)
     builds = same = 0
-    with web(folder, arguments.names, arguments.images, arguments.seed) as file:
-        runner = Quick(file) if arguments.quick else OnRay(file)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(web(folder, arguments.names, arguments.images, arguments.seed))
+        runner: OnRay | Quick
+        if arguments.nodes:
+            runner = OnCluster(file, stack.enter_context(machines()))
+        else:
+            runner = Quick(file) if arguments.quick else OnRay(file)
+        victims = arguments.victims or list(runner.victims)
         whole = folder / "whole"
         started = time.monotonic()
         if code := runner.start(whole).wait(_HANG):
@@ -300,7 +192,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> bool:
         found.row(victim=victim, **vars(count))
     print(f"{same} of {builds} builds are complete and the same, byte for byte")
     found.ratio("same", same / builds)
-    lost = sum(c.resumes for victim, c in counts.items() if victim not in _ENDS)
+    lost = sum(c.resumes for victim, c in counts.items() if victim not in ENDS)
     bad = sum(c.tracebacks + c.left for c in counts.values())
     return same == builds and not bad and not lost
 
@@ -316,11 +208,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=30, help="kills in all")
-    parser.add_argument("--quick", action="store_true", help="without Ray")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="without Ray")
+    how.add_argument("--nodes", action="store_true", help="on a cluster of two machines")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--names", type=int, default=6)
     parser.add_argument("--images", type=int, default=6)
-    parser.add_argument("--victims", nargs="*", choices=list(VICTIMS))
+    parser.add_argument("--victims", nargs="*", choices=sorted({*ON_RAY, *ON_CLUSTER}))
     parser.add_argument("--folder", type=Path, help="kept; without it a temporary one")
     figures.add_option(parser)
     arguments = parser.parse_args()

@@ -14,7 +14,8 @@ from pipelines.engine import preflight
 from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
 from pipelines.engine.placement import Capacity, check_placement
-from pipelines.engine.worker import SharedState, Worker
+from pipelines.engine.stalls import PATIENCE, StallWatch
+from pipelines.engine.worker import Event, SharedState, Worker
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
@@ -29,6 +30,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
+_LOOK_SECONDS = 2.0
 _STATE_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 
@@ -69,7 +71,8 @@ class Cluster:
             try:
                 with _stderr_into(said):
                     self._ray.init(
-                        address=address,
+                        # Without an address Ray joins whatever else runs on this machine.
+                        address=address or "local",
                         logging_level="ERROR",
                         log_to_driver=False,
                         runtime_env={
@@ -88,9 +91,15 @@ class Cluster:
         capacity = Capacity.of(self._ray)
         if warning := check_placement(stages, capacity, fixed=not self._joined):
             on_event(warning)
+        watch = StallWatch(self._restarting)
+
+        def listen(event: Event) -> None:
+            watch.hear()
+            on_event(event)
+
         with self._reaching():
             data = self._ray.data.from_items(rows, override_num_blocks=len(rows))
-            with self._shared_state(on_event) as state:
+            with self._shared_state(listen) as state:
                 for task, resources in stages:
                     least, most = resources.workers
                     data = data.map(
@@ -102,7 +111,14 @@ class Cluster:
                         num_cpus=resources.cpus,
                         num_gpus=resources.gpus,
                     )
-                return list(data.iter_rows())
+                return _rows_of(data, watch)
+
+    def _restarting(self) -> list[str]:
+        """The workers of this run that Ray wants to start again, and has not."""
+        from ray._private.state import state
+
+        job = self._ray.JobID.from_hex(self._ray.get_runtime_context().get_job_id())
+        return list(state.actor_table(None, job, "RESTARTING"))
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
@@ -206,6 +222,31 @@ class Cluster:
         """Leave Ray, and stop it if this run started it."""
         if self._started:
             self._ray.shutdown()
+
+
+def _rows_of(data: Any, watch: StallWatch) -> list[dict[str, Any]]:
+    """The rows of a chain; ExecutorLost where it would wait for ever."""
+    rows: list[dict[str, Any]] = []
+    errors: list[BaseException] = []
+
+    def take() -> None:
+        try:
+            rows.extend(data.iter_rows())
+        except BaseException as error:  # raised below, in the thread that waits
+            errors.append(error)
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
+        if thread.is_alive() and watch.is_stalled():
+            raise ExecutorLost(
+                f"A worker that was lost found no room to start again for {PATIENCE:.0f} s, and "
+                "the others wait for it."
+            )
+    if errors:
+        raise errors[0]
+    return rows
 
 
 def _first_line(error: Exception) -> str:

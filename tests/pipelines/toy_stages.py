@@ -53,3 +53,14 @@ class Steady(Source):
     def process(self, inputs, outputs):
         time.sleep(0.5)
         return super().process(inputs, outputs)
+
+
+class DiesOnce(Source):
+    """Its worker dies at the last shard, the first time."""
+
+    def process(self, inputs, outputs):
+        if inputs.shard == "last" and not inputs.folder.names("died"):
+            inputs.folder.write_bytes("died/once", b"")
+            time.sleep(3)  # until the workers of the next stage are there, and idle
+            os._exit(1)
+        return super().process(inputs, outputs)

@@ -139,8 +139,9 @@ class DriverProcess:
                     if time.monotonic() > deadline:
                         raise WebbodyError(
                             f"Ray gave no answer in {_START:.0f} s; see whether what listens at "
-                            "--ray-address is a cluster of this Ray's version, and "
-                            "`webbody doctor`."
+                            "--ray-address is a cluster of this Ray's version whose head was not "
+                            "started with --node-ip-address=127.0.0.1 (Ray joins no such head), "
+                            "and `webbody doctor`."
                         )
                 message = self._connection.recv()
             except (EOFError, OSError) as error:
