@@ -63,6 +63,7 @@ LAYERS = {
         "pipelines.stages",
         "pipelines.stages.released",
         "pipelines.takedown",
+        "pipelines.monitoring",
         "pipelines.engine",
         "pipelines.calibration",
         "pipelines.diagnostics",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,11 @@ from pipelines.engine.sources import source_of
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
+from pipelines.monitoring.meter import BuildMeter
+from pipelines.monitoring.metrics import BuildMetrics
+from pipelines.monitoring.metrics_file import MetricsFile
+from pipelines.monitoring.recorder import MetricsRecorder
+from pipelines.monitoring.weights_and_biases import BuildDashboard, open_dashboard
 from pipelines.stages import pack as pack_stage
 from webbody.build_records import (
     BUILD_FILE,
@@ -43,8 +49,12 @@ from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.lease import Lease
 from webbody.libraries import refuse_unsafe
+from webbody.redaction import redacted
 from webbody.removals import RemovalLists
 from webbody.storage import Folder
+
+#: Seconds between two moments whose metrics are written: lines of a file, objects of a store.
+_BETWEEN, _BETWEEN_PUTS = 5.0, 30.0
 
 
 @dataclass
@@ -160,6 +170,14 @@ class Run:
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = DropMonitor(self.config.model_dump(mode="json"), listener)
+        self.meter = BuildMeter(
+            redacted(self.folder.url).rpartition("/")[2],
+            [[node.name for node in step] for step in self.graph.steps],
+        )
+        self.recorder = MetricsRecorder(
+            self.meter, _BETWEEN if self.folder.local else _BETWEEN_PUTS
+        )
+        self._dashboard: BuildDashboard | None = None
         self.ran = 0
         self._asked: dict[str, Any] = {}
         self._begun = False
@@ -229,13 +247,15 @@ class Run:
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.base.stage import run_shard
 
+            self.meter.expect(PLAN.name, (ALL,), (ALL,))
             self._on_event(Event(PLAN.name, ALL, "started"))
             started = time.perf_counter()
             self.folder.remove(pack_stage.INDEX)
             stage = self.source.plan(self.config, removals)
             record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
             seconds = time.perf_counter() - started
-            self._on_event(Event(PLAN.name, ALL, "done", record.counts, seconds))
+            event = Event(PLAN.name, ALL, "done", record.counts, seconds, bytes=record.size)
+            self._on_event(event)
             self._begin()
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
@@ -301,6 +321,8 @@ class Run:
         rows = [
             row for shard in shards if (row := self.backlog.row(nodes, shard, cache)) is not None
         ]
+        for node in nodes:
+            self.meter.expect(node.name, shards, (row["shard"] for row in rows))
         if not rows:
             return shards
         self.preflight(node for node in nodes if self.backlog.runs(node, rows, cache))
@@ -387,6 +409,8 @@ class Run:
         """Send rows through stages that are committed already."""
         if rows:
             self.preflight(nodes)
+            for node in nodes:
+                self.meter.expect(node.name, None, (row["shard"] for row in rows))
             self._queue(nodes, rows)
             self._send(nodes, rows)
 
@@ -397,7 +421,9 @@ class Run:
     def run_global(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
         task = self.tasks[node.name]
-        if is_done(self.folder, task, ALL, shards):
+        done = is_done(self.folder, task, ALL, shards)
+        self.meter.expect(node.name, (ALL,), () if done else (ALL,))
+        if done:
             return True
         self._remember_features(node, shards)
         self.preflight([node])
@@ -444,12 +470,14 @@ class Run:
         return self._executor
 
     def close(self) -> None:
-        self.source.close()
-        try:
+        with ExitStack() as ending:  # each of them, in the reverse order
+            ending.callback(self.lease.release)
+            if self._dashboard is not None:
+                ending.callback(self._dashboard.close)
+            ending.callback(self.recorder.show)
             if self._executor is not None:
-                self._executor.close()
-        finally:
-            self.lease.release()
+                ending.callback(self._executor.close)
+            ending.callback(self.source.close)
 
     def _before_change(self) -> None:
         """Hold the folder and begin its log; a build with nothing to do changes nothing."""
@@ -458,10 +486,25 @@ class Run:
             self.lease.take()
             run_processes.end_orphans()  # of a killed build, which might still write
             self._begun_writing()
-            upkeep.sweep(Folder(self.config.out), self.graph)
+            folder = Folder(self.config.out)
+            upkeep.sweep(folder, self.graph)
+            shows = [MetricsFile(folder).add, self._show_in_ray]
+            if self.config.resources.wandb:
+                self._dashboard = open_dashboard(folder, self.config.resources.wandb, self._note)
+            if self._dashboard is not None:
+                shows.append(self._dashboard.show)
+            self.recorder.begin(self.lease.key, *shows)
+
+    def _note(self, text: str) -> None:
+        self._on_event(Event(PLAN.name, "", "note", message=text))
+
+    def _show_in_ray(self, metrics: BuildMetrics) -> None:
+        if self._executor is not None:
+            self._executor.show(metrics)
 
     def _on_event(self, event: Event) -> None:
         self.lease.check()
         self.ran += event.kind == "done"
+        self.recorder.on_event(event)
         self.listener(event)
         self.watch.on_event(event)

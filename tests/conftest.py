@@ -8,6 +8,7 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ.setdefault("RAY_metrics_report_interval_ms", "1000")
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ def ray_session():
     import ray
 
     ray.init(
+        address="local",  # whatever cluster may run on this machine
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=128 << 20,

@@ -57,6 +57,11 @@ class Record:
     code: str = ""
     evicted: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all outputs."""
+        return sum(output.bytes for output in self.outputs.values())
+
     def to_json(self) -> bytes:
         values = asdict(self)
         values[_EVICTED] = values.pop("evicted")

@@ -13,39 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from webbody.errors import WebbodyError
-from webbody.json_text import parse_json
-from webbody.processes import Process, this_process
+from webbody.lease_holder import LEASE as LEASE
+from webbody.lease_holder import MISSED, Holder, beat_of, lives_here, read_holder
+from webbody.processes import this_process
 from webbody.storage import Folder
-
-LEASE = "build.lease"
-#: Seconds between two signs of life; each is one write.
-_LOCAL_BEAT, _REMOTE_BEAT = 10.0, 30.0
-#: Signs of life that may be missed before a holder is taken for lost.
-_MISSED = 3
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who writes in a folder: host, process and user, a random key, and a count that grows."""
-
-    host: str
-    process: str
-    user: str
-    key: str
-    beat: int = 0
-
-    @property
-    def name(self) -> str:
-        """For sentences."""
-        return f"process {Process.parse(self.process).pid} of {self.user} on {self.host}"
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it is this process."""
-        return (self.host, self.process) == (socket.gethostname(), str(this_process()))
 
 
 class Lease:
@@ -64,15 +38,20 @@ class Lease:
         on_wait: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._folder, self._on_wait = folder, on_wait
-        self._beat = beat or (_LOCAL_BEAT if folder.local else _REMOTE_BEAT)
+        self._beat = beat or beat_of(folder)
         self._own: Holder | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._taken_over: Holder | None = None
 
+    @property
+    def key(self) -> str:
+        """By which this lease is known while it is held; "" before."""
+        return self._own.key if self._own else ""
+
     def refuse_if_held(self) -> None:
         """WebbodyError where somebody else who is alive writes in the folder."""
-        holder = self._read()
+        holder = read_holder(self._folder)
         if holder is not None and self._lives(holder):
             raise WebbodyError(
                 f"{self._folder.url} is being written by {holder.name}: wait for its end, or "
@@ -84,12 +63,12 @@ class Lease:
         if self._own is not None:
             return
         self.refuse_if_held()
-        found = self._read()
+        found = read_holder(self._folder)
         if found is not None and found.is_here:
             return  # held for a larger piece of work that this is part of
         own = Holder(socket.gethostname(), str(this_process()), _user(), secrets.token_hex(8))
         self._write(own)
-        found = self._read()  # of two that come at once the last to write has it
+        found = read_holder(self._folder)  # of two that come at once the last to write has it
         if found is None or found.key != own.key:
             self.refuse_if_held()
         self._own = own
@@ -112,7 +91,7 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         with suppress(OSError, WebbodyError):
-            found = self._read()
+            found = read_holder(self._folder)
             if found is not None and found.key == self._own.key:
                 self._folder.remove(LEASE)
         self._own = None
@@ -124,7 +103,7 @@ class Lease:
             beat += 1
             # A disk that is full or away for a moment is told by what is built there.
             with suppress(OSError, WebbodyError):
-                found = self._read()
+                found = read_holder(self._folder)
                 if found is not None and found.key != own.key:
                     self._taken_over = found
                     return
@@ -135,10 +114,9 @@ class Lease:
             return False
         if holder.is_here:
             return False
-        process = Process.parse(holder.process)
-        if holder.host == socket.gethostname() and process.namespace == this_process().namespace:
-            return process.is_alive
-        patience = self._beat * _MISSED
+        if (known := lives_here(holder)) is not None:
+            return known
+        patience = self._beat * MISSED
         self._on_wait(
             f"{self._folder.url} was last written by {holder.name}; waiting up to {patience:.0f} s "
             "for a sign of its life."
@@ -146,22 +124,12 @@ class Lease:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             time.sleep(min(1.0, self._beat))
-            found = self._read()
+            found = read_holder(self._folder)
             if found is None:
                 return False
             if (found.key, found.beat) != (holder.key, holder.beat):
                 return True
         return False
-
-    def _read(self) -> Holder | None:
-        """Who holds it; None where nobody does, or nobody can tell."""
-        try:
-            values = parse_json(self._folder.read(LEASE))
-            holder = Holder(**{name: values[name] for name in Holder.__dataclass_fields__})
-            Process.parse(holder.process)
-            return holder
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
 
     def _write(self, holder: Holder) -> None:
         self._folder.cache_bytes(LEASE, (json.dumps(asdict(holder)) + "\n").encode())

@@ -16,6 +16,8 @@ from pipelines.engine.graph import StageTask
 from pipelines.engine.placement import Capacity, check_placement
 from pipelines.engine.stalls import PATIENCE, StallWatch
 from pipelines.engine.worker import Event, SharedState, Worker
+from pipelines.monitoring.metrics import BuildMetrics
+from pipelines.monitoring.ray_series import RaySeries
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
@@ -47,6 +49,7 @@ class Cluster:
 
         self._ray: Any = ray
         self._retries = resources.retries
+        self._series: RaySeries | None = None
         self._started = not ray.is_initialized()
         address = resources.ray_address or os.environ.get("RAY_ADDRESS")
         if self._started:
@@ -103,7 +106,7 @@ class Cluster:
                 for task, resources in stages:
                     least, most = resources.workers
                     data = data.map(
-                        Worker,
+                        _named_worker(task.node.name),
                         fn_constructor_args=(task, out, (), state, self._retries),
                         compute=self._ray.data.ActorPoolStrategy(
                             min_size=min(least, len(rows)), max_size=max(1, min(most, len(rows)))
@@ -156,7 +159,8 @@ class Cluster:
         """Run a stage that looks at the whole build, as one Ray task."""
         with self._reaching(), self._shared_state(on_event) as state:
             run = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(_once)
-            ended: dict[str, Any] = self._ray.get(run.remote(task, out, shards, state, row))
+            named = run.options(name=task.node.name)  # in Ray's dashboard
+            ended: dict[str, Any] = self._ray.get(named.remote(task, out, shards, state, row))
             return ended
 
     @contextlib.contextmanager
@@ -217,6 +221,12 @@ class Cluster:
             deliver()
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.kill(state)
+
+    def show(self, metrics: BuildMetrics) -> None:
+        """Show metrics among Ray's own, which Prometheus reads."""
+        if self._series is None:
+            self._series = RaySeries()
+        self._series.show(metrics)
 
     def close(self) -> None:
         """Leave Ray, and stop it if this run started it."""
@@ -285,6 +295,11 @@ def _cannot_start(address: str | None, error: Exception, said: IO[bytes]) -> str
     return (
         f"Cannot start or join Ray at {address or 'this machine'} ({_first_line(error)}); {what}."
     )
+
+
+def _named_worker(stage: str) -> type[Worker]:
+    """A class by whose name Ray's dashboard calls the operator and its actors."""
+    return type(stage, (Worker,), {})
 
 
 def _once(

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from pipelines.engine.graph import StageTask
 from pipelines.engine.worker import Event
+from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import StageResources
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 
@@ -40,6 +41,9 @@ class Executor(Protocol):
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
+
+    def show(self, metrics: BuildMetrics) -> None:
+        """Show a build's metrics where this is watched; never fails."""
 
     def close(self) -> None:
         """End what it started."""

@@ -9,6 +9,7 @@ from pipelines.engine import preflight
 from pipelines.engine.executor import OnEvent, Stages
 from pipelines.engine.graph import StageTask
 from pipelines.engine.worker import Worker
+from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import Resources, StageResources
 
 
@@ -42,6 +43,9 @@ class InProcess:
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting: name -> a sentence."""
         return preflight.problems([task for task, _ in stages])
+
+    def show(self, metrics: BuildMetrics) -> None:
+        """There is nobody to show them to."""
 
     def close(self) -> None:
         """There is nothing to end."""

@@ -12,7 +12,8 @@ from typing import Any
 from pipelines.base.stage import ALL, Stage, run_shard
 from pipelines.engine.graph import Records, StageTask, input_digests, is_done
 from pipelines.fetching.place_book import PlaceBook, Share
-from webbody.commit import read_record
+from pipelines.monitoring.gpus import GpuWatch
+from webbody.commit import Record, read_record
 from webbody.disk_room import DiskRoom
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
@@ -24,8 +25,9 @@ from webbody.storage_errors import UnreadableFile
 class Event:
     """What a worker tells the driver: a shard of a stage started, is done, skipped or failed.
 
-    While a shard runs, `progress` has the counts of photos that were decided since the last one.
-    The driver itself adds `queued`, `warning` and `note`.
+    While a shard runs, `progress` has the counts of photos that were decided since the last one,
+    and `gpu` the state of a GPU, whose id is its message. `started` counts the `tries` before,
+    `done` has the bytes that were written. The driver itself adds `queued`, `warning` and `note`.
     """
 
     stage: str
@@ -34,6 +36,7 @@ class Event:
     counts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     message: str = ""
+    bytes: int = 0
 
 
 def limit_threads(threads: int) -> None:
@@ -73,6 +76,7 @@ class Worker:
         self._room = DiskRoom.of(out, task.resources.free_disk)
         self._inputs: dict[str, str] | None = None  # of the shard that it works on
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
+        self._gpus = GpuWatch()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         name, shard = self._task.node.name, row["shard"]
@@ -87,15 +91,17 @@ class Worker:
             ):
                 self._emit(Event(name, shard, "skipped"))
                 return row
-            if self._tries(shard) > self._retries:
+            tries = self._tries(shard)
+            if tries > self._retries:
                 raise WebbodyError(
                     f"its worker process died {self._retries + 1} times (out of memory?); "
                     f"give it more room or lower resources.{name}.batch."
                 )
-            self._emit(Event(name, shard, "started"))
+            self._emit(Event(name, shard, "started", {"tries": tries} if tries else {}))
             started = time.perf_counter()
-            counts = self.run(shard, forced)
-            self._emit(Event(name, shard, "done", counts, time.perf_counter() - started))
+            record = self.run(shard, forced)
+            seconds = time.perf_counter() - started
+            self._emit(Event(name, shard, "done", record.counts, seconds, bytes=record.size))
         except Exception as error:  # a bad shard never fails the build: it is reported and retried
             damaged = self._damaged_input()
             plain = damaged is not None or isinstance(error, WebbodyError)
@@ -107,8 +113,8 @@ class Worker:
             return {**row, "failed": name, "message": message}
         return row
 
-    def run(self, shard: str, forced: bool = False) -> dict[str, int]:
-        """Process and commit one shard; its counts. forced: also what was let go is made again."""
+    def run(self, shard: str, forced: bool = False) -> Record:
+        """Process and commit one shard. forced: also what was let go is made again."""
         inputs = input_digests(self._folder, self._task, shard, self._shards, self._records())
         if inputs is None:
             raise WebbodyError(
@@ -126,11 +132,13 @@ class Worker:
 
         def report(counts: Mapping[str, int]) -> None:
             self._emit(Event(name, shard, "progress", dict(counts)))
+            for gpu, state in self._gpus.due():
+                self._emit(Event(name, shard, "gpu", state, message=gpu))
 
         def note(text: str) -> None:
             self._emit(Event(name, shard, "note", message=text))
 
-        record = run_shard(
+        return run_shard(
             self._stage,
             self._folder,
             shard,
@@ -142,7 +150,6 @@ class Worker:
             forced,
             self._room,
         )
-        return record.counts
 
     def _damaged_input(self) -> str | None:
         """After a failure: a sentence where a file that was read is not what was committed."""

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -13,16 +14,47 @@ from webbody.plain_text import plain_text
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a build.")]
 
 
-def status(out: Folder) -> None:
+def status(
+    out: Folder,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Show a running build as it goes on, until nobody builds any more.",
+        ),
+    ] = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="Between two looks of --follow (2; 30 in an object store).",
+        ),
+    ] = None,
+) -> None:
     """The progress of a build: committed shards per stage, and outcomes of the rows so far.
+
+    --follow may be called anywhere the folder is seen; it reads little and writes nothing.
 
     Exit code 0: complete. 1: not yet. 3: complete, but nothing was kept.
     """
+    console = PlainConsole()
+    if follow:
+        from webbody.cli.follow import follow as show_progress
+
+        why = show_progress(out, every, console)
+        console.print(Text(plain_text(why)), soft_wrap=True)
+    if code := _show_state(out, console):
+        raise typer.Exit(code)
+
+
+def _show_state(out: str, console: Console) -> int:
+    """Print what is committed; the exit code."""
     from pipelines.diagnostics.ending import read_ending
     from pipelines.inspection.status import status as read_status
     from webbody.cli.tables import outcome_table, print_ending
 
-    console = PlainConsole()
     state = read_status(out)
     console.print(Text(plain_text(f"Build of {state.manifest}")), soft_wrap=True)
     table = Table()
@@ -36,11 +68,9 @@ def status(out: Folder) -> None:
     if state.complete:
         ending = read_ending(out)
         print_ending(ending, console)
-        if ending.empty:
-            raise typer.Exit(EXIT_EMPTY)
-    else:
-        console.print(Text(plain_text(state.how_to_finish(out))), soft_wrap=True)
-        raise typer.Exit(EXIT_INCOMPLETE)
+        return EXIT_EMPTY if ending.empty else 0
+    console.print(Text(plain_text(state.how_to_finish(out))), soft_wrap=True)
+    return EXIT_INCOMPLETE
 
 
 def explain(

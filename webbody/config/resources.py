@@ -66,6 +66,11 @@ class Resources(Section):
         description="bytes that stay free on the disks that are written to: a shard waits for "
         "room, and fails after 10 minutes",
     )
+    wandb: str = Field(
+        "",
+        description="project at Weights & Biases that gets the build's figures, no names and no "
+        "pictures; '': nothing is sent",
+    )
     download: StageResources = StageResources(threads=32, cpus=0.25)
     persons: StageResources = StageResources()
     faces: StageResources = StageResources()

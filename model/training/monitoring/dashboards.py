@@ -77,8 +77,8 @@ class WeightsAndBiases:
                 f"Weights & Biases cannot be used ({error}): log in, or leave out resources.wandb"
             ) from error
 
-    def add(self, figures: Mapping[str, float], step: int) -> None:
-        """A point for each figure."""
+    def add(self, figures: Mapping[str, float], step: int | None) -> None:
+        """A point for each figure; without a step they are those of the next one."""
         self._run.log(dict(figures), step=step)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from pipelines.engine.driver.messages import (
 )
 from pipelines.engine.executor import ExecutorLost
 from pipelines.engine.worker import Event
+from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import Resources
 from webbody.errors import WebbodyError
 
@@ -41,7 +42,7 @@ class Driver:
             self._send(Refused(str(error)))
             return
         self._send(Ready())
-        threading.Thread(target=self._receive, daemon=True).start()
+        threading.Thread(target=self._receive, args=(cluster,), daemon=True).start()
         while (request := self._requests.get()) is not None:
             self._send(self._answer(cluster, request))
         cluster.close()
@@ -66,11 +67,15 @@ class Driver:
         with self._sending:
             self._connection.send(message)
 
-    def _receive(self) -> None:
+    def _receive(self, cluster: Cluster) -> None:
         """Hand requests on; when the build is gone, end everything that was started for it."""
         try:
             while True:
-                self._requests.put(self._connection.recv())
+                message = self._connection.recv()
+                if isinstance(message, BuildMetrics):  # while a request runs
+                    cluster.show(message)
+                else:
+                    self._requests.put(message)
         except (EOFError, OSError):
             run_processes.end(os.environ[run_processes.MARK])
             os._exit(1)

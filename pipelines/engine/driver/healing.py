@@ -1,12 +1,14 @@
 """A build goes on by itself where its Ray, or a machine of it, is lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pipelines.engine.executor import Executor, ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
 from pipelines.engine.worker import Event
+from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import StageResources
 from webbody.errors import WebbodyError
 from webbody.plain_text import counted
@@ -90,6 +92,11 @@ class SelfHealing:
         """What keeps stages from starting where they would run: name -> a sentence."""
         return self._persist(lambda executor: executor.problems(stages))
 
+    def show(self, metrics: BuildMetrics) -> None:
+        """Show metrics in the Ray that there is."""
+        if self._executor is not None:
+            self._executor.show(metrics)
+
     def close(self) -> None:
         """End what was started."""
         if self._executor is not None:
@@ -117,7 +124,8 @@ class SelfHealing:
                 pause = min(_FIRST_PAUSE * 2 ** (self._losses - 1), _LONGEST_PAUSE)
                 self._note(
                     f"{error.sentence} What is committed is kept; the build goes on in "
-                    f"{pause:.0f} s (try {self._losses} of {self._restarts})."
+                    f"{pause:.0f} s (try {self._losses} of {self._restarts}).",
+                    {"restarts": 1},
                 )
                 self._sleep(pause)
 
@@ -128,8 +136,8 @@ class SelfHealing:
         except WebbodyError as error:
             raise ExecutorLost(str(error)) from error
 
-    def _note(self, text: str) -> None:
-        self._on_event(Event("ray", "", "note", message=text))
+    def _note(self, text: str, counts: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._on_event(Event("ray", "", "note", dict(counts), message=text))
 
 
 def _undone(row: dict[str, Any], done: set[tuple[str, str]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipelines.engine.driver.messages import (
 )
 from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
+from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import Resources, StageResources
 from webbody.errors import WebbodyError
 from webbody.processes import is_running
@@ -104,6 +106,11 @@ class DriverProcess:
         """What keeps stages from starting where they would run: name -> a sentence."""
         found: dict[str, str] = self._ask(lambda event: None, "problems", stages)
         return found
+
+    def show(self, metrics: BuildMetrics) -> None:
+        """Pass metrics to the driver, which shows them in Ray."""
+        with suppress(OSError):  # whether it is lost is found where its answer is waited for
+            self._connection.send(metrics)
 
     def close(self) -> None:
         """Leave Ray, stop it if it was started here, and end every process of it."""
