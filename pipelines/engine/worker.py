@@ -6,6 +6,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe
 from webbody.storage import Folder
 from webbody.storage_errors import UnreadableFile
+
+_NEWS_SECONDS = 30.0
 
 
 @dataclass
@@ -189,8 +192,15 @@ class Worker:
         return tries
 
     def _emit(self, event: Event) -> None:
-        if self._state is not None:
-            self._state.emit.remote(event)
+        if self._state is None:
+            return
+        sent = self._state.emit.remote(event)
+        if event.kind in ("done", "failed"):
+            import ray
+
+            # Its news come home before the shard does, after which nobody asks for them.
+            with suppress(ray.exceptions.RayError):
+                ray.get(sent, timeout=_NEWS_SECONDS)
 
 
 class _StatePlaces:

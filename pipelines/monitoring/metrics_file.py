@@ -1,8 +1,8 @@
-"""The metrics of a build in its folder: `metrics/000001.jsonl` and so on, a line for a moment.
+"""The metrics of a build in its folder: `metrics.jsonl`, a line for a moment, of run after run.
 
-Each run begins a file, and another one after some hundred lines: so a folder of an object store,
-where files appear whole, gets them too, and their end is read at the cost of one small file. They
-are part of no record; whoever removes them loses nothing but them.
+In an object store a file appears whole, so there it is kept small: older lines go to
+`metrics-000001.jsonl` and so on. No record lists these files; whoever removes them loses nothing
+but them.
 """
 
 import logging
@@ -13,10 +13,12 @@ from pathlib import Path
 from pipelines.monitoring.metrics import BuildMetrics
 from webbody.storage import Folder
 
-#: The folder of these files inside a build's.
-METRICS = "metrics"
+METRICS = "metrics.jsonl"
+_OLDER = re.compile(r"metrics-([0-9]{6,})\.jsonl")
+#: Lines of the newest file in an object store.
 _LINES = 200
-_NAME = re.compile(r"([0-9]{6,})\.jsonl")
+#: Bytes at the end of a local file that hold a line.
+_TAIL = 1 << 18
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,46 +27,51 @@ class MetricsFile:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._number: int | None = None
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] | None = None  # of the newest file in a store; None: not read yet
 
     def add(self, metrics: BuildMetrics) -> None:
         """Write a line."""
         try:
-            self._add(metrics.to_json())
+            (self._append if self._folder.local else self._put)(metrics.to_json())
         except Exception as error:  # of whatever store: metrics never cost a build
             _LOG.warning("the metrics could not be written: %s", error)
 
-    def _add(self, line: bytes) -> None:
-        if self._number is None:
-            self._number = 1 + max(map(_number_of, _names(self._folder)), default=0)
-        elif len(self._lines) >= _LINES:
-            self._number += 1
+    def _append(self, line: bytes) -> None:
+        path = Path(self._folder.path(METRICS))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":  # a kill cut the last line off
+                    line = b"\n" + line
+            file.write(line)
+
+    def _put(self, line: bytes) -> None:
+        if self._lines is None:
+            self._lines = []
+            with suppress(FileNotFoundError):
+                self._lines = self._folder.read(METRICS).splitlines(keepends=True)
+        if len(self._lines) >= _LINES:
+            found = filter(None, map(_OLDER.fullmatch, self._folder.names()))
+            number = 1 + max((int(match[1]) for match in found), default=0)
+            self._folder.write_bytes(f"metrics-{number:06d}.jsonl", b"".join(self._lines))
             self._lines = []
         self._lines.append(line)
-        name = f"{METRICS}/{self._number:06d}.jsonl"
-        if not self._folder.local:
-            self._folder.write_bytes(name, b"".join(self._lines))
-            return
-        path = Path(self._folder.path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(line)
+        self._folder.write_bytes(METRICS, b"".join(self._lines))
 
 
 def read_last(folder: Folder) -> BuildMetrics | None:
-    """The newest metrics in a build's folder; None where there are none."""
-    for name in reversed(_names(folder)[-2:]):  # the newest may hold a line that a kill cut off
-        with suppress(FileNotFoundError):
-            for line in reversed(folder.read(f"{METRICS}/{name}").splitlines()):
-                with suppress(ValueError):
-                    return BuildMetrics.from_json(line)
+    """The newest metrics in a build's folder, at the cost of a small file; None for none."""
+    try:
+        if folder.local:
+            with Path(folder.path(METRICS)).open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - _TAIL))
+                data = file.read()
+        else:
+            data = folder.read(METRICS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    for line in reversed(data.splitlines()):
+        with suppress(ValueError):
+            return BuildMetrics.from_json(line)
     return None
-
-
-def _names(folder: Folder) -> list[str]:
-    return sorted((n for n in folder.names(METRICS) if _NAME.fullmatch(n)), key=_number_of)
-
-
-def _number_of(name: str) -> int:
-    return int(name.removesuffix(".jsonl"))

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipelines.monitoring.metrics import BuildMetrics
-from pipelines.monitoring.metrics_file import METRICS
 from pipelines.monitoring.series import points
 from webbody import __version__
 from webbody.storage import Folder
@@ -35,18 +34,17 @@ class BuildDashboard:
         from model.training.monitoring.dashboards import WeightsAndBiases
 
         self._scratch = ExitStack()
-        name = f"{METRICS}/{_ID}"
         if folder.local:
-            place = Path(folder.path(METRICS))
+            place = Path(folder.path())
             place.mkdir(parents=True, exist_ok=True)
         else:
             scratch = tempfile.TemporaryDirectory(prefix="webbody-")
             place = Path(self._scratch.enter_context(scratch))
             with suppress(FileNotFoundError):
-                (place / _ID).write_bytes(folder.read(name))
+                (place / _ID).write_bytes(folder.read(_ID))
         self._run = WeightsAndBiases(place, project, {"webbody": __version__})
         if not folder.local:
-            folder.update_bytes(name, (place / _ID).read_bytes())
+            folder.update_bytes(_ID, (place / _ID).read_bytes())
 
     def show(self, metrics: BuildMetrics) -> None:
         """A point for each number, called as the series of Prometheus."""
