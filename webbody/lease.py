@@ -1,11 +1,11 @@
 """One writer at a time: a build folder's lease, which its holder renews as long as it lives.
 
 Whether the holder lives is asked without anybody's clock: on the same machine by its process,
-elsewhere by waiting for the next sign of life.
+elsewhere by waiting for the next sign of life. Of several who come at once one makes the file; of
+several who find a holder dead, the one who makes the file that is called after it.
 """
 
 import getpass
-import json
 import os
 import secrets
 import socket
@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import replace
 
 from webbody.errors import WebbodyError
 from webbody.lease_holder import LEASE as LEASE
-from webbody.lease_holder import MISSED, Holder, beat_of, lives_here, read_holder
+from webbody.lease_holder import MISSED, Holder, beat_of, claim_on, lives_here, read_holder
 from webbody.processes import this_process
 from webbody.storage import Folder
 
@@ -51,29 +51,54 @@ class Lease:
 
     def refuse_if_held(self) -> None:
         """WebbodyError where somebody else who is alive writes in the folder."""
-        holder = read_holder(self._folder)
-        if holder is not None and self._lives(holder):
-            raise WebbodyError(
-                f"{self._folder.url} is being written by {holder.name}: wait for its end, or "
-                "choose another --out."
-            )
+        self._refuse(read_holder(self._folder), LEASE)
 
     def take(self) -> None:
         """Hold the folder from now on; WebbodyError where another one does."""
         if self._own is not None:
             return
-        self.refuse_if_held()
         found = read_holder(self._folder)
         if found is not None and found.is_here:
             return  # held for a larger piece of work that this is part of
         own = Holder(socket.gethostname(), str(this_process()), _user(), secrets.token_hex(8))
-        self._write(own)
-        found = read_holder(self._folder)  # of two that come at once the last to write has it
+        while not (self._folder.create_bytes(LEASE, own.content) or self._follow(own)):
+            pass  # it was released, or is another's by now
+        found = read_holder(self._folder)  # of a store without conditions the last to write has it
         if found is None or found.key != own.key:
             self.refuse_if_held()
         self._own = own
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
+
+    def _follow(self, own: Holder) -> bool:
+        """Take the folder over from a holder that is no more; False where it has changed hands."""
+        folder = self._folder
+        dead = last = read_holder(folder)
+        self._refuse(last, LEASE)
+        claim = claim_on(last)
+        while not folder.create_bytes(claim, own.content):
+            last = read_holder(folder, claim)  # who was about to follow, and may have ended, too
+            if last is None and folder.size(claim) is None:
+                return False
+            self._refuse(last, claim)
+            if claim_on(last) == claim:
+                raise WebbodyError(f"{folder.path(claim)} cannot be read: remove it.")
+            claim = claim_on(last)
+        if folder.size(LEASE) is None or read_holder(folder) != dead:
+            folder.remove(claim)
+            return False
+        folder.cache_bytes(LEASE, own.content)
+        for name in folder.names():
+            if name.startswith(f"{LEASE}."):
+                folder.remove(name)
+        return True
+
+    def _refuse(self, holder: Holder | None, file: str) -> None:
+        if holder is not None and self._lives(holder, file):
+            raise WebbodyError(
+                f"{self._folder.url} is being written by {holder.name}: wait for its end, or "
+                "choose another --out."
+            )
 
     def check(self) -> None:
         """WebbodyError where the folder was taken over while this process stood still."""
@@ -107,9 +132,9 @@ class Lease:
                 if found is not None and found.key != own.key:
                     self._taken_over = found
                     return
-                self._write(Holder(own.host, own.process, own.user, own.key, beat))
+                self._folder.cache_bytes(LEASE, replace(own, beat=beat).content)
 
-    def _lives(self, holder: Holder) -> bool:
+    def _lives(self, holder: Holder, file: str) -> bool:
         if self._own is not None and holder.key == self._own.key:
             return False
         if holder.is_here:
@@ -124,15 +149,12 @@ class Lease:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             time.sleep(min(1.0, self._beat))
-            found = read_holder(self._folder)
+            found = read_holder(self._folder, file)
             if found is None:
                 return False
             if (found.key, found.beat) != (holder.key, holder.beat):
                 return True
         return False
-
-    def _write(self, holder: Holder) -> None:
-        self._folder.cache_bytes(LEASE, (json.dumps(asdict(holder)) + "\n").encode())
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Who writes in a build folder, as `build.lease` in it tells, and whether they live."""
 
+import json
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from webbody.json_text import parse_json
 from webbody.processes import Process, this_process
@@ -30,6 +31,11 @@ class Holder:
         return f"process {Process.parse(self.process).pid} of {self.user} on {self.host}"
 
     @property
+    def content(self) -> bytes:
+        """As the file has it."""
+        return (json.dumps(asdict(self)) + "\n").encode()
+
+    @property
     def is_here(self) -> bool:
         """Whether it is this process."""
         return (self.host, self.process) == (socket.gethostname(), str(this_process()))
@@ -39,10 +45,13 @@ def beat_of(folder: Folder) -> float:
     return _LOCAL_BEAT if folder.local else _REMOTE_BEAT
 
 
-def read_holder(folder: Folder) -> Holder | None:
-    """Who holds a folder; None where nobody does, or nobody can tell."""
+def read_holder(folder: Folder, file: str = LEASE) -> Holder | None:
+    """Who holds a folder; None where nobody does, or nobody can tell.
+
+    file: instead of the lease one of those that `claim_on` names.
+    """
     try:
-        values = parse_json(folder.read(LEASE))
+        values = parse_json(folder.read(file))
         holder = Holder(**{name: values[name] for name in Holder.__dataclass_fields__})
         Process.parse(holder.process)
         return holder
@@ -56,3 +65,8 @@ def lives_here(holder: Holder) -> bool | None:
     if (holder.host, process.namespace) != (socket.gethostname(), this_process().namespace):
         return None
     return process.is_alive
+
+
+def claim_on(holder: Holder | None) -> str:
+    """The file that whoever follows a holder makes; None is one whose file nobody can read."""
+    return f"{LEASE}.{holder.key if holder else 'unreadable'}"

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from webbody.errors import WebbodyError
 from webbody.scratch import scratch_file
-from webbody.storage_errors import retried, write_errors
+from webbody.storage_errors import retried, status_of, write_errors
 
 if TYPE_CHECKING:
     from webbody.storage import Folder
@@ -24,6 +24,8 @@ def _umask() -> int:
 
 
 _UMASK = _umask()
+#: What stores answer where a file is there, or is being written by another one.
+_CONDITION_FAILED = (409, 412)
 
 
 class Pending:
@@ -76,6 +78,24 @@ class Pending:
             if self._durable:
                 sync_folder(Path(self._final).parent)
 
+    def publish_new(self) -> bool:
+        """Give the sealed file its name if no file has it, in one step; whether it was so."""
+        folder = self._folder
+        try:
+            with write_errors(folder.url):
+                if folder.local:
+                    os.chmod(self._temporary, 0o666 & ~_UMASK)
+                    return _link(self._temporary, self._final)
+                try:
+                    folder.fs.put_file(self._temporary, self._final, mode="create")
+                except Exception as error:
+                    if isinstance(error, FileExistsError) or status_of(error) in _CONDITION_FAILED:
+                        return False
+                    raise
+                return True
+        finally:
+            self.discard()
+
     def discard(self) -> None:
         """Remove what was written, if it was not published."""
         with suppress(OSError, WebbodyError):  # it flushes once more
@@ -125,6 +145,21 @@ class _WriteBehind(io.BufferedRandom):
             os.posix_fadvise(self.fileno(), start, self._dirty, os.POSIX_FADV_DONTNEED)
             self._dirty = 0
         return count
+
+
+def _link(path: str, name: str) -> bool:
+    """Give a file a second name, unless there is one of that name."""
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        if os.path.exists(name):  # a system without hard links: two may come at once
+            return False
+        os.replace(path, name)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

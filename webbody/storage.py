@@ -245,6 +245,24 @@ class Folder:
                 return
         self.write_bytes(name, data)
 
+    def create_bytes(self, name: str, data: bytes) -> bool:
+        """Write a file if there is none of that name; whether it has this content now.
+
+        Of several who do so at once one succeeds (stores: docs/stores.md).
+        """
+        pending = self.begin(name, durable=False)
+        try:
+            pending.file.write(data)
+            pending.seal()
+            if pending.publish_new():
+                return True
+        except BaseException:
+            pending.discard()
+            raise
+        with suppress(FileNotFoundError):
+            return self.read(name) == data  # an answer was lost, and the request sent again
+        return False
+
     def cache_bytes(self, name: str, data: bytes) -> None:
         """Write a file that may be lost with the machine's power: it is whole, but not flushed."""
         with self.write(name, durable=False) as file:

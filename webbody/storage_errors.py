@@ -97,7 +97,7 @@ def _reason(error: Exception) -> str | None:
         return _REASONS[error.errno]
     if not isinstance(error, OSError) and not ours:
         return None
-    said, status = _said(error), _status(error)
+    said, status = _said(error), status_of(error)
     if isinstance(error, PermissionError) or status in _DENIED:
         return f"permission was denied ({said})"
     if _lacks_room(error):
@@ -110,7 +110,7 @@ def _reason(error: Exception) -> str | None:
 def _lacks_room(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return _status(error) == _NO_ROOM or "quota" in _said(error).lower()
+    return status_of(error) == _NO_ROOM or "quota" in _said(error).lower()
 
 
 def _advice(error: Exception) -> str:
@@ -124,15 +124,15 @@ def _of_store(error: BaseException) -> bool:
     )
 
 
-def _status(error: BaseException) -> int | None:
-    """The status of the store's answer, also where it stands in what the error was made of."""
+def status_of(error: BaseException) -> int | None:
+    """The status of a store's answer, also where it stands in what an error was made of."""
     response: Any = getattr(error, "response", None)
     values = [getattr(error, name, None) for name in ("status_code", "status", "code")]
     if isinstance(response, dict):
         values.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
     found = next((value for value in values if isinstance(value, int)), None)
     if found is None and error.__cause__ is not None:
-        return _status(error.__cause__)
+        return status_of(error.__cause__)
     return found
 
 

@@ -7,9 +7,11 @@ import threading
 import time
 
 import pytest
+from lease_contenders import contend
 
 from webbody.errors import WebbodyError
 from webbody.lease import LEASE, Lease, writing
+from webbody.lease_holder import Holder
 from webbody.storage import Folder
 
 HOLD = (
@@ -128,3 +130,23 @@ def test_a_lease_that_nobody_can_read_holds_nobody(tmp_path, content):
     folder.write_bytes(LEASE, content)
     with writing(folder):
         assert json.loads(folder.read(LEASE))["key"]
+
+
+@pytest.mark.parametrize("before", [None, b"{", Holder("", "1-2-3", "x", "k").content])
+def test_of_several_that_come_at_once_one_writes(tmp_path, before):
+    if before is not None:
+        Folder(tmp_path).write_bytes(LEASE, before)
+    assert contend(str(tmp_path), 3) == ["refused", "refused", "taken"]
+    assert [path.name for path in tmp_path.iterdir()] == [LEASE]
+
+
+def test_who_followed_and_ended_meanwhile_stands_in_nobodys_way(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write_bytes(LEASE, Holder("", "1-2-3", "x", "dead").content)
+    folder.write_bytes(f"{LEASE}.dead", Holder("", "1-2-4", "x", "killed").content)
+    folder.write_bytes(f"{LEASE}.killed", Holder("", "1-2-5", "x", "too").content)
+    lease = Lease(folder, beat=0.05)
+    lease.take()
+    assert [path.name for path in tmp_path.iterdir()] == [LEASE]
+    lease.release()
+    assert list(tmp_path.iterdir()) == []
