@@ -24,6 +24,7 @@ import contextlib
 import hashlib
 import json
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,6 @@ _SETTINGS = (
     "plan.rows_per_shard=12", "split.samples_per_shard=8", "download.deadline=60",
     "download.timeout=30", "resources.cpus=2",
 )  # fmt: skip
-_PORT = 18955
 _HANG = 600.0
 
 
@@ -77,13 +77,15 @@ class Counts:
 @contextlib.contextmanager
 def web(folder: Path, names: int, images: int, seed: int) -> Iterator[Path]:
     """A served web and a file of settings, whose `out` is `folder`/build."""
-    made = make_web(folder / "web", names=names, images=images, seed=seed, port=_PORT, gallery=3)
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    made = make_web(folder / "web", names=names, images=images, seed=seed, port=port, gallery=3)
     gallery = folder / "gallery.parquet"
     config = demo_config(made.folder, folder / "build", (str(gallery),), _SETTINGS)
     make_demo_gallery(made.gallery, gallery, config)
     file = folder / "settings.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json")), "utf-8")
-    with serve(made.folder, _PORT):
+    with serve(made.folder, port):
         yield file
 
 
