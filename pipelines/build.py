@@ -21,7 +21,6 @@ from pipelines.engine.graph import (
     PLAN,
     SPLIT,
     Node,
-    Records,
     is_done,
     tasks,
 )
@@ -44,7 +43,7 @@ from webbody.build_records import (
     read_build,
     write_build,
 )
-from webbody.commit import read_record
+from webbody.commit import Records, read_record
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.lease import Lease
@@ -166,7 +165,8 @@ class Run:
         self.config = self.source.settled(config)
         self.files = self.source.files(self.config)
         self.tasks = tasks(self.config, self.files, filters, self.graph)
-        self.backlog = Backlog(self.folder, self.tasks)
+        self._known: Records = {}  # empty again whenever something is written
+        self.backlog = Backlog(self.folder, self.tasks, self._known)
         self._tried: set[Node] = {PLAN}
         self.failures: list[Failure] = []
         self.watch = DropMonitor(self.config.model_dump(mode="json"), listener)
@@ -223,7 +223,7 @@ class Run:
         if not self.failures:
             if self.config.resources.evict:
                 upkeep.evict(self.folder, self.graph, finished)
-            upkeep.forget_stale(self.folder, self.graph, finished, packs)
+            upkeep.forget_stale(self.folder, self.graph, self._known, finished, packs)
             upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
@@ -317,15 +317,12 @@ class Run:
 
     def chain(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> tuple[str, ...]:
         """Run a chain of per-shard stages over the shards that need it; the complete ones."""
-        cache: Records = {}
-        rows = [
-            row for shard in shards if (row := self.backlog.row(nodes, shard, cache)) is not None
-        ]
+        rows = [row for shard in shards if (row := self.backlog.row(nodes, shard)) is not None]
         for node in nodes:
             self.meter.expect(node.name, shards, (row["shard"] for row in rows))
         if not rows:
             return shards
-        self.preflight(node for node in nodes if self.backlog.runs(node, rows, cache))
+        self.preflight(node for node in nodes if self.backlog.runs(node, rows))
         self._queue(nodes, rows)
         failed = self._send(nodes, rows)
         return tuple(shard for shard in shards if shard not in failed)
@@ -421,7 +418,7 @@ class Run:
     def run_global(self, node: Node, shards: tuple[str, ...]) -> bool:
         """Run a stage that looks at the whole build, if anything it reads changed."""
         task = self.tasks[node.name]
-        done = is_done(self.folder, task, ALL, shards)
+        done = is_done(self.folder, task, ALL, shards, self._known)
         self.meter.expect(node.name, (ALL,), () if done else (ALL,))
         if done:
             return True
@@ -441,12 +438,13 @@ class Run:
 
     def _look_again(self) -> None:
         """See what workers wrote, and keep their records in the index of an object store."""
+        self._known.clear()
         self.folder.look()
         self.folder.keep_look()
 
     def result(self, finished: tuple[str, ...]) -> BuildResult:
         """`finished` are the shards whose ledger counts; other ledgers are of an older run."""
-        records = BuildRecords(self.folder)
+        records = BuildRecords(self.folder, self._known)
         outcomes, rows = outcome_counts(records, finished)
         missing = rows - sum(outcomes.values())
         if self.failures:
@@ -481,6 +479,7 @@ class Run:
 
     def _before_change(self) -> None:
         """Hold the folder and begin its log; a build with nothing to do changes nothing."""
+        self._known.clear()
         if not self._changed:
             self._changed = True
             self.lease.take()

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from webbody import __version__
 from webbody.checked_json import checked_json
-from webbody.commit import ALL, Record, input_digests, read_record
+from webbody.commit import ALL, Record, Records, input_digests, read_once, read_record
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.storage import Folder
@@ -78,10 +78,12 @@ class BuildRecords:
     valid records; for a global stage, of all shards so far (failed ones are left out). Folders of
     older versions have no request: there every record is valid. Records are read once.
 
+    `known` are records that were read already (`read_once`).
+
     Raises WebbodyError if the folder holds no build.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, known: Records | None = None) -> None:
         build = read_build(folder)
         if build is None or read_record(folder, _PLAN, ALL) is None:
             raise WebbodyError(
@@ -95,7 +97,8 @@ class BuildRecords:
                 name: Requested(stage["fingerprint"], tuple(stage["needs"]), stage["is_global"])
                 for name, stage in build["stages"].items()
             }
-        self._records: dict[tuple[str, str], Record | None] = {}
+        self._known: Records = {} if known is None else known
+        self._records: Records = {}  # the valid ones
 
     @property
     def shards(self) -> tuple[str, ...]:
@@ -128,10 +131,10 @@ class BuildRecords:
         return record
 
     def _matching(self, stage: str, shard: str) -> Record | None:
-        record = read_record(self.folder, stage, shard)
+        record = read_once(self.folder, self._known, stage, shard)
         if self._stages is None:
             # The record of a global stage covers each shard's file.
-            return record or read_record(self.folder, stage, ALL)
+            return record or read_once(self.folder, self._known, stage, ALL)
         requested = self._stages.get(stage)
         if record is None or requested is None:
             return None

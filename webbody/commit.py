@@ -98,6 +98,17 @@ def read_record(folder: Folder, stage: str, shard: str) -> Record | None:
         return None
 
 
+#: Records that were read, by stage and shard; None: there is none.
+Records = dict[tuple[str, str], Record | None]
+
+
+def read_once(folder: Folder, known: Records, stage: str, shard: str) -> Record | None:
+    """The record of a shard, read if it is not known; for as long as nothing changes."""
+    if (stage, shard) not in known:
+        known[stage, shard] = read_record(folder, stage, shard)
+    return known[stage, shard]
+
+
 def side_file(shard: str, what: str) -> str:
     """The name of a table that a stage writes beside its own, and that no stage reads."""
     return f"{shard}.{what}.parquet"

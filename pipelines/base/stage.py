@@ -18,7 +18,7 @@ from pipelines.base.custom_filter import CustomFilters
 from pipelines.base.tally import PhotoTally, Report
 from webbody import __version__
 from webbody.commit import ALL as ALL
-from webbody.commit import Output, Record, read_record, record_name
+from webbody.commit import Output, Record, Records, read_once, record_name
 from webbody.config import WORKER, Section, WorkerResources
 from webbody.disk_room import STEP, DiskRoom
 from webbody.errors import WebbodyError
@@ -265,9 +265,9 @@ def run_shard(
     return record
 
 
-def committed(folder: Folder, stage: str, shard: str) -> Record:
-    """The record of a shard; WebbodyError if it is missing."""
-    record = read_record(folder, stage, shard)
+def committed(folder: Folder, stage: str, shard: str, known: Records | None = None) -> Record:
+    """The record of a shard, read if it is not `known`; WebbodyError if it is missing."""
+    record = read_once(folder, {} if known is None else known, stage, shard)
     if record is None:
         raise WebbodyError(
             f"{folder.path(record_name(stage, shard))} is missing or unreadable: "

@@ -4,50 +4,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.base.stage import committed
-from pipelines.engine.graph import DOWNLOAD, FACES, Node, Records, StageTask, is_done
+from pipelines.engine.graph import DOWNLOAD, FACES, Node, StageTask, is_done
 from pipelines.fetching.retry import RetryRule
-from webbody.commit import FEATURES
+from webbody.commit import FEATURES, Records
 from webbody.config import DownloadSettings
 from webbody.storage import Folder
 
 
 class Backlog:
-    """Compares what a build's folder holds with what its tasks ask for."""
+    """Compares what a build's folder holds with what its tasks ask for.
 
-    def __init__(self, folder: Folder, tasks: Mapping[str, StageTask]) -> None:
-        self._folder, self._tasks = folder, tasks
+    `known` holds the records that were read; the caller empties it when records change.
+    """
+
+    def __init__(self, folder: Folder, tasks: Mapping[str, StageTask], known: Records) -> None:
+        self._folder, self._tasks, self._known = folder, tasks, known
         settings = tasks[DOWNLOAD.name].settings
         texts = settings.retry if isinstance(settings, DownloadSettings) else ()
         self._retry = RetryRule.of(texts)
 
     def undone(self, node: Node, shards: tuple[str, ...]) -> tuple[str, ...]:
         """The shards that a stage has not committed as it is asked to now."""
-        cache: Records = {}
-        task = self._tasks[node.name]
-        return tuple(s for s in shards if not is_done(self._folder, task, s, (), cache))
+        return tuple(shard for shard in shards if not self._is_done(node, shard))
 
     def first_undone(self, nodes: tuple[Node, ...], shard: str) -> str:
         """The first of these stages that has not; the last where all have."""
-        undone = (
-            n.name for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, ())
-        )
+        undone = (node.name for node in nodes if not self._is_done(node, shard))
         return next(undone, nodes[-1].name)
 
-    def row(self, nodes: tuple[Node, ...], shard: str, cache: Records) -> dict[str, Any] | None:
+    def row(self, nodes: tuple[Node, ...], shard: str) -> dict[str, Any] | None:
         """The row that sends a shard through a chain, or None where everything is committed.
 
         A stage that will run needs its inputs' bulky files: where they were let go, the stages
         that make them run again too.
         """
-        undone = [
-            n for n in nodes if not is_done(self._folder, self._tasks[n.name], shard, (), cache)
-        ]
-        again = [n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard, cache)]
+        undone = [node for node in nodes if not self._is_done(node, shard)]
+        again = [n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard)]
         if not undone and not again:
             return None
         force: set[str] = set()
         for node in reversed(nodes):
-            record = cache.get((node.name, shard))
+            record = self._known.get((node.name, shard))
             consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
             rerun = any(n in undone or n.name in force for n in consumers)
             if rerun and record is not None and record.evicted:
@@ -56,9 +53,9 @@ class Backlog:
             "shard": shard, "force": sorted(force), "again": again, "failed": "", "message": ""
         }  # fmt: skip
 
-    def _asks_again(self, shard: str, cache: Records) -> bool:
+    def _asks_again(self, shard: str) -> bool:
         """Whether a shard has failures that `download.retry` names."""
-        record = cache.get((DOWNLOAD.name, shard))
+        record = self._known.get((DOWNLOAD.name, shard))
         if self._retry is None or record is None:
             return False
         return any(self._retry.names(outcome) for outcome in record.counts)
@@ -83,11 +80,13 @@ class Backlog:
                 rows.append({"shard": shard, "force": force, "failed": "", "message": ""})
         return rows
 
-    def runs(self, node: Node, rows: list[dict[str, Any]], cache: Records) -> bool:
+    def runs(self, node: Node, rows: list[dict[str, Any]]) -> bool:
         """Whether a stage has something to do for any of the rows."""
-        task = self._tasks[node.name]
         return any(
             node.name in (*row["force"], *row.get("again", ()))
-            or not is_done(self._folder, task, row["shard"], (), cache)
+            or not self._is_done(node, row["shard"])
             for row in rows
         )
+
+    def _is_done(self, node: Node, shard: str) -> bool:
+        return is_done(self._folder, self._tasks[node.name], shard, (), self._known)

@@ -9,12 +9,9 @@ from typing import Any
 from pipelines.base.custom_filter import CustomFilters, FilterSource
 from pipelines.base.stage import Stage
 from webbody import commit
-from webbody.commit import Record, fingerprint, intact, read_record
+from webbody.commit import Record, Records, fingerprint, intact, read_once
 from webbody.config import WORKER, BuildConfig, Section, WorkerResources
 from webbody.storage import Folder
-
-#: Commit records by stage and shard, kept while nothing changes.
-Records = dict[tuple[str, str], Record | None]
 
 
 @dataclass(frozen=True)
@@ -181,18 +178,16 @@ def input_digests(
     task: StageTask,
     shard: str,
     shards: Iterable[str],
-    cache: Records | None = None,
+    known: Records | None = None,
 ) -> dict[str, str] | None:
     """What the stage would read for this shard: `stage/file` -> sha256; None if not all is there.
 
-    `cache` (stage, shard) -> record saves reading records again while nothing changes.
+    `known` saves reading records again while nothing changes (`read_once`).
     """
-    cache = {} if cache is None else cache
+    read = {} if known is None else known
 
     def record(stage: str, name: str) -> Record | None:
-        if (stage, name) not in cache:
-            cache[stage, name] = read_record(folder, stage, name)
-        return cache[stage, name]
+        return read_once(folder, read, stage, name)
 
     return commit.input_digests(task.needs, task.global_needs, shard, shards, record)
 
@@ -202,17 +197,14 @@ def is_done(
     task: StageTask,
     shard: str,
     shards: Iterable[str],
-    cache: Records | None = None,
+    known: Records | None = None,
 ) -> bool:
     """Whether the shard is committed with these settings and inputs, and its files are there."""
-    cache = {} if cache is None else cache
-    inputs = input_digests(folder, task, shard, shards, cache)
+    known = {} if known is None else known
+    inputs = input_digests(folder, task, shard, shards, known)
     if inputs is None:
         return False
-    key = (task.node.name, shard)
-    if key not in cache:
-        cache[key] = read_record(folder, *key)
-    record = cache[key]
+    record = read_once(folder, known, task.node.name, shard)
     return (
         record is not None and record.matches(task.fingerprint, inputs) and intact(folder, record)
     )

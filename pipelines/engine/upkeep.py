@@ -8,7 +8,7 @@ from pipelines.engine.graph import IDENTITIES, SPLIT, BuildGraph
 from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.identity.person_ids import PERSON_IDS
 from pipelines.sampling.placement import SHUFFLE
-from webbody.commit import ALL, Record, read_record, record_name
+from webbody.commit import ALL, Record, Records, read_record, record_name
 from webbody.storage import Folder
 
 #: What stages name their files: the shards of a plan, of the output, and a whole build's.
@@ -43,20 +43,25 @@ def evict(folder: Folder, graph: BuildGraph, shards: Iterable[str]) -> None:
 
 
 def forget_stale(
-    folder: Folder, graph: BuildGraph, shards: tuple[str, ...], packs: tuple[str, ...]
+    folder: Folder,
+    graph: BuildGraph,
+    known: Records,
+    shards: tuple[str, ...],
+    packs: tuple[str, ...],
 ) -> None:
     """Remove what an older plan or setting left: files of shards that are no more.
 
-    Files that no stage can have written are somebody's own, and stay.
+    Files that no stage can have written are somebody's own, and stay. `known`: see `read_once`.
     """
+    known = dict(known)  # what is removed here is no record of these
     for node in graph.stages:
         if node.is_global:
-            current = set(committed(folder, node.name, ALL).outputs) | {f"{ALL}.json"}
+            current = {f"{ALL}.json", *committed(folder, node.name, ALL, known).outputs}
         else:
             names = packs if node.of_output else shards
             current = set()
             for shard in names:
-                current |= {f"{shard}.json", *committed(folder, node.name, shard).outputs}
+                current |= {f"{shard}.json", *committed(folder, node.name, shard, known).outputs}
         for name in folder.names(node.name):
             if name not in current and _OWN.fullmatch(name):
                 folder.remove(f"{node.name}/{name}")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.base.stage import ALL, Stage, run_shard
-from pipelines.engine.graph import Records, StageTask, input_digests, is_done
+from pipelines.engine.graph import StageTask, input_digests, is_done
 from pipelines.fetching.place_book import PlaceBook, Share
 from pipelines.monitoring.gpus import GpuWatch
-from webbody.commit import Record, read_record
+from webbody.commit import Record, Records, read_record
 from webbody.disk_room import DiskRoom
 from webbody.errors import WebbodyError
 from webbody.libraries import refuse_unsafe

@@ -17,7 +17,6 @@ from pipelines.engine.graph import (
     PLAN,
     SPLIT,
     BuildGraph,
-    Records,
     StageTask,
     is_done,
     tasks,
@@ -25,7 +24,7 @@ from pipelines.engine.graph import (
 from pipelines.engine.settings_files import RUN_BY
 from pipelines.engine.sources import BuildSource, source_of
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
-from webbody.commit import Record
+from webbody.commit import Record, Records
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
