@@ -21,7 +21,8 @@ from webbody.demo.website.server import serve
 from webbody.demo.website.web import make_web
 from webbody.working_folder import HOME
 
-_START = 120
+#: Seconds in which a head runs its first job, and a build its first shards, on a busy machine.
+_START = 300
 _BUILD = (
     "plan.rows_per_shard=20", "split.samples_per_shard=10", "split.test_people=0",
     "resources.restarts=0",
@@ -46,11 +47,13 @@ class Head:
 
     def submit(self, working_folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         """`ray job submit --working-dir . -- COMMAND`, as from a machine outside the cluster."""
-        return subprocess.run(
-            ["ray", "job", "submit", "--working-dir", ".", "--", *command],
-            cwd=working_folder, env=self.environment | {"RAY_ADDRESS": self.dashboard},
-            capture_output=True, text=True,
-        )  # fmt: skip
+        return self.ask(working_folder, "submit", "--working-dir", ".", "--", *command)
+
+    def ask(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        """`ray job WORDS` in a folder."""
+        environment = self.environment | {"RAY_ADDRESS": self.dashboard}
+        command = ["ray", "job", *words]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def free_ports(count: int) -> list[int]:
@@ -117,10 +120,12 @@ def test_a_build_and_a_training_are_jobs(head: Head, tmp_path: Path):
         settings = config.model_dump(mode="json") | {"manifest": "list.parquet"}
         (work / "build.yaml").write_text(yaml.safe_dump(settings), "utf-8")
         with serve(web.folder, port):
+            stop_in_the_middle(head, work, out)
             built = head.submit(work, "webbody", "build", "-c", "build.yaml")
     assert built.returncode == 0, built.stdout + built.stderr
     assert "succeeded" in built.stdout and "Complete" in built.stdout
     assert json.loads((out / "pack/index.json").read_bytes())
+    assert not (out / "build.lease").exists()
     # A job that fails says so to whoever submitted it, with webbody's own sentence.
     refused = head.submit(work, "webbody", "build", "-c", "no-such.yaml")
     assert refused.returncode != 0 and "no-such.yaml" in refused.stdout + refused.stderr
@@ -130,3 +135,19 @@ def test_a_build_and_a_training_are_jobs(head: Head, tmp_path: Path):
     trained = head.submit(work, *command, "--workers", "2")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert (run / "model").is_dir() and (run / "log.jsonl").read_text()
+
+
+def stop_in_the_middle(head: Head, work: Path, out: Path) -> None:
+    """`ray job stop` of a build of which something is committed; it can go on afterwards."""
+    command = ("--", "webbody", "build", "-c", "build.yaml")
+    name = ("--submission-id", "first")
+    begun = head.ask(work, "submit", "--no-wait", *name, "--working-dir", ".", *command)
+    assert begun.returncode == 0, begun.stdout + begun.stderr
+    deadline = time.monotonic() + _START
+    while not list((out / "persons").glob("*.json")):
+        assert time.monotonic() < deadline, head.ask(work, "logs", "first").stdout
+        time.sleep(0.1)
+    stopped = head.ask(work, "stop", "first")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert "STOPPED" in head.ask(work, "status", "first").stdout.upper()
+    assert not (out / "pack/index.json").exists()
