@@ -504,6 +504,8 @@ class Run:
     def _on_event(self, event: Event) -> None:
         self.lease.check()
         self.ran += event.kind == "done"
+        if event.kind == "done" and self.config.resources.evict:
+            upkeep.evict_used(self.folder, self.graph, event.stage, event.shard)
         self.recorder.on_event(event)
         self.listener(event)
         self.watch.on_event(event)

@@ -1,12 +1,15 @@
 """A file that is written under a temporary name and appears whole, or not at all."""
 
 import errno
+import inspect
 import io
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from fsspec import AbstractFileSystem
 
 from webbody.errors import WebbodyError
 from webbody.scratch import scratch_file
@@ -24,6 +27,8 @@ def _umask() -> int:
 
 
 _UMASK = _umask()
+#: What uploads hold in memory: bytes of a part, and how many at a time, where a store is told.
+_PARTS = {"chunksize": 1 << 23, "max_concurrency": 4}
 #: What stores answer where a file is there, or is being written by another one.
 _CONDITION_FAILED = (409, 412)
 
@@ -70,7 +75,7 @@ class Pending:
         folder = self._folder
         with write_errors(folder.url):
             if not folder.local:
-                folder.fs.put_file(self._temporary, self._final)
+                _upload(folder.fs, self._temporary, self._final)
                 os.unlink(self._temporary)
                 return
             os.chmod(self._temporary, 0o666 & ~_UMASK)
@@ -87,7 +92,7 @@ class Pending:
                     os.chmod(self._temporary, 0o666 & ~_UMASK)
                     return _link(self._temporary, self._final)
                 try:
-                    folder.fs.put_file(self._temporary, self._final, mode="create")
+                    _upload(folder.fs, self._temporary, self._final, mode="create")
                 except Exception as error:
                     if isinstance(error, FileExistsError) or status_of(error) in _CONDITION_FAILED:
                         return False
@@ -145,6 +150,13 @@ class _WriteBehind(io.BufferedRandom):
             os.posix_fadvise(self.fileno(), start, self._dirty, os.POSIX_FADV_DONTNEED)
             self._dirty = 0
         return count
+
+
+def _upload(fs: AbstractFileSystem, path: str, name: str, **mode: str) -> None:
+    """Store a file, in parts where it is large: their defaults hold all of a shard in memory."""
+    known = inspect.signature(getattr(fs, "_put_file", fs.put_file)).parameters
+    options = {key: value for key, value in _PARTS.items() if key in known}
+    fs.put_file(path, name, **options, **mode)
 
 
 def _link(path: str, name: str) -> bool:

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -21,6 +21,8 @@ from webbody.storage_errors import read_errors, retried, write_errors
 T = TypeVar("T")
 #: Hashed at a time: large enough that threads hardly wait for one another.
 _BLOCK = 1 << 20
+#: Read at once from a store, whose defaults of 50 MB are more than a worker should hold.
+_AHEAD = 1 << 24
 _BUFFERS = threading.local()
 #: The names that files have while they are written.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
@@ -71,7 +73,8 @@ class Folder:
         with read_errors(path):
             if self.local:
                 return io.BufferedReader(retried(lambda: _LocalFile(path)), _BLOCK)
-            return io.BufferedReader(_StoreFile(self.fs.open(path, "rb"), path), _BLOCK)
+            file = self.fs.open(path, "rb", block_size=_AHEAD)
+            return io.BufferedReader(_StoreFile(file, path), _BLOCK)
 
     def look(self) -> None:
         """In an object store: list everything at once, and read the commit records.
@@ -135,6 +138,19 @@ class Folder:
                     return file.readall()
             data: bytes = self.fs.cat_file(self.path(name))
             return data
+
+    def ranges(self, pieces: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Pieces of files by name, offset and length; asked for side by side.
+
+        Raises FileNotFoundError where a file is missing.
+        """
+        names, starts, lengths = zip(*pieces, strict=True)
+        ends = [start + length for start, length in zip(starts, lengths, strict=True)]
+        with read_errors(self.url):
+            found: list[bytes] = self.fs.cat_ranges(
+                [self.path(name) for name in names], list(starts), ends, on_error="raise"
+            )
+        return found
 
     def sha256(self, name: str) -> str:
         """The digest (hex) of a file's bytes; FileNotFoundError where there is none."""

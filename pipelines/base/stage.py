@@ -53,13 +53,9 @@ class Inputs:
         with self.folder.open(f"{stage}/{self.shard}.tar") as file:
             yield from read_members(file)
 
-    def tar(self, name: str) -> MemberReader:
-        """A tar by its stage and shard, such as persons/0a1b2c3d; use it in a `with`."""
-        return MemberReader(self.folder, f"{name}.tar")
-
     def random_access(self, stage: str, shard: str | None = None) -> MemberReader:
         """A stage's tar for reading by offset and length; use it in a `with`."""
-        return self.tar(f"{stage}/{shard or self.shard}")
+        return MemberReader(self.folder, f"{stage}/{shard or self.shard}.tar")
 
 
 class Outputs:

@@ -20,10 +20,11 @@ class Node:
 
     `code` names its class as `module:Class`, imported only where it runs; `is_global` marks a stage
     that runs once for the build; `of_output` one that runs for each output shard, the others for
-    each shard of the plan; `evictable` one whose tars may be removed, `reads_images` one that needs
-    them; the threads of one that is `io_bound` wait for the network instead of computing. The
-    constructor of one that `loads` takes seconds, and may need what only its workers have, such as
-    a GPU. `section` names its settings, where that is not its own name.
+    each shard of the plan; `evictable` one whose tars may be removed, `used_up_by` the stages after
+    which that may be at once, shard by shard; `reads_images` one that needs such tars; the threads
+    of one that is `io_bound` wait for the network instead of computing. The constructor of one that
+    `loads` takes seconds, and may need what only its workers have, such as a GPU. `section` names
+    its settings, where that is not its own name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Node:
     is_global: bool = False
     of_output: bool = False
     evictable: bool = False
+    used_up_by: tuple[str, ...] = ()
     reads_images: bool = False
     io_bound: bool = False
     loads: bool = False
@@ -44,7 +46,12 @@ class Node:
 
 PLAN = Node("plan", "pipelines.stages.plan:Plan", is_global=True)
 DOWNLOAD = Node(
-    "download", "pipelines.stages.download:Download", evictable=True, io_bound=True, loads=True
+    "download",
+    "pipelines.stages.download:Download",
+    evictable=True,
+    used_up_by=("persons", "crops"),
+    io_bound=True,
+    loads=True,
 )
 PERSONS = Node("persons", "pipelines.stages.persons:Persons", evictable=True, loads=True)
 FACES = Node("faces", "pipelines.stages.faces:Faces", loads=True)

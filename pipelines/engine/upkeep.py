@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 
 from pipelines.base.stage import committed
 from pipelines.engine.graph import IDENTITIES, SPLIT, BuildGraph
 from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.identity.person_ids import PERSON_IDS
 from pipelines.sampling.placement import SHUFFLE
-from webbody.commit import ALL, Record, Records, read_record, record_name
+from webbody.commit import ALL, Records, read_record, record_name
+from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 #: What stages name their files: the shards of a plan, of the output, and a whole build's.
@@ -32,14 +35,25 @@ def evict(folder: Folder, graph: BuildGraph, shards: Iterable[str]) -> None:
     """Remove the tars of downloads and crops; their records say that this was on purpose."""
     for node in graph.stages:
         for shard in shards if node.evictable else ():
-            record = committed(folder, node.name, shard)
-            gone = tuple(name for name in record.outputs if name.endswith(".tar"))
-            if gone == record.evicted:
-                continue
-            record = Record(**{**record.__dict__, "evicted": gone})
-            folder.write_bytes(record_name(node.name, shard), record.to_json())
-            for name in gone:
-                folder.remove(f"{node.name}/{name}")
+            _evict(folder, node.name, shard)
+
+
+def evict_used(folder: Folder, graph: BuildGraph, stage: str, shard: str) -> None:
+    """Remove the tars of a shard that this stage was the last to read, while a build runs."""
+    for node in graph.stages:
+        if stage in node.used_up_by:
+            with suppress(WebbodyError):  # it is tried again at the end
+                _evict(folder, node.name, shard)
+
+
+def _evict(folder: Folder, stage: str, shard: str) -> None:
+    record = committed(folder, stage, shard)
+    gone = tuple(name for name in record.outputs if name.endswith(".tar"))
+    if gone != record.evicted:
+        folder.write_bytes(record_name(stage, shard), replace(record, evicted=gone).to_json())
+    for name in gone:
+        if folder.size(f"{stage}/{name}") is not None:  # also one that was left by a kill
+            folder.remove(f"{stage}/{name}")
 
 
 def forget_stale(

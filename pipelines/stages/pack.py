@@ -19,6 +19,7 @@ from webbody.images import decode, encode_jpeg, letterbox
 from webbody.parquet_tables import read_parquet
 from webbody.releases.format import SPLITS
 from webbody.releases.writing import digest_of_shards
+from webbody.shards import read_scattered
 from webbody.storage import Folder
 
 INDEX = "pack/index.json"
@@ -101,23 +102,14 @@ def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
 
     Raises WebbodyError where a crop is not the one that the split assigned.
     """
-    source, reader = None, None
-    try:
-        for row in rows:
-            if reader is None or source != row["source"]:
-                if reader is not None:
-                    reader.close()
-                source, reader = row["source"], inputs.tar(row["source"])
-            data = reader.read(row["offset"], row["length"])
-            if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
-                raise WebbodyError(
-                    f"{source}.tar has changed ({row['crop']} is another picture); remove "
-                    "the file and build again."
-                )
-            yield data
-    finally:
-        if reader is not None:
-            reader.close()
+    places = [(f"{row['source']}.tar", row["offset"], row["length"]) for row in rows]
+    for row, data in zip(rows, read_scattered(inputs.folder, places), strict=True):
+        if hashlib.blake2b(data, digest_size=10).hexdigest() != row["digest"]:
+            raise WebbodyError(
+                f"{row['source']}.tar has changed ({row['crop']} is another picture); remove "
+                "the file and build again."
+            )
+        yield data
 
 
 def sample_json(row: Mapping[str, Any], keypoints: np.ndarray) -> bytes:

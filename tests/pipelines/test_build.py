@@ -112,13 +112,31 @@ def test_crops_are_evicted_and_made_again_when_needed(demo, in_process, tmp_path
     build(demo.settings(out, "resources.evict=true"))
     assert not list(out.glob("download/*.tar")) + list(out.glob("persons/*.tar"))
     assert status(str(out)).complete
+    left = out / "download" / next(out.glob("download/*.json")).with_suffix(".tar").name
+    left.write_bytes(b"of a build that was killed before it removed it")
     assert build(demo.settings(out, "resources.evict=true")).ran == 0
+    assert not left.exists()
     # Other keypoints need the crops, other packing those of every shard: they are made again.
     result = build(demo.settings(out, "keypoints.min_score=0.2", "pack.quality=80"))
     assert result.complete
     assert list(out.glob("persons/*.tar"))
     build(demo.settings(out))
     assert digests(out) == digests(demo.out)
+
+
+def test_downloads_are_evicted_as_soon_as_people_were_looked_for(demo, in_process, tmp_path):
+    out, seen = tmp_path / "copy", []
+    shutil.copytree(demo.out, out)
+
+    def on_event(event):
+        if (event.stage, event.kind) == ("faces", "done"):
+            seen.append(event.shard)
+            assert not (out / f"download/{event.shard}.tar").exists()
+            assert (out / f"persons/{event.shard}.tar").exists()
+
+    settings = demo.settings(out, "resources.evict=true", "persons.confidence=0.65")
+    assert build(settings, on_event).complete
+    assert len(seen) > 1
 
 
 def test_a_lost_file_is_made_again(demo, in_process, tmp_path):

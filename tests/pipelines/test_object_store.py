@@ -1,14 +1,18 @@
 """Builds in an object store: the same bytes, and few calls where there is nothing to do."""
 
+import asyncio
 import subprocess
 import sys
 
 import fsspec
 import pytest
+import s3fs
 import yaml
 from test_build import digests
 
 from benchmarks.object_store import object_store
+from benchmarks.store import config as config_of
+from benchmarks.store import write_list
 from pipelines.build import build
 from pipelines.inspection.status import status
 from webbody.lease import LEASE
@@ -63,6 +67,46 @@ def test_the_same_bytes_and_few_calls_where_nothing_is_to_do(demo, in_process, s
     assert digests(fetched(out, tmp_path / "again")) == digests(demo.out)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_steps_that_wait_for_one_another_do_not_grow_with_the_shards(
+    in_process, store, tmp_path, monkeypatch
+):
+    """Each request takes 50 ms more; counted is how often all that were sent had to be awaited."""
+    waiting, steps = 0, 0
+    call = s3fs.S3FileSystem._call_s3
+
+    async def slow(self, *args, **kwargs):
+        nonlocal waiting, steps
+        steps += waiting == 0
+        waiting += 1
+        try:
+            await asyncio.sleep(0.05)
+            return await call(self, *args, **kwargs)
+        finally:
+            waiting -= 1
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", slow)
+    found = {}
+    for shards in (4, 16):
+        local, out = tmp_path / f"{shards}", f"s3://bucket/slow-{shards}"
+        manifest = write_list(tmp_path / f"{shards}.csv", shards)
+        build(config_of(manifest, str(local)))
+        folder = Folder(out)
+        folder.fs.put(f"{local}/", f"{folder.root}/", recursive=True)
+        for kind in ("first", "again"):
+            before, settings = steps, config_of(manifest, out)
+            assert build(settings).ran == 0
+            found[kind, "build", shards] = steps - before
+            before = steps
+            assert status(out).complete
+            found[kind, "status", shards] = steps - before
+    for kind in ("first", "again"):
+        for what in ("build", "status"):
+            assert found[kind, what, 16] <= found[kind, what, 4] + 2, found
+    assert found["again", "build", 16] < 45 and found["again", "status", 16] < 20, found
+
+
 KILLED = """
 import os, sys
 import yaml
@@ -83,15 +127,28 @@ pipelines.build.build(config, on_event)
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("stage", ["download", "clusters", "pack"])
-def test_killed_in_the_middle_and_finished_by_another(demo, in_process, store, tmp_path, stage):
-    out = f"s3://bucket/killed-{stage}"
-    config = demo.settings(out)
+@pytest.mark.parametrize(
+    ("stage", "evict"),
+    [("download", False), ("clusters", False), ("pack", False), ("persons", True), ("pack", True)],
+)
+def test_killed_in_the_middle_and_finished_by_another(
+    demo, in_process, store, tmp_path, stage, evict
+):
+    out = f"s3://bucket/killed-{stage}-{evict}"
+    config = demo.settings(out, f"resources.evict={evict}")
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json")), "utf-8")
     done = subprocess.run([sys.executable, "-c", KILLED, str(file), stage])
     assert done.returncode == -9
     assert not status(out).complete
-    assert build(config).complete
+    folder = Folder(out)
+
+    def on_event(event):
+        if evict and (event.stage, event.kind) == ("faces", "done"):
+            assert folder.size(f"download/{event.shard}.tar") is None
+
+    assert build(config, on_event).complete
+    assert folder.size(LEASE) is None
+    left = [n for stage in ("download", "persons") for n in folder.names(stage) if "tar" in n]
+    assert evict == (not left)
     assert digests(fetched(out, tmp_path / "copy")) == digests(demo.out)
-    assert Folder(out).size(LEASE) is None

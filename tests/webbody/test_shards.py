@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webbody.shards import MemberReader, TarWriter, read_members
+from webbody.shards import MemberReader, TarWriter, read_members, read_scattered
 from webbody.storage import Folder
 
 
@@ -57,3 +57,23 @@ def test_random_access(tmp_path):
         assert reader.read(*places[0]) == b"first"
         with pytest.raises(OSError, match="expected"):
             reader.read(len(data) - 2, 10)
+
+
+@pytest.mark.parametrize("where", ["disk", "memory://scattered"])
+def test_members_of_several_tars_in_any_order(tmp_path, where):
+    folder = Folder(tmp_path if where == "disk" else where)
+    places = []
+    for tar in ("a.tar", "b.tar"):
+        members = [(f"{n}.bin", f"{tar} {n}".encode() * n) for n in range(200)]
+        data, found = write(members)
+        folder.write_bytes(tar, data)
+        places += [((tar, *place), body) for place, (_, body) in zip(found, members, strict=True)]
+    order = sorted(places, key=lambda item: (item[0][0], -item[0][2]))
+    assert list(read_scattered(folder, [place for place, _ in order])) == [
+        body for _, body in order
+    ]
+    assert list(read_scattered(folder, [])) == []
+    with pytest.raises(OSError, match="expected"):
+        list(read_scattered(folder, [("a.tar", len(folder.read("a.tar")) - 2, 10)]))
+    with pytest.raises(FileNotFoundError):
+        list(read_scattered(folder, [("none.tar", 0, 10)]))
