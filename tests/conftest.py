@@ -8,7 +8,6 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
-os.environ.setdefault("RAY_metrics_report_interval_ms", "1000")
 
 from dataclasses import dataclass
 from pathlib import Path

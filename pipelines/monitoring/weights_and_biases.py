@@ -1,6 +1,5 @@
 """A build's metrics at Weights & Biases, where they are asked for."""
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from pathlib import Path
 from pipelines.monitoring.metrics import BuildMetrics
 from pipelines.monitoring.series import points
 from webbody import __version__
+from webbody.scratch import scratch_folder
 from webbody.storage import Folder
 
 _ID = "wandb.id"
@@ -24,7 +24,10 @@ def open_dashboard(
     if find_spec("wandb") is None:
         note("resources.wandb is not used, as wandb is not installed (pip install wandb).")
         return None
-    return BuildDashboard(folder, project)
+    dashboard = BuildDashboard(folder, project)
+    if dashboard.url:
+        note(f"The figures of this build are shown at {dashboard.url}")
+    return dashboard
 
 
 class BuildDashboard:
@@ -38,13 +41,17 @@ class BuildDashboard:
             place = Path(folder.path())
             place.mkdir(parents=True, exist_ok=True)
         else:
-            scratch = tempfile.TemporaryDirectory(prefix="webbody-")
-            place = Path(self._scratch.enter_context(scratch))
+            place = Path(self._scratch.enter_context(scratch_folder("wandb")))
             with suppress(FileNotFoundError):
                 (place / _ID).write_bytes(folder.read(_ID))
-        self._run = WeightsAndBiases(place, project, {"webbody": __version__})
+        self._run = WeightsAndBiases(place, project, {"webbody": __version__}, figures_only=True)
         if not folder.local:
             folder.update_bytes(_ID, (place / _ID).read_bytes())
+
+    @property
+    def url(self) -> str:
+        """Where the run is shown; "" offline."""
+        return self._run.url
 
     def show(self, metrics: BuildMetrics) -> None:
         """A point for each number, called as the series of Prometheus."""

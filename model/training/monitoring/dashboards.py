@@ -10,6 +10,19 @@ from model.training.monitoring.metric_log import Dashboard
 from webbody.errors import WebbodyError
 from webbody.redaction import redacted_json
 
+#: Of wandb's settings those by which it sends what it was not given.
+_FIGURES_ONLY: dict[str, Any] = {
+    "console": "off",
+    "disable_git": True,
+    "host": "",
+    "save_code": False,
+    "silent": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
+
 
 def open_dashboards(
     folder: Path, begin: int, project: str, settings: Mapping[str, Any], say: Callable[[str], None]
@@ -56,9 +69,18 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of a project at wandb; the folder remembers which, so that a resumed run goes on."""
+    """A run of a project at wandb; the folder remembers which, so that a resumed run goes on.
 
-    def __init__(self, folder: Path, project: str, settings: Mapping[str, Any]) -> None:
+    figures_only: it gets nothing of the machine, the command line and what is printed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        project: str,
+        settings: Mapping[str, Any],
+        figures_only: bool = False,
+    ) -> None:
         import wandb
 
         name = folder / "wandb.id"
@@ -71,6 +93,7 @@ class WeightsAndBiases:
                 id=name.read_text(encoding="utf-8").strip(),
                 resume="allow",
                 config=redacted_json(dict(settings)),
+                settings=wandb.Settings(**_FIGURES_ONLY) if figures_only else None,
             )
         except wandb.errors.Error as error:
             raise WebbodyError(
@@ -80,6 +103,11 @@ class WeightsAndBiases:
     def add(self, figures: Mapping[str, float], step: int | None) -> None:
         """A point for each figure; without a step they are those of the next one."""
         self._run.log(dict(figures), step=step)
+
+    @property
+    def url(self) -> str:
+        """Where the run is shown; "" offline."""
+        return self._run.url or ""
 
     def close(self) -> None:
         """Everything has been sent."""

@@ -50,6 +50,7 @@ def ended(ray_session, tmp_path_factory):
     return cluster, out, meter.metrics("key")
 
 
+@pytest.mark.slow  # Ray tells its metrics every ten seconds
 def test_prometheus_finds_the_build_at_ray_own_port(ended):
     cluster, out, metrics = ended
     cluster.show(metrics)

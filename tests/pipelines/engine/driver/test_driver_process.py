@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
+import psutil
 import pytest
 from drawn_driver import SMALL, SOURCE, STEADY, rows
 
@@ -13,6 +15,7 @@ from pipelines.engine.driver.healing import SelfHealing
 from pipelines.engine.driver.process import DriverProcess
 from pipelines.engine.executor import ExecutorLost
 from pipelines.engine.graph import is_done
+from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
 from webbody.config import Resources
 from webbody.errors import WebbodyError
 from webbody.storage import Folder
@@ -110,6 +113,41 @@ def test_a_lost_driver_is_told(tmp_path, toy_path):
     with pytest.raises(ExecutorLost, match="its driver process has ended"):
         driver.run_chain([(SOURCE, SMALL)], rows(["s0"]), str(tmp_path), lambda event: None)
     assert run_processes.find(driver._mark) == []
+
+
+@pytest.mark.slow
+def test_a_builds_metrics_reach_its_ray_while_shards_are_under_way(tmp_path, toy_path):
+    driver = DriverProcess(Resources(cpus=1))
+    page = ""
+
+    def listen(event):
+        nonlocal page
+        if event.kind == "done":
+            stages = {"steady": StageMetrics(shards=7, done=3)}
+            driver.show(BuildMetrics("toy", "key", "", "", 1.0, 0, stages))
+            if "ray_webbody" not in page:
+                page = _page(driver._mark)
+
+    try:
+        many = rows([f"s{number}" for number in range(40)])
+        driver.run_chain([(SOURCE, SMALL), (STEADY, SMALL)], many, str(tmp_path), listen)
+    finally:
+        driver.close()
+    (line,) = (line for line in page.splitlines() if 'state="done"' in line)
+    assert line.startswith("ray_webbody_shards{")
+    assert 'build="toy"' in line and 'stage="steady"' in line and line.endswith(" 3.0")
+
+
+def _page(mark):
+    """What the agent of a driver's Ray shows to Prometheus; "" where it does not answer yet."""
+    for pid in run_processes.find(mark):
+        agent = psutil.Process(pid)
+        for one in agent.net_connections("tcp") if "DashboardAgent" in agent.name() else ():
+            if one.status == psutil.CONN_LISTEN and one.laddr.ip == "0.0.0.0":
+                url = f"http://127.0.0.1:{one.laddr.port}/metrics"
+                with urllib.request.urlopen(url, timeout=20) as page:
+                    return page.read().decode()
+    return ""
 
 
 def _wait_for_end(pid):

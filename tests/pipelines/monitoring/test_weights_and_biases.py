@@ -1,0 +1,57 @@
+"""Builds at Weights & Biases, offline: numbers, and nothing of the machine or the command."""
+
+import socket
+import sys
+
+import pytest
+
+from pipelines.monitoring import weights_and_biases
+from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
+from pipelines.monitoring.weights_and_biases import open_dashboard
+from webbody.config import BuildConfig
+from webbody.storage import Folder
+
+METRICS = BuildMetrics("data", "key", "then", "now", 1.0, 0, {"faces": StageMetrics(9, 4)})
+SECRETS = ("pa55word", "Mary Smith", socket.gethostname())
+
+
+@pytest.fixture(params=["local", "store"])
+def folder(request, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setattr(
+        sys, "argv", ["webbody", "build", "-m", "s3://k:pa55word@bucket/Mary Smith"]
+    )
+    found = Folder(tmp_path if request.param == "local" else f"memory://{tmp_path.name}")
+    yield found
+    found.fs.rm(found.root, recursive=True)
+
+
+def test_a_build_sends_its_figures_alone_and_goes_on_with_its_run(folder, tmp_path, capfd):
+    ids = set()
+    for _ in range(2):
+        dashboard = open_dashboard(folder, "builds", pytest.fail)
+        print("Mary Smith")
+        dashboard.show(METRICS)
+
+        dashboard.close()
+        ids.add(folder.read("wandb.id"))
+    assert len(ids) == 1
+    if folder.local:
+        content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert b"faces/shards/done" in content
+        assert not [text for text in SECRETS if text.encode() in content]
+    else:
+        assert folder.names() == ["wandb.id"]
+
+
+def test_without_wandb_a_build_goes_on(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr(weights_and_biases, "find_spec", lambda name: None)
+    assert open_dashboard(Folder(tmp_path), "builds", notes.append) is None
+    assert len(notes) == 1 and "pip install wandb" in notes[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_sent_unless_asked():
+    assert BuildConfig().resources.wandb == ""
