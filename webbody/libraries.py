@@ -10,6 +10,8 @@ from webbody.errors import WebbodyError
 
 #: Libraries that parse untrusted files: older versions are unsafe.
 SAFETY = ("pillow", "torch", "safetensors", "ultralytics")
+#: Distributions that bring the same library, built for a GPU.
+_INSTEAD = {"onnxruntime": "onnxruntime-gpu"}
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ def libraries(extras: Sequence[str] = ("", "build")) -> Iterator[Library]:
 
 
 def version(name: str) -> str | None:
-    """The installed version of a distribution, None where it is not installed."""
+    """The installed version of a library, None where it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None
+        return version(_INSTEAD[name]) if name in _INSTEAD else None
 
 
 def refuse_unsafe() -> None:

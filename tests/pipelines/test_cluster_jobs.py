@@ -34,7 +34,7 @@ _TRAIN = {
     },
     "tokens": {"min": 40, "max": 110},
     "optimization": {"epochs": 1, "warmup_epochs": 0.2, "batch": 8, "batch_multiple": 2},
-    "resources": {"workers": 0},
+    "resources": {"workers": 0, "device": "cpu"},
 }
 
 
@@ -75,13 +75,14 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }
+    # As many CPUs and GPUs as deploy/build.yaml wants of one machine, whatever this one has.
     # The paths of Ray's sockets may have 107 characters.
     with tempfile.TemporaryDirectory(prefix="webbody-") as short:
         command = [
             "ray", "start", "--head", "--block", "--disable-usage-stats",
             "--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={short}",
             "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}",
-            f"--ray-client-server-port={client}", "--num-cpus=2",
+            f"--ray-client-server-port={client}", "--num-cpus=8", "--num-gpus=1",
             f"--object-store-memory={128 << 20}",
         ]  # fmt: skip
         log = tmp_path_factory.mktemp("head") / "log"
@@ -117,7 +118,8 @@ def test_a_build_and_a_training_are_jobs(head: Head, tmp_path: Path):
         config = demo_config(web.folder, out, (gallery.name,), _BUILD)
         make_demo_gallery(web.gallery, gallery, config)
         (work / "list.parquet").write_bytes((web.folder / "manifest.parquet").read_bytes())
-        settings = config.model_dump(mode="json") | {"manifest": "list.parquet"}
+        resources = yaml.safe_load(Path(HOME, "deploy/build.yaml").read_text("utf-8"))
+        settings = config.model_dump(mode="json") | {"manifest": "list.parquet"} | resources
         (work / "build.yaml").write_text(yaml.safe_dump(settings), "utf-8")
         with serve(web.folder, port):
             stop_in_the_middle(head, work, out)

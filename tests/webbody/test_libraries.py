@@ -41,6 +41,22 @@ def test_every_library_of_this_environment_fits():
     assert [library for library in found if not library.fits] == []
 
 
+def test_a_library_for_gpus_stands_for_the_one_without(monkeypatch: pytest.MonkeyPatch):
+    real = metadata.version
+
+    def found(name: str) -> str:
+        if name == "onnxruntime":
+            raise metadata.PackageNotFoundError(name)
+        return "1.31.1" if name == "onnxruntime-gpu" else real(name)
+
+    monkeypatch.setattr(metadata, "version", found)
+    (runtime,) = (one for one in libraries.libraries() if one.name == "onnxruntime")
+    assert runtime.installed == "1.31.1" and runtime.fits
+    monkeypatch.setattr(metadata, "version", lambda name: found(name.removesuffix("-gpu")))
+    (runtime,) = (one for one in libraries.libraries() if one.name == "onnxruntime")
+    assert runtime.installed is None
+
+
 @pytest.mark.parametrize("name", ["pillow", "ultralytics"])
 def test_an_old_library_that_reads_files_of_strangers_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
