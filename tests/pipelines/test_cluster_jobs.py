@@ -66,7 +66,7 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    port, dashboard, client = free_ports(3)
+    port, dashboard, client, agent = free_ports(4)
     programs = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -82,7 +82,8 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
             "ray", "start", "--head", "--block", "--disable-usage-stats",
             "--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={short}",
             "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}",
-            f"--ray-client-server-port={client}", "--num-cpus=8", "--num-gpus=1",
+            f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}",
+            "--num-cpus=8", "--num-gpus=1",
             f"--object-store-memory={128 << 20}",
         ]  # fmt: skip
         log = tmp_path_factory.mktemp("head") / "log"
@@ -101,9 +102,11 @@ def _await(head: Head, running: subprocess.Popen[bytes], log: Path) -> None:
     """Until a job runs: the agent that starts it comes after the dashboard that takes it."""
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline and running.poll() is None:
-        if head.submit(log.parent, "true").returncode == 0:
+        tried = head.submit(log.parent, "true")
+        if tried.returncode == 0:
             return
-    raise AssertionError(f"the head runs no job:\n{log.read_text('utf-8', 'replace')}")
+    said = log.read_text("utf-8", "replace") + tried.stdout + tried.stderr
+    raise AssertionError(f"the head runs no job:\n{said}")
 
 
 @pytest.mark.slow
