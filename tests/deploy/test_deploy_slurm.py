@@ -25,8 +25,8 @@ PROGRAMS = {
     "ray": """
         case "$1 $2" in
             "start --head") if [ -e "$FAKES/no-head" ]; then exit 1; fi
-                touch "$FAKES/head"; exec /bin/sleep 60 ;;
-            start*) exec /bin/sleep 60 ;;
+                touch "$FAKES/head"; exec /bin/sleep 300 ;;
+            start*) exec /bin/sleep 300 ;;
             status*) [ -e "$FAKES/head" ] && [ ! -e "$FAKES/slow" ] ;;
         esac""",
     "webbody": """
@@ -70,7 +70,7 @@ class Job:
         return line.split("\t")[0].split("|")
 
     def await_line(self, start: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not any(line.startswith(start) for line in self.lines()):
             assert time.monotonic() < deadline, self.lines()
             time.sleep(0.02)
@@ -81,7 +81,7 @@ class Job:
 
     def end(self) -> int:
         """The exit code; then the nodes' processes end, as with a job of Slurm."""
-        code = self._process.wait(30)
+        code = self._process.wait(120)
         self.close()
         return code
 

@@ -70,7 +70,7 @@ class Source:
                 self.wfile.write(body[: len(body) // 2])
                 self.wfile.flush()
                 source.asked.set()
-                source.go_on.wait(60)
+                source.go_on.wait(200)
                 if not source.cut:
                     self.wfile.write(body[len(body) // 2 :])
 
@@ -146,7 +146,7 @@ def test_workers_of_a_machine_fetch_a_model_once(source, tmp_path):
     for home in homes:
         home.mkdir()
     workers = [worker(source, home) for home in homes for _ in range(3)]
-    places = {running.communicate(timeout=120)[0].strip() for running in workers}
+    places = {running.communicate(timeout=240)[0].strip() for running in workers}
     assert [running.returncode for running in workers] == [0] * 6
     assert source.requests == {HUB: 2}
     assert len(places) == 2 and all(Path(place).read_bytes() == ONNX for place in places)
@@ -155,7 +155,7 @@ def test_workers_of_a_machine_fetch_a_model_once(source, tmp_path):
 def test_a_worker_that_is_killed_leaves_nothing_that_counts(source, home):
     source.go_on.clear()
     killed = worker(source, home)
-    assert source.asked.wait(60)
+    assert source.asked.wait(120)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     killed.stdout.close()
