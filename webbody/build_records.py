@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from webbody import __version__
 from webbody.checked_json import checked_json
-from webbody.commit import ALL, Record, Records, input_digests, read_once, read_record
+from webbody.commit import ALL, Record, Records, input_digests, is_side_file, read_once, read_record
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.storage import Folder
@@ -157,7 +157,8 @@ class BuildRecords:
 
 def planned_shards(plan: Record) -> tuple[str, ...]:
     """The shards of a plan, sorted."""
-    return tuple(sorted(name.split(".")[0] for name in plan.outputs if name != "rejected.parquet"))
+    own = (name for name in plan.outputs if name != "rejected.parquet" and not is_side_file(name))
+    return tuple(sorted(name.split(".")[0] for name in own))
 
 
 def output_shards(split: Record) -> tuple[str, ...]:

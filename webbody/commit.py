@@ -115,7 +115,7 @@ def side_file(shard: str, what: str) -> str:
 
 
 def is_side_file(name: str) -> bool:
-    """Whether an output is such a table, which its name tells: <shard>.<what>.parquet.
+    """Whether an output is such a table, which its name tells: <shard>.<what>.<kind>.
 
     Its content may differ between builds that are otherwise the same, as dates do. So it is part of
     no input, and losing it makes nothing undone.

@@ -150,8 +150,7 @@ def _planned(
     record = run_shard(source.plan(config, removals), folder, ALL, "", {})
     if not record.counts["out"]:
         raise no_rows(config.manifest, folder)
-    names = [name for name in folder.names("plan") if name.endswith(".parquet")]
-    return record, [name[: -len(".parquet")] for name in names if name != "rejected.parquet"]
+    return record, list(planned_shards(record))
 
 
 def _column(folder: Folder, shard: str, name: str) -> pa.ChunkedArray:

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.base.row_lookup import shards_with
 from pipelines.engine.graph import PLAN
 from pipelines.outcomes import setting_of, value_of
 from pipelines.stages.plan import as_rejected
-from webbody.build_records import BuildRecords
+from webbody.build_records import BuildRecords, planned_shards
 from webbody.errors import WebbodyError
 from webbody.manifest.parts import place_of
 from webbody.parquet_tables import read_parquet
@@ -65,14 +66,14 @@ def explain(out: str, query: str) -> list[Story]:
     plan = records.need(PLAN.name)
     stories = list(_rejected(folder, query))
     keys = pa.array([query.split("-")[0], *_of_sample(records, query)])
-    for file in sorted(plan.outputs):
-        if file == "rejected.parquet":
-            continue
-        table = read_parquet(folder.open(f"plan/{file}"))
+    planned = planned_shards(plan)
+    shards = shards_with(folder, PLAN.name, [query, *keys.to_pylist()])
+    for shard in planned if shards is None else sorted(set(shards) & set(planned)):
+        table = read_parquet(folder.open(f"plan/{shard}.parquet"))
         found = pc.or_(pc.equal(table["url"], query), pc.is_in(table["key"], value_set=keys))
         rows = table.filter(found)
         for row in rows.to_pylist():
-            stories.append(_story(records, file.split(".")[0], row))
+            stories.append(_story(records, shard, row))
     if not stories and lists_in(folder).contains(url=query, sample=query):
         told = {"detail": "removed on request; nothing else is kept of it"}
         step = StageVerdict("plan", "list of removals", TAKEDOWN, told)

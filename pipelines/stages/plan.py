@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.base.row_lookup import LOOKUP, RowLookup
 from pipelines.base.stage import Inputs, Outputs, Stage
 from webbody.config import PlanSettings
 from webbody.manifest import Manifest, sample_key
@@ -36,8 +37,9 @@ class Plan(Stage[PlanSettings]):
     """Cuts a manifest into shards of about `rows_per_shard` rows at name boundaries.
 
     Outputs `plan/<shard>.parquet` (key, url, name, sha256) for each shard, sorted by name and URL,
-    and `plan/rejected.parquet`. Cuts depend on the names alone and a shard is called after its
-    first name, so that a changed manifest changes only the shards it touches.
+    and `plan/rejected.parquet`; a table beside them tells the shard of a URL. Cuts depend on the
+    names alone and a shard is called after its first name, so that a changed manifest changes only
+    the shards it touches.
     """
 
     name = "plan"
@@ -53,7 +55,10 @@ class Plan(Stage[PlanSettings]):
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
         manifest = self.manifest
-        with pq.ParquetWriter(outputs.file(REJECTED_FILE), REJECTED) as rejected:
+        with (
+            pq.ParquetWriter(outputs.file(REJECTED_FILE), REJECTED) as rejected,
+            RowLookup() as lookup,
+        ):
 
             def reject(batch: pa.RecordBatch) -> None:
                 row, *rest = batch.columns
@@ -75,11 +80,13 @@ class Plan(Stage[PlanSettings]):
                     shard = shard_id(first, 10)
                 used.add(shard)
                 outputs.table(table, f"{shard}.parquet")
+                lookup.add(shard, table["url"], table["key"])
                 counts["in"] += table.num_rows
                 counts["out"] += table.num_rows
                 counts["shards"] += 1
             for batch in manifest.rejected():
                 reject(batch)
+            lookup.write(outputs.file(LOOKUP))
         return counts
 
     def _without_removed(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.base.row_lookup import LOOKUP
 from pipelines.stages.ledger import general
 from pipelines.stages.plan import REJECTED, as_rejected, without_removed_words
 from pipelines.takedown.rewriting import Moves, Rewriting
@@ -65,6 +66,8 @@ def cut_plan(work: Rewriting) -> None:
     ]
     rejected = pa.concat_tables([*scrubbed, more])
     outputs["rejected.parquet"] = work.write("plan/rejected.parquet", rejected)
+    if LOOKUP in record.outputs:  # it knows rows that are gone; who explains reads the tables
+        outputs[LOOKUP] = None
     counts = record.counts
     told = counts.get(TAKEDOWN, 0) + count
     work.keep(record, outputs, **{"out": counts["out"] - count, TAKEDOWN: told})

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.base.row_lookup import LOOKUP, RowLookup
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.sampling.placement import shuffle_numbers
 from pipelines.sampling.subsets import SUBSETS, subset
@@ -49,9 +50,10 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 class ReleasedPlan(Stage[RebuildSettings]):
     """Cuts a release into shards of about `rows_per_shard` samples; a person is never cut in two.
 
-    Outputs `plan/<shard>.parquet` (SHARD), called after its first person's id, and
-    `plan/rejected.parquet`. Rows of other splits and people than those asked for are no rows of
-    this build. `published` is the year in which the publisher fetched the picture.
+    Outputs `plan/<shard>.parquet` (SHARD), called after its first person's id,
+    `plan/rejected.parquet`, and the table that tells the shard of a URL. Rows of other splits and
+    people than those asked for are no rows of this build. `published` is the year in which the
+    publisher fetched the picture.
     """
 
     name = "plan"
@@ -65,6 +67,12 @@ class ReleasedPlan(Stage[RebuildSettings]):
         self._keys: set[str] = set()  # of this person's rows so far
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
+        with RowLookup() as lookup:
+            counts = self._plan(outputs, lookup)
+            lookup.write(outputs.file(LOOKUP))
+        return counts
+
+    def _plan(self, outputs: Outputs, lookup: RowLookup) -> dict[str, int]:
         counts = {"in": 0, "out": 0, "shards": 0}
         rejected = [REJECTED.empty_table()]
         pending: list[pa.Table] = []
@@ -73,7 +81,9 @@ class ReleasedPlan(Stage[RebuildSettings]):
         def flush() -> None:
             nonlocal pending, rows
             if rows:
-                outputs.table(pa.concat_tables(pending).combine_chunks(), f"{first:012x}.parquet")
+                shard, table = f"{first:012x}", pa.concat_tables(pending).combine_chunks()
+                outputs.table(table, f"{shard}.parquet")
+                lookup.add(shard, table["url"], table["key"])
                 counts["shards"] += 1
             pending, rows = [], 0
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.base.row_lookup import LOOKUP
 from pipelines.base.stage import run_shard
 from pipelines.diagnostics.no_rows import no_rows
 from pipelines.engine.sources import NamedSource
@@ -28,7 +29,7 @@ def plan(tmp_path, rows, rows_per_shard=10, name="m"):
     record = run_shard(stage, folder, "all", "f", {})
     shards = {}
     for file in record.outputs:
-        if file != "rejected.parquet":
+        if file not in ("rejected.parquet", LOOKUP):
             table = pq.read_table(folder.open(f"plan/{file}"))
             pairs = zip(table["url"].to_pylist(), table["name"].to_pylist(), strict=True)
             shards[file.split(".")[0]] = list(pairs)
@@ -76,7 +77,7 @@ def test_the_order_of_the_manifest_does_not_matter(tmp_path):
     rows = some_rows(50, 6)
     one, _ = plan(tmp_path, rows, name="one")
     two, _ = plan(tmp_path, random.Random(1).sample(rows, len(rows)), name="two")
-    shards = {name for name in one.outputs if name != "rejected.parquet"}
+    shards = {name for name in one.outputs if name not in ("rejected.parquet", LOOKUP)}
     assert {n: one.outputs[n] for n in shards} == {n: two.outputs[n] for n in shards}
 
 
@@ -152,7 +153,7 @@ def planned(source, folder):
     """The record, the digests of its shards, and the rejected rows."""
     record = run_shard(source.plan(load(), NO_REMOVALS), folder, "all", "f", {})
     rejected = pq.read_table(folder.open("plan/rejected.parquet")).to_pylist()
-    shards = {name: one for name, one in record.outputs.items() if name != "rejected.parquet"}
+    shards = {n: one for n, one in record.outputs.items() if n not in ("rejected.parquet", LOOKUP)}
     return record, shards, rejected
 
 

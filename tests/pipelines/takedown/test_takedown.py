@@ -78,7 +78,8 @@ def test_a_person_is_gone_and_all_others_are_as_they_were(demo, out, in_process,
             data = path.read_bytes()
             assert not any(url.encode() in data for url in urls), path
             assert not any(name.encode() in data for name in names), path
-    # The records vouch for it: complete, and nothing to do.
+    assert not list((out / "plan").glob("*.lookup"))  # it would know hashes of their addresses
+    # The records are valid: complete, and nothing to do.
     assert status(str(out)).complete
     result = build(demo.settings(out))
     assert result.complete and result.ran == 0

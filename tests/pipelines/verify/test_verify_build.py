@@ -42,7 +42,7 @@ def lines_of(folder):
 def test_a_finished_build_is_clean(shared):
     found = verify(str(shared))
     assert found.kind == "build" and found.findings == []
-    outputs = [p for p in shared.rglob("*/*") if p.suffix in (".parquet", ".tar")]
+    outputs = [p for p in shared.rglob("*/*") if p.suffix in (".parquet", ".tar", ".lookup")]
     assert found.files == len(outputs)
     assert found.bytes == sum(path.stat().st_size for path in outputs)
 
