@@ -67,14 +67,18 @@ class Folder:
         """The full path of `name` as the file system knows it."""
         return f"{self.root}/{name}" if name else str(self.root)
 
+    def _told(self, name: str) -> str:
+        """The path or URL of `name` for sentences."""
+        return self.path(name) if self.local else f"{self.url}/{name}"
+
     def open(self, name: str) -> IO[bytes]:
         """Open for reading; seekable."""
         path = self.path(name)
-        with read_errors(path):
+        with read_errors(self._told(name)):
             if self.local:
-                return io.BufferedReader(retried(lambda: _LocalFile(path)), _BLOCK)
+                return io.BufferedReader(retried(lambda: _LocalFile(path)))
             file = self.fs.open(path, "rb", block_size=_AHEAD)
-            return io.BufferedReader(_StoreFile(file, path), _BLOCK)
+            return io.BufferedReader(_StoreFile(file, self._told(name)), _BLOCK)
 
     def look(self) -> None:
         """In an object store: list everything at once, and read the commit records.
@@ -132,7 +136,7 @@ class Folder:
                 raise FileNotFoundError(self.path(name))
             if (content := snapshot.content(name)) is not None:
                 return content
-        with read_errors(self.path(name)):
+        with read_errors(self._told(name)):
             if self.local:
                 with retried(lambda: _LocalFile(self.path(name))) as file:
                     return file.readall()
@@ -157,7 +161,7 @@ class Folder:
         buffer, digest = _buffer(), hashlib.sha256()
         path = self.path(name)
         with (
-            read_errors(path),
+            read_errors(self._told(name)),
             retried(lambda: _LocalFile(path)) if self.local else self.open(name) as file,
         ):
             while count := file.readinto(buffer):  # type: ignore[attr-defined]
@@ -171,7 +175,7 @@ class Folder:
             return None if entry is None else entry.size
         path = self.path(name)
         try:
-            with read_errors(path):
+            with read_errors(self._told(name)):
                 return retried(lambda: os.stat(path).st_size if self.local else self.fs.size(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -188,7 +192,7 @@ class Folder:
             return sorted({name.split("/")[0] for name in below})
         path = self.path(prefix)
         try:
-            with read_errors(path):
+            with read_errors(self._told(prefix)):
                 if self.local:
                     return sorted(retried(lambda: os.listdir(path)))
                 found = self.fs.ls(path, detail=False)

@@ -20,6 +20,7 @@ from webbody.build_records import Requested, read_build, write_build
 from webbody.commit import intact, read_record
 from webbody.config import Section
 from webbody.errors import WebbodyError
+from webbody.lease import Lease
 from webbody.storage import Folder
 
 SHARD = "0a1b2c3d"
@@ -265,6 +266,21 @@ def test_every_request_to_a_store_may_be_refused(faulty_store, monkeypatch, olde
         assert not vouches_for_wrong_bytes(folder)
         whole(folder)
         assert content(folder) == right
+
+
+def test_a_store_that_refuses_writes_is_told_before_anything_is_done(faulty_store, monkeypatch):
+    folder = prepared("faulty://bucket/read-only", older=False)
+    before = content(folder)
+
+    class OnlyRead(Faults):
+        def point(self, what, path):
+            if what in ("put", "delete"):
+                raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(FaultyStore, "faults", OnlyRead())
+    with pytest.raises(WebbodyError, match=r"Cannot write to faulty://.*denied \(Access Denied\)"):
+        Lease(folder).take()
+    assert content(folder) == before
 
 
 def whole(folder):
