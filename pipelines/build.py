@@ -162,7 +162,7 @@ class Run:
         self.source = source_of(config)
         self.graph = self.source.graph
         filters = self.source.filters(config)  # first, as it fetches nothing
-        self.config = self.source.settled(config)
+        self.config = self.source.resolved(config)
         self.files = self.source.files(self.config)
         self.tasks = tasks(self.config, self.files, filters, self.graph)
         self._known: Records = {}  # empty again whenever something is written
@@ -276,7 +276,7 @@ class Run:
     def _begin(self) -> None:
         """Withdraw the index and note what is asked for, before the first shard is done anew.
 
-        So a build that is stopped from here on leaves no index that vouches for some old and some
+        So a build that is stopped from here on leaves no index that lists some old and some
         new samples, and readers can tell the records of both. A build with nothing to do, or with
         a setting that its preflight refuses, leaves a finished folder as it is.
         """
@@ -392,7 +392,7 @@ class Run:
         return set(failed)
 
     def restore(self, shards: tuple[str, ...]) -> None:
-        """Make crops again that were let go and are needed after all."""
+        """Make crops again that were evicted and are needed after all."""
         nodes = tuple(node for node in self.graph.stages if node.evictable)
         self._again(nodes, self.backlog.evicted(nodes, shards))
 

@@ -1,6 +1,6 @@
 """Parquet files, read by the calling thread alone, and held to limits (parquet_limits).
 
-What pyarrow reads ahead of a Python file is let go by threads of its own, some of it only after the
+What pyarrow reads ahead of a Python file is freed by threads of its own, some of it only after the
 table is there: where the interpreter ends meanwhile, the whole process aborts (exit code 134).
 """
 

@@ -24,7 +24,7 @@ def keypoint_visibility(datasets: Sequence[str], split: str = "train") -> Visibi
     """The visibility of keypoints in data sets, as `list_shards` takes them.
 
     A point is visible where its visibility is not 0 and its coordinates are numbers: detectors'
-    thresholds, and which points lie in the picture, were settled when the shards were written.
+    thresholds, and which points lie in the picture, were decided when the shards were written.
     Samples are read one by one and no picture is decoded. Raises WebbodyError where there are no
     shards or one is damaged.
     """

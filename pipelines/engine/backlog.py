@@ -35,7 +35,7 @@ class Backlog:
     def row(self, nodes: tuple[Node, ...], shard: str) -> dict[str, Any] | None:
         """The row that sends a shard through a chain, or None where everything is committed.
 
-        A stage that will run needs its inputs' bulky files: where they were let go, the stages
+        A stage that will run needs its inputs' bulky files: where they were evicted, the stages
         that make them run again too.
         """
         undone = [node for node in nodes if not self._is_done(node, shard)]
@@ -61,7 +61,7 @@ class Backlog:
         return any(self._retry.names(outcome) for outcome in record.counts)
 
     def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The rows that make the images of these stages again, where they were let go."""
+        """The rows that make the images of these stages again, where they were evicted."""
         force = [node.name for node in nodes]
         return [
             {"shard": shard, "force": force, "failed": "", "message": ""}

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class BuildFiles:
-    """A build folder for reading; use it in a `with`. Only what `records` vouch for is read."""
+    """A build folder for reading; use it in a `with`. Only files of valid records are read."""
 
     def __init__(self, out: str) -> None:
         self.folder = Folder(out)
@@ -44,7 +44,7 @@ class BuildFiles:
         self._open.close()
 
     def record(self, stage: str, shard: str) -> Record | None:
-        """The record that vouches for a shard's files of a stage."""
+        """The valid record of a shard's files of a stage."""
         return self.records.get(stage, shard)
 
     def shards(self, stage: str, most: int = MOST_SHARDS) -> list[str]:
@@ -74,7 +74,7 @@ class BuildFiles:
         return [] if table is None else [{**row, "shard": shard} for row in table.to_pylist()]
 
     def tar(self, stage: str, shard: str) -> MemberReader | None:
-        """The images of a shard; None where they were let go or lost."""
+        """The images of a shard; None where they were evicted or lost."""
         key = (stage, shard)
         if key not in self._tars:
             record = self.record(stage, shard)
@@ -105,7 +105,7 @@ class BuildFiles:
             return f"Not there yet: no shard of the stage “{stage}” is committed."
         if images and not any(self.tar(stage, shard) for shard in shards):
             return (
-                f"The images of the stage “{stage}” were let go to save space; "
+                f"The images of the stage “{stage}” were evicted to save space; "
                 "its tables and records are kept."
             )
         return None

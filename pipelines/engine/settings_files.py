@@ -13,7 +13,7 @@ from webbody.errors import WebbodyError
 RUN_BY = {"download": "persons", "persons": "faces", "faces": "clusters"}
 
 
-def settled(config: BuildConfig) -> BuildConfig:
+def with_thresholds(config: BuildConfig) -> BuildConfig:
     """The settings with numbers where they leave a threshold to the model's family.
 
     So the number that holds is in the fingerprints, and in what a build remembers of its settings.

@@ -38,7 +38,7 @@ class BuildSource(Protocol):
     graph: BuildGraph
     notes: list[str]
 
-    def settled(self, config: BuildConfig) -> BuildConfig:
+    def resolved(self, config: BuildConfig) -> BuildConfig:
         """The settings with what the source or the models' families decide."""
         ...
 
@@ -81,8 +81,8 @@ class NamedSource:
         self._manifest = Manifest(path)
         self.notes = list(self._manifest.parts.notes)
 
-    def settled(self, config: BuildConfig) -> BuildConfig:
-        return settings_files.settled(config)
+    def resolved(self, config: BuildConfig) -> BuildConfig:
+        return settings_files.with_thresholds(config)
 
     def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
         return settings_files.files_of(config)
@@ -117,7 +117,7 @@ class ReleasedSource:
         self._asked = removals
         self._whole = True
 
-    def settled(self, config: BuildConfig) -> BuildConfig:
+    def resolved(self, config: BuildConfig) -> BuildConfig:
         """As the publisher packed; and in his shards, where the whole release is built."""
         out, info = config.model_copy(deep=True), self.release.info
         part = out.rebuild.splits or out.rebuild.share < 1 or out.rebuild.subset != "all"

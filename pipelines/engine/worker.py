@@ -58,7 +58,7 @@ class Worker:
     """Runs one stage on the shards that pass by; loads its models at the first one that needs it.
 
     Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
-    bulky outputs were let go), `again` (stages to look at again, whose outputs may stay) and
+    bulky outputs were evicted), `again` (stages to look at again, whose outputs may stay) and
     `failed` (the stage that failed, or ""). A failed shard passes through untouched, so that it
     fails alone. Ray starts a worker that died again and gives it the same shard for ever; after
     `retries` further tries the shard counts as failed.
@@ -117,7 +117,7 @@ class Worker:
         return row
 
     def run(self, shard: str, forced: bool = False) -> Record:
-        """Process and commit one shard. forced: also what was let go is made again."""
+        """Process and commit one shard. forced: also what was evicted is made again."""
         inputs = input_digests(self._folder, self._task, shard, self._shards, self._records())
         if inputs is None:
             raise WebbodyError(

@@ -141,7 +141,7 @@ class _Writer:
             moved = self._opener.moved.get(url)
             size = meta["width"], meta["height"]
             result = Fetched(None, moved, meta["sha256"], len(image), sniff(image), *size)
-        result.answered = self._opener.answered.get(url)
+        result.headers = self._opener.headers.get(url)
         result.tried, result.tries = datetime.now(UTC), 1
         try:
             self._results.put(number, result, image)

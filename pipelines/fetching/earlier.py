@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.fetching.answered import Answered, opted_out_by
 from pipelines.fetching.fetched import Fetched
+from pipelines.fetching.response_headers import ResponseHeaders, opted_out_by
 from pipelines.fetching.retry import RetryRule
 from webbody.commit import Record, intact, read_record, side_file
 from webbody.config import DownloadSettings
@@ -41,7 +41,7 @@ class _Row:
     """A row of the table, with its response's metadata, and when and how often it was requested."""
 
     values: Mapping[str, Any]
-    answered: Answered | None
+    headers: ResponseHeaders | None
     tried: datetime | None
     tries: int
 
@@ -106,7 +106,7 @@ class EarlierRows:
         values = row.values
         got = Fetched(
             values["outcome"], values["detail"], values["sha256"], values["bytes"],
-            values["format"], values["width"], values["height"], row.answered, row.tried, row.tries,
+            values["format"], values["width"], values["height"], row.headers, row.tried, row.tries,
         )  # fmt: skip
         if got.outcome is None:
             return self._kept(got)
@@ -142,7 +142,7 @@ class EarlierRows:
         rules = self._settings
         if not self._answers_known:
             return None
-        if why := opted_out_by(got.answered, rules.opt_out, rules.user_agent):
+        if why := opted_out_by(got.headers, rules.opt_out, rules.user_agent):
             return got.rejected("download:opt-out", why)
         if (got.bytes or 0) > rules.max_bytes:
             return got.rejected("download:too-large", f"more than {rules.max_bytes} bytes")
@@ -158,7 +158,7 @@ class EarlierRows:
         outcome = got.outcome or ""
         if outcome == "download:opt-out":
             rules = self._settings
-            why = opted_out_by(got.answered, rules.opt_out, rules.user_agent)
+            why = opted_out_by(got.headers, rules.opt_out, rules.user_agent)
             got.detail = why
             return why is not None
         if outcome == "download:hash-mismatch":
@@ -177,7 +177,7 @@ def fetched_by(settings: DownloadSettings, version: int) -> bytes:
 def _row(values: Mapping[str, Any], said: Mapping[str, Any]) -> _Row:
     answered = None
     if said.get("fetched") is not None:
-        answered = Answered(
+        answered = ResponseHeaders(
             said["fetched"], said["etag"], said["last_modified"], tuple(said["rights"] or ())
         )
     tried = said.get("tried")

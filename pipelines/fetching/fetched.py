@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.fetching.answered import Answered
+from pipelines.fetching.response_headers import ResponseHeaders
 
 
 @dataclass
@@ -21,10 +21,10 @@ class Fetched:
     format: str | None = None
     width: int | None = None
     height: int | None = None
-    answered: Answered | None = None
+    headers: ResponseHeaders | None = None
     tried: datetime | None = None
     tries: int = 0
 
     def rejected(self, outcome: str, detail: str) -> "Fetched":
         """The same URL with an outcome that rejects its picture."""
-        return Fetched(outcome, detail, answered=self.answered, tried=self.tried, tries=self.tries)
+        return Fetched(outcome, detail, headers=self.headers, tried=self.tried, tries=self.tries)

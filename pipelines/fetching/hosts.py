@@ -141,7 +141,7 @@ class Hosts:
         one = self._of(host)
         one.interval = max(one.interval, interval)
 
-    def answered(self, host: str) -> None:
+    def note_response(self, host: str) -> None:
         """Note a response of the host: its failures are reset."""
         one = self._of(host)
         if one.failures:

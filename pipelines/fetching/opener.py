@@ -17,11 +17,11 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 
 from pipelines.fetching.addresses import normalise, redirected
-from pipelines.fetching.answered import Answered, answered
 from pipelines.fetching.body import read_body
 from pipelines.fetching.budget import MemoryReservation
 from pipelines.fetching.errors import FetchError
 from pipelines.fetching.opt_out import opted_out
+from pipelines.fetching.response_headers import ResponseHeaders, read_headers
 from pipelines.fetching.transport import Clock
 from pipelines.fetching.web_access import REDIRECTS, WebAccess
 from webbody.config import DownloadSettings
@@ -61,7 +61,7 @@ class Opener:
         #: Final URL of redirects, by requested URL.
         self.moved: dict[str, str] = {}
         #: Metadata of responses, by requested URL.
-        self.answered: dict[str, Answered] = {}
+        self.headers: dict[str, ResponseHeaders] = {}
         #: Why all further URLs fail: the network does not come back.
         self.failure: WebbodyError | None = None
 
@@ -127,7 +127,7 @@ class Opener:
     def _follow(self, original: str, clock: Clock) -> Answer:
         """GET with redirects."""
         url = normalise(original)
-        self.answered.pop(original, None)  # of an attempt that failed
+        self.headers.pop(original, None)  # of an attempt that failed
         for _ in range(self._settings.max_redirects + 1):
             self._access.check_site(url, clock)
             answer = self._access.ask(
@@ -142,7 +142,7 @@ class Opener:
     def _check_answer(self, url: str, response: HTTPResponse) -> Answer | str:
         """The response to a URL, or the target of its redirect; FetchError for all others."""
         status = response.status
-        self.answered[url] = answered(response.headers, self.answered.get(url))
+        self.headers[url] = read_headers(response.headers, self.headers.get(url))
         if 200 <= status < 400 and (
             why := opted_out(response.headers, self._opt_out, self._settings.user_agent)
         ):

@@ -53,7 +53,7 @@ class Outage:
         self._others = list(dict.fromkeys(hosts))
         self.failure = None
 
-    def answered(self, host: Host, requested_at: float) -> None:
+    def note_response(self, host: Host, requested_at: float) -> None:
         """A host sent an answer, of whatever kind, to what it was asked then (monotonic).
 
         When it was asked is what counts: answers under way still come when all is over.

@@ -141,7 +141,7 @@ class ShardTables:
         self._outputs.tally.add(row["key"], row["outcome"])
         for name, value in {**row, "offset": offset, "length": length}.items():
             self._columns[name].append(value)
-        said = vars(got.answered) if got.answered else {}
+        said = vars(got.headers) if got.headers else {}
         self._answers.append(
             {"key": row["key"], **said, "tried": got.tried, "tries": got.tries or None}
         )

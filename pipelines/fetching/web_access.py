@@ -65,8 +65,8 @@ class WebAccess:
                 )
                 requested_at = time.monotonic()
                 with self._connections.get(parts, addresses, self._headers, clock) as response:
-                    self.hosts.answered(host)
-                    self.outage.answered((parts.hostname or "", port_of(parts)), requested_at)
+                    self.hosts.note_response(host)
+                    self.outage.note_response((parts.hostname or "", port_of(parts)), requested_at)
                     return read(response)
             except Exception as error:
                 failure = explain(error, clock)

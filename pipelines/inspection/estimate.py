@@ -109,7 +109,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     }
     shares = dict.fromkeys(undone, 1.0)
     if records is not None:
-        config = source.settled(config)
+        config = source.resolved(config)
         stage_tasks = tasks(config, source.files(config), filters, source.graph)
         undone, shares = _undone(records.folder, source.graph, stage_tasks, planned)
     stages = {}

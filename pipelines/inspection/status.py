@@ -25,7 +25,7 @@ class StageStatus:
 
 @dataclass
 class Status:
-    """The state of a build folder. `indexed`: its index lists what the records vouch for."""
+    """The state of a build folder. `indexed`: its index lists what valid records list."""
 
     manifest: str
     rows: int

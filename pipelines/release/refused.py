@@ -13,7 +13,7 @@ from pipelines.release.known_harm import KnownHarm
 from webbody.errors import WebbodyError
 from webbody.plain_text import counted
 from webbody.redaction import redacted
-from webbody.releases.telling_urls import opening_urls
+from webbody.releases.private_urls import urls_granting_access
 from webbody.removals import Removals
 from webbody.storage import Folder
 
@@ -45,7 +45,7 @@ class Refusal:
         if self._harm is not None:
             self._note(table, self._harm.found(table), _HARM)
         secret = np.zeros(len(table), bool)
-        secret[opening_urls(table["url"])] = True
+        secret[urls_granting_access(table["url"])] = True
         self._note(table, secret, _SECRET)
         if self._removals:
             rows = table.select(["key", "url", "sha256", "person"]).to_pylist()

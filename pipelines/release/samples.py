@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.fetching.answered import reservation
+from pipelines.fetching.response_headers import reservation
 from pipelines.fetching.shard_tables import ANSWERS, ANSWERS_SCHEMA
 from pipelines.identity.tables import rows_of
 from pipelines.release.finished import FinishedBuild

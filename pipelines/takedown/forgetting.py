@@ -16,7 +16,7 @@ from webbody.storage import Folder
 def forget_features(folder: Folder) -> int:
     """Write the tables of faces without their features; how many shards had any.
 
-    The records go on vouching for what was made of them, and say that the features were let go, so
+    The records of what was made of them stay valid, and say that the features were evicted, so
     that a build which needs them again computes them anew. Raises WebbodyError where the build is
     not finished: it would need them at once.
     """

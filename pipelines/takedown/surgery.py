@@ -1,7 +1,7 @@
 """Removing rows from a build folder: tables, tars and records are rewritten.
 
 Nothing is fetched or computed again, so that everything else stays as it is, byte for byte; the
-records vouch for the new files as they did for the old ones.
+records are valid for the new files as they were for the old ones.
 """
 
 from dataclasses import replace

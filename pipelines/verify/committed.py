@@ -31,7 +31,7 @@ class Committed:
     checked: bool = False
 
     def files(self) -> Iterator[tuple[Redo, NotedFile]]:
-        """All outputs that are not let go, each with the shard that has to be done again for it."""
+        """All outputs that are not evicted, each with the shard that makes it."""
         for record in self.records.values():
             for name, output in record.outputs.items():
                 if name not in record.evicted:

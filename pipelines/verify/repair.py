@@ -125,7 +125,7 @@ def _settings(folder: Folder) -> BuildConfig:
 
 
 def _withdrawn(folder: Folder, verified: Verified) -> Repaired:
-    """Withdraw what vouches for damaged files of an import, which is made from another folder."""
+    """Withdraw the records of damaged files of an import, which is made from another folder."""
     for redo in (one.redo for one in verified.findings if one.redo is not None):
         folder.remove(record_name(redo.stage, redo.shard))
     folder.remove(INDEX)

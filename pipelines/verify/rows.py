@@ -12,7 +12,7 @@ from pipelines.verify.packed import key_findings, people_findings
 from pipelines.verify.removed import removal_queries
 from webbody.releases.figures import SampleFigures
 from webbody.releases.format import LIST_LENGTHS
-from webbody.releases.telling_urls import PASSWORD, no_urls, telling_urls
+from webbody.releases.private_urls import PASSWORD, no_urls, private_urls
 from webbody.removals import RemovalLists
 from webbody.sample_keys import packed_key
 
@@ -44,7 +44,7 @@ class FileRows:
         self._mark("have no sha256 as it should be", bad, first)
         self._mark("have a negative person", pc.less(table["person"], 0), first)
         self._mark("have a URL that is none", no_urls(table["url"]), first)
-        for what, rows in telling_urls(table["url"]):
+        for what, rows in private_urls(table["url"]):
             self._mark(f"have {what} in the URL", rows, first)
         self._look_at_places(table, first)
         self._look_at_order(table, first, follows)

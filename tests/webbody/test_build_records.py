@@ -1,4 +1,4 @@
-"""Of the commit records in a folder those vouch that are of the build that was asked for last."""
+"""The commit records in a folder that are valid: those of the build that was asked for last."""
 
 import hashlib
 import uuid
@@ -59,7 +59,7 @@ SETTINGS = st.fixed_dictionaries(dict.fromkeys(("manifest", *STAGES), st.integer
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(SETTINGS, st.integers(1, len(WORK))), min_size=1, max_size=4))
-def test_after_builds_that_were_stopped_anywhere_only_what_is_true_vouches(builds):
+def test_after_builds_that_were_stopped_anywhere_only_true_records_are_valid(builds):
     folder = Folder(f"memory://{uuid.uuid4()}")
     written: dict[tuple[str, str], Record] = {}
     for asked, stopped in builds:

@@ -18,7 +18,7 @@ from webbody.images import RGB
 
 QUESTION = struct.Struct("<QQ")
 ANSWER = struct.Struct("<IIQ")
-#: Memory (bytes) that is kept for the next picture; for larger ones it is made and let go.
+#: Memory (bytes) that is kept for the next picture; for larger ones it is made and freed.
 _KEPT = 64_000_000
 _LEAST = 4_000_000
 

@@ -180,7 +180,7 @@ class _Elements:
                 return False
 
     def _more(self) -> bool:
-        """Read on, and let go of what is done with; whether there was more."""
+        """Read on, and drop what is done with; whether there was more."""
         if self._ended:
             return False
         try:

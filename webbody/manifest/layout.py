@@ -78,7 +78,7 @@ class ManifestLayout:
         return self.url.isdecimal()
 
 
-def settled(layout: ManifestLayout, path: str, file: Path) -> ManifestLayout:
+def detect_layout(layout: ManifestLayout, path: str, file: Path) -> ManifestLayout:
     """The layout with what was left open: format and separator by ending or else by content.
 
     Raises:

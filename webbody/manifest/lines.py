@@ -39,7 +39,7 @@ class LineBlock:
     Args:
         data: Their bytes; only the last line of the file may lack its end.
         end: The byte that ends a line.
-        skipped: How many bytes of the first line were let go, because it is too long.
+        skipped: How many bytes of the first line were skipped, because it is too long.
     """
 
     data: bytes

@@ -1,4 +1,4 @@
-"""One file of a list, opened: here on the local disk, its layout settled, its columns found."""
+"""One file of a list, opened: here on the local disk, its layout detected, its columns found."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import fsspec
 import pyarrow as pa
 
 from webbody.errors import WebbodyError
-from webbody.manifest.layout import ManifestLayout, known_format, settled
+from webbody.manifest.layout import ManifestLayout, detect_layout, known_format
 from webbody.manifest.source import KEPT, ManifestSource, open_source
 from webbody.manifest.wide_text import refuse_wide_text
 from webbody.plain_text import plain_text
@@ -43,7 +43,7 @@ def open_part(path: str, name: str, layout: ManifestLayout, copy: Path) -> ListP
     file = _on_disk(path, copy)
     if "parquet" not in (layout.format, known_format(path)):
         refuse_wide_text(file, path)
-    layout = settled(layout, path, file)
+    layout = detect_layout(layout, path, file)
     return ListPart(path, name, file, layout, open_source(path, file, layout))
 
 

@@ -44,7 +44,7 @@ class ManifestSource:
 
 
 def open_source(path: str, file: Path, layout: ManifestLayout) -> ManifestSource:
-    """The rows of a file in a layout that is settled; `path` is what it is called in errors.
+    """The rows of a file in a complete layout; `path` is what it is called in errors.
 
     Raises:
         WebbodyError: Columns are missing, there twice or of a type that is no text.

@@ -1,6 +1,6 @@
 """A disk or a store that fails at each thing that a commit asks of it.
 
-Whatever happens: one sentence, no record that vouches for wrong bytes, and the same bytes when the
+Whatever happens: one sentence, no valid record of wrong bytes, and the same bytes when the
 commit is done again.
 """
 
@@ -95,7 +95,7 @@ def content(folder):
     return found
 
 
-def vouches_for_wrong_bytes(folder):
+def is_wrong_but_committed(folder):
     record = read_record(folder, "copying", SHARD)
     if record is None or record.fingerprint != "new":
         return False
@@ -155,7 +155,7 @@ def test_every_operation_of_a_disk_may_fail(tmp_path, template, right, code, las
         except Exception as error:
             failed += 1
             check_told(error, root)
-        assert not vouches_for_wrong_bytes(folder)
+        assert not is_wrong_but_committed(folder)
         for place in ("", "before", "copying"):  # as the next build's sweep does
             for name in folder.temporary_files(place):
                 folder.remove(name)
@@ -192,7 +192,7 @@ def test_writes_that_put_down_less_than_they_say_are_noticed(tmp_path, template,
         except WebbodyError as error:
             check_told(error, root)
             failed += faults.seen[at][0] == "write"
-        assert not vouches_for_wrong_bytes(folder)
+        assert not is_wrong_but_committed(folder)
         commit(folder)
         assert content(folder) == right[0]
     assert failed >= 4
@@ -263,7 +263,7 @@ def test_every_request_to_a_store_may_be_refused(faulty_store, monkeypatch, olde
         monkeypatch.setattr(FaultyStore, "faults", Faults())
         folder = Folder(f"faulty://bucket/{at}")
         folder.look()
-        assert not vouches_for_wrong_bytes(folder)
+        assert not is_wrong_but_committed(folder)
         whole(folder)
         assert content(folder) == right
 

@@ -12,7 +12,7 @@ from tiny_onnx import write_region_means
 
 from pipelines.detection import families
 from pipelines.engine.graph import tasks
-from pipelines.engine.settings_files import files_of, settled
+from pipelines.engine.settings_files import files_of, with_thresholds
 from pipelines.galleries.picture_faces import PictureFaces
 from webbody import model_contracts as contracts
 from webbody.config import WorkerResources, load
@@ -86,12 +86,12 @@ def test_without_a_setting_it_is_the_familys_own():
 
 
 def test_the_number_that_holds_is_in_the_fingerprint():
-    own = settled(demo_config())
+    own = with_thresholds(demo_config())
     assert own.faces.min_score == 0.5
     given, other = (demo_config(f"faces.min_score={value}") for value in (0.5, 0.6))
     prints = [
         tasks(config, files_of(config))["faces"].fingerprint
-        for config in (own, settled(given), settled(other))
+        for config in (own, with_thresholds(given), with_thresholds(other))
     ]
     assert prints[0] == prints[1] != prints[2]
 
@@ -99,6 +99,6 @@ def test_the_number_that_holds_is_in_the_fingerprint():
 def test_galleries_and_calibration_use_the_same_rule():
     own = demo_config().faces.model_copy(update={"min_score": None})
     use = WorkerResources("cpu")
-    assert PictureFaces(own, use).min_score == settled(demo_config()).faces.min_score
+    assert PictureFaces(own, use).min_score == with_thresholds(demo_config()).faces.min_score
     with pytest.raises(WebbodyError, match="between 0 and 1"):
         PictureFaces(own.model_copy(update={"min_score": 95}), use)

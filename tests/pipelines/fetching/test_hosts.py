@@ -88,7 +88,7 @@ def test_an_answer_between_failures_starts_the_count_anew():
     for _ in range(5):
         for _ in range(4):
             hosts.failed(refused())
-        hosts.answered("a.org")
+        hosts.note_response("a.org")
     ask(hosts)
 
 

@@ -80,7 +80,7 @@ def test_what_servers_say_of_their_answers_is_kept(server):
     asked = opener(opt_out=())
     before = datetime.now(UTC).date()
     asked.open(urllib.request.Request(server.url("/0")))
-    (said,) = asked.answered.values()
+    (said,) = asked.headers.values()
     assert before <= said.fetched <= datetime.now(UTC).date()
     assert said.etag == 'W/"b1"'
     assert said.last_modified == "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -101,7 +101,7 @@ def test_what_a_server_says_fills_no_table(server):
     asked = opener()
     for path in ("/a", "/b"):
         asked.open(urllib.request.Request(server.url(path)))
-    for said in asked.answered.values():
+    for said in asked.headers.values():
         assert said.etag is None and said.last_modified is None
         assert sum(map(len, said.rights)) <= 10_000
 

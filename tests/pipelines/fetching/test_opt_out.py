@@ -6,8 +6,8 @@ from email.message import Message
 import pytest
 from guarded_opener import OPT_OUT, failure, get
 
-from pipelines.fetching.answered import reservation
 from pipelines.fetching.opt_out import opted_out
+from pipelines.fetching.response_headers import reservation
 
 
 def test_opt_outs_are_honoured_without_reading_the_body(server):

@@ -26,7 +26,7 @@ class Net:
 def test_another_answer_shows_that_the_network_is_there():
     net = Net()
     outage = Outage(net, 60)
-    threading.Timer(0.05, outage.answered, [B, time.monotonic() + 0.5]).start()
+    threading.Timer(0.05, outage.note_response, [B, time.monotonic() + 0.5]).start()
     assert outage.is_host_failure(time.monotonic())
     assert net.tried == []
 
@@ -34,8 +34,8 @@ def test_another_answer_shows_that_the_network_is_there():
 def test_a_host_that_answered_before_is_tried():
     net = Net(B)
     outage = Outage(net, 60)
-    outage.answered(A, time.monotonic())
-    outage.answered(B, time.monotonic())
+    outage.note_response(A, time.monotonic())
+    outage.note_response(B, time.monotonic())
     assert outage.is_host_failure(time.monotonic())
     assert B in net.tried
 
@@ -51,7 +51,7 @@ def test_hosts_of_the_list_are_tried_where_none_has_answered():
 def test_all_wait_while_none_answers_and_then_ask_again():
     net, told = Net(), []
     outage = Outage(net, 60, told.append)
-    outage.answered(A, time.monotonic())
+    outage.note_response(A, time.monotonic())
     own = []
     threads = [
         threading.Thread(target=lambda: own.append(outage.is_host_failure(time.monotonic())))
@@ -73,7 +73,7 @@ def test_all_wait_while_none_answers_and_then_ask_again():
 def test_what_was_under_way_in_an_outage_is_asked_again():
     net = Net()
     outage = Outage(net, 60)
-    outage.answered(A, time.monotonic())
+    outage.note_response(A, time.monotonic())
     began = time.monotonic()
     threading.Timer(0.3, net.up.add, [A]).start()
     assert not outage.is_host_failure(began)
@@ -83,7 +83,7 @@ def test_what_was_under_way_in_an_outage_is_asked_again():
 
 def test_patience_ends_in_a_sentence_and_the_next_list_is_refused_at_once():
     outage = Outage(Net(), 0.3)
-    outage.answered(A, time.monotonic())
+    outage.note_response(A, time.monotonic())
     with pytest.raises(WebbodyError, match="no host answered any more"):
         outage.is_host_failure(time.monotonic())
     outage.begin([A])
@@ -92,7 +92,7 @@ def test_patience_ends_in_a_sentence_and_the_next_list_is_refused_at_once():
         outage.is_host_failure(time.monotonic())
     assert time.monotonic() - started < 1
     outage.begin([A])
-    threading.Timer(0.05, outage.answered, [A, time.monotonic() + 0.5]).start()
+    threading.Timer(0.05, outage.note_response, [A, time.monotonic() + 0.5]).start()
     assert outage.is_host_failure(time.monotonic())
 
 

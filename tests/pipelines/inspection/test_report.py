@@ -137,7 +137,7 @@ def test_what_is_missing_is_told(drawn, tmp_path):
         (out / "download" / tar).unlink()
     write_report(str(out))
     page = Page((out / "report.html").read_text("utf-8"))
-    assert "were let go" in page.texts["persons"]
+    assert "were evicted" in page.texts["persons"]
     assert "Not there yet" in page.texts["keypoints"]
     assert "Not there yet" in page.texts["samples"]
     assert "undecided" in page.texts["funnel"]

@@ -25,7 +25,7 @@ class Flaky:
     def __init__(self) -> None:
         self.port = 0
         self.server = None
-        self.answered = 0
+        self.headers = 0
         self.start()
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Flaky:
 
     def _answer(self, it, number) -> None:
         time.sleep(0.02)
-        self.answered += 1
+        self.headers += 1
         it.reply(200, jpeg(number))
 
     def stop(self) -> None:
@@ -128,6 +128,6 @@ def test_one_dead_host_among_others_is_no_outage(flaky, tmp_path):
 
 def test_two_lists_use_what_is_known_of_hosts(flaky):
     access = WebAccess(stage().settings, 2)
-    access.outage.answered(("127.0.0.1", flaky.port), time.monotonic())
+    access.outage.note_response(("127.0.0.1", flaky.port), time.monotonic())
     access.outage.begin([])
     assert access.outage.is_host_failure(time.monotonic())

@@ -83,7 +83,7 @@ def test_files_that_are_gone_or_shorter_are_told(build):
     assert "is missing" in gone and "bytes instead of" in short
 
 
-def test_let_go_outputs_are_not_missed(build):
+def test_evicted_outputs_are_not_missed(build):
     folder = Folder(build)
     shard = next(p.stem for p in (build / "download").glob("*.json"))
     record = read_record(folder, "download", shard)

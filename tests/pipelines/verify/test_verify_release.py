@@ -183,7 +183,7 @@ def test_rows_in_another_order(release):
 
 
 def rewritten(folder):
-    """The findings once the release vouches for its files as they are now."""
+    """The findings once the release's digests are those of its files as they are now."""
     info = json.loads((folder / "release.json").read_text())
     for name in info["files"]:
         data = (folder / name).read_bytes()

@@ -60,7 +60,7 @@ def no_urls(urls: pa.ChunkedArray) -> NDArray[np.intp]:
     return np.flatnonzero([url is not None and not is_url(url) for url in urls.to_pylist()])
 
 
-def telling_urls(urls: pa.ChunkedArray) -> Iterator[tuple[str, NDArray[np.intp]]]:
+def private_urls(urls: pa.ChunkedArray) -> Iterator[tuple[str, NDArray[np.intp]]]:
     """What URLs hold that is nobody's business, and the rows that do."""
     for what, pattern in ((PASSWORD, _USER), (TOKEN, _TOKEN), (SIGNATURE, _SIGNATURE)):
         yield what, _rows(urls, pattern)
@@ -69,7 +69,7 @@ def telling_urls(urls: pa.ChunkedArray) -> Iterator[tuple[str, NDArray[np.intp]]
     yield MAIL, like_mail[np.array(real, bool)]
 
 
-def opening_urls(urls: pa.ChunkedArray) -> NDArray[np.intp]:
+def urls_granting_access(urls: pa.ChunkedArray) -> NDArray[np.intp]:
     """The rows (N,) whose URLs let whoever has them into a store: no release may hold one."""
     return _rows(urls, _OPENING)
 

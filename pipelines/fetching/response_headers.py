@@ -25,7 +25,7 @@ _DATE = re.compile(r"[A-Za-z0-9,: +-]{1,60}")
 
 
 @dataclass(frozen=True)
-class Answered:
+class ResponseHeaders:
     """Of the last answer to a URL the day (UTC), ETag and Last-Modified; `rights` of them all.
 
     rights: lines `name: value` of X-Robots-Tag, tdm-reservation, tdm-policy and Content-Usage, of
@@ -38,14 +38,14 @@ class Answered:
     rights: tuple[str, ...]
 
 
-def answered(headers: Message, before: Answered | None) -> Answered:
+def read_headers(headers: Message, before: ResponseHeaders | None) -> ResponseHeaders:
     """The metadata of a response; `before` is that of the redirect that led to it."""
     lines = list(before.rights) if before else []
     for name in _RIGHTS:
         for value in headers.get_all(name, []):
             line = f"{name.lower()}: {str(value).strip()}"[:_LONGEST]
             lines += [line] * (line not in lines)
-    return Answered(
+    return ResponseHeaders(
         datetime.now(UTC).date(),
         _matching(_ETAG, headers.get("ETag")),
         _matching(_DATE, headers.get("Last-Modified")),
@@ -53,7 +53,9 @@ def answered(headers: Message, before: Answered | None) -> Answered:
     )
 
 
-def opted_out_by(said: Answered | None, directives: Collection[str], user_agent: str) -> str | None:
+def opted_out_by(
+    said: ResponseHeaders | None, directives: Collection[str], user_agent: str
+) -> str | None:
     """The header among `said.rights` that forbids the use, as `opted_out` reads it; or None."""
     headers = Message()
     for line in said.rights if said else ():
@@ -65,13 +67,16 @@ def opted_out_by(said: Answered | None, directives: Collection[str], user_agent:
 def reservation(rights: Iterable[str], user_agent: str) -> str | None:
     """The lines that reserve the use of a picture, in any known form; None if none does.
 
-    Includes reservations that the build did not honour. rights: as in `Answered`.
+    Includes reservations that the build did not honour. rights: as in `ResponseHeaders`.
     """
     return "; ".join(line for line in rights if _reserves(line, user_agent)) or None
 
 
 def _reserves(line: str, user_agent: str) -> bool:
-    return opted_out_by(Answered(date.min, None, None, (line,)), _RESERVING, user_agent) is not None
+    return (
+        opted_out_by(ResponseHeaders(date.min, None, None, (line,)), _RESERVING, user_agent)
+        is not None
+    )
 
 
 def _matching(pattern: re.Pattern[str], value: object) -> str | None:

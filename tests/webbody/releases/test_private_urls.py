@@ -3,14 +3,14 @@
 import pyarrow as pa
 import pytest
 
-from webbody.releases.telling_urls import (
+from webbody.releases.private_urls import (
     MAIL,
     PASSWORD,
     SIGNATURE,
     TOKEN,
     no_urls,
-    opening_urls,
-    telling_urls,
+    private_urls,
+    urls_granting_access,
 )
 
 TELLING = {
@@ -42,7 +42,7 @@ HARMLESS = (
 
 def found(url: str) -> set[str]:
     return {
-        what for what, rows in telling_urls(pa.chunked_array([[None, url]])) if list(rows) == [1]
+        what for what, rows in private_urls(pa.chunked_array([[None, url]])) if list(rows) == [1]
     }
 
 
@@ -90,4 +90,4 @@ def test_what_is_no_url():
     ],
 )
 def test_addresses_that_open_a_store(url, opens):
-    assert opening_urls(pa.chunked_array([[url]], pa.string())).tolist() == [0] * opens
+    assert urls_granting_access(pa.chunked_array([[url]], pa.string())).tolist() == [0] * opens
