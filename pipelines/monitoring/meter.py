@@ -195,7 +195,7 @@ class _StageMeter:
         self._rate.append((now, self._photos))
 
     def _images_per_second(self, now: float) -> float | None:
-        if not self.running:
+        if not self.running or not self._photos:  # some stages count at the end of a shard alone
             return None
         while len(self._rate) > 1 and self._rate[1][0] <= now - _WINDOW:
             self._rate.popleft()

@@ -34,7 +34,8 @@ class StageMetrics:
         bytes: Written by these shards.
         seconds: Of the workers that did them.
         retries: Tries of shards after a worker had died.
-        images_per_second: Photos decided a second in the last minute; None where nothing runs.
+        images_per_second: Photos decided a second in the last minute; None where nothing runs, or
+            before the first.
         eta: Seconds until every shard is done, as the last hundred went; None where none has ended.
         outcomes: Photos that were dropped, by outcome.
         gpus: The GPUs of its workers, by the beginning of their UUID; none where there are none.

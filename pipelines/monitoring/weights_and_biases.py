@@ -1,5 +1,6 @@
 """A build's metrics at Weights & Biases, where they are asked for."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from webbody.scratch import scratch_folder
 from webbody.storage import Folder
 
 _ID = "wandb.id"
+_LOG = logging.getLogger(__name__)
 
 
 def open_dashboard(
@@ -55,7 +57,10 @@ class BuildDashboard:
 
     def show(self, metrics: BuildMetrics) -> None:
         """A point for each number, called as the series of Prometheus."""
-        self._run.add(figures_of(metrics), None)
+        try:
+            self._run.add(figures_of(metrics), None)
+        except Exception as error:  # of whatever kind: metrics never cost a build
+            _LOG.warning("Weights & Biases does not take metrics: %s", error)
 
     def close(self) -> None:
         """Everything has been sent."""

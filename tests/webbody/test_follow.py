@@ -111,6 +111,14 @@ def test_figures_of_an_earlier_run_are_not_shown(tmp_path):
     assert "persons" not in script.follow()[1]
 
 
+def test_what_came_just_before_the_end_is_shown(tmp_path):
+    def end(build):
+        build.line(9.0, ledger=StageMetrics(40, 40))
+        build.folder.remove(LEASE)
+
+    assert "ledger      40/40 shards" in Script(tmp_path, end).follow()[1]
+
+
 def test_a_terminal_is_redrawn(tmp_path):
     script = Script(
         tmp_path,

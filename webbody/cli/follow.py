@@ -41,10 +41,14 @@ def follow(
     folder = Folder(out)
     lookout = Lookout(folder, clock=clock)
     seconds = every or (_EVERY if folder.local else _EVERY_REMOTE)
+    last: Sighting | None = None
     with _View(console, out, clock) as view:
         while (sighting := lookout.look()) is not None and sighting.alive:
             view.show(sighting, read_last(folder))
+            last = sighting
             sleep(seconds)
+        if last is not None:  # what came since
+            view.show(last, read_last(folder))
     if sighting is None:
         return f"Nobody builds in {out} now."
     return f"Nobody builds in {out} now: {sighting.holder.name} has ended without a word."

@@ -131,6 +131,8 @@ def test_outcomes_without_end_are_summed_up(played):
 
 def test_images_a_second_are_those_of_the_last_minute(chain):
     chain("download", "a", "started")
+    chain.clock.now += 1
+    assert chain.stage("download").images_per_second is None  # nobody knows yet
     for _ in range(120):
         chain("download", "a", "progress", 1, counts={"in": 10, "out": 10})
     assert chain.stage("download").images_per_second == pytest.approx(10, rel=0.02)

@@ -45,6 +45,18 @@ def test_a_build_sends_its_figures_alone_and_goes_on_with_its_run(folder, tmp_pa
         assert folder.names() == ["wandb.id"]
 
 
+def test_figures_that_are_refused_cost_the_build_nothing(folder, monkeypatch, caplog):
+    dashboard = open_dashboard(folder, "builds", pytest.fail)
+
+    def refuse(figures, step):
+        raise RuntimeError("the run is over")
+
+    monkeypatch.setattr(dashboard._run, "add", refuse)
+    dashboard.show(METRICS)
+    dashboard.close()
+    assert "does not take metrics: the run is over" in caplog.text
+
+
 def test_without_wandb_a_build_goes_on(tmp_path, monkeypatch):
     notes = []
     monkeypatch.setattr(weights_and_biases, "find_spec", lambda name: None)
