@@ -56,6 +56,7 @@ def plan(rows: int, scratch: Path) -> Figures:
     write_manifest(manifest, rows)
     started = time.perf_counter()
     with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(scratch)}) as sorting:
+        sorting.execute("set enable_progress_bar = false")
         sorting.execute(
             f"copy (select * from read_parquet('{manifest}') order by name, url) "
             f"to '{scratch}/sorted.parquet'"

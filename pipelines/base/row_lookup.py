@@ -6,6 +6,7 @@ is needed. Hashes are of 32 bits: a few strangers share one, so the shards are l
 
 import json
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,10 +24,9 @@ from webbody.storage import Folder
 #: A side file (`webbody.commit.is_side_file`) in Parquet that is not called so, as whoever reads
 #: `plan/*.parquet` wants its rows.
 LOOKUP = "all.urls.lookup"
-_PARTS = 64  # of the hashes' range; one at a time is in memory
+_PARTS = 64  # of the hashes' range, a power of two; one at a time is in memory
 _GROUP = 1 << 17
 _SHARDS = b"shards"
-_PAIR = np.dtype([("hash", "<u4"), ("shard", "<u4")])
 
 
 class RowLookup:
@@ -42,16 +42,15 @@ class RowLookup:
 
     def add(self, shard: str, *columns: pa.ChunkedArray) -> None:
         """The values (strings, N) by which a shard's rows are asked for."""
-        pairs = np.zeros(sum(map(len, columns)), _PAIR)
-        pairs["hash"] = [_hash(value) for column in columns for value in column.to_pylist()]
-        pairs["shard"] = len(self._shards)
+        hashes = [_hash(value) for column in columns for value in column.to_pylist()]
+        # The hash in the upper half, the shard's number in the lower one: sorted as numbers.
+        pairs = np.sort(np.array(hashes, np.uint64)) << np.uint64(32)
+        pairs |= np.uint64(len(self._shards))
         self._shards.append(shard)
-        part = pairs["hash"] // (2**32 // _PARTS)
-        order = np.argsort(part, kind="stable")
-        starts = np.searchsorted(part[order], np.arange(_PARTS + 1))
-        pairs = pairs[order]
-        for number in np.unique(part):
-            self._files[number].write(pairs[starts[number] : starts[number + 1]].tobytes())
+        ends = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(64 - _PARTS.bit_length() + 1)
+        pieces = np.split(pairs, np.searchsorted(pairs, ends))
+        for file, piece in zip(self._files, pieces, strict=True):
+            file.write(piece.tobytes())
 
     def write(self, out: IO[bytes]) -> None:
         """Write the table."""
@@ -63,10 +62,10 @@ class RowLookup:
         ) as writer:
             for file in self._files:
                 file.seek(0)
-                pairs = np.unique(np.frombuffer(file.read(), _PAIR))
+                pairs = np.unique(np.frombuffer(file.read(), np.uint64))
                 if not len(pairs):
                     continue
-                columns = [pairs["hash"].astype(np.int64), pairs["shard"].astype(np.int32)]
+                columns = [(pairs >> np.uint64(32)).astype(np.int64), pairs.astype(np.int32)]
                 writer.write_table(pa.table(columns, schema=schema), row_group_size=_GROUP)
 
     def __enter__(self) -> "RowLookup":
@@ -90,15 +89,20 @@ def shards_with(folder: Folder, stage: str, values: Iterable[str]) -> list[str] 
     found: set[int] = set()
     with folder.open(name) as source:
         file = open_parquet(source)
-        # File-wide, the hashes are sorted: few row groups hold one.
         shards = json.loads(file.schema_arrow.metadata[_SHARDS])
-        for number in range(file.num_row_groups):
-            column = file.metadata.row_group(number).column(0).statistics
-            here = [value for value in wanted if column.min <= value <= column.max]
-            if here:
-                pairs = file.read_row_group(number)
-                rows = np.isin(pairs["hash"].to_numpy(), here)
-                found |= set(pairs["shard"].to_numpy()[rows].tolist())
+        groups = range(file.num_row_groups)
+
+        def highest(group: int) -> int:
+            return int(file.metadata.row_group(group).column(0).statistics.max)
+
+        for value in wanted:
+            # A hash that many rows share may go on in the next groups.
+            for group in groups[bisect_left(groups, value, key=highest) :]:
+                pairs = file.read_row_group(group)
+                hashes = pairs["hash"].to_numpy()
+                found |= set(pairs["shard"].to_numpy()[hashes == value].tolist())
+                if highest(group) > value:
+                    break
     return sorted(shards[shard] for shard in found)
 
 
