@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from itertools import pairwise
 
 import fsspec
 import pytest
@@ -15,7 +16,11 @@ from benchmarks.store import config as config_of
 from benchmarks.store import write_list
 from pipelines.build import build
 from pipelines.inspection.status import status
-from webbody.lease import LEASE
+from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
+from pipelines.monitoring.metrics_file import MetricsFile
+from webbody.cli.follow import follow
+from webbody.cli.printing import PlainConsole
+from webbody.lease import LEASE, Lease
 from webbody.snapshot import INDEX
 from webbody.storage import Folder
 
@@ -65,6 +70,27 @@ def test_the_same_bytes_and_few_calls_where_nothing_is_to_do(demo, in_process, s
     assert not status(out).complete
     assert build(demo.settings(out)).complete
     assert digests(fetched(out, tmp_path / "again")) == digests(demo.out)
+
+
+def test_looking_on_from_outside_costs_four_calls_at_a_time(store, capsys):
+    folder = Folder("s3://bucket/followed")
+    lease, file = Lease(folder), MetricsFile(folder)
+    assert follow(folder.url, None, PlainConsole()) == f"Nobody builds in {folder.url} now."
+    lease.take()
+    stages = {"persons": StageMetrics(shards=9, done=4)}
+    for elapsed in range(3):
+        file.add(BuildMetrics("d", lease.key, "then", "now", float(elapsed), 0, stages))
+    assert folder.names() == [LEASE, "metrics.jsonl"]
+    looks = []
+
+    def sleep(seconds):
+        looks.append(store.requests)
+        if len(looks) == 4:
+            lease.release()
+
+    follow(folder.url, None, PlainConsole(), sleep)
+    assert [after - before for before, after in pairwise(looks)] == [4, 4, 4]
+    assert "persons     4/9 shards" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from webbody.storage import Folder
 if TYPE_CHECKING:
     from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
 
-#: Seconds between two looks; in an object store each is two calls.
+#: Seconds between two looks; in an object store each is four calls.
 _EVERY, _EVERY_REMOTE = 2.0, 30.0
 #: Seconds without anything new, in plain lines.
 _QUIET = 60.0
