@@ -14,7 +14,7 @@ from pipelines.engine import preflight
 from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
 from pipelines.engine.placement import Capacity, check_placement
-from pipelines.engine.stalls import PATIENCE, StallWatch
+from pipelines.engine.stalls import PATIENCE, NodeWatch, StallWatch, waited
 from pipelines.engine.worker import Event, SharedState, Worker
 from pipelines.monitoring.metrics import BuildMetrics
 from pipelines.monitoring.ray_series import RaySeries
@@ -32,7 +32,6 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 _OBJECT_STORE_BYTES = 256 << 20  # only shard descriptors pass through it
 _POLL_SECONDS = 0.3
-_LOOK_SECONDS = 2.0
 _STATE_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 
@@ -55,6 +54,8 @@ class Cluster:
         if self._started:
             self._start(address, resources.cpus)
         self._joined = bool(address) or not self._started
+        self._node = NodeWatch(ray.get_runtime_context().get_node_id(), self._alive)
+        self._node.begin()
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -114,14 +115,21 @@ class Cluster:
                         num_cpus=resources.cpus,
                         num_gpus=resources.gpus,
                     )
-                return _rows_of(data, watch)
+                return waited(lambda: list(data.iter_rows()), lambda: self._check(watch))
 
     def _restarting(self) -> list[str]:
         """The workers of this run that Ray wants to start again, and has not."""
         from ray._private.state import state
 
         job = self._ray.JobID.from_hex(self._ray.get_runtime_context().get_job_id())
-        return list(state.actor_table(None, job, "RESTARTING"))
+        try:
+            return list(state.actor_table(None, job, "RESTARTING"))
+        except Exception:  # of whatever kind: the head does not answer, which NodeWatch sees
+            return []
+
+    def _alive(self) -> list[str]:
+        """The nodes of the cluster that its head counts as alive."""
+        return [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
@@ -135,7 +143,8 @@ class Cluster:
                 ).remote(tasks)
                 for tasks, cpus, gpus in preflight.groups(stages)
             ]
-            return {name: text for part in self._ray.get(running) for name, text in part.items()}
+            found = waited(lambda: self._ray.get(running), self._check)
+            return {name: text for part in found for name, text in part.items()}
         except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
             if not self._is_there():
                 raise ExecutorLost(f"Ray is lost: {_first_line(error)}.") from error
@@ -160,8 +169,21 @@ class Cluster:
         with self._reaching(), self._shared_state(on_event) as state:
             run = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(_once)
             named = run.options(name=task.node.name)  # in Ray's dashboard
-            ended: dict[str, Any] = self._ray.get(named.remote(task, out, shards, state, row))
+            running = named.remote(task, out, shards, state, row)
+            ended: dict[str, Any] = waited(lambda: self._ray.get(running), self._check)
             return ended
+
+    def _check(self, watch: StallWatch | None = None) -> None:
+        """Raise ExecutorLost where what is waited for cannot come any more."""
+        if self._node.is_lost():
+            raise ExecutorLost(
+                f"Ray is lost: its head did not know this machine's node for {PATIENCE:.0f} s."
+            )
+        if watch is not None and watch.is_stalled():
+            raise ExecutorLost(
+                f"A worker that was lost found no room to start again for {PATIENCE:.0f} s, and "
+                "the others wait for it."
+            )
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -230,33 +252,9 @@ class Cluster:
 
     def close(self) -> None:
         """Leave Ray, and stop it if this run started it."""
+        self._node.close()
         if self._started:
             self._ray.shutdown()
-
-
-def _rows_of(data: Any, watch: StallWatch) -> list[dict[str, Any]]:
-    """The rows of a chain; ExecutorLost where it would wait for ever."""
-    rows: list[dict[str, Any]] = []
-    errors: list[BaseException] = []
-
-    def take() -> None:
-        try:
-            rows.extend(data.iter_rows())
-        except BaseException as error:  # raised below, in the thread that waits
-            errors.append(error)
-
-    thread = threading.Thread(target=take, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_LOOK_SECONDS)
-        if thread.is_alive() and watch.is_stalled():
-            raise ExecutorLost(
-                f"A worker that was lost found no room to start again for {PATIENCE:.0f} s, and "
-                "the others wait for it."
-            )
-    if errors:
-        raise errors[0]
-    return rows
 
 
 def _first_line(error: Exception) -> str:

@@ -64,3 +64,15 @@ class DiesOnce(Source):
             time.sleep(3)  # until the workers of the next stage are there, and idle
             os._exit(1)
         return super().process(inputs, outputs)
+
+
+class Slow(Source):
+    """A stage that looks at the whole build for a while, the first time; then at once."""
+
+    name = "slow"
+
+    def process(self, inputs, outputs):
+        if not inputs.folder.names("begun"):
+            inputs.folder.write_bytes("begun/once", b"")
+            time.sleep(600)
+        return super().process(inputs, outputs)

@@ -1,6 +1,9 @@
+import threading
+
 import pytest
 
-from pipelines.engine.stalls import StallWatch
+from pipelines.engine import stalls
+from pipelines.engine.stalls import NodeWatch, StallWatch, waited
 
 
 class Waiting:
@@ -48,3 +51,50 @@ def test_workers_that_do_start_again_are_none(waiting):
     waiting.at(watch, 50, "b")  # a has started
     assert not waiting.at(watch, 90, "b")
     assert waiting.at(watch, 110, "b")
+
+
+def test_a_node_that_is_not_seen_for_a_minute_is_lost():
+    clock, nodes = Waiting(), ["here", "other"]
+    watch = NodeWatch("here", lambda: nodes, patience=60, clock=lambda: clock.now)
+    clock.now = 50
+    watch.look()
+    clock.now = 100
+    assert not watch.is_lost()
+    nodes.remove("here")
+    watch.look()
+    assert not watch.is_lost()
+    clock.now = 110
+    assert watch.is_lost()
+    nodes.append("here")
+    watch.look()
+    assert not watch.is_lost()
+
+
+def test_a_head_that_does_not_answer_has_not_seen_the_node():
+    clock = Waiting()
+
+    def alive():
+        raise ConnectionError("no head")
+
+    watch = NodeWatch("here", alive, patience=60, clock=lambda: clock.now)
+    watch.look()
+    clock.now = 60
+    assert watch.is_lost()
+
+
+def test_work_gives_its_value_or_its_error():
+    assert waited(lambda: 3, lambda: None) == 3
+    with pytest.raises(ZeroDivisionError):
+        waited(lambda: 1 // 0, lambda: None)
+
+
+def test_waiting_ends_where_there_is_no_hope(monkeypatch):
+    monkeypatch.setattr(stalls, "_LOOK_SECONDS", 0.01)
+    ended = threading.Event()
+
+    def check():
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError):
+        waited(ended.wait, check)
+    ended.set()
