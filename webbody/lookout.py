@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from webbody.errors import WebbodyError
 from webbody.lease_holder import MISSED, Holder, beat_of, lives_here, read_holder
 from webbody.storage import Folder
 
@@ -45,11 +46,17 @@ class Lookout:
         self._seen = False
 
     def look(self) -> Sighting | None:
-        """Who holds the folder now; None where nobody does."""
+        """Who holds the folder now; None where nobody does.
+
+        Raises WebbodyError or OSError where the first look fails; a later one that fails sees no
+        sign of life.
+        """
         try:
             found = read_holder(self._folder)
-        except OSError:  # of a store that is away for a moment
-            found = self._found
+        except (OSError, WebbodyError):
+            if self._found is None:
+                raise
+            found = self._found  # the store or disk may be away for a moment
         if found is None:
             return None
         now = self._clock()

@@ -91,7 +91,13 @@ class Folder:
         self.forget_look()
         self.fs.invalidate_cache()
         with read_errors(self.url):
-            snapshot = Snapshot(entries_of(self.root, self.fs.find(self.root, detail=True)))
+            try:
+                found = self.fs.find(self.root, detail=True)
+            except FileNotFoundError as error:  # a folder that is missing has no files instead
+                raise WebbodyError(
+                    f"{self.url}: there is no such bucket; make it, or check the address."
+                ) from error
+            snapshot = Snapshot(entries_of(self.root, found))
             if self._past is not None:
                 snapshot.contents = self._past.contents
                 snapshot.indexed, snapshot.loaded = self._past.indexed, self._past.loaded

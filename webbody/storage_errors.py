@@ -91,7 +91,9 @@ def retried(action: Callable[[], T]) -> T:
 
 
 def _reason(error: Exception) -> str | None:
-    """Why a file was refused; None for errors that no file system or store made."""
+    """Why a file was refused; None for what no file system or store made, or is told already."""
+    if isinstance(error, WebbodyError):
+        return None
     ours = _of_store(error)
     if isinstance(error, OSError) and error.errno in _REASONS and not ours:
         return _REASONS[error.errno]

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.monitoring.metrics import BuildMetrics
+from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 METRICS = "metrics.jsonl"
@@ -61,7 +62,10 @@ class MetricsFile:
 
 
 def read_last(folder: Folder) -> BuildMetrics | None:
-    """The newest metrics in a build's folder, at the cost of a small file; None for none."""
+    """The newest metrics in a build's folder, at the cost of a small file.
+
+    None where there are none, or they cannot be read now: who looks on does without.
+    """
     try:
         if folder.local:
             with Path(folder.path(METRICS)).open("rb") as file:
@@ -69,7 +73,7 @@ def read_last(folder: Folder) -> BuildMetrics | None:
                 data = file.read()
         else:
             data = folder.read(METRICS)
-    except (FileNotFoundError, NotADirectoryError):
+    except (OSError, WebbodyError):
         return None
     for line in reversed(data.splitlines()):
         with suppress(ValueError):

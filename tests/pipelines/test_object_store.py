@@ -20,6 +20,7 @@ from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
 from pipelines.monitoring.metrics_file import MetricsFile
 from webbody.cli.follow import follow
 from webbody.cli.printing import PlainConsole
+from webbody.errors import WebbodyError
 from webbody.lease import LEASE, Lease
 from webbody.snapshot import INDEX
 from webbody.storage import Folder
@@ -44,6 +45,11 @@ def fetched(url, to):
     folder = Folder(url)
     folder.fs.get(folder.root, str(to), recursive=True)
     return to
+
+
+def test_a_bucket_that_is_not_there_is_told_in_one_sentence(store):
+    with pytest.raises(WebbodyError, match=r"^s3://nobucket/build: there is no such bucket; make"):
+        Folder("s3://nobucket/build").look()
 
 
 def test_the_same_bytes_and_few_calls_where_nothing_is_to_do(demo, in_process, store, tmp_path):

@@ -6,8 +6,10 @@ import re
 import shutil
 from dataclasses import replace
 
+import pytest
+
 from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
-from pipelines.monitoring.metrics_file import MetricsFile
+from pipelines.monitoring.metrics_file import METRICS, MetricsFile
 from tests.command_line import run
 from webbody.cli.follow import follow
 from webbody.cli.printing import PlainConsole
@@ -50,7 +52,7 @@ class Script:
         why = follow(
             self.folder.url,
             every,
-            PlainConsole(file=shown, width=140, **console),
+            PlainConsole(file=shown, **{"width": 140, **console}),
             self.sleep,
             lambda: self.now,
         )
@@ -93,7 +95,7 @@ def test_a_builder_that_is_lost_ends_it(tmp_path):
     signs = [lambda b: b.sign()] * 3
     script = Script(tmp_path, *signs)
     why, text = script.follow(every=10)
-    assert "of me on another has ended without a word" in why
+    assert "of me on another has ended without releasing it" in why
     assert sum(script.slept) == 30 + 40  # three signs, and the patience of three more
     assert text.splitlines()[1:] == ["Last sign of life: 30 s ago."]
 
@@ -132,6 +134,33 @@ def test_a_terminal_is_redrawn(tmp_path):
     assert "\x1b[" in text  # it moves the cursor
 
 
+@pytest.mark.parametrize("width, height", [(24, 20), (80, 24), (80, 12), (120, 24), (300, 60)])
+def test_a_terminal_of_any_size_shows_the_stages_under_way(tmp_path, width, height):
+    through = {f"stage-{number}": StageMetrics(12345, 12345) for number in range(9)}
+    many = {f"download:http-{code}": code for code in range(400, 420)}
+    script = Script(
+        tmp_path,
+        lambda b: b.line(7.0, **through, persons=persons(outcomes=many)),
+        lambda b: b.folder.remove(LEASE),
+    )
+    _, text = script.follow(force_terminal=True, width=width, height=height)
+    last = text.rpartition("newest")[2].splitlines()
+    assert any(re.search(r"persons +(│ +)?12", line) for line in last), text
+    assert len(last) < height
+    assert width < 120 or any("download:http-419" in line for line in last)
+
+
+@pytest.mark.parametrize("damage", ["folder", "bytes"])
+def test_metrics_that_cannot_be_read_are_done_without(tmp_path, damage):
+    script = Script(tmp_path, lambda b: b.sign(), lambda b: b.folder.remove(LEASE))
+    if damage == "folder":
+        (tmp_path / METRICS).mkdir()
+    else:
+        (tmp_path / METRICS).write_bytes(b"\xff\x00" * 300_000)
+    why, text = script.follow()
+    assert why == f"Nobody builds in {tmp_path} now." and "is written by" in text
+
+
 def test_reading_writes_nothing(tmp_path):
     script = Script(tmp_path, *[lambda b: None] * 3, lambda b: (tmp_path / LEASE).unlink())
     script.line(1.0, persons=persons())
@@ -164,6 +193,12 @@ def test_the_command_says_how_to_go_on(demo, tmp_path):
     next((out / "pack").glob("*.json")).unlink()
     code, text, _ = run("status", out, "--follow", "--every", "0.5")
     assert code == 1 and "Not complete: run `webbody build" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "1e300", "soon"])
+def test_times_that_nobody_can_wait_are_refused(tmp_path, every):
+    code, _, error = run("status", tmp_path, "--follow", "--every", every)
+    assert code == 2 and "--every" in error
 
 
 def test_a_folder_without_a_build_is_refused(tmp_path):

@@ -63,5 +63,5 @@ def test_a_build_that_is_killed_is_told(builder, tmp_path):
     code, text, _ = run("status", out, "--follow")
     lines = text.replace("\n", " ")
     assert code == 1
-    assert "Nobody builds in" in lines and "has ended without a word" in lines
+    assert "Nobody builds in" in lines and "has ended without releasing it" in lines
     assert "Not complete: run `webbody build --manifest" in lines

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from webbody.errors import WebbodyError
 from webbody.lease import LEASE, Lease
 from webbody.lookout import Lookout
 from webbody.storage import Folder
@@ -85,3 +86,21 @@ def test_a_store_that_is_away_for_a_moment_is_no_end(folder, elsewhere, monkeypa
 
     monkeypatch.setattr(folder, "read", away)
     assert lookout.look().alive
+
+
+@pytest.mark.parametrize("error", [OSError("away"), WebbodyError("away")])
+def test_a_store_that_is_away_gives_no_sign_of_life(folder, elsewhere, monkeypatch, error):
+    def read(file):
+        raise error
+
+    clock = Clock()
+    elsewhere(7)
+    lookout = Lookout(folder, beat=10, clock=clock)
+    lookout.look()
+    monkeypatch.setattr(folder, "read", read)
+    clock.now = 20.0
+    assert lookout.look().alive
+    clock.now = 31.0
+    assert not lookout.look().alive
+    with pytest.raises(type(error), match="away"):
+        Lookout(folder, beat=10, clock=clock).look()

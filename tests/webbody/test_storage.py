@@ -73,6 +73,13 @@ def test_of_a_block_that_reads_too_only_a_full_disk_is_told():
             raise OSError(code, "other")
 
 
+@pytest.mark.parametrize("guard", [write_errors, read_errors, room_errors])
+def test_what_is_told_already_is_told_once(guard):
+    away = type("ClientError", (Exception,), {"__module__": "botocore"})("away")
+    with pytest.raises(WebbodyError, match=r"^It is so\.$"), guard("s3://bucket/x"):
+        raise WebbodyError("It is so.") from away
+
+
 def test_mistakes_of_the_code_are_no_errors_of_a_disk():
     for guard in (write_errors, read_errors):
         with pytest.raises(TypeError, match="x"), guard("/somewhere"):

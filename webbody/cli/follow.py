@@ -1,11 +1,12 @@
 """`webbody status --follow`: a build as it goes on, seen from outside."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,10 @@ _EVERY, _EVERY_REMOTE = 2.0, 30.0
 _QUIET = 60.0
 #: Outcomes that are named.
 _NAMED = 4
+#: Lines of a terminal that are not a stage's: who builds, the table's frame.
+_AROUND = 9
+#: Characters that dropped photos need beside the other columns, and of these the frame's.
+_OUTCOMES, _FRAME = 20, 3
 
 
 def follow(
@@ -51,7 +56,7 @@ def follow(
             view.show(last, read_last(folder))
     if sighting is None:
         return f"Nobody builds in {out} now."
-    return f"Nobody builds in {out} now: {sighting.holder.name} has ended without a word."
+    return f"Nobody builds in {out} now: {sighting.holder.name} has ended without releasing it."
 
 
 class _View:
@@ -97,7 +102,22 @@ class _View:
     def _picture(self, sighting: Sighting, metrics: "BuildMetrics | None") -> Group:
         lines = [_head(self._out, sighting, metrics), _life(sighting, metrics)]
         head = [Text(plain_text(line)) for line in lines]
-        return Group(*head, _table(metrics)) if metrics else Group(*head)
+        return Group(*head, *self._stages(metrics)) if metrics else Group(*head)
+
+    def _stages(self, metrics: "BuildMetrics") -> list[RenderableType]:
+        """The stages, as much of each as fits into the terminal, which shows no more than that."""
+        width, height = self._console.size
+        stages = metrics.stages
+        if len(stages) > height - _AROUND:
+            stages = {n: stage for n, stage in stages.items() if not _is_through(stage)} or stages
+        wide = self._console.options.update_width(1000)
+        room = width - Measurement.get(self._console, wide, _table(stages)).maximum
+        if room >= 0:
+            return [_table(stages, room - _FRAME if room >= _OUTCOMES else 0)]
+        return [
+            Text(plain_text(_line(name, stage)), no_wrap=True, overflow="ellipsis")
+            for name, stage in stages.items()
+        ]
 
 
 def _head(out: str, sighting: Sighting, metrics: "BuildMetrics | None") -> str:
@@ -116,14 +136,23 @@ def _life(sighting: Sighting, metrics: "BuildMetrics | None") -> str:
     return f"Last sign of life: {life}{figures}."
 
 
-def _table(metrics: "BuildMetrics") -> Table:
+def _is_through(stage: "StageMetrics") -> bool:
+    return stage.done == stage.shards and not stage.is_running
+
+
+def _table(stages: Mapping[str, "StageMetrics"], dropped: int = 0) -> Table:
+    """A line for each stage.
+
+    dropped: width of the column of dropped photos; 0: it is left out.
+    """
     table = Table()
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True)
     for column in ("done", "of", "running", "waiting", "failed", "images/s", "time left"):
-        table.add_column(column, justify="right")
-    table.add_column("dropped")
-    for name, stage in metrics.stages.items():
-        table.add_row(
+        table.add_column(column, justify="right", no_wrap=True)
+    if dropped:
+        table.add_column("dropped", no_wrap=True, overflow="ellipsis", max_width=dropped)
+    for name, stage in stages.items():
+        cells: list[RenderableType] = [
             Text(plain_text(name)),
             f"{stage.done:,}",
             "?" if stage.shards is None else f"{stage.shards:,}",
@@ -132,8 +161,8 @@ def _table(metrics: "BuildMetrics") -> Table:
             Text(f"{stage.failed:,}" if stage.failed else "", style="red"),
             "" if stage.images_per_second is None else f"{stage.images_per_second:,.1f}",
             duration(stage.eta) if stage.eta else "",
-            Text(plain_text(_dropped(stage))),
-        )
+        ]
+        table.add_row(*cells, *([Text(plain_text(_dropped(stage)))] if dropped else ()))
     return table
 
 

@@ -28,6 +28,7 @@ def status(
         float | None,
         typer.Option(
             min=0.1,
+            max=86_400,
             metavar="SECONDS",
             help="Between two looks of --follow (2; 30 in an object store).",
         ),
