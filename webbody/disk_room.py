@@ -45,6 +45,8 @@ class DiskRoom:
         needed = self._keep + self._largest
         if (lack := self._lack(needed)) is None:
             return
+        if any(shutil.disk_usage(_existing(place)).total < needed for place in self._places):
+            self._patience = 0.0  # no disk of this size ever has that room
         if self._patience:
             on_wait(f"{lack}; waiting up to {self._patience:.0f} s for room.")
         deadline = time.monotonic() + self._patience

@@ -16,7 +16,7 @@ def free(monkeypatch):
     answers = []
 
     def usage(place):
-        return SimpleNamespace(free=answers.pop(0) if len(answers) > 1 else answers[0])
+        return SimpleNamespace(free=answers.pop(0) if len(answers) > 1 else answers[0], total=8e9)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     monkeypatch.setattr(disk_room, "_PAUSE", 0.001)
@@ -28,6 +28,14 @@ def test_where_there_is_room_nobody_waits(tmp_path, free):
     room, waits = DiskRoom([str(tmp_path)], keep=2_000_000_000), []
     room.wait(waits.append)
     room.check()
+    assert not waits
+
+
+def test_room_that_the_disk_cannot_have_is_not_waited_for(tmp_path, free):
+    free[:] = [7e9]
+    room, waits = DiskRoom([str(tmp_path)], keep=9_000_000_000), []
+    with pytest.raises(WebbodyError, match=r"7\.0 GB free, and 9\.0 GB are needed: .*lower"):
+        room.wait(waits.append)
     assert not waits
 
 

@@ -29,7 +29,7 @@ def test_the_disk_is_watched_while_a_shard_is_written(tmp_path, monkeypatch, fre
 
     def usage(place):
         used = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
-        return SimpleNamespace(free=start - used)
+        return SimpleNamespace(free=start - used, total=1e12)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     room = DiskRoom([str(tmp_path)], keep=2 * STEP, patience=0.01)
