@@ -1,5 +1,6 @@
 """Dashboards of other projects: TensorBoard on the disk, and Weights & Biases where asked for."""
 
+import re
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,10 @@ from model.training.monitoring.metric_log import Dashboard
 from webbody.errors import WebbodyError
 from webbody.redaction import redacted_json
 
+#: A run's id, as it is made here.
+_ID = re.compile("[0-9a-f]{12}")
+#: Characters of an error of wandb.
+_LONGEST = 200
 #: Of wandb's settings those by which it sends what it was not given.
 _FIGURES_ONLY: dict[str, Any] = {
     "console": "off",
@@ -84,20 +89,24 @@ class WeightsAndBiases:
         import wandb
 
         name = folder / "wandb.id"
-        if not name.is_file():
-            name.write_text(uuid4().hex[:12], encoding="utf-8")
         try:
+            known = name.read_text("utf-8", "replace").strip() if name.is_file() else ""
+            if not _ID.fullmatch(known):  # there is none, or a kill or a full disk cut it off
+                known = uuid4().hex[:12]
+                name.write_text(known, encoding="utf-8")
             self._run = wandb.init(
                 project=project,
                 dir=str(folder),
-                id=name.read_text(encoding="utf-8").strip(),
+                id=known,
                 resume="allow",
                 config=redacted_json(dict(settings)),
                 settings=wandb.Settings(**_FIGURES_ONLY) if figures_only else None,
             )
-        except wandb.errors.Error as error:
+        except (wandb.errors.Error, OSError, ValueError) as error:  # also of its own settings
+            said = " ".join(str(error).split())[:_LONGEST]
             raise WebbodyError(
-                f"Weights & Biases cannot be used ({error}): log in, or leave out resources.wandb"
+                f"Weights & Biases cannot be used ({said}): log in (`wandb login`), mend its "
+                "settings, or leave out resources.wandb."
             ) from error
 
     def add(self, figures: Mapping[str, float], step: int | None) -> None:

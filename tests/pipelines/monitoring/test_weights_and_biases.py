@@ -9,6 +9,7 @@ from pipelines.monitoring import weights_and_biases
 from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
 from pipelines.monitoring.weights_and_biases import open_dashboard
 from webbody.config import BuildConfig
+from webbody.errors import WebbodyError
 from webbody.storage import Folder
 
 METRICS = BuildMetrics("data", "key", "then", "now", 1.0, 0, {"faces": StageMetrics(9, 4)})
@@ -24,7 +25,8 @@ def folder(request, tmp_path, monkeypatch):
     )
     found = Folder(tmp_path if request.param == "local" else f"memory://{tmp_path.name}")
     yield found
-    found.fs.rm(found.root, recursive=True)
+    if found.fs.exists(found.root):
+        found.fs.rm(found.root, recursive=True)
 
 
 def test_a_build_sends_its_figures_alone_and_goes_on_with_its_run(folder, tmp_path, capfd):
@@ -55,6 +57,28 @@ def test_figures_that_are_refused_cost_the_build_nothing(folder, monkeypatch, ca
     dashboard.show(METRICS)
     dashboard.close()
     assert "does not take metrics: the run is over" in caplog.text
+
+
+@pytest.mark.parametrize("project", ["a/b", "x" * 999])
+def test_a_project_that_wandb_refuses_is_one_sentence(folder, project):
+    with pytest.raises(WebbodyError, match=r"^Weights & Biases cannot be used \(.+leave out resou"):
+        open_dashboard(folder, project, pytest.fail)
+
+
+def test_settings_that_wandb_refuses_are_one_sentence(folder, monkeypatch):
+    def init(**settings):
+        raise ValueError("1 validation error for Settings\nmode")  # as for WANDB_MODE=banana
+
+    monkeypatch.setattr("wandb.init", init)
+    with pytest.raises(WebbodyError, match=r"\(1 validation error for Settings mode\): log in"):
+        open_dashboard(folder, "builds", pytest.fail)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\x00", b"two\nlines"])
+def test_a_damaged_id_begins_another_run(folder, damage):
+    folder.write_bytes("wandb.id", damage)
+    open_dashboard(folder, "builds", pytest.fail).close()
+    assert len(folder.read("wandb.id")) == 12
 
 
 def test_without_wandb_a_build_goes_on(tmp_path, monkeypatch):
