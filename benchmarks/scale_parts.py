@@ -3,7 +3,6 @@
 A part takes its size and a scratch folder, and returns figures by name.
 """
 
-import io
 import os
 import resource
 import time
@@ -15,16 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.made_shards import made_build
 from benchmarks.plan import write_manifest
-from benchmarks.store import config, write_list
 from pipelines.base.stage import ALL, run_shard
-from pipelines.engine.executor import OnEvent, Stages
-from pipelines.engine.graph import StageTask, input_digests
-from pipelines.engine.in_process import InProcess
-from pipelines.engine.worker import Event
-from pipelines.stages.split import PEOPLE
-from webbody.commit import Output, Record, Records, record_name
-from webbody.config import StageResources
+from webbody.commit import Record, record_name
 from webbody.storage import Folder
 
 Figures = dict[str, float]
@@ -99,89 +92,15 @@ def explain(rows: int, scratch: Path) -> Figures:
     return {"seconds": float(np.mean(taken)), "worst": max(taken), "peak": peak()}
 
 
-class MadeShards(InProcess):
-    """Commits small files for every shard, without running a stage and without flushing them."""
-
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
-        """Commit a file for each row and stage."""
-        self._known: Records = getattr(self, "_known", {})
-        for task, _ in stages:
-            for row in rows:
-                shard = row["shard"]
-                counts = {"in": 1, "out": 0}
-                if task.node.name == "ledger":
-                    table = pq.read_metadata(f"{out}/plan/{shard}.parquet")
-                    counts = {"in": table.num_rows, "out": 0, "download:status": table.num_rows}
-                self._commit(Folder(out), task, shard, (), counts)
-                on_event(Event(task.node.name, shard, "done", counts))
-        return rows
-
-    def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
-        """Commit a file for each shard."""
-        self._commit(Folder(out), task, ALL, shards, {"in": 1, "out": 0})
-        on_event(Event(task.node.name, ALL, "done", {"in": 1, "out": 0}))
-        return row
-
-    def problems(self, stages: Stages) -> dict[str, str]:
-        """Nothing is loaded."""
-        return {}
-
-    def _commit(
-        self,
-        folder: Folder,
-        task: StageTask,
-        shard: str,
-        shards: tuple[str, ...],
-        counts: dict[str, int],
-    ) -> None:
-        stage = task.node.name
-        place = Path(folder.path(stage))
-        place.mkdir(exist_ok=True)
-        inputs = input_digests(folder, task, shard, shards, self._known) or {}
-        files = {f"{shard}.parquet": b"1"}
-        if stage == "identities":
-            files = {f"{name}.parquet": b"1" for name in shards}
-        if stage == "split":
-            files = {"people.parquet": _empty(PEOPLE)}
-        outputs = {}
-        for name, data in files.items():
-            (place / name).write_bytes(data)
-            outputs[name] = Output("0" * 64, len(data))
-        record = Record(stage, shard, task.fingerprint, inputs, outputs, counts)
-        (place / f"{shard}.json").write_bytes(record.to_json())
-        self._known[stage, shard] = record
-
-
-def _empty(schema: pa.Schema) -> bytes:
-    """A table without rows."""
-    file = io.BytesIO()
-    pq.write_table(schema.empty_table(), file)
-    return file.getvalue()
-
-
 def resume(shards: int, scratch: Path) -> Figures:
     """Seeing that a build of so many shards has nothing to do, and its status."""
     import pipelines.build
     from pipelines.inspection.status import status
 
-    # Of the names, each a row, about three of four begin a shard.
-    manifest, out = write_list(scratch / "list.csv", shards * 4 // 3), str(scratch / "resumed")
-    pipelines.build.start_executor = lambda resources, on_event: MadeShards(resources)
-    fsync, os.fsync = os.fsync, lambda handle: None
-    pipelines.build.build(config(manifest, out))
-    os.fsync = fsync
+    made = made_build(shards, scratch)
+    out = made.out
     started = time.perf_counter()
-    done = pipelines.build.build(config(manifest, out))
+    done = pipelines.build.build(made)
     again = time.perf_counter() - started
     assert not done.ran
     started = time.perf_counter()

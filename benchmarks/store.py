@@ -2,9 +2,9 @@
 
     python -m benchmarks.store [--shards 20 2000] [--json FILE]
 
-A list of addresses that no build asks is built with one name a shard: all its records, hardly any
-data. The folder is copied into an S3-compatible server on this machine; `webbody build` and
-`webbody status` are run on both when all is done. Calls are the requests that the server answered.
+A finished build of so many shards is made, with all its records and hardly any data. The folder is
+copied into an S3-compatible server on this machine; `webbody build` and `webbody status` are run on
+both when all is done. Calls are the requests that the server answered.
 """
 
 import argparse
@@ -15,33 +15,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pipelines.build
 from benchmarks import figures
+from benchmarks.made_shards import made_build
 from benchmarks.object_store import ObjectStore, object_store
 from pipelines.build import build
-from pipelines.engine.in_process import InProcess
 from pipelines.inspection.status import status
-from webbody.cli.demo import demo_models
-from webbody.config import BuildConfig, load
 from webbody.storage import Folder
 
 #: The build on the disk first, then in the store without an index, then with it.
 _HEAD = (
     f"{'shards':>7} {'where':<16} {'what':<7} {'calls':>7} {'seconds':>8} {'s / 1,000 shards':>17}"
 )
-
-
-def config(manifest: Path, out: str) -> BuildConfig:
-    """A build of the demo's models, a name a shard."""
-    base = demo_models() | {"manifest": str(manifest), "out": out}
-    return load(None, ("plan.rows_per_shard=1",), base=base)
-
-
-def write_list(path: Path, names: int) -> Path:
-    """Addresses of this machine, which are refused before anything is asked."""
-    rows = (f"http://127.0.0.1/{n:06d}.jpg,person {n:06d}\n" for n in range(names))
-    path.write_text("url,name\n" + "".join(rows), encoding="utf-8")
-    return path
 
 
 def measured(store: ObjectStore | None, what: Callable[[], object]) -> tuple[int, float]:
@@ -53,16 +37,15 @@ def measured(store: ObjectStore | None, what: Callable[[], object]) -> tuple[int
 
 def run(shards: int, folder: Path, store: ObjectStore, found: figures.Figures) -> dict[str, float]:
     """Measure a build of so many shards; seconds by place."""
-    manifest = write_list(folder / "list.csv", shards)
-    local, remote = str(folder / "build"), f"s3://bucket/{shards}"
-    build(config(manifest, local))
+    made = made_build(shards, folder)
+    local, remote = made.out, f"s3://bucket/{shards}"
     target = Folder(remote)
     target.fs.put(f"{local}/", f"{target.root}/", recursive=True)
     seconds = {}
     for where, out, counted in (
         ("disk", local, None), ("store, no index", remote, store), ("store", remote, store),
     ):  # fmt: skip
-        settings = config(manifest, out)
+        settings = made.model_copy(update={"out": out})
         for name, what in (
             ("build", lambda s=settings: build(s)),
             ("status", lambda o=out: status(o)),
@@ -85,7 +68,6 @@ def main() -> int:
     figures.add_option(parser)
     arguments = parser.parse_args()
     found = figures.Figures("store", arguments)
-    pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
     print(_HEAD)
     with tempfile.TemporaryDirectory() as scratch, object_store(Path(scratch, "log")) as store:
         os.environ |= store.environment
