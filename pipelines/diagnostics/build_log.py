@@ -45,6 +45,8 @@ def log_event(event: Event) -> None:
         _LOG.info("%s: done in %.1f s: %s", where, event.seconds, _counts(event.counts))
     elif event.kind == "warning":
         _LOG.warning("%s: %s", where, event.message, extra=SHOWN)
+    elif event.kind == "note":
+        _LOG.info("%s: note: %s", where, event.message, extra=SHOWN)
     elif event.kind == "failed":
         _LOG.error("%s: failed: %s", where, event.message)
 

@@ -5,8 +5,11 @@ import shutil
 import pytest
 
 from pipelines.build import build
+from pipelines.diagnostics.build_log import build_log, log_event
+from pipelines.engine.worker import Event
 from tests.command_line import run
 from webbody.errors import WebbodyError
+from webbody.storage import Folder
 
 
 def test_the_demos_log_has_every_shard_of_every_stage_and_the_outcomes(demo):
@@ -28,6 +31,15 @@ def test_a_failure_in_a_worker_comes_back_with_its_traceback(demo, in_process, t
     text = (out / "build.log").read_text()
     assert f"ERROR pipelines.diagnostics.build_log: persons/{victim.stem}: failed: " in text
     assert "ended: incomplete, 1 shards failed" in text
+
+
+@pytest.mark.parametrize("kind", ["note", "warning"])
+def test_what_the_terminal_tells_besides_is_in_the_log(tmp_path, kind):
+    with build_log(Folder(tmp_path), "list.csv") as begin:
+        begin()
+        log_event(Event("ray", "", kind, message="Ray was lost:\x1b[2J it is started again."))
+    line = (tmp_path / "build.log").read_text().splitlines()[-1]
+    assert "ray: " in line and "it is started again." in line and "\x1b" not in line
 
 
 def test_a_refused_build_leaves_no_log(demo, tmp_path):
