@@ -5,6 +5,7 @@ is needed. Hashes are of 32 bits: a few strangers share one, so the shards are l
 """
 
 import json
+import logging
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ LOOKUP = "all.urls.lookup"
 _PARTS = 64  # of the hashes' range, a power of two; one at a time is in memory
 _GROUP = 1 << 17
 _SHARDS = b"shards"
+_LOG = logging.getLogger(__name__)
 
 
 class RowLookup:
@@ -81,28 +83,38 @@ class RowLookup:
 
 
 def shards_with(folder: Folder, stage: str, values: Iterable[str]) -> list[str] | None:
-    """The shards that may hold one of the values, in order; None where there is no table."""
+    """The shards that may hold one of the values, in order.
+
+    None where there is no table, or one that cannot be read: the plan itself tells the same.
+    """
     name = f"{stage}/{LOOKUP}"
     if folder.size(name) is None:
         return None
-    wanted = sorted({_hash(value) for value in values})
+    try:
+        with folder.open(name) as source:
+            return _found(source, sorted({_hash(value) for value in values}))
+    except (pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        _LOG.warning("%s cannot be read: %s", folder.path(name), error)
+        return None
+
+
+def _found(source: IO[bytes], wanted: Iterable[int]) -> list[str]:
+    file = open_parquet(source)
+    shards = json.loads(file.schema_arrow.metadata[_SHARDS])
+    groups = range(file.num_row_groups)
+
+    def highest(group: int) -> int:
+        return int(file.metadata.row_group(group).column(0).statistics.max)
+
     found: set[int] = set()
-    with folder.open(name) as source:
-        file = open_parquet(source)
-        shards = json.loads(file.schema_arrow.metadata[_SHARDS])
-        groups = range(file.num_row_groups)
-
-        def highest(group: int) -> int:
-            return int(file.metadata.row_group(group).column(0).statistics.max)
-
-        for value in wanted:
-            # A hash that many rows share may go on in the next groups.
-            for group in groups[bisect_left(groups, value, key=highest) :]:
-                pairs = file.read_row_group(group)
-                hashes = pairs["hash"].to_numpy()
-                found |= set(pairs["shard"].to_numpy()[hashes == value].tolist())
-                if highest(group) > value:
-                    break
+    for value in wanted:
+        # A hash that many rows share may go on in the next groups.
+        for group in groups[bisect_left(groups, value, key=highest) :]:
+            pairs = file.read_row_group(group)
+            hashes = pairs["hash"].to_numpy()
+            found |= set(pairs["shard"].to_numpy()[hashes == value].tolist())
+            if highest(group) > value:
+                break
     return sorted(shards[shard] for shard in found)
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.base.row_lookup import shards_with
 from pipelines.engine.graph import PLAN
+from pipelines.inspection.damage import damage_told
 from pipelines.outcomes import setting_of, value_of
 from pipelines.stages.plan import as_rejected
 from webbody.build_records import BuildRecords, planned_shards
@@ -58,9 +59,14 @@ class Story:
 def explain(out: str, query: str) -> list[Story]:
     """The stories of a URL (one per name it stands under), of a row's, crop's or sample's key.
 
-    Of what was taken down only that is told. Raises WebbodyError where `out` is no build or
-    nothing matches.
+    Of what was taken down only that is told. Raises WebbodyError where `out` is no build, a table
+    is damaged, or nothing matches.
     """
+    with damage_told(out):
+        return _stories(out, query)
+
+
+def _stories(out: str, query: str) -> list[Story]:
     folder = Folder(out)
     records = BuildRecords(folder)
     plan = records.need(PLAN.name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pipelines.base.row_lookup import LOOKUP
 from pipelines.build import build
 from pipelines.engine import upkeep
 from pipelines.engine.sources import source_of
@@ -107,7 +108,8 @@ def _repair_files(
         for name in side:
             folder.remove(f"{stage}/{name}")
             done.repaired.append(f"{stage}/{name} (taken out)")
-        done.notes.append(f"{stage}/{shard}: {_LOST}")
+        if set(side) != {LOOKUP}:  # without it the plan itself is read
+            done.notes.append(f"{stage}/{shard}: {_LOST}")
     return True
 
 

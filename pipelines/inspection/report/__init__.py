@@ -5,6 +5,7 @@ from typing import Any
 from pipelines.diagnostics.ending import ending_of
 from pipelines.diagnostics.sentences import sentences
 from pipelines.engine.build_files import BuildFiles
+from pipelines.inspection.damage import damage_told
 from pipelines.inspection.report import funnel, sheets
 from pipelines.inspection.report.drawing import EmbeddedImages
 from pipelines.inspection.report.names import named_faces
@@ -23,9 +24,9 @@ def write_report(out: str, names: int = 12, images: int = 24) -> str:
     `images` pictures are shown per stage (at most 96) and the faces of `names` names (at most 48),
     the same ones whenever nothing changed. The page is self-contained, under 8 MB, and shows names
     and faces: it is for the builder, not for publication. Raises WebbodyError where `out` holds no
-    build.
+    build, or a table is damaged.
     """
-    with BuildFiles(out) as build:
+    with damage_told(out), BuildFiles(out) as build:
         text = page(build, min(names, MOST_NAMES), min(images, MOST_IMAGES))
         build.folder.write_bytes(FILE, redacted(text).encode("utf-8", "replace"))
         return f"{build.folder.url}/{FILE}"

@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,19 @@ def test_what_is_not_there_leads_nowhere(tmp_path):
 
 def test_no_table(tmp_path):
     assert shards_with(Folder(tmp_path), "plan", ["one"]) is None
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "another", "flipped"])
+def test_a_damaged_table_is_as_good_as_none(tmp_path, damage):
+    folder = written(tmp_path, {"ab": ["one", "two"], "cd": ["three"]})
+    path = tmp_path / "plan" / LOOKUP
+    content = path.read_bytes()
+    if damage == "another":
+        pq.write_table(pa.table({"hash": ["x"]}), path)
+    else:
+        broken = {"empty": b"", "cut": content[:-9], "flipped": b"PAR1" + bytes(len(content) - 4)}
+        path.write_bytes(broken[damage])
+    assert shards_with(folder, "plan", ["one"]) is None
 
 
 def test_few_shards_of_many_are_looked_at(tmp_path, monkeypatch):
