@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import fsspec
-from braceexpand import braceexpand
 from fsspec import AbstractFileSystem
 from fsspec.utils import glob_translate
 
@@ -49,6 +48,10 @@ def _shards(dataset: str, split: str) -> list[tuple[str, str]]:
 
 
 def _expanded(pattern: str) -> list[str]:
+    if not any(sign in pattern for sign in "{}\\"):
+        return [pattern]
+    from braceexpand import braceexpand  # of webdataset, which folders of shards do without
+
     try:
         return list(braceexpand(pattern))
     except ValueError as error:

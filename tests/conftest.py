@@ -1,5 +1,7 @@
 """What several test modules share: a Ray for the session, and a finished build of a small web."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
@@ -11,11 +13,13 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from webbody.config import BuildConfig
+if TYPE_CHECKING:  # tests of `model` also run where what reads settings is not installed
+    from webbody.config import BuildConfig
 
 # A slow machine is no fault of the code: how long an example takes is nothing that a test checks.
 settings.register_profile("webbody", deadline=None)
