@@ -36,6 +36,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.end_to_end
 	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.plan
 	$(BIN)/python -m benchmarks.manifest
