@@ -72,7 +72,7 @@ def read_errors(path: str) -> Iterator[None]:
     """Turn what keeps a file from being read into UnreadableFile; that it is missing stays."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except Exception as error:
         if (reason := _reason(error)) is None:

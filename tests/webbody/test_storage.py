@@ -73,6 +73,13 @@ def test_of_a_block_that_reads_too_only_a_full_disk_is_told():
             raise OSError(code, "other")
 
 
+def test_a_folder_where_a_file_should_be_is_told(tmp_path):
+    (tmp_path / "x").mkdir()
+    for read in (Folder(tmp_path).read, Folder(tmp_path).open, Folder(tmp_path).sha256):
+        with pytest.raises(WebbodyError, match=f"^Cannot read {tmp_path}/x: Is a directory; mend"):
+            read("x")
+
+
 @pytest.mark.parametrize("guard", [write_errors, read_errors, room_errors])
 def test_what_is_told_already_is_told_once(guard):
     away = type("ClientError", (Exception,), {"__module__": "botocore"})("away")
