@@ -124,3 +124,9 @@ def test_no_parquet_file_is_read_ahead_by_threads():
                     assert node.attr != "read_table" or path == by_path, path
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "pq.ParquetFile":
                     assert "pre_buffer=False" in ast.unparse(node), path
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in ("iter_batches", "read_row_group", "read_row_groups")
+                ):
+                    assert "use_threads=False" in ast.unparse(node), path

@@ -169,7 +169,7 @@ def _join(folder: "Folder", out: str, names: Sequence[str], columns: pa.Schema) 
             with folder.open(f"{out}.parts/{name}.parquet") as part:
                 table = pq.ParquetFile(part, pre_buffer=False)
                 for group in range(table.num_row_groups):
-                    writer.write_table(table.read_row_group(group))
+                    writer.write_table(table.read_row_group(group, use_threads=False))
 
 
 def _counted(folder: "Folder", out: str) -> tuple[int, int, int, dict[str, int]]:
@@ -178,7 +178,9 @@ def _counted(folder: "Folder", out: str) -> tuple[int, int, int, dict[str, int]]
     blind = whole = 0
     with folder.open(out) as file:
         columns = ["visible", "whole", "outcome"]
-        for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(columns=columns):
+        for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(
+            columns=columns, use_threads=False
+        ):
             outcomes.update(batch["outcome"].to_pylist())
             blind += batch["visible"].to_pylist().count(0)
             whole += batch["whole"].true_count

@@ -110,7 +110,7 @@ def _found(source: IO[bytes], wanted: Iterable[int]) -> list[str]:
     for value in wanted:
         # A hash that many rows share may go on in the next groups.
         for group in groups[bisect_left(groups, value, key=highest) :]:
-            pairs = file.read_row_group(group)
+            pairs = file.read_row_group(group, use_threads=False)
             hashes = pairs["hash"].to_numpy()
             found |= set(pairs["shard"].to_numpy()[hashes == value].tolist())
             if highest(group) > value:

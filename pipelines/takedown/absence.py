@@ -75,7 +75,7 @@ def _of_table(file: IO[bytes]) -> Iterator[Readings]:
     before = "person_before" if "person_before" in names else None
     lists = [c for c in ("names", "name_a", "name_b") if c in names]
     read = [*columns, *lists, *filter(None, [keyed, before])]
-    for batch in table.iter_batches(columns=read):
+    for batch in table.iter_batches(columns=read, use_threads=False):
         for row in batch.to_pylist():
             readings: Readings = [_removal_query(row, columns)]
             if keyed:

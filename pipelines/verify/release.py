@@ -128,7 +128,7 @@ def _rows(
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 if found.draw.takes(f"{name}#{group}"):
-                    table = parquet.read_row_group(group).select(SCHEMA.names)
+                    table = parquet.read_row_group(group, use_threads=False).select(SCHEMA.names)
                     checker.check(table, first, follows=before == group - 1)
                     everything.add(table, checker.sound)
                     before = group

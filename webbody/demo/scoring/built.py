@@ -103,5 +103,5 @@ def _rows(
     with records.folder.open(f"{stage}/{name or f'{shard}.parquet'}") as file:
         table = open_parquet(file)
         columns = [column for column in table.schema_arrow.names if column != "feature"]
-        for batch in table.iter_batches(columns=columns):
+        for batch in table.iter_batches(columns=columns, use_threads=False):
             yield from batch.to_pylist()
