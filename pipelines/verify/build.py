@@ -10,6 +10,7 @@ from pipelines.identity.person_ids import PERSON_IDS
 from pipelines.reid.import_job import IMPORT_FILE, index_of_import
 from pipelines.sampling.placement import SHUFFLE
 from pipelines.stages.ledger import general
+from pipelines.stages.pack import INDEX
 from pipelines.verify.committed import Committed, read_committed, read_import
 from pipelines.verify.digests import NotedFile, compare
 from pipelines.verify.findings import (
@@ -195,7 +196,9 @@ class BuildCheck:
             self.found.add([error(name, "was changed after it was written", "import again")])
 
     def remembered(self) -> None:
-        """Copies of outputs from which the next build goes on."""
+        """Copies of outputs from which the next build goes on; a finished build has them."""
+        if self._folder.size(INDEX) is None:
+            return
         for stage, name in REMEMBERED:
             record = self._committed.records.get((stage, ALL))
             if record is None or name not in record.outputs:

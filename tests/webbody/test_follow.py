@@ -95,7 +95,7 @@ def test_a_builder_that_is_lost_ends_it(tmp_path):
     signs = [lambda b: b.sign()] * 3
     script = Script(tmp_path, *signs)
     why, text = script.follow(every=10)
-    assert "of me on another has ended without releasing it" in why
+    assert "of me on another gives no sign of life any more" in why
     assert sum(script.slept) == 30 + 40  # three signs, and the patience of three more
     assert text.splitlines()[1:] == ["Last sign of life: 30 s ago."]
 

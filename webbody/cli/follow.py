@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from webbody.cli.train_estimate import duration
+from webbody.lease_holder import lives_here
 from webbody.lookout import Lookout, Sighting
 from webbody.plain_text import plain_text
 from webbody.storage import Folder
@@ -56,7 +57,11 @@ def follow(
             view.show(last, read_last(folder))
     if sighting is None:
         return f"Nobody builds in {out} now."
-    return f"Nobody builds in {out} now: {sighting.holder.name} has ended without releasing it."
+    if lives_here(sighting.holder) is None:  # on another machine, of which only signs are seen
+        why = "gives no sign of life any more"
+    else:
+        why = "has ended without releasing it"
+    return f"Nobody builds in {out} now: {sighting.holder.name} {why}."
 
 
 class _View:

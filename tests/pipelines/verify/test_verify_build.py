@@ -99,6 +99,12 @@ def test_a_build_that_is_not_finished_is_told(build):
     assert any(line.startswith("error: clusters: ") and "not committed" in line for line in lines)
 
 
+def test_a_build_that_is_not_finished_misses_nothing_that_comes_last(build):
+    (build / "pack" / "index.json").unlink()
+    (build / "person-ids.parquet").unlink()
+    assert not any("person-ids" in line for line in lines_of(build))
+
+
 def test_strays_are_told(build):
     (build / "faces" / "mine.txt").write_text("x")
     (line,) = lines_of(build)
