@@ -24,14 +24,24 @@ from webbody.config import BuildConfig, StageResources, load
 from webbody.storage import Folder
 
 
+def config_of(manifest: Path, out: str) -> BuildConfig:
+    """A build with the demo's models, a name a shard."""
+    base = demo_models() | {"manifest": str(manifest), "out": out}
+    return load(None, ("plan.rows_per_shard=1",), base=base)
+
+
+def write_list(path: Path, names: int) -> Path:
+    """Addresses of this machine, which are refused before anything is asked."""
+    rows = (f"http://127.0.0.1/{n:06d}.jpg,person {n:06d}\n" for n in range(names))
+    path.write_text("url,name\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
 def made_build(shards: int, folder: Path) -> BuildConfig:
     """A finished build in `folder`/build of about so many shards, a name each; its settings."""
     # Of the names, each a row, about three of four begin a shard.
-    rows = (f"http://127.0.0.1/{n:06d}.jpg,person {n:06d}\n" for n in range(shards * 4 // 3))
-    manifest = folder / "list.csv"
-    manifest.write_text("url,name\n" + "".join(rows), encoding="utf-8")
-    base = demo_models() | {"manifest": str(manifest), "out": str(folder / "build")}
-    config = load(None, ("plan.rows_per_shard=1",), base=base)
+    manifest = write_list(folder / "list.csv", shards * 4 // 3)
+    config = config_of(manifest, str(folder / "build"))
     start, fsync = pipelines.build.start_executor, os.fsync
     pipelines.build.start_executor = lambda resources, on_event: _MadeShards(resources)
     os.fsync = lambda handle: None  # minutes, and nothing that is made here must last

@@ -11,9 +11,8 @@ import s3fs
 import yaml
 from test_build import digests
 
+from benchmarks.made_shards import config_of, write_list
 from benchmarks.object_store import object_store
-from benchmarks.store import config as config_of
-from benchmarks.store import write_list
 from pipelines.build import build
 from pipelines.inspection.status import status
 from pipelines.monitoring.metrics import BuildMetrics, StageMetrics
