@@ -25,7 +25,7 @@ class Flaky:
     def __init__(self) -> None:
         self.port = 0
         self.server = None
-        self.headers = 0
+        self.answered = 0
         self.start()
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Flaky:
 
     def _answer(self, it, number) -> None:
         time.sleep(0.02)
-        self.headers += 1
+        self.answered += 1
         it.reply(200, jpeg(number))
 
     def stop(self) -> None:
