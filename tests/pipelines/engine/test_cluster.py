@@ -12,7 +12,10 @@ def send(out, shards, events=None):
     rows = [{"shard": shard, "force": [], "failed": "", "message": ""} for shard in shards]
     cluster = Cluster(Resources(retries=1))
     hear = (lambda event: None) if events is None else events.append
-    ended = cluster.run_chain([(SOURCE, SMALL), (FRAGILE, SMALL)], rows, str(out), hear)
+    try:
+        ended = cluster.run_chain([(SOURCE, SMALL), (FRAGILE, SMALL)], rows, str(out), hear)
+    finally:
+        cluster.close()
     return {row["shard"]: row for row in ended}
 
 
