@@ -12,6 +12,12 @@ from webbody.errors import WebbodyError
 SAFETY = ("pillow", "torch", "safetensors", "ultralytics")
 #: Distributions that bring the same library, built for a GPU.
 _INSTEAD = {"onnxruntime": "onnxruntime-gpu"}
+#: What libraries are called to install them, where their modules are called otherwise.
+_CALLED = {
+    "cv2": "opencv-python", "sklearn": "scikit-learn", "skimage": "scikit-image",
+    "imghdr": "standard-imghdr", "dns": "dnspython", "pynvml": "nvidia-ml-py", "PIL": "pillow",
+    "yaml": "pyyaml",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,20 @@ def libraries(extras: Sequence[str] = ("", "build")) -> Iterator[Library]:
                 bounds = ",".join(sorted(map(str, need.specifier), reverse=True))  # lower first
                 yield Library(need.name, extra, bounds, version(need.name))
                 break
+
+
+def not_installed(error: ModuleNotFoundError) -> str | None:
+    """How to get the library that is missing; None where webbody declares none of that name."""
+    module = (error.name or "").partition(".")[0]
+    name = _CALLED.get(module, module).lower().replace("_", "-")
+    provided = metadata.metadata("webbody").get_all("Provides-Extra") if version("webbody") else ()
+    for library in libraries(("", "build", *(provided or ()))):
+        if library.name.lower() == name:
+            part = f"webbody[{library.extra}]" if library.extra else "webbody"
+            return (
+                f"{module} is not installed, which this command needs: run `pip install '{part}'`."
+            )
+    return None
 
 
 def version(name: str) -> str | None:

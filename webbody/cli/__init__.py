@@ -32,6 +32,7 @@ from webbody.cli import (
 )
 from webbody.cli.printing import echo
 from webbody.errors import WebbodyError
+from webbody.libraries import not_installed
 from webbody.plain_text import plain_text
 
 #: Exit codes after Ctrl-C, and after SIGTERM, as a machine gets it that is taken away.
@@ -111,7 +112,11 @@ def main() -> None:
                 err=True,
             )
         raise
-    except Exception:
+    except Exception as error:
+        sentence = not_installed(error) if isinstance(error, ModuleNotFoundError) else None
+        if sentence is not None:
+            echo(f"webbody: {sentence}", err=True, fg="red")
+            sys.exit(WebbodyError.exit_code)
         # An error that should not happen: its trace may hold what strangers wrote, and secrets.
         echo(traceback.format_exc(), err=True, nl=False)
         sys.exit(1)
