@@ -7,7 +7,6 @@ from webbody.config import BuildConfig
 from webbody.doctor import disk, hardware, model_files, network, ray_start, software
 from webbody.doctor.diagnosis import OK, PROBLEM, SKIPPED, Check, Diagnosis, examine
 from webbody.errors import WebbodyError
-from webbody.manifest import Manifest
 
 _URLS = 2000
 _RAY_SECONDS = 60.0
@@ -61,6 +60,8 @@ class _Content:
             text = "none is given: disk and network are looked at without it"
             yield Diagnosis(SKIPPED, "manifest", text)
             return
+        from webbody.manifest import Manifest  # needs libraries that may be missing
+
         try:
             with Manifest(path) as manifest:
                 self.rows, urls = manifest.glance(_URLS)

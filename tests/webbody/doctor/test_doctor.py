@@ -3,6 +3,8 @@
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -251,3 +253,16 @@ def test_the_command_tells_problems_and_its_exit_code(tmp_path: Path):
     code, told, _ = run("doctor", "--no-ray", "--manifest", tmp_path / "absent.csv")
     assert code == 1 and "does not exist" in told
     assert not (tmp_path / "data").exists()
+
+
+def test_libraries_that_are_missing_are_told_by_the_checkup_itself():
+    """Who installed webbody without its extras asks the doctor first."""
+    program = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(['duckdb', 'cv2', 'ray', 'ultralytics', 'onnxruntime'])\n"
+        "from webbody.config import BuildConfig\n"
+        "from webbody.doctor.checkup import checkup\n"
+        "print(next(iter(checkup(BuildConfig(), start_ray=False))).subject)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "Python\n", done.stderr
