@@ -54,7 +54,10 @@ class Cluster:
         if self._started:
             self._start(address, resources.cpus)
         self._joined = bool(address) or not self._started
-        self._node = NodeWatch(ray.get_runtime_context().get_node_id(), self._alive)
+        # Asked once: later, without a connection, Ray would answer this by starting another one.
+        here = ray.get_runtime_context()
+        self._job = ray.JobID.from_hex(here.get_job_id())
+        self._node = NodeWatch(here.get_node_id(), self._alive)
         self._node.begin()
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -121,9 +124,8 @@ class Cluster:
         """The workers of this run that Ray wants to start again, and has not."""
         from ray._private.state import state
 
-        job = self._ray.JobID.from_hex(self._ray.get_runtime_context().get_job_id())
         try:
-            return list(state.actor_table(None, job, "RESTARTING"))
+            return list(state.actor_table(None, self._job, "RESTARTING"))
         except Exception:  # of whatever kind: the head does not answer, which NodeWatch sees
             return []
 
