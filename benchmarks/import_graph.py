@@ -41,6 +41,7 @@ LAYERS = {
         "model.folder_writing",
         "model.losses",
         "model.sapiensid",
+        "model.sapiens",
         "model.visualization",
         "model.features",
         "model.evaluation",

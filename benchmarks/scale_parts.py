@@ -48,8 +48,9 @@ def plan(rows: int, scratch: Path) -> Figures:
     manifest = scratch / f"{rows}.parquet"
     write_manifest(manifest, rows)
     started = time.perf_counter()
-    with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(scratch)}) as sorting:
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(scratch)}) as sorting:
         sorting.execute("set enable_progress_bar = false")
+        sorting.execute("set preserve_insertion_order = false")
         sorting.execute(
             f"copy (select * from read_parquet('{manifest}') order by name, url) "
             f"to '{scratch}/sorted.parquet'"
