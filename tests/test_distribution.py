@@ -22,7 +22,7 @@ DISTRIBUTIONS = {
 EXTRAS = {
     "webbody": ("", "build", "train", "compare"),
     "pipelines": ("", "build", "compare", "release"),
-    "model": ("", "train"),
+    "model": ("", "train", "sapiens"),
 }
 #: Imported where the user has asked for them, with a message where they are missing.
 OPTIONAL = {"model": {"ray", "wandb"}}
@@ -106,7 +106,7 @@ def test_what_is_imported_is_declared(package: str):
 
 def test_what_is_declared_is_imported():
     declared = _declared()
-    extras = ("", "build", "train", "compare", "release")
+    extras = ("", "build", "train", "compare", "sapiens", "release")
     runtime = set().union(*(declared[extra] for extra in extras))
     assert runtime - set().union(*map(_imported, EXTRAS)) == NOT_IMPORTED
 
