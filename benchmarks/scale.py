@@ -19,6 +19,7 @@ import multiprocessing
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,9 @@ PARTS = {
 
 def measure(part: Part, size: int, scratch: Path) -> scale_parts.Figures:
     """The figures of a part, from a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(scale_parts.capped, (part.work, size, scratch, part.cap))
+    # Not a Pool: its processes may have no children.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(scale_parts.capped, part.work, size, scratch, part.cap).result()
 
 
 def run(names: list[str], factor: float, found: Figures, folder: Path) -> None:

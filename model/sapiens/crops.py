@@ -34,7 +34,7 @@ def centre_and_scale(
         ],
         1,
     )
-    return centre_N2, scale_N2.astype(np.float32)
+    return centre_N2.astype(np.float32), scale_N2.astype(np.float32)
 
 
 def crop_matrix(

@@ -1,8 +1,8 @@
 """Keypoints as heatmaps and back (UDP, Huang et al., 2020; DARK's decoding, Zhang et al., 2020).
 
-An input of n pixels and its map of m are both counted from centre to centre: a point k of the input
-lies at k (m - 1) / (n - 1) in the map. Decoding gives shares of the map times the whole input, k n /
-(m - 1), which `model.sapiens.crops.to_photo` takes.
+An input of n pixels and its map of m are both counted from centre to centre: a point k of the
+input lies at k (m - 1) / (n - 1) in the map. Decoding gives shares of the map times the whole
+input, k n / (m - 1), which `model.sapiens.crops.to_photo` takes.
 
 Shape suffixes: X any leading axes, K keypoints, H W sides of a map.
 """
@@ -15,8 +15,8 @@ from torch import Tensor
 SIGMA = 6.0
 _BLUR, _BLUR_SIGMA = 11, 2.0
 _LOWEST, _HIGHEST = 1e-3, 50.0
-#: Curvatures below it are none: there is no vertex to move to.
-_FLAT = 1e-6
+#: Added to curvatures, as the reference has it, which leaves few of them exactly 0.
+_FLAT = torch.finfo(torch.float32).eps
 
 
 def encode(
@@ -79,10 +79,11 @@ def decode(maps_XKHW: Tensor, input_size: tuple[int, int]) -> tuple[Tensor, Tens
     dxy = (at(1, 1) - at(1, 0) - at(0, 1) + 2 * middle - at(-1, 0) - at(0, -1) + at(-1, -1)) / 2
     free_x = (x_XK > 0) & (x_XK < width - 1)
     free_y = (y_XK > 0) & (y_XK < height - 1)
+    dx, dy, dxx, dyy, dxy = (d.double() for d in (dx, dy, dxx + _FLAT, dyy + _FLAT, dxy))
     determinant = dxx * dyy - dxy * dxy
-    both = free_x & free_y & (determinant.abs() > _FLAT**2)
-    alone_x = free_x & ~free_y & (dxx.abs() > _FLAT)
-    alone_y = free_y & ~free_x & (dyy.abs() > _FLAT)
+    both = free_x & free_y & (determinant != 0)
+    alone_x = free_x & ~free_y & (dxx != 0)
+    alone_y = free_y & ~free_x & (dyy != 0)
     safe = torch.where(both, determinant, 1)
     move_x = torch.where(both, (dyy * dx - dxy * dy) / safe, 0)
     move_y = torch.where(both, (dxx * dy - dxy * dx) / safe, 0)
@@ -95,6 +96,7 @@ def decode(maps_XKHW: Tensor, input_size: tuple[int, int]) -> tuple[Tensor, Tens
         ],
         -1,
     )
+    points_XK2 = points_XK2.to(maps_XKHW.dtype)
     found_XK = scores_XK > 0
     return points_XK2 * found_XK[..., None], scores_XK * found_XK
 
@@ -109,5 +111,6 @@ def blurred(maps_XKHW: Tensor) -> Tensor:
     blur_N1HW = F.conv2d(maps_N1HW, weights[None, None, :, None], padding=(half, 0))
     blur_N1HW = F.conv2d(blur_N1HW, weights[None, None, None], padding=(0, half))
     before, after = (maps.amax((-2, -1), keepdim=True) for maps in (maps_N1HW, blur_N1HW))
-    scale = torch.where(after > 0, before / torch.where(after > 0, after, 1), 0)
+    # A map whose blur is negative everywhere changes its sign, as in the reference.
+    scale = torch.where(after != 0, before / torch.where(after != 0, after, 1), 0)
     return (blur_N1HW * scale).reshape(maps_XKHW.shape)

@@ -56,6 +56,10 @@ def parquet_rows(
                     **{name: batch.column(column) for name, column in kept.items()},
                 }
             )
+    except MemoryError as error:
+        raise WebbodyError(
+            f"{path}: memory ran out at row {count.lines:,}; run where there is more of it."
+        ) from error
     except (pa.ArrowException, OSError) as error:
         raise WebbodyError(
             f"{path}: cannot be read after row {count.lines:,} ({_first_line(error)}); write it "

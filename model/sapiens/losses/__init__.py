@@ -1,0 +1,1 @@
+"""The losses of Sapiens' tasks, as its authors' code computes them."""
