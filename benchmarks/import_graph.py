@@ -44,6 +44,7 @@ LAYERS = {
         "model.sapiens.vocabulary",
         "model.sapiens",
         "model.sapiens.metrics",
+        "model.sapiens.data",
         "model.visualization",
         "model.features",
         "model.evaluation",

@@ -16,7 +16,7 @@ from tests.test_house import imports, sources
 #: Import names that are not the distribution's.
 DISTRIBUTIONS = {
     "PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "yaml": "pyyaml",
-    "dns": "dnspython", "pynvml": "nvidia-ml-py",
+    "dns": "dnspython", "pynvml": "nvidia-ml-py", "OpenEXR": "openexr",
 }  # fmt: skip
 #: Which extras a package's files may import from; "" is what every installation has.
 EXTRAS = {

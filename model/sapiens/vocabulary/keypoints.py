@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -129,7 +128,7 @@ def _vocabulary(
         groups["hands"] = np.sort(np.concatenate([groups["left_hand"], groups["right_hand"]]))
     groups["whole_body"] = np.arange(len(names))
     upper = np.array([not _below(name) for name in names])
-    fixed = MappingProxyType({name: _fixed(indices) for name, indices in groups.items()})
+    fixed = {name: _fixed(indices) for name, indices in groups.items()}
     return KeypointVocabulary(
         names, _fixed(flip), _fixed(sigmas.astype(np.float32)), fixed, _fixed(upper)
     )
