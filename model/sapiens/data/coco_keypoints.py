@@ -7,7 +7,7 @@ The format is that of cocodataset.org; the 133 points may be split over the keys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -116,12 +116,12 @@ def _picture(row: Any) -> ListedPicture | None:
         return None
     image, name = row.get("id"), row.get("file_name")
     width, height = row.get("width"), row.get("height")
-    if not isinstance(name, str) or not all(map(_whole, (image, width, height))):
+    if not isinstance(name, str) or not (_whole(image) and _whole(width) and _whole(height)):
         return None
     place = PurePosixPath(name)
     if not name or "\0" in name or place.is_absolute() or ".." in place.parts:
         return None
-    picture = ListedPicture(int(image), name, int(width), int(height))  # type: ignore[arg-type]
+    picture = ListedPicture(image, name, width, height)
     return picture if picture.width > 0 and picture.height > 0 else None
 
 
@@ -137,7 +137,7 @@ def _categories(path: Path, rows: Any, vocabulary: KeypointVocabulary) -> set[in
     if isinstance(names, list):
         _check_names(path, names, vocabulary)
     number = people[0].get("id")
-    return {int(number)} if _whole(number) and len(named) > 1 else None
+    return {number} if _whole(number) and len(named) > 1 else None
 
 
 def _check_names(path: Path, names: list[Any], vocabulary: KeypointVocabulary) -> None:
@@ -206,7 +206,7 @@ def _points(row: dict[str, Any], vocabulary: KeypointVocabulary) -> Iterator[flo
 
 
 def _inside(box: np.ndarray, picture: ListedPicture) -> np.ndarray:
-    clipped = np.clip(box, 0, [picture.width, picture.height] * 2)
+    clipped: np.ndarray = np.clip(box, 0, [picture.width, picture.height] * 2)
     if (box[2:] <= box[:2]).any():
         raise _RowError("has an empty box")
     if (clipped[2:] <= clipped[:2]).any():
@@ -226,5 +226,5 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
