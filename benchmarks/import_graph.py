@@ -55,6 +55,7 @@ LAYERS = {
         "model.training.monitoring",
         "model.training",
         "model.training.estimate",
+        "model.sapiens.training",
     ),
     "pipelines": (
         "pipelines.outcomes",

@@ -87,6 +87,14 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, ending.lower()
 
 
+def picture_of(members: Members) -> tuple[bytes, int]:
+    """The picture's bytes and their offset in the tar; WebbodyError where there is none."""
+    ending = next((ending for ending in PICTURES if ending in members.data), None)
+    if ending is None:
+        raise WebbodyError(f"{members.source}: {members.key} has no picture")
+    return members.data[ending], members.offset[ending]
+
+
 def describe(members: Members) -> Described:
     """The sample that the members make.
 

@@ -113,10 +113,8 @@ class ValidationSettings(Section):
     batch: Count = Field(64, description="images of a process in one call of the model")
 
 
-class TrainResources(Section):
+class RunResources(Section):
     """How the work is done; only the precision changes the result, and compiling its rounding."""
-
-    renamed: ClassVar[Mapping[str, str]] = {"keep": "keep_checkpoints"}
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where it runs")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -126,13 +124,20 @@ class TrainResources(Section):
         "auto", description="torch.compile, a minute at the start: yes on CUDA, no on the CPU"
     )
     workers: int = Field(4, ge=0, description="processes that read and decode images")
-    decode: Literal["cpu", "cuda"] = Field("cpu", description="where JPEGs are decoded")
     checkpoint_steps: Count = Field(2000, description="steps between two checkpoints")
     keep_checkpoints: Count = Field(3, description="checkpoints that are kept")
     log_seconds: float = Field(10, gt=0, description="between two lines of progress")
     wandb: str = Field(
         "", description="project at Weights & Biases that gets the figures; '': nothing is sent"
     )
+
+
+class TrainResources(RunResources):
+    """How the work is done; only the precision changes the result, and compiling its rounding."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"keep": "keep_checkpoints"}
+
+    decode: Literal["cpu", "cuda"] = Field("cpu", description="where JPEGs are decoded")
 
 
 class RayWorkers(Section):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,17 +20,18 @@ from model.training.data.loader import Loader
 from model.training.data.order import Order, repeats
 from model.training.data.table import Table, read_table
 from model.training.monitoring.validation import HeldOut, read_held_out
+from model.training.parts import Say
 from model.training.steps.augment import Augment
 from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
 from webbody.errors import WebbodyError
 
-Say = Callable[[str], None]
 #: Seconds between two messages about the first read of the shards.
 _INTERVAL = 10.0
 #: Timeout of the barrier: the first read of many shards may take long.
 _PATIENCE = timedelta(days=2)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
         read_split = partial(read, split=validation["split"])
         held_out = read_held_out(validation["gallery"], validation["queries"], read_split)
     sets = int(table.dataset.max()) + 1
-    with _from_settings("data"):
+    with from_settings("data"):
         weights = data["weights"] or [1.0] * sets
         shown = repeats(table.dataset, table.visible, weights, data["oversampling"])
         order = Order(shown, seed)
     steps = _plan(settings, order, ranks)
     trainer = _trainer(settings, table, sets, device)
-    with _from_settings("resources"):
+    with from_settings("resources"):
         loader = Loader(
             table,
             order,
@@ -89,9 +90,9 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Tra
             f"{ranks} processes cannot share batches that are multiples of {multiple}: set "
             f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
         )
-    with _from_settings("tokens"):
+    with from_settings("tokens"):
         kept = KeptTokens(tokens["min"], tokens["max"], tokens["decay"])
-    with _from_settings("optimization"):
+    with from_settings("optimization"):
         batches = Batches(kept, optimization["batch"], optimization["batch_rule"], multiple)
         return plan(
             batches,
@@ -108,11 +109,11 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
     arguments = {"datasets": sets, **settings["model"]["arguments"]}
     # Every rank starts with the same weights.
     torch.manual_seed(seed)
-    with _from_settings("model.arguments"):
+    with from_settings("model.arguments"):
         model = SapiensID(**{**PRESETS[settings["model"]["preset"]], **arguments})
-    with _from_settings("augmentation"):
+    with from_settings("augmentation"):
         augment = Augment(**settings["augmentation"])
-    with _from_settings("optimization"):
+    with from_settings("optimization"):
         classifier = PartialFC(
             model.feature_dim,
             table.classes,
@@ -120,7 +121,6 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
             sample_rate=optimization["sample_rate"],
             seed=seed,
         )
-    precision, compiled = (settings["resources"][key] for key in ("precision", "compile"))
     return Trainer(
         model,
         classifier,
@@ -129,28 +129,42 @@ def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) 
         max_grad_norm=optimization["max_grad_norm"],
         seed=seed,
         device=device,
-        mixed_precision=precision == "bfloat16"
-        or (precision == "auto" and device.startswith("cuda")),
-        compiled=compiled == "yes" or (compiled == "auto" and device.startswith("cuda")),
+        **how_computed(settings["resources"], device),
     )
+
+
+def how_computed(resources: Mapping[str, Any], device: str) -> dict[str, bool]:
+    """A trainer's `mixed_precision` and `compiled`, from settings and device."""
+    on_cuda = device.startswith("cuda")
+    precision, compiled = resources["precision"], resources["compile"]
+    return {
+        "mixed_precision": precision == "bfloat16" or (precision == "auto" and on_cuda),
+        "compiled": compiled == "yes" or (compiled == "auto" and on_cuda),
+    }
 
 
 def _table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> Table:
     """The table of samples; the first rank reads the shards, the others its cache."""
     cache = Path(out) / "cache" if out else None
+    return first_rank_first(
+        lambda: read_table(sources, cache, split=split, on_shard=ScanReport(say))
+    )
+
+
+def first_rank_first(read: Callable[[], Read]) -> Read:
+    """What a function gives that keeps what it read: the first rank calls it before the others."""
     rank, ranks = rank_and_ranks(None)
     if ranks == 1:
-        return read_table(sources, cache, split=split, on_shard=_Scanning(say))
-    if rank == 0:
-        table = read_table(sources, cache, split=split, on_shard=_Scanning(say))
+        return read()
+    found = read() if rank == 0 else None
     group = dist.new_group(backend="gloo", timeout=_PATIENCE)
     assert isinstance(group, dist.ProcessGroup)  # every rank is in it
     dist.barrier(group)
     dist.destroy_process_group(group)
-    return table if rank == 0 else read_table(sources, cache, split=split)
+    return read() if found is None else found
 
 
-class _Scanning:
+class ScanReport:
     """Reports from time to time how many shards have been read."""
 
     def __init__(self, say: Say) -> None:
@@ -164,7 +178,7 @@ class _Scanning:
 
 
 @contextmanager
-def _from_settings(section: str) -> Iterator[None]:
+def from_settings(section: str) -> Iterator[None]:
     """Turn errors of constructors into WebbodyError that names the section of the settings."""
     try:
         yield

@@ -1,8 +1,8 @@
 """Checkpoints of a run: written atomically, readable at any number of ranks.
 
-A checkpoint is a folder `step-00001000` with `model/` (as SapiensID.save_pretrained writes it), the
-ranks' shards of the classifier, the optimizer's moments of the model by parameter name, and
-`state.json`, which has the sha256 of all of them.
+A checkpoint is a folder `step-00001000` with `model/` (as its users load it), what else a trainer
+has (SapiensID's: the ranks' shards of the classifier), the optimizer's moments of the model by
+parameter name, and `state.json`, which has the sha256 of all of them.
 """
 
 import hashlib
@@ -18,8 +18,7 @@ from torch import Tensor
 
 from model.checkpoint import check_state_dict, read_state_dict
 from model.folder_writing import all_or_nothing, first_problem, put_in_place
-from model.losses import PartialFC, load_shard, save_shard
-from model.training.steps.trainer import Trainer
+from model.training.steps.base import BaseTrainer
 from webbody.checked_json import checked_json, is_altered
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
@@ -42,7 +41,7 @@ _RENAMED = {
 
 def save(
     folder: Path,
-    trainer: Trainer,
+    trainer: BaseTrainer,
     steps: int,
     run: dict[str, Any],
     keep: int,
@@ -56,17 +55,16 @@ def save(
     """
     final = folder / f"{PREFIX}{steps:08d}"
     partial = final.with_name(final.name + PARTIAL)
-    is_first, group = trainer.classifier.rank == 0, trainer.classifier.group
+    is_first, group = trainer.rank == 0, trainer.group
     with all_or_nothing(final, partial, group):
         if is_first:
             for unfinished in folder.glob(f"{PREFIX}*{PARTIAL}"):
                 shutil.rmtree(unfinished)
             partial.mkdir(parents=True)
     with all_or_nothing(final, partial, group):
-        weight = trainer.classifier.weight
-        save_shard(partial, trainer.classifier, trainer.optimizer.state.get(weight))
+        trainer.save_rest(partial)
         if is_first:
-            trainer.model.save_pretrained(partial / _MODEL)
+            trainer.save_model(partial / _MODEL)
             save_file(_moments(trainer), partial / _MOMENTS)
     with all_or_nothing(final, partial, group):
         if is_first:
@@ -95,7 +93,7 @@ def steps_done(checkpoint: Path) -> int:
     return int(_state(checkpoint)["steps"])
 
 
-def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
+def load(checkpoint: Path, trainer: BaseTrainer, run: dict[str, Any]) -> int:
     """Takes the state of a checkpoint; returns how many steps were done.
 
     Raises WebbodyError where it is of another run, naming what differs, damaged or not complete.
@@ -109,14 +107,12 @@ def load(checkpoint: Path, trainer: Trainer, run: dict[str, Any]) -> int:
         raise WebbodyError(f"{checkpoint} is of another run ({differences})")
     path = checkpoint / _MODEL / "model.safetensors"
     with _damage_as_user_error(checkpoint):
-        _verify(checkpoint, state.get("files", {}), trainer.classifier)
+        _verify(checkpoint, state.get("files", {}), trainer)
         weights = read_state_dict(path)
         check_state_dict(weights, trainer.model.state_dict(), path)
         moments = read_state_dict(checkpoint / _MOMENTS)
-        classifier = load_shard(checkpoint, trainer.classifier)
+        trainer.load_rest(checkpoint)
     trainer.model.load_state_dict(weights)
-    if classifier:
-        trainer.optimizer.state[trainer.classifier.weight] = _placed(classifier, trainer)
     for name, parameter in trainer.model.named_parameters():
         own = {key[len(name) + 1 :]: value for key, value in moments.items() if _of(key, name)}
         if own:
@@ -149,12 +145,12 @@ def _digests(folder: Path) -> dict[str, str]:
         }
 
 
-def _verify(checkpoint: Path, files: Mapping[str, str], classifier: PartialFC) -> None:
+def _verify(checkpoint: Path, files: Mapping[str, str], trainer: BaseTrainer) -> None:
     """ValueError, on every rank, where a file is not the one that was written.
 
     Each rank looks at its share of them, so that the folder is read once.
     """
-    own = sorted(files)[classifier.rank :: classifier.ranks]
+    own = sorted(files)[trainer.rank :: trainer.ranks]
     problem = None
     try:
         with ThreadPoolExecutor(_HASHING) as pool:
@@ -164,7 +160,7 @@ def _verify(checkpoint: Path, files: Mapping[str, str], classifier: PartialFC) -
             problem = f"{own[same.index(False)]} was changed after it was written"
     except OSError as error:
         problem = str(error)
-    if told := first_problem(problem, classifier.group):
+    if told := first_problem(problem, trainer.group):
         raise ValueError(told)
 
 
@@ -185,7 +181,7 @@ def _damage_as_user_error(checkpoint: Path) -> Iterator[None]:
         raise WebbodyError(f"{checkpoint} is damaged ({reason}); remove it to {remedy}") from error
 
 
-def _moments(trainer: Trainer) -> dict[str, Tensor]:
+def _moments(trainer: BaseTrainer) -> dict[str, Tensor]:
     state = trainer.optimizer.state
     return {
         f"{name}:{key}": value
@@ -198,5 +194,5 @@ def _of(key: str, name: str) -> bool:
     return key.startswith(f"{name}:")
 
 
-def _placed(moments: dict[str, Tensor], trainer: Trainer) -> dict[str, Tensor]:
+def _placed(moments: dict[str, Tensor], trainer: BaseTrainer) -> dict[str, Tensor]:
     return {key: value.to(trainer.device) for key, value in moments.items()}

@@ -12,18 +12,25 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from model.training.builders import Say
 from model.training.monitoring.progress import TrainingProgress
+from model.training.parts import PutTogether, Say
+from model.training.sapiensid_run import put_together
 from model.training.start import start
 from model.training.stopping import stop_requested
 from webbody.errors import WebbodyError
 
 _POLL_SECONDS = 0.3
+#: The sections, and the settings in them, that name files.
+_SECTIONS = ("data", "validation", "model")
+_PATHS = {"sources", "gallery", "queries", "start"}
 _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "ended"
 
 
 def start_on_ray(
-    settings: Mapping[str, Any], say: Say, report: Callable[[TrainingProgress], None]
+    settings: Mapping[str, Any],
+    say: Say,
+    report: Callable[[TrainingProgress], None],
+    parts_of: PutTogether = put_together,
 ) -> bool:
     """Run `start` in `settings["ray"]["workers"]` processes of the connected Ray cluster.
 
@@ -43,7 +50,7 @@ def start_on_ray(
     leftover = Path(settings["out"], "ray")
     try:
         with stop_requested() as requested:
-            fit = _in_background(_trainer(settings, messages, leftover).fit)
+            fit = _in_background(_trainer(settings, messages, leftover, parts_of).fit)
             stopping = done = False
             while not done:
                 done = fit.done()
@@ -115,7 +122,7 @@ class _MessageRelay:
 
 def _placed(settings: Mapping[str, Any], has: Mapping[str, float]) -> dict[str, Any]:
     """The settings for workers on other machines: a fixed device and absolute paths."""
-    resources, data, cluster = settings["resources"], settings["data"], settings["ray"]
+    resources, cluster = settings["resources"], settings["ray"]
     device = resources["device"]
     if device == "auto":
         device = "cuda" if has.get("GPU") else "cpu"
@@ -126,31 +133,39 @@ def _placed(settings: Mapping[str, Any], has: Mapping[str, float]) -> dict[str, 
             f"{workers} workers need {cpus:g} CPUs and {gpus} GPUs, but Ray has "
             f"{has.get('CPU', 0):g} and {has.get('GPU', 0):g}: lower ray.workers or ray.cpus"
         )
-    validation = {
-        name: [_absolute(source) for source in settings["validation"][name]]
-        for name in ("gallery", "queries")
-    }
     return {
         **settings,
         "out": _absolute(settings["out"]),
         "resources": {**resources, "device": device},
-        "data": {**data, "sources": [_absolute(source) for source in data["sources"]]},
-        "validation": {**settings["validation"], **validation},
+        **{name: _with_absolute(settings[name]) for name in _SECTIONS if name in settings},
     }
 
 
+def _with_absolute(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section whose settings that name files name them wherever the process runs."""
+    found = dict(section)
+    for name in _PATHS & set(section):
+        value = section[name]
+        found[name] = _absolute(value) if isinstance(value, str) else [*map(_absolute, value)]
+    return found
+
+
 def _absolute(path: str) -> str:
+    if not path:
+        return path
     return path if "://" in path else os.path.abspath(path)
 
 
-def _trainer(settings: Mapping[str, Any], messages: Any, leftover: Path) -> Any:
+def _trainer(
+    settings: Mapping[str, Any], messages: Any, leftover: Path, parts_of: PutTogether
+) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     cluster = settings["ray"]
     return TorchTrainer(
         _work,
-        train_loop_config={"settings": settings, "messages": messages},
+        train_loop_config={"settings": settings, "messages": messages, "parts_of": parts_of},
         scaling_config=ScalingConfig(
             num_workers=cluster["workers"],
             use_gpu=settings["resources"]["device"] == "cuda",
@@ -186,6 +201,7 @@ def _work(given: dict[str, Any]) -> None:
             lambda text: send(_SAY, text),
             lambda progress: send(_REPORT, progress),
             lambda: is_first and ray.get(messages.stop_requested.remote()),
+            given["parts_of"],
         )
     except WebbodyError as error:
         send(_FAILED, str(error))

@@ -12,9 +12,9 @@ from torch import nn
 
 from model.training import checkpoint
 from model.training.monitoring.progress import ThroughputMeter, TrainingProgress
-from model.training.monitoring.validator import Validator
+from model.training.monitoring.validation_schedule import ScheduledValidator
+from model.training.steps.base import BaseTrainer
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples, Trainer
 from model.training.stopping import on_any_rank, stop_requested
 from webbody.errors import WebbodyError
 
@@ -38,20 +38,22 @@ class CheckpointPolicy:
 
 
 def train(
-    trainer: Trainer,
+    trainer: BaseTrainer,
     steps: Sequence[TrainingStep],
-    samples: Callable[[Sequence[TrainingStep]], Iterable[StepSamples]],
+    samples: Callable[[Sequence[TrainingStep]], Iterable[Any]],
     folder: Path,
     run: dict[str, Any],
     policy: CheckpointPolicy,
     report: Callable[[TrainingProgress], None],
-    validator: Validator | None = None,
+    validator: ScheduledValidator[Any] | None = None,
     elsewhere: Callable[[], bool] | None = None,
+    show: Callable[[int], None] | None = None,
 ) -> bool:
     """Compute the remaining steps; every rank calls it.
 
     `samples` yields this rank's samples of the given steps. `run` identifies the run: a checkpoint
     of another run is refused with a WebbodyError. `validator` evaluates the model at its intervals.
+    `show` is called on the first rank with the number of steps done.
     Returns False if it stopped early with a checkpoint (on SIGTERM, or when `elsewhere` returns
     True), True at the end. Raises Diverged.
     """
@@ -80,6 +82,8 @@ def train(
                     notes = validator.notes() if validator is not None else {}
                     checkpoint.save(folder, trainer, done, run, policy.keep_checkpoints, notes)
                     _LOG.info("checkpoint after %d steps in %s", done, folder)
+                if show is not None and trainer.rank == 0:
+                    show(done)
             if meter.seconds() >= policy.log_seconds or last or stop:
                 report(meter.progress(step))
             if stop:
@@ -88,8 +92,8 @@ def train(
 
 
 def _fetched(
-    meter: ThroughputMeter, steps: Sequence[TrainingStep], samples: Iterable[StepSamples]
-) -> Iterator[tuple[TrainingStep, StepSamples]]:
+    meter: ThroughputMeter, steps: Sequence[TrainingStep], samples: Iterable[Any]
+) -> Iterator[tuple[TrainingStep, Any]]:
     """Steps with their samples; the time spent waiting for them is counted."""
     iterator = iter(samples)
     for step in steps:

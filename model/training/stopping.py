@@ -8,7 +8,7 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from model.training.steps.trainer import Trainer
+from model.training.steps.base import BaseTrainer
 
 
 @contextmanager
@@ -36,10 +36,10 @@ def stop_requested(elsewhere: Callable[[], bool] | None = None) -> Iterator[Call
         signal.signal(signal.SIGTERM, before)
 
 
-def on_any_rank(requested: bool, trainer: Trainer) -> bool:
+def on_any_rank(requested: bool, trainer: BaseTrainer) -> bool:
     """Whether `requested` is true on any rank; every rank calls it."""
     if not (dist.is_available() and dist.is_initialized()):
         return requested
     flag = torch.tensor(float(requested), device=trainer.device)
-    dist.all_reduce(flag, dist.ReduceOp.MAX, group=trainer.classifier.group)
+    dist.all_reduce(flag, dist.ReduceOp.MAX, group=trainer.group)
     return bool(flag)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from webbody.cli.train import line
+from webbody.cli.run_training import line
 from webbody.cli.train_log import train_log
 from webbody.config import BuildConfig, load_as, read_preset
 from webbody.errors import WebbodyError

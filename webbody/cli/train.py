@@ -1,24 +1,21 @@
 """`webbody train`: SapiensID from shards, in one process or in those of torchrun or of Ray."""
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from webbody.cli.build import describe
 from webbody.cli.printing import echo
-from webbody.cli.train_estimate import duration, lines
+from webbody.cli.run_training import line, started
+from webbody.cli.train_estimate import lines
 from webbody.cli.train_log import train_log
 from webbody.cli.verbose import Verbose
-from webbody.config import Resources, load_as, read_preset
+from webbody.config import load_as, read_preset
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 from webbody.train_config import TrainConfig
-
-if TYPE_CHECKING:
-    from model.training.monitoring.progress import TrainingProgress
 
 
 def train(
@@ -81,8 +78,10 @@ def train(
     if dry_run:
         _estimate(chosen, echo if is_first else lambda text: None)
         return
+    from model.training.sapiensid_run import put_together
+
     with train_log(chosen.out, echo, is_first) as say:
-        ended = _started(chosen, say, lambda progress: say(line(progress)))
+        ended = started(chosen, say, lambda progress: say(line(progress)), put_together)
         if ended:
             say(f"Model  {Path(chosen.out) / 'model'}")
         else:
@@ -95,51 +94,6 @@ def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
     from model.training.estimate.dry_run import dry_run
 
     say("\n".join(lines(dry_run(chosen.model_dump(), say))))
-
-
-def _started(
-    chosen: TrainConfig, say: Callable[[str], None], report: Callable[["TrainingProgress"], None]
-) -> bool:
-    """Train in this process, or in the workers of a Ray that is started or joined."""
-    ray = chosen.ray
-    if not ray.workers:
-        if ray.address:
-            raise WebbodyError("Say with --workers how many processes train on the Ray cluster.")
-        from model.training.start import start
-
-        return start(chosen.model_dump(), say, report)
-    if "WORLD_SIZE" in os.environ:
-        raise WebbodyError("--workers starts processes of its own: leave torchrun out.")
-    try:
-        from model.training.on_ray import start_on_ray
-        from pipelines.engine.cluster import Cluster
-
-        # A local Ray may have more workers than the machine has CPUs.
-        cpus = max(os.cpu_count() or 1, math.ceil(ray.workers * ray.cpus))
-        cluster = Cluster(Resources(ray_address=ray.address, cpus=cpus))
-    except ImportError as error:
-        raise WebbodyError(f"--workers needs Ray ({error}): install webbody[build].") from error
-    try:
-        return start_on_ray(chosen.model_dump(), say, report)
-    finally:
-        cluster.close()
-
-
-def line(progress: "TrainingProgress") -> str:
-    """One line of progress; what is unknown is left out."""
-    found = [
-        f"{progress.done}/{progress.steps}",
-        f"loss {progress.loss:.2f}",
-        f"{progress.images:,.0f} images/s",
-        f"{progress.tokens:,.0f} tokens/s",
-    ]
-    if progress.mfu is not None:
-        found.append(f"MFU {progress.mfu:.0%}")
-    found += [f"data wait {progress.data_wait:.0%}", f"feature norm {progress.feature_norm:.1f}"]
-    if progress.parts is not None:
-        parts = progress.parts
-        found.append(f"parts {parts.mean:.2f} ± {parts.spread:.2f}, most {parts.top}")
-    return "  ".join([*found, f"{duration(progress.eta)} left"])
 
 
 def _configuration(

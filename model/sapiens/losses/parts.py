@@ -3,8 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-#: A pixel that nobody labelled.
-IGNORED = 255
+from model.sapiens.vocabulary.parts import IGNORED
 
 
 def part_loss(logits_BCHW: Tensor, labels_BHW: Tensor, class_weights_C: Tensor) -> Tensor:

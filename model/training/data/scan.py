@@ -2,8 +2,9 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
 
 import fsspec
 import numpy as np
@@ -31,6 +32,7 @@ SCHEMA = pa.schema(
 )
 #: A process takes seconds to start: as many shards must be there for each.
 _SHARDS_PER_PROCESS = 8
+Scan = TypeVar("Scan")
 
 
 def scan_shard(url: str) -> pa.Table:
@@ -61,16 +63,23 @@ def scan_shard(url: str) -> pa.Table:
 
 def scan_shards(urls: Sequence[str], processes: int | None = None) -> Iterator[pa.Table]:
     """`scan_shard` of each, in order, in several processes where that pays."""
+    return of_each(scan_shard, urls, processes)
+
+
+def of_each(
+    scan: Callable[[str], Scan], urls: Sequence[str], processes: int | None = None
+) -> Iterator[Scan]:
+    """What a function of a module gives for each shard, in order, in several processes."""
     if processes is None:
         processes = min(os.cpu_count() or 1, len(urls) // _SHARDS_PER_PROCESS)
     if processes <= 1:
-        yield from map(scan_shard, urls)
+        yield from map(scan, urls)
         return
     # Forking would copy the threads' locks of whoever calls.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
         try:
-            yield from pool.map(scan_shard, urls)
+            yield from pool.map(scan, urls)
         finally:
             pool.shutdown(cancel_futures=True)
 

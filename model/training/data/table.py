@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.shard_list import Shard, list_shards
+from model.training.data.arrow_file import is_arrow, read_arrow, write_arrow
 from model.training.data.scan import SCHEMA, scan_shards
 from webbody.skeleton import COUNT
 
@@ -101,9 +102,9 @@ def read_table(
     known = json.dumps([_VERSION, [(s.url, s.dataset, s.state) for s in shards]])
     key = hashlib.blake2b(known.encode(), digest_size=10).hexdigest()
     path = Path(cache) / f"samples-{key}.arrow"
-    if not _whole(path):
-        _write(_scanned(shards, processes, on_shard), path)
-    return _table(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), names)
+    if not is_arrow(path, _COLUMNS):
+        write_arrow(_scanned(shards, processes, on_shard), path)
+    return _table(read_arrow(path), names)
 
 
 def _scanned(shards: Sequence[Shard], processes: int | None, on_shard: Scanned | None) -> pa.Table:
@@ -122,27 +123,6 @@ def _scanned(shards: Sequence[Shard], processes: int | None, on_shard: Scanned |
     _, labels = np.unique(people, axis=0, return_inverse=True)
     # One chunk, or columns could not be mapped as arrays.
     return table.append_column("label", pa.array(labels.ravel(), _LABEL)).combine_chunks()
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    """Appears whole or not at all, also where several ranks write the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with pa.ipc.new_file(str(temporary), table.schema) as file:
-            file.write_table(table, max_chunksize=len(table))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _whole(path: Path) -> bool:
-    """Whether the file is one that `_write` has finished."""
-    try:
-        with pa.memory_map(str(path)) as file:
-            return bool(pa.ipc.open_file(file).schema == _COLUMNS)
-    except (OSError, pa.ArrowInvalid):
-        return False
 
 
 def _table(table: pa.Table, shards: list[str]) -> Table:

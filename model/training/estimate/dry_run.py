@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from model.training.builders import Say, TrainState, assemble
+from model.training.builders import TrainState, assemble
 from model.training.data.loader import Loader
 from model.training.estimate.footprint import Memory, memory
 from model.training.estimate.trial import run_trial
+from model.training.parts import Say
 from model.training.processes import on_device
 from model.training.steps.plan import TrainingStep
 

@@ -49,7 +49,7 @@ def draw(log: Lines, scores: Lines, path: Path) -> None:
     last = log[-1]
     figure.suptitle(
         f"step {last['done']:,} of {last['steps']:,}, loss {last['loss']:.2f}"
-        + (f", rank-1 {scores[-1]['rank1']:.1%}" if scores else ""),
+        + (f", {_last_score(scores[-1])}" if scores else ""),
         x=0.01,
         ha="left",
         fontsize=11,
@@ -74,7 +74,18 @@ def _line(
     axis.plot(seen, values, color=_BLUE, alpha=alpha, linewidth=width, marker=mark)
 
 
+def _last_score(score: dict[str, Any]) -> str:
+    if "rank1" in score:
+        return f"rank-1 {score['rank1']:.1%}"
+    return f"{score['metric']} {score['value']:.3f}"
+
+
 def _found(axis: "Axes", scores: Lines) -> None:
+    if "rank1" not in scores[0]:
+        values = _column(scores, "value")
+        axis.plot(_column(scores, "seen"), values, color=_BLUE, marker="o", markersize=4)
+        axis.set_title(f"Validation: {scores[0]['metric']}", loc="left")
+        return
     seen = _column(scores, "seen")
     for name, label, colour in (("rank1", "rank-1", _BLUE), ("mAP", "mAP", _ORANGE)):
         values = 100 * _column(scores, name)

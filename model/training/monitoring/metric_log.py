@@ -1,7 +1,7 @@
 """The metrics of a run: log files, TensorBoard, Weights & Biases, curves.
 
 In the run's folder: `log.jsonl` has a line for each report (progress.TrainingProgress),
-`validation.jsonl` one for each validation (validator.Score); `tensorboard/` and, at the end,
+`validation.jsonl` one for each validation (ValidationScore); `tensorboard/` and, at the end,
 `curves.png` show the same.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from model.training.monitoring.curves import draw
 from model.training.monitoring.progress import TrainingProgress
-from model.training.monitoring.validator import Score
+from model.training.monitoring.validation_schedule import ValidationScore
 from webbody.errors import WebbodyError
 
 LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
@@ -74,11 +74,10 @@ class MetricLogger:
             figures |= {f"parts/{name}": value for name, value in progress.parts.keypoints.items()}
         self._show(figures, progress.done)
 
-    def score(self, score: Score) -> None:
+    def score(self, score: ValidationScore) -> None:
         """Figures of a validation."""
         self._write(SCORES, asdict(score))
-        names = ("rank1", "mAP", "queries", "left_out")
-        self._show({f"validation/{name}": getattr(score, name) for name in names}, score.done)
+        self._show({f"validation/{name}": v for name, v in score.shown().items()}, score.done)
 
     def close(self) -> None:
         """Closes the dashboards and draws the curves, if there was anything new."""

@@ -6,20 +6,24 @@ along, and sums over ranks make the step of several processes that of one with a
 Shape suffixes: B samples of this rank, C channels, H W image sides, K keypoints, F features.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model.losses import PartialFC
-from model.random_numbers import mix
+from model.flops import classifier_flops, peak_flops, training_flops
+from model.losses import PartialFC, load_shard, save_shard
 from model.sapiensid.sapiensid import SapiensID
 from model.training.steps.augment import Augment
+from model.training.steps.base import BaseTrainer, Outcome
 from model.training.steps.batch_norm import share_statistics
 from model.training.steps.optimizer import adamw
+from model.training.steps.part_weights import PartWeights, part_weights
 from model.training.steps.plan import TrainingStep
 
 
@@ -37,20 +41,7 @@ class StepSamples:
     datasets_B: Tensor
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a step gave, as scalar tensors on the device, so that nothing waits for it.
-
-    loss: of all ranks' samples. grad_norm: the model's gradient norm before clipping.
-    feature_norm: mean norm of this rank's features.
-    """
-
-    loss: Tensor
-    grad_norm: Tensor
-    feature_norm: Tensor
-
-
-class Trainer:
+class Trainer(BaseTrainer):
     """Model, classifier and optimizer of one rank; `step` moves them.
 
     The classifier's ranks are those of torch.distributed, where it is initialised. `max_grad_norm`
@@ -71,13 +62,14 @@ class Trainer:
         mixed_precision: bool = False,
         compiled: bool = False,
     ) -> None:
-        self.device = torch.device(device)
+        super().__init__(
+            seed=seed, device=device, mixed_precision=mixed_precision, group=classifier.group
+        )
         share_statistics(model, classifier.group)
-        self.model = model.to(self.device).train()
+        self.model: SapiensID = model.to(self.device).train()
         self.classifier = classifier.to(self.device).train()
         self.optimizer = adamw(self.model, self.classifier, weight_decay)
-        self.augment, self.max_grad_norm, self.seed = augment, max_grad_norm, seed
-        self.mixed_precision = mixed_precision
+        self.augment, self.max_grad_norm = augment, max_grad_norm
         if compiled:
             compile_blocks(self.model)
         self._parallel: nn.Module = self.model
@@ -86,13 +78,13 @@ class Trainer:
 
     def step(self, step: TrainingStep, samples: StepSamples) -> Outcome:
         """Learns from this rank's samples of a step, together with the other ranks."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = step.rate
-        rank, ranks = self.classifier.rank, self.classifier.ranks
+        self._set_rate(step.rate)
         # Counted from white first, as augmentation has it; in place, for these tensors are large.
         images_BCHW = self._moved(samples.images_BCHW).float().sub_(255).div_(127.5)
         keypoints_BK3 = self._moved(samples.keypoints_BK3)
-        places_B = torch.arange(len(images_BCHW), device=self.device) * ranks + rank + step.start
+        places_B = (
+            torch.arange(len(images_BCHW), device=self.device) * self.ranks + self.rank + step.start
+        )
         seeds_B = places_B + self._seed_for(0, 0)
         if self.augment is not None:
             images_BCHW, keypoints_BK3 = self.augment(images_BCHW, keypoints_BK3, seeds_B)
@@ -110,18 +102,39 @@ class Trainer:
         with torch.no_grad():
             return Outcome(loss.detach(), gradient, features_BF.float().norm(dim=1).mean())
 
-    def _moved(self, x: Tensor) -> Tensor:
-        return x.to(self.device, non_blocking=True)
+    def save_model(self, folder: Path) -> None:
+        """As SapiensID.from_pretrained reads it."""
+        self.model.save_pretrained(folder)
 
-    def _precision(self) -> AbstractContextManager[None]:
-        if not self.mixed_precision:
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+    def save_rest(self, folder: Path) -> None:
+        """This rank's shard of the classifier, with its moments."""
+        weight = self.classifier.weight
+        save_shard(folder, self.classifier, self.optimizer.state.get(weight))
 
-    def _seed_for(self, step: int, use: int) -> int:
-        """A seed from the run's seed, a step's number and the seed's use (0 or 1)."""
-        numbers = mix(mix(mix(torch.tensor(self.seed)) + step) + use)
-        return int(numbers) & ((1 << 62) - 1)
+    def load_rest(self, folder: Path) -> None:
+        """The classifier and its moments, from the shards of any number of ranks."""
+        if moments := load_shard(folder, self.classifier):
+            placed = {key: value.to(self.device) for key, value in moments.items()}
+            self.optimizer.state[self.classifier.weight] = placed
+
+    def ideal_seconds(self) -> Callable[[int], float] | None:
+        """Of model and classifier, at the data sheet's peak."""
+        dtype = torch.bfloat16 if self.mixed_precision else torch.float32
+        peak = peak_flops(self.device, dtype)
+        if peak is None:
+            return None
+        classifier, all_peak = self.classifier, peak * self.ranks
+        rest = classifier_flops(classifier.width, classifier.sample_rate * classifier.classes)
+
+        @cache
+        def seconds(tokens: int) -> float:
+            return (training_flops(self.model, tokens) + rest) / all_peak
+
+        return seconds
+
+    def part_weights(self) -> PartWeights | None:
+        """Those of the semantic head."""
+        return part_weights(self.model)
 
 
 def compile_blocks(model: SapiensID) -> None:

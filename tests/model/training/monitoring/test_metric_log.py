@@ -14,8 +14,9 @@ from model.training.monitoring import dashboards
 from model.training.monitoring.curves import draw
 from model.training.monitoring.dashboards import open_dashboards
 from model.training.monitoring.metric_log import CURVES, LOG, SCORES, MetricLogger, read
-from model.training.monitoring.progress import PartWeights, TrainingProgress
+from model.training.monitoring.progress import TrainingProgress
 from model.training.monitoring.validator import Score
+from model.training.steps.part_weights import PartWeights
 from tests.model.training.full_disk import full_disk
 from webbody.errors import WebbodyError
 

@@ -6,8 +6,10 @@ import torch
 from model import SapiensID
 from model.flops import classifier_flops, training_flops
 from model.training.monitoring import progress as progress_module
-from model.training.monitoring.progress import ThroughputMeter, part_weights
-from model.training.steps.trainer import Outcome
+from model.training.monitoring.progress import ThroughputMeter
+from model.training.steps import trainer as trainer_module
+from model.training.steps.base import Outcome
+from model.training.steps.part_weights import part_weights
 from tests.model.training import runs
 
 
@@ -60,7 +62,7 @@ def test_speed_leaves_out_what_is_no_training_and_the_time_left_does_not(clock: 
 def test_utilisation_is_the_arithmetic_over_what_was_possible(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_module, "peak_flops", lambda device, dtype: 1e9)
+    monkeypatch.setattr(trainer_module, "peak_flops", lambda device, dtype: 1e9)
     steps, trainer = runs.steps(), runs.trainer()
     watch = ThroughputMeter(steps, 0, trainer)
     clock.now += 2.0

@@ -1,0 +1,1 @@
+"""Training Sapiens: masked pretraining on pictures, fine-tuning for four tasks."""
