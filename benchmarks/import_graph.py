@@ -45,6 +45,7 @@ LAYERS = {
         "model.sapiens",
         "model.sapiens.metrics",
         "model.sapiens.data",
+        "model.sapiens.augmentation",
         "model.visualization",
         "model.features",
         "model.evaluation",
