@@ -88,8 +88,7 @@ def part_input(
 ) -> PartInput:
     """A picture with its classes; left and right change places where it is mirrored."""
     if rng is None:
-        label = nearest(sample.label, size)
-        return PartInput(squeezed(sample.image, size), label.astype(np.uint8))
+        return PartInput(squeezed(sample.image, size), nearest(sample.label, size))
 
     def is_good(place: NDArray[np.float64]) -> bool:
         sketch = _sketched(sample.label, place, size, IGNORED).astype(np.uint8)
@@ -97,7 +96,7 @@ def part_input(
         return bool(0 < counts.max() < augmentation.most_of_a_class * counts.sum())
 
     place = _placed(rng, sample.image, size, augmentation, is_good)
-    label = warped_map(sample.label, place, size, IGNORED).astype(np.uint8)
+    label: NDArray[np.uint8] = warped_map(sample.label, place, size, IGNORED).astype(np.uint8)
     image = _shown(rng, sample.image, place, size, augmentation, label > 0)
     if rng.random() < augmentation.flip:
         image, label = image[:, ::-1], vocabulary.flip[label[:, ::-1]]

@@ -4,6 +4,7 @@ Sizes are (width, height). Maps (2, 3) lead from pixels of the photo to pixels o
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +23,13 @@ def squeezed(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(resized[0].permute(1, 2, 0).round().to(torch.uint8).numpy())
 
 
-def nearest(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.generic]:
+def nearest(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """A map (H, W, ...) at another size: of each pixel the value at its centre."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(size[::-1], values.shape[:2], strict=True)
     )
-    return values[rows[:, None], columns]
+    return np.asarray(values[rows[:, None], columns])
 
 
 def chained(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
