@@ -46,6 +46,7 @@ LAYERS = {
         "model.sapiens.metrics",
         "model.sapiens.data",
         "model.sapiens.augmentation",
+        "model.sapiens.prediction",
         "model.visualization",
         "model.features",
         "model.evaluation",
