@@ -47,6 +47,7 @@ LAYERS = {
         "model.sapiens.data",
         "model.sapiens.augmentation",
         "model.sapiens.prediction",
+        "model.sapiens.evaluation",
         "model.visualization",
         "model.features",
         "model.evaluation",

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.sapiens.data.coco_keypoints import read_keypoint_file
+from model.sapiens.data.coco_keypoints import ListedPicture, read_keypoint_file
 from model.sapiens.data.files import read_bytes, read_picture, refuse
 from model.sapiens.vocabulary import KeypointVocabulary
 from webbody.errors import WebbodyError
+from webbody.images import RGB
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class PoseData:
 
     Pictures are decoded when a person is asked for. left_out: numbers of people who are not among
     them, by reason. digest: of the annotations, and the names and sizes of the pictures.
+    annotations, images: where they are.
     """
 
     def __init__(self, annotations: Path, images: Path, vocabulary: KeypointVocabulary) -> None:
@@ -53,7 +55,7 @@ class PoseData:
         people = [person for person in file.people if person.usable]
         if not people:
             raise WebbodyError(f"{annotations}: nobody in it has a labelled keypoint.")
-        self._images = images
+        self.annotations, self.images = annotations, images
         self._pictures = {person.pose.image: file.pictures[person.pose.image] for person in people}
         # Arrays rather than objects: they are handed to every worker.
         self._image_ids = np.array([person.pose.image for person in people])
@@ -68,14 +70,7 @@ class PoseData:
     def __getitem__(self, index: int) -> PoseSample:
         """A person; WebbodyError where the picture cannot be used or is not of the stated size."""
         picture = self._pictures[int(self._image_ids[index])]
-        path = self._images / picture.path
-        image = read_picture(path)
-        if image.shape[:2] != (picture.height, picture.width):
-            refuse(
-                path,
-                f"is {image.shape[1]} x {image.shape[0]} pixels when upright, the annotations say "
-                f"{picture.width} x {picture.height}; they belong to another version of it",
-            )
+        image = self.photo(picture)
         return PoseSample(
             image=image,
             box=self._boxes[index],
@@ -84,12 +79,24 @@ class PoseData:
             annotation_id=int(self._annotation_ids[index]),
         )
 
+    def photo(self, picture: ListedPicture) -> RGB:
+        """A picture of the file, upright; WebbodyError as for a person."""
+        path = self.images / picture.path
+        image = read_picture(path)
+        if image.shape[:2] != (picture.height, picture.width):
+            refuse(
+                path,
+                f"is {image.shape[1]} x {image.shape[0]} pixels when upright, the annotations say "
+                f"{picture.width} x {picture.height}; they belong to another version of it",
+            )
+        return image
+
     def _digest(self, annotations: Path) -> str:
         digest = hashlib.blake2b(read_bytes(annotations), digest_size=16)
         missing = []
         for picture in sorted(self._pictures.values(), key=lambda picture: picture.path):
             try:
-                size = (self._images / picture.path).stat().st_size
+                size = (self.images / picture.path).stat().st_size
             except OSError:
                 missing.append(picture.path)
                 continue
@@ -97,7 +104,7 @@ class PoseData:
         if missing:
             others = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
             raise WebbodyError(
-                f"{self._images}: {missing[0]}{others} is missing, which {annotations.name} lists; "
+                f"{self.images}: {missing[0]}{others} is missing, which {annotations.name} lists; "
                 "check the folder of pictures."
             )
         return digest.hexdigest()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.sapiens.augmentation.placing import squeezed
 from model.sapiens.encoder import MEAN
 from model.sapiens.losses.parts import resized
 
@@ -47,14 +47,13 @@ class PhotoPlace:
 
     def input_of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The photo (H, W, 3) as the input; bilinear without antialiasing, as in training."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
-        small = resized(pixels, (self.height, self.width))[0].round().byte().permute(1, 2, 0)
+        small = squeezed(image, (self.width, self.height))
         if (self.height, self.width) == self.size:
-            return small.numpy()
+            return small
         out = np.empty((*self.size, 3), np.uint8)
         out[:] = np.round(MEAN)
         inside = (slice(self.top, self.top + self.height), slice(self.left, self.left + self.width))
-        out[inside] = small.numpy()
+        out[inside] = small
         return out
 
     def layers(self, maps_CHW: Tensor) -> Iterator[Tensor]:
