@@ -44,7 +44,7 @@ class TaskPredictor(Protocol):
         """See `Predictor.normals`."""
 
 
-class LabelledSamples(Protocol[S_co]):
+class SamplesByIndex(Protocol[S_co]):
     """Samples by index, each decoded when it is asked for."""
 
     def __len__(self) -> int: ...
@@ -52,13 +52,13 @@ class LabelledSamples(Protocol[S_co]):
     def __getitem__(self, index: int) -> S_co: ...
 
 
-def samples(data: LabelledSamples[S], most: int | None) -> Iterator[S]:
+def samples(data: SamplesByIndex[S], most: int | None) -> Iterator[S]:
     """The samples in their order, decoded ahead by threads; `most`: only the first so many."""
     with ThreadPoolExecutor(THREADS) as pool:
         yield from prefetch(pool, data.__getitem__, range(count(data, most)), AHEAD)
 
 
-def count(data: LabelledSamples[Any], most: int | None) -> int:
+def count(data: SamplesByIndex[Any], most: int | None) -> int:
     """How many samples are looked at."""
     return len(data) if most is None else min(most, len(data))
 
