@@ -187,11 +187,18 @@ DWPOSE = Contract(
     keypoints=133, beta=10.0,
 )  # fmt: skip
 
+SAPIENS_POSE = Contract(
+    "sapiens-pose", "RGB", *_IMAGENET_RGB, "height of the heatmap's peak, cut to 1", _UNIT, None,
+    _SIMCC_SETTING, (768, 1024), "heatmaps of 17, 133 or 308 keypoints, a quarter of the input",
+    "facebookresearch/sapiens: pose/configs/sapiens_pose (bgr_to_rgb=True, UDPHeatmap sigma=6; "
+    "targets have a height of 1)",
+)  # fmt: skip
+
 #: Every family by its name.
 FAMILIES = {
     contract.family: contract
     for contract in (
         YOLO_POSE, YOLO_DETECT, RTMDET, YOLOX, RTMO, SCRFD, YUNET, RETINAFACE_R50,
-        ARCFACE, KPRPE_VIT, RTMPOSE, RTMW, DWPOSE,
+        ARCFACE, KPRPE_VIT, RTMPOSE, RTMW, DWPOSE, SAPIENS_POSE,
     )
 }  # fmt: skip

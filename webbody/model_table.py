@@ -18,7 +18,7 @@ SUFFIXES = {
     PERSONS: (".pt", ".onnx", ".engine", ".torchscript"),
     FACE_DETECTOR: (".onnx",),
     FACE_EMBEDDER: (".pt", ".pth", ".safetensors", ".onnx"),
-    KEYPOINTS: (".onnx",),
+    KEYPOINTS: (".onnx", ".safetensors", ".pth", ".pt"),  # of rtmlib; of Sapiens
 }
 
 

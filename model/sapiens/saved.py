@@ -20,6 +20,8 @@ from webbody.json_text import parse_json
 
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 _FAMILY, _PRETRAINING = "sapiens", "pretraining"
+#: What the configuration is called in the header of a file of weights.
+_METADATA = "webbody_model"
 SapiensKind = SapiensModel | MaskedAutoencoder
 
 
@@ -29,10 +31,11 @@ def save(model: SapiensKind, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     task = {} if isinstance(model, SapiensModel) else {"task": _PRETRAINING}
-    config = {"family": _FAMILY, **task, **model.config}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps({"family": _FAMILY, **task, **model.config}, indent=2)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    # In the file of the weights, too, which is then enough where a model is one file.
+    save_file(state, folder / WEIGHTS, {_METADATA: text})
 
 
 def load(path: str | Path, task: str | None = None, **arguments: Any) -> SapiensModel:
@@ -72,13 +75,16 @@ def load_any(path: str | Path, **arguments: Any) -> SapiensKind:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and state dict, with our keys, of a folder or of a published checkpoint.
+    """Configuration and state dict, with our keys, of a folder or file that `save` wrote, or of a
+    published checkpoint.
 
     Raises OSError or ValueError.
     """
     if path.is_dir():
         return _config(path), read_state_dict(path / WEIGHTS)
     state = read_state_dict(path)
+    if path.suffix == ".safetensors" and (text := _header(path).get(_METADATA)):
+        return _checked(parse_json(text), path), state
     if not is_published(state):
         raise ValueError(f"{path} is no Sapiens checkpoint: its keys are of another model")
     state = from_published(state)
@@ -166,7 +172,17 @@ def _config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG
     if not file.is_file():
         raise FileNotFoundError(f"no model at {folder}: it holds no {CONFIG}")
-    config = parse_json(file.read_text(encoding="utf-8"))
+    return _checked(parse_json(file.read_text(encoding="utf-8")), file)
+
+
+def _header(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
+
+
+def _checked(config: Any, file: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("family") != _FAMILY:
         raise ValueError(f"{file} describes no Sapiens model")
     if not re.fullmatch("[a-z]+", str(config.get("task"))):

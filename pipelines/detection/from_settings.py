@@ -6,7 +6,9 @@ from pipelines.detection.face_choice import FLOOR
 from pipelines.detection.face_detection import FaceDetector
 from pipelines.detection.keypoint_detection import KeypointDetector
 from pipelines.detection.person_detection import PersonDetector
+from pipelines.detection.sapiens_keypoints import SUFFIXES, SapiensKeypoints
 from webbody.config import FacesSettings, KeypointsSettings, PersonsSettings, WorkerResources
+from webbody.errors import WebbodyError
 
 
 def person_detector(
@@ -52,12 +54,21 @@ def face_embedder(settings: FacesSettings, resources: WorkerResources) -> Embedd
     return Embedder(settings.embedder, resources.device, resources.batch, resources.threads)
 
 
-def keypoint_detector(settings: KeypointsSettings, resources: WorkerResources) -> KeypointDetector:
-    return KeypointDetector(
+def keypoint_detector(
+    settings: KeypointsSettings, resources: WorkerResources
+) -> KeypointDetector | SapiensKeypoints:
+    """A SimCC model of rtmlib (ONNX), or a Sapiens pose model (weights of torch)."""
+    how = (
         settings.model,
         settings.input_size,
         resources.device,
         resources.batch,
         resources.threads,
-        settings.beta,
     )
+    if settings.model.endswith(SUFFIXES):
+        if settings.beta is not None:
+            raise WebbodyError(
+                "keypoints.beta: is of SimCC models (ONNX); a Sapiens model has none, leave it out."
+            )
+        return SapiensKeypoints(*how)
+    return KeypointDetector(*how, settings.beta)

@@ -30,7 +30,7 @@ class KeypointDetector:
     beta: factor of the softmax (see pipelines.detection.simcc); None takes the known model's, and
     for other files infers it from the logits for a drawn person.
     Attributes: `count`, the points of the file (17 or 133); `input_size`; `beta`, and where it is
-    from, `beta_source`.
+    from, `beta_source`; `confidence`, both in words.
     """
 
     def __init__(
@@ -72,6 +72,11 @@ class KeypointDetector:
             self.beta, self.beta_source = family.beta, f"of {family.family}"
         else:
             self.beta, self.beta_source = self._infer_beta(path), "told from the file's outputs"
+
+    @property
+    def confidence(self) -> str:
+        """Where confidences are from."""
+        return f"beta {self.beta:g}, {self.beta_source}"
 
     def __call__(
         self, crops: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[float]]

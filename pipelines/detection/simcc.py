@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 SPLIT = 2
 #: What beta is in public configurations: RTMPose and DWPose, RTMW.
 BETAS = (10.0, 1.0)
-#: In a table's metadata: the factor of the softmax behind its scores, and where that is from.
+#: In a table's metadata: where confidences are from, such as the factor of a softmax.
 SOFTMAX = b"webbody.softmax"
 
 # The labels' Gaussians have a standard deviation of sqrt(side / 8) bins, rounded, in every

@@ -36,7 +36,7 @@ _Crop = tuple[dict[str, Any], NDArray[np.uint8] | ImageError]
 
 
 class Keypoints(Stage[KeypointsSettings]):
-    """Runs a whole-body or a body keypoint model of rtmlib on the crops that have a person.
+    """Runs a whole-body or a body keypoint model, of rtmlib or Sapiens, on crops with a person.
 
     A body model has no mouth corners; then nose, eyes and mouth come from the face's landmarks.
     """
@@ -55,8 +55,7 @@ class Keypoints(Stage[KeypointsSettings]):
             crops = _crops(inputs, pool, 2 * self.resources.threads)
             for window in batched_by_weight(crops, self.resources.batch, _pixels, PIXELS):
                 rows += self._rows(window)
-        softmax = f"beta {self.detector.beta:g}, {self.detector.beta_source}"
-        schema = SCHEMA.with_metadata({SOFTMAX: softmax.encode()})
+        schema = SCHEMA.with_metadata({SOFTMAX: self.detector.confidence.encode()})
         outputs.table(pa.Table.from_pylist(rows, schema=schema))
         return {"in": len(rows), "out": sum(row["outcome"] is None for row in rows)}
 

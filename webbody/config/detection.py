@@ -66,7 +66,8 @@ class KeypointsSettings(Section):
 
     model: ModelFile = Field(
         "rtmw-l-256x192",
-        description="rtmlib whole-body model name, URL or path of a SimCC ONNX file",
+        description="rtmlib whole-body model name, URL or path of a SimCC ONNX file; or path of a "
+        "Sapiens pose model (.safetensors of `webbody sapiens finetune`, published .pth)",
     )
     input_size: tuple[Count, Count] | None = Field(
         None, description="width and height of the model's input; null reads them from the file"
