@@ -30,6 +30,7 @@ LAYERS = {
         "webbody.decoders",
         "webbody.releases",
         "webbody.demo.drawing",
+        "webbody.demo.vision_sets",
         "webbody.demo.website",
         "webbody.demo",
         "webbody.doctor",

@@ -1,5 +1,7 @@
 """The synthetic web's pictures: deterministic, and truthful about what they show."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webbody import skeleton
-from webbody.demo.drawing.canvas import PARTS_PER_FIGURE
+from webbody.demo.drawing.canvas import PARTS_PER_FIGURE, Surface
 from webbody.demo.drawing.clothes import Clothes
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import HIDDEN, OUTSIDE, VISIBLE, Photo, crowd, photo, portrait
@@ -31,6 +33,8 @@ def check(taken: Photo) -> None:
     height, width = taken.image.shape[:2]
     assert taken.image.dtype == np.uint8 and taken.labels.shape == (height, width)
     shown = owner(taken)
+    assert taken.surfaces.shape == (height, width)
+    assert (taken.surfaces[shown >= 0] > 0).all()
     for index, figure in enumerate(taken.figures):
         mine = shown == index
         assert np.isfinite(figure.keypoints).all() and figure.keypoints.shape == (19, 3)
@@ -98,6 +102,41 @@ def test_keypoints_lie_on_the_drawn_person():
                 on += int(grown[round(y), round(x)])
     assert inside > 600
     assert on / inside > 0.985  # an ear behind a turned head may stick out of nothing
+
+
+def test_surfaces_are_those_of_the_person():
+    """Hands at the wrists of their side, shoes at the ankles, lips below the nose."""
+    pairs = {"WRIST": "HAND", "ANKLE": "SHOE"}
+    near, lips = [], 0
+    for seed in range(30):
+        taken = one(seed, frontal=1.0)
+        points, head = taken.figures[0].keypoints, taken.figures[0].head
+        places = {surface: np.argwhere(taken.surfaces == surface) for surface in Surface}
+        for joint, name in pairs.items():
+            for side in ("LEFT", "RIGHT"):
+                x, y, flag = points[skeleton.NAMES.index(f"{side}_{joint}".lower())]
+                found = places[Surface[f"{side}_{name}"]]
+                if flag == VISIBLE and len(found):
+                    near.append(np.linalg.norm(found - (y, x), axis=1).min() < 0.3 * head)
+        mouth = places[Surface.LOWER_LIP]
+        lips += len(mouth) > 0
+        assert (mouth[:, 0] > points[0, 1] - 1).all()
+        # Next to no skin shows where nobody is.
+        assert ((taken.surfaces > 0) & (owner(taken) < 0)).mean() < 0.002
+    assert len(near) > 60
+    assert np.mean(near) > 0.95
+    assert lips > 20
+
+
+def test_sleeves_and_trousers_cover_limbs():
+    bare = Clothes.sample(np.random.default_rng(0))
+    for sleeves, trousers in ((0.0, 0.4), (0.5, 1.0), (1.0, 1.0)):
+        clothes = replace(bare, sleeves=sleeves, trousers=trousers, skirt=False)
+        shown = set(np.unique(one(4, clothes=[clothes]).surfaces).tolist())
+        assert (Surface.LEFT_UPPER_ARM in shown) == (sleeves == 0)
+        assert (Surface.LEFT_LOWER_ARM in shown) == (sleeves < 1)
+        assert (Surface.LEFT_LOWER_LEG in shown) == (trousers < 1)
+        assert {Surface.UPPER_CLOTHING, Surface.LOWER_CLOTHING} <= shown
 
 
 def test_left_is_the_subjects_left():

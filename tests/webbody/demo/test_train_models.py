@@ -49,7 +49,10 @@ def figure(box: tuple[float, float, float, float], visible: float = 0.5) -> Draw
 def photo(*figures: DrawnPerson, size: tuple[int, int] = (200, 400)) -> Photo:
     width, height = size
     return Photo(
-        np.zeros((height, width, 3), np.uint8), list(figures), np.zeros((height, width), np.uint16)
+        np.zeros((height, width, 3), np.uint8),
+        list(figures),
+        np.zeros((height, width), np.uint16),
+        np.zeros((height, width), np.uint8),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, ellipse, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, Surface, ellipse, shade
 from webbody.demo.drawing.clothes import Clothes, draw_pattern
 from webbody.demo.drawing.head import Head, HeadTruth
 from webbody.demo.drawing.identity import Identity
@@ -136,21 +136,23 @@ class Body:
         radii: tuple[float, float, float],
         colours: tuple[np.ndarray, np.ndarray],
         part: BodyPart,
+        surfaces: tuple[Surface, Surface],
     ) -> None:
         """An upper and a lower bar, each lighter along its middle.
 
-        joints and radii: at the trunk, in the middle, at the end. colours: upper and lower bar.
+        joints and radii: at the trunk, in the middle, at the end. colours, surfaces: of the upper
+        and the lower bar.
         """
         root, middle, end = joints
         at_root, at_middle, at_end = radii
         bars = (
-            (middle, end, at_middle * 0.97, at_end, colours[1]),
-            (root, middle, at_root, at_middle, colours[0]),
+            (middle, end, at_middle * 0.97, at_end, colours[1], surfaces[1]),
+            (root, middle, at_root, at_middle, colours[0], surfaces[0]),
         )
-        for start, stop, first, last, colour in bars:
-            self.canvas.limb(start, stop, first, last, shade(colour, 0.9), part)
+        for start, stop, first, last, colour, surface in bars:
+            self.canvas.limb(start, stop, first, last, shade(colour, 0.9), part, surface)
         light = np.array([-0.12, -0.08]) * at_end
-        for start, stop, first, last, colour in bars:
+        for start, stop, first, last, colour, _ in bars:
             self.canvas.limb(start + light, stop + light, first * 0.68, last * 0.68, colour, None)
 
     def _arm(self, side: str) -> None:
@@ -160,22 +162,38 @@ class Body:
         along = joints[2] - joints[1]
         angle = float(np.arctan2(along[1], along[0]))
         hand = joints[2] + np.array([np.cos(angle), np.sin(angle)]) * size * 0.55
-        self.canvas.fill(ellipse(hand, size * 0.75, size * 0.5, angle), shade(skin, 0.95), part)
+        palm = ellipse(hand, size * 0.75, size * 0.5, angle)
+        self.canvas.fill(palm, shade(skin, 0.95), part, _of(side, "HAND"))
         sleeve = shade(clothes.top, 0.97)
-        upper = sleeve if clothes.sleeves > 0 else skin
-        lower = sleeve if clothes.sleeves == 1 else skin
-        self._limb(joints, (size * 0.9, size * 0.72, size * 0.48), (upper, lower), part)
+        bars = [
+            (sleeve, Surface.UPPER_CLOTHING) if covered else (skin, _of(side, bar))
+            for covered, bar in (
+                (clothes.sleeves > 0, "UPPER_ARM"),
+                (clothes.sleeves == 1, "LOWER_ARM"),
+            )
+        ]
+        (upper, on_upper), (lower, on_lower) = bars
+        self._limb(
+            joints, (size * 0.9, size * 0.72, size * 0.48), (upper, lower), part,
+            (on_upper, on_lower),
+        )  # fmt: skip
 
     def _leg(self, side: str) -> None:
         part = BodyPart.LEFT_LEG if side == "left" else BodyPart.RIGHT_LEG
         size, clothes = self.limb_px, self.clothes
         joints = self._joints(side, "hip", "knee", "ankle")
         heel, toe = joints[2] + np.array([0, size * 0.3]), self.joints[f"{side}_toe"][:2]
-        self.canvas.limb(heel, toe, size * 0.6, size * 0.42, clothes.shoes, part)
+        shoe = _of(side, "SHOE")
+        self.canvas.limb(heel, toe, size * 0.6, size * 0.42, clothes.shoes, part, shoe)
         tone = 1.0 if side == "left" else 0.94  # tells the legs apart where they cross
         cloth, skin = shade(clothes.bottom, tone), shade(self.person.skin, tone)
-        lower = skin if clothes.skirt or clothes.trousers < 1 else cloth
-        self._limb(joints, (size * 1.4, size * 1.04, size * 0.62), (cloth, lower), part)
+        is_bare = clothes.skirt or clothes.trousers < 1
+        lower = skin if is_bare else cloth
+        on_lower = _of(side, "LOWER_LEG") if is_bare else Surface.LOWER_CLOTHING
+        self._limb(
+            joints, (size * 1.4, size * 1.04, size * 0.62), (cloth, lower), part,
+            (Surface.LOWER_CLOTHING, on_lower),
+        )  # fmt: skip
 
     def _joints(self, side: str, *names: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         first, second, third = (self.joints[f"{side}_{name}"][:2] for name in names)
@@ -220,4 +238,9 @@ class Body:
         draw_pattern(canvas, clothes, line, self.head_px, front)
         if front:
             collar = line(0)[0] + CIRCLE * self.head_px * (0.23, 0.17)
-            canvas.fill(collar, shade(person.skin, 0.82))
+            canvas.fill(collar, shade(person.skin, 0.82), surface=Surface.TORSO)
+
+
+def _of(side: str, name: str) -> Surface:
+    """The surface of a side's part."""
+    return Surface[f"{side.upper()}_{name}"]

@@ -1,4 +1,4 @@
-"""A picture under construction: pixels, and for every pixel which part of which figure it shows."""
+"""A picture under construction: pixels, and what each shows: part of which figure, what surface."""
 
 from __future__ import annotations
 
@@ -31,6 +31,42 @@ class BodyPart(IntEnum):
 PARTS_PER_FIGURE = 16
 
 
+class Surface(IntEnum):
+    """What a pixel of a figure shows: skin of which part, or what covers it."""
+
+    FACE_NECK = 1
+    HAIR = 2
+    APPAREL = 3
+    UPPER_CLOTHING = 4
+    LOWER_CLOTHING = 5
+    TORSO = 6
+    LEFT_UPPER_ARM = 7
+    RIGHT_UPPER_ARM = 8
+    LEFT_LOWER_ARM = 9
+    RIGHT_LOWER_ARM = 10
+    LEFT_HAND = 11
+    RIGHT_HAND = 12
+    LEFT_LOWER_LEG = 13
+    RIGHT_LOWER_LEG = 14
+    LEFT_SHOE = 15
+    RIGHT_SHOE = 16
+    UPPER_LIP = 17
+    LOWER_LIP = 18
+    UPPER_TEETH = 19
+
+
+#: Of parts that show one surface, where nothing else is said. Limbs say it with each bar.
+_SURFACES = {
+    BodyPart.FACE: Surface.FACE_NECK,
+    BodyPart.LEFT_EAR: Surface.FACE_NECK,
+    BodyPart.RIGHT_EAR: Surface.FACE_NECK,
+    BodyPart.NECK: Surface.FACE_NECK,
+    BodyPart.HAIR: Surface.HAIR,
+    BodyPart.TORSO: Surface.UPPER_CLOTHING,
+    BodyPart.SKIRT: Surface.LOWER_CLOTHING,
+}
+
+
 def mix(
     first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float
 ) -> np.ndarray:
@@ -55,16 +91,17 @@ def _fixed(points: np.ndarray) -> np.ndarray:
 
 
 class Canvas:
-    """Image (H, W, 3) uint8 BGR and label map (H, W) uint16.
+    """Image (H, W, 3) uint8 BGR, label map (H, W) uint16, and surfaces (H, W) uint8.
 
-    A label is `figure * PARTS_PER_FIGURE + part`; 0 is background or an occluder. Figures count
-    from 1; `begin_figure` starts the next. Points are (N, 2) float px, (0, 0) the middle of the
-    first pixel.
+    A label is `figure * PARTS_PER_FIGURE + part`; it and the `Surface` are 0 for background and
+    occluders. Figures count from 1; `begin_figure` starts the next. Points are (N, 2) float px,
+    (0, 0) the middle of the first pixel.
     """
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image
         self.labels: np.ndarray = np.zeros(image.shape[:2], np.uint16)
+        self.surfaces: np.ndarray = np.zeros(image.shape[:2], np.uint8)
         self.figure = 0
         self._whole: np.ndarray = np.zeros(image.shape[:2], np.uint8)
 
@@ -80,16 +117,24 @@ class Canvas:
         return np.array([x, y, x + width, y + height], float)
 
     def fill(
-        self, points: np.ndarray, colour: Sequence[float] | np.ndarray, part: BodyPart | None = None
+        self,
+        points: np.ndarray,
+        colour: Sequence[float] | np.ndarray,
+        part: BodyPart | None = None,
+        surface: Surface | None = None,
     ) -> None:
-        """Fill a polygon; with a part, label it as that part of the current figure."""
-        self.fill_all([points], colour, part)
+        """Fill a polygon; with a part, label it as that part of the current figure.
+
+        surface: what it shows; where it is left out that of the part, if there is one.
+        """
+        self.fill_all([points], colour, part, surface)
 
     def fill_all(
         self,
         polygons: Sequence[np.ndarray],
         colour: Sequence[float] | np.ndarray,
         part: BodyPart | None = None,
+        surface: Surface | None = None,
     ) -> None:
         """Fill polygons that do not overlap one another."""
         if not len(polygons):
@@ -101,11 +146,15 @@ class Canvas:
                 self.labels, fixed, self.figure * PARTS_PER_FIGURE + part, cv2.LINE_8, _SHIFT
             )
             cv2.fillPoly(self._whole, fixed, 1, cv2.LINE_8, _SHIFT)
+            surface = surface or _SURFACES[part]
+        if surface is not None:
+            cv2.fillPoly(self.surfaces, fixed, int(surface), cv2.LINE_8, _SHIFT)
 
     def occlude(self, points: np.ndarray, colour: Sequence[float] | np.ndarray) -> None:
         """Fill a polygon that belongs to nobody and hides what lies behind."""
         self.fill(points, colour)
-        cv2.fillPoly(self.labels, [_fixed(points)], 0, cv2.LINE_8, _SHIFT)
+        for truth in (self.labels, self.surfaces):
+            cv2.fillPoly(truth, [_fixed(points)], 0, cv2.LINE_8, _SHIFT)
 
     def darken(self, points: np.ndarray, factor: float) -> None:
         """Multiply the picture inside a polygon by `factor`; it changes no label."""
@@ -148,6 +197,7 @@ class Canvas:
         end_radius: float,
         colour: Sequence[float] | np.ndarray,
         part: BodyPart | None,
+        surface: Surface | None = None,
     ) -> None:
         """A rounded bar from `start` (2,) to `end` (2,)."""
         if min(start[1] - start_radius, end[1] - end_radius) > self.labels.shape[0]:
@@ -157,7 +207,7 @@ class Canvas:
         turn = np.linspace(-np.pi / 2, np.pi / 2, 8)
         end_cap = end + end_radius * np.stack([np.cos(angle + turn), np.sin(angle + turn)], 1)
         start_cap = start - start_radius * np.stack([np.cos(angle + turn), np.sin(angle + turn)], 1)
-        self.fill(np.concatenate([end_cap, start_cap]), colour, part)
+        self.fill(np.concatenate([end_cap, start_cap]), colour, part, surface)
 
 
 _TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)

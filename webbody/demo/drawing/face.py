@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, mix, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, Surface, mix, shade
 from webbody.demo.drawing.skull import Skull, hull
 
 
@@ -60,10 +60,18 @@ class FacePainter:
         self._mouth()
         self._nose()
 
-    def _patch(self, x: np.ndarray, y: np.ndarray, colour: np.ndarray, bump: float = 0.0) -> None:
+    def _patch(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        colour: np.ndarray,
+        bump: float = 0.0,
+        surface: Surface | None = None,
+    ) -> None:
         """Paint a small patch, given its outline, unless it is turned away."""
         if self.skull.faces_viewer(float(x.sum()) / len(x), float(y.sum()) / len(y)) > 0.08:
-            self.canvas.fill(self.skull.project(self.skull.on_face(x, y, bump)), colour)
+            outline = self.skull.project(self.skull.on_face(x, y, bump))
+            self.canvas.fill(outline, colour, surface=surface)
 
     def _oval(
         self,
@@ -79,10 +87,16 @@ class FacePainter:
         self._patch(x, y, colour, bump)
 
     def _between(
-        self, x: np.ndarray, upper: np.ndarray, lower: np.ndarray, colour: np.ndarray
+        self,
+        x: np.ndarray,
+        upper: np.ndarray,
+        lower: np.ndarray,
+        colour: np.ndarray,
+        surface: Surface | None = None,
     ) -> None:
         """Paint the area between two curves over the same x."""
-        self._patch(np.concatenate([x, x[::-1]]), np.concatenate([upper, lower[::-1]]), colour)
+        outline = np.concatenate([x, x[::-1]]), np.concatenate([upper, lower[::-1]])
+        self._patch(*outline, colour, surface=surface)
 
     def _line(self, x: np.ndarray, y: np.ndarray, colour: np.ndarray, width: float) -> None:
         if self.skull.faces_viewer(float(x.mean()), float(y.mean())) > 0.15:
@@ -214,11 +228,14 @@ class FacePainter:
             top = curve - person.upper_lip - 0.015 - 0.07 * arch**0.5
             hair = mix(person.skin, person.hair, person.moustache * 0.9)
             self._between(x * 1.08, top, curve, hair)
-        self._between(x, curve - bow, curve, shade(lips, 0.86))
-        self._between(x * 0.94, low, low + full, lips)
+        self._between(x, curve - bow, curve, shade(lips, 0.86), Surface.UPPER_LIP)
+        self._between(x * 0.94, low, low + full, lips, Surface.LOWER_LIP)
         if self.expression.mouth_open > 0.02:
             self._between(x * 0.92, curve, low, np.array([40.0, 30, 60]))
-            self._between(x * 0.75, curve, curve + opening * 0.45, np.array([225.0, 232, 236]))
+            self._between(
+                x * 0.75, curve, curve + opening * 0.45, np.array([225.0, 232, 236]),
+                Surface.UPPER_TEETH,
+            )  # fmt: skip
         else:
             self._line(x, curve, shade(lips, 0.45), 0.025)
 

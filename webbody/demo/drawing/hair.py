@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, shade
+from webbody.demo.drawing.canvas import CIRCLE, BodyPart, Canvas, Surface, shade
 from webbody.demo.drawing.skull import Skull, hull
 
 _AZIMUTH = np.linspace(-np.pi, np.pi, 41)
@@ -124,10 +124,11 @@ class Hair:
         """A cap, its peak over the forehead."""
         low = np.full_like(_AZIMUTH, min(-0.42, self.person.hairline + 0.05))
         grid = self._shell(low, np.full_like(low, -1.0), 0.08 + 1.25 * max(self.volume, 0.06))
-        self.canvas.fill_all(list(self.skull.cells_in_view(grid)), colour, BodyPart.HAIR)
+        cells = list(self.skull.cells_in_view(grid))
+        self.canvas.fill_all(cells, colour, BodyPart.HAIR, Surface.APPAREL)
         front = np.abs(_AZIMUTH) < 1.3
         if not self.skull.away:
             rim = grid[-1][front]
             peak = rim * (1.05, 1.0, 1.35) + (0, 0.06, 0)
             outline = self.skull.project(np.concatenate([rim, peak[::-1]]))
-            self.canvas.fill(outline, shade(colour, 0.75), BodyPart.HAIR)
+            self.canvas.fill(outline, shade(colour, 0.75), BodyPart.HAIR, Surface.APPAREL)

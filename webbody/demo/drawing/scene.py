@@ -66,12 +66,14 @@ class DrawnPerson:
 class Photo:
     """image: (H, W, 3) uint8 BGR; figures in the order drawn, back to front; labels: (H, W) uint16.
 
-    A label is 0 or `PARTS_PER_FIGURE * (1 + index of the figure) + part`.
+    A label is 0 or `PARTS_PER_FIGURE * (1 + index of the figure) + part`. surfaces: (H, W) uint8,
+    the `Surface` that shows, 0 where nobody does.
     """
 
     image: np.ndarray
     figures: list[DrawnPerson]
     labels: np.ndarray
+    surfaces: np.ndarray
 
 
 @dataclass
@@ -202,7 +204,7 @@ def _render(
         _figure(canvas, index, person, truth)
         for index, (person, truth) in enumerate(zip(people, drawn, strict=True))
     ]
-    return Photo(develop(rng, canvas.image), figures, canvas.labels)
+    return Photo(develop(rng, canvas.image), figures, canvas.labels, canvas.surfaces)
 
 
 def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> DrawnPerson:
