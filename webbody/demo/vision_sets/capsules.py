@@ -103,7 +103,9 @@ def _entry(rays_P3: np.ndarray, start: np.ndarray, end: np.ndarray, radius: floa
 
     A capsule is a tube and two balls: the first entry into one of them is the capsule's.
     """
-    first_P = np.minimum(_enter_ball(rays_P3, start, radius), _enter_ball(rays_P3, end, radius))
+    first_P: np.ndarray = np.minimum(
+        _enter_ball(rays_P3, start, radius), _enter_ball(rays_P3, end, radius)
+    )
     length = np.linalg.norm(end - start)
     if length == 0:
         return first_P
@@ -114,7 +116,7 @@ def _entry(rays_P3: np.ndarray, start: np.ndarray, end: np.ndarray, radius: floa
     with np.errstate(invalid="ignore"):  # infinity times 0 beside the tube
         place_P = (rays_P3 @ axis) * entry_P - start @ axis
         on_tube_P = (place_P >= 0) & (place_P <= length)
-    return np.where(on_tube_P, np.minimum(first_P, entry_P), first_P)
+    return np.asarray(np.where(on_tube_P, np.minimum(first_P, entry_P), first_P))
 
 
 def _enter_ball(rays_P3: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
@@ -126,7 +128,7 @@ def _root(square_P: np.ndarray, half_P: np.ndarray, rest: float) -> np.ndarray:
     inside_P = half_P**2 - square_P * rest
     with np.errstate(divide="ignore", invalid="ignore"):
         root_P = (half_P - np.sqrt(np.maximum(inside_P, 0))) / square_P
-    return np.where((inside_P >= 0) & (root_P > 0), root_P, np.inf)
+    return np.asarray(np.where((inside_P >= 0) & (root_P > 0), root_P, np.inf))
 
 
 def _region(

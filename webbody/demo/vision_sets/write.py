@@ -20,7 +20,7 @@ from PIL import Image
 from webbody.demo.drawing.canvas import Surface
 from webbody.demo.drawing.identity import Identity
 from webbody.demo.drawing.scene import DrawnPerson, Photo, crowd, photo
-from webbody.demo.vision_sets.capsule_people import surface_picture
+from webbody.demo.vision_sets.surface_pictures import surface_picture
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
 from webbody.skeleton import COCO17

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webbody.demo.vision_sets.capsule_people import capsule_person, surface_picture
+from webbody.demo.vision_sets.capsule_body import capsule_person
 from webbody.demo.vision_sets.capsules import (
     TO_STORED,
     Capsules,
@@ -13,6 +13,7 @@ from webbody.demo.vision_sets.capsules import (
     look,
     nearest_on_segments,
 )
+from webbody.demo.vision_sets.surface_pictures import surface_picture
 
 CAMERA = PinholeCamera((81, 61), 70.0)
 
@@ -178,7 +179,7 @@ def test_people_are_whole_and_varied():
     people = [capsule_person(np.random.default_rng(seed)) for seed in range(10)]
     for person in people:
         assert (person.capsules.radii > 0).all()
-        assert len(person.colours) == len(person.is_top) == len(person.capsules.radii)
+        assert len(person.colours) == len(person.is_patterned) == len(person.capsules.radii)
         assert 5 < person.feet < 8
     wrists = np.array([person.capsules.ends[-1] for person in people])
     assert wrists.std(0).max() > 0.1

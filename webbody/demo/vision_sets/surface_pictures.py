@@ -1,4 +1,4 @@
-"""People made of capsules, in the poses, builds and clothes of the drawn ones."""
+"""Pictures of people made of capsules: framed, lit and clothed at random, with exact truth."""
 
 from __future__ import annotations
 
@@ -8,28 +8,13 @@ import numpy as np
 
 from webbody.demo.drawing.background import draw_background
 from webbody.demo.drawing.camera import develop
-from webbody.demo.drawing.clothes import PLAIN, Clothes
-from webbody.demo.drawing.identity import Identity
-from webbody.demo.drawing.pose import sample_pose
+from webbody.demo.vision_sets.capsule_body import CapsulePerson, capsule_person
 from webbody.demo.vision_sets.capsules import TO_STORED, Capsules, PinholeCamera, Sight, look
 
 _HEAD_M = 0.23  # metres of a head's height, the unit of poses
 #: What pictures show: from and to which height (in heads, 0 in the middle of the head), how often.
 _FRAMES = ((-0.6, None), (-0.6, 3.2), (-0.65, 0.9))
 _CHANCES = (0.5, 0.3, 0.2)
-
-
-@dataclass(frozen=True, eq=False)
-class CapsulePerson:
-    """Capsules in the subject's frame (heads; x to the left, y down, z forwards).
-
-    colours (N, 3): BGR 0..255; is_top (N,): of the clothes that may have stripes.
-    """
-
-    capsules: Capsules
-    colours: np.ndarray
-    is_top: np.ndarray
-    feet: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,64 +37,12 @@ def surface_picture(rng: np.random.Generator, size: tuple[int, int]) -> SurfaceP
     return SurfacePicture(develop(rng, image), sight)
 
 
-def capsule_person(rng: np.random.Generator) -> CapsulePerson:
-    """Somebody in some pose and clothes."""
-    identity = Identity.sample(int(rng.integers(1 << 31)))
-    clothes = Clothes.sample(rng)
-    joints = sample_pose(rng, identity)
-    thick = identity.limbs * 0.155
-    skin, top, bottom = (np.array(c) for c in (identity.skin, clothes.top, clothes.bottom))
-    hair = skin if identity.bald else np.array(identity.hair)
-    rows: list[tuple[np.ndarray, np.ndarray, float, np.ndarray, bool]] = []
-
-    def add(
-        start: np.ndarray, end: np.ndarray, radius: float, colour: np.ndarray, is_top: bool = False
-    ) -> None:
-        rows.append((np.asarray(start, float), np.asarray(end, float), radius, colour, is_top))
-
-    wide = 0.44 * identity.head_width
-    add(np.array([0, -0.16, 0]), np.array([0, 0.14, 0.04]), wide, skin)
-    add(np.array([0, -0.2, -0.07]), np.array([0, -0.06, -0.12]), wide * 1.06, hair)
-    add(np.array([0, 0.0, wide + 0.02]), np.array([0, 0.06, wide + 0.06]), 0.05, skin)  # nose
-    for side in (-1, 1):
-        eye = np.array([0.5 * side * identity.eye_gap, 0.5 * identity.eye_y, wide + 0.01])
-        add(eye, eye, 0.035, np.array(identity.iris) * 0.6)
-    add(np.array([0, 0.4, -0.02]), np.array([0, 0.85, -0.02]), 0.17, skin * 0.9)
-    hips = (joints["left_hip"], joints["right_hip"])
-    shoulders = (joints["left_shoulder"], joints["right_shoulder"])
-    chest = 0.23 + 0.06 * identity.belly
-    add(*(shoulder * (0.75, 1, 1) + (0, 0.08, 0) for shoulder in shoulders), 0.22, top, True)
-    for share in np.linspace(0, 1, 5):
-        upper, lower = ((1 - share) * left + share * right for left, right in (shoulders, hips))
-        add(upper * (0.78, 1, 1) + (0, 0.2, 0), lower * (1.05, 1, 1), chest, top, True)
-    add(*hips, 0.28, bottom)
-    for side in ("left", "right"):
-        shoulder, elbow, wrist, hip, knee, ankle, toe = (
-            joints[f"{side}_{name}"]
-            for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe")
-        )
-        add(shoulder, elbow, thick, top if clothes.sleeves > 0 else skin, clothes.sleeves > 0)
-        covered = clothes.sleeves == 1
-        add(elbow, wrist, thick * 0.75, top if covered else skin, covered)
-        palm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
-        add(wrist, wrist + palm * 0.28, thick * 0.62, skin * 0.95)
-        bare = clothes.skirt or clothes.trousers < 1
-        add(hip, knee, thick * 1.45, bottom)
-        add(knee, ankle, thick * 0.95, skin if bare else bottom)
-        add(ankle, toe, thick * 0.75, np.array(clothes.shoes))
-    starts, ends, radii, colours, is_top = (np.array(column) for column in zip(*rows, strict=True))
-    if clothes.pattern == PLAIN:
-        is_top = np.zeros_like(is_top)
-    feet = float(max(starts[:, 1].max(), ends[:, 1].max()))
-    return CapsulePerson(Capsules(starts, ends, radii), colours, is_top, feet)
-
-
 def _seen(
     rng: np.random.Generator, person: CapsulePerson, size: tuple[int, int]
 ) -> tuple[Capsules, PinholeCamera]:
     """The person in the frame of a camera that shows some part of it, in metres."""
     top, bottom = _FRAMES[int(rng.choice(len(_FRAMES), p=_CHANCES))]
-    low = person.feet + 0.2 if bottom is None else bottom
+    low = person.feet + 0.1 if bottom is None else bottom
     extent = (low - top) * _HEAD_M
     yaw = rng.uniform(-np.pi, np.pi) if rng.random() < 0.5 else rng.normal(0, 0.4)
     pitch, roll = rng.normal(0, 0.12), rng.normal(0, 0.06)
@@ -153,5 +86,5 @@ def _shaded(
     direction = rng.normal(0, 1, 3)
     striped = (points @ (direction / np.linalg.norm(direction)) / period) % 1 < edge
     trim = rng.uniform(20, 235, 3)
-    colours[person.is_top[chosen] & striped] = trim
+    colours[person.is_patterned[chosen] & striped] = trim
     return np.asarray(np.clip(colours * bright[:, None], 0, 255).astype(np.uint8))
