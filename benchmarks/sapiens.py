@@ -44,7 +44,7 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
     size, side, batch, device = SIZES[name], arguments.side, arguments.batch, arguments.device
     torch.manual_seed(0)
     encoder = SapiensEncoder(size, (side, side)).to(device).eval()
-    timm = of_timm(size, side, encoder).to(device).eval()
+    theirs = of_timm(size, side, encoder).to(device).eval()
     images = torch.randn(batch, 3, side, side, device=device)
     precision = arguments.precision
 
@@ -57,7 +57,7 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
 
     ways = {
         "ours": forward(lambda: encoder.tokens(images)),
-        "timm": forward(lambda: timm.forward_features(images)),
+        "timm": forward(lambda: theirs.forward_features(images)),
     }
     took = seconds(ways, device, arguments.rounds)
     ratio = took["timm"] / took["ours"]
@@ -75,7 +75,6 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
         shown += f", {memory['ours']:.0f} MiB (timm {memory['timm']:.0f})"
     print(shown, flush=True)
     found.ratio(f"{name} encoder", ratio)
-    del timm
     pretraining = _pretraining(size, arguments)
     step, plain, share, work = pretraining
     print(
