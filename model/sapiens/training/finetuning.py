@@ -1,6 +1,7 @@
 """A run of fine-tuning for a task, put together from its settings."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from model.sapiens.training.pretraining import shared_among
 from model.sapiens.training.schedule import RateSchedule, equal_steps, step_count
 from model.sapiens.training.task_sources import TaskSamples, augmentation_of, read_data
 from model.sapiens.training.task_trainer import TaskTrainer
+from model.sapiens.training.validation import validator_of
 from model.training.builders import from_settings, how_computed
 from model.training.data.order import Order
 from model.training.parts import RunParts, Say
@@ -43,6 +45,9 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
         model.encoder.image_size,
         augmentation,
     )
+    validation, held_out = settings["validation"], None
+    if validation["sources"]:
+        held_out = read_data(task, validation["sources"], model.outputs, validation["images"])
     grid = model.encoder.grid
     patches = grid[0] * grid[1]
     with from_settings("optimization"):
@@ -94,6 +99,7 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
             "seed": settings["seed"],
         },
         f"{len(samples):,} samples for {task}; {steps:,} steps of {batch}.",
+        None if held_out is None else partial(validator_of, held_out, settings, say),
     )
 
 

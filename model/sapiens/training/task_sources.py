@@ -3,7 +3,7 @@
 Sizes are height and width, as models have them; augmentation counts width first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -22,41 +22,24 @@ from model.sapiens.augmentation import (
     part_input,
     pose_input,
 )
-from model.sapiens.data import DepthData, NormalData, PartData, PoseData
+from model.sapiens.data import DepthData, PartData, PoseData
+from model.sapiens.data.opening import LabelledData
 from model.sapiens.training.sources import Arrays
-from model.sapiens.vocabulary import keypoint_vocabulary, part_vocabulary
-from webbody.errors import WebbodyError
-
-#: The folder of a keypoint file's pictures, beside it, where none is named.
-_IMAGES = "images"
-Data = PoseData | PartData | DepthData | NormalData
 
 
 def read_data(
     task: str, sources: Sequence[str], outputs: int, images: Sequence[str] = ()
-) -> list[Data]:
+) -> list[LabelledData]:
     """The labelled pictures of each source.
 
     sources: of pose keypoint files, with the folders of their pictures in `images`; of the other
     tasks folders. outputs: keypoints or classes. Raises WebbodyError.
     """
-    paths = [Path(source) for source in sources]
-    if images and (task != "pose" or len(images) != len(sources)):
-        raise WebbodyError(
-            f"{len(images)} folders of images do not belong to {len(sources)} keypoint files: name "
-            "one for each of them, or none (of other tasks always none)"
-        )
-    if task == "pose":
-        vocabulary = keypoint_vocabulary(outputs)
-        folders = [Path(folder) for folder in images] or [path.parent / _IMAGES for path in paths]
-        return [
-            PoseData(path, folder, vocabulary) for path, folder in zip(paths, folders, strict=True)
-        ]
-    if task == "segmentation":
-        parts = part_vocabulary(outputs)
-        return [PartData(path, parts) for path in paths]
-    kind: Callable[[Path], Data] = DepthData if task == "depth" else NormalData
-    return [kind(path) for path in paths]
+    folders = [Path(folder) for folder in images] or [None] * len(sources)
+    return [
+        labelled_data(task, outputs, Path(source), folder)
+        for source, folder in zip(sources, folders, strict=True)
+    ]
 
 
 def augmentation_of(task: str, arguments: Mapping[str, Any]) -> Any:
@@ -79,7 +62,7 @@ class TaskSamples:
     """
 
     task: str
-    data: Sequence[Data]
+    data: Sequence[LabelledData]
     size: tuple[int, int]
     augmentation: Any
 
@@ -107,7 +90,7 @@ class TaskSamples:
             index -= len(data)
         raise IndexError(index)
 
-    def _of(self, data: Data, index: int, rng: np.random.Generator) -> Arrays:
+    def _of(self, data: LabelledData, index: int, rng: np.random.Generator) -> Arrays:
         size, how = (self.size[1], self.size[0]), self.augmentation
         if isinstance(data, PoseData):
             pose = pose_input(data[index], data.vocabulary, size, rng, how)

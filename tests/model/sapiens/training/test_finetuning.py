@@ -1,13 +1,16 @@
 """Runs of the four tasks: learning, killed and resumed, refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from model.sapiens.evaluation import evaluate
 from model.sapiens.saved import load
 from model.sapiens.training.finetuning import put_together
+from model.sapiens.training.task_sources import read_data
 from model.training.start import start
 from tests.model.sapiens.training.labelled_pictures import write_pose, write_task
 from tests.model.sapiens.training.sapiens_runs import finetuning, losses, losses_until_killed
@@ -63,3 +66,24 @@ def test_what_cannot_be_trained_is_refused_before_it_begins(tmp_path: Path) -> N
     refused("1 folders of images do not belong to 2", data={
         "sources": [source, source], "images": [str(tmp_path)],
     })  # fmt: skip
+
+
+def test_the_best_model_on_held_out_pictures_is_kept(tmp_path: Path) -> None:
+    source = write_task("segmentation", tmp_path / "data")
+    held_out = write_task("segmentation", tmp_path / "held-out")
+    settings = finetuning(
+        "segmentation",
+        source,
+        tmp_path / "run",
+        validation={"sources": [held_out], "steps": 4, "batch": 3},
+    )
+    losses("finetuning", settings)
+    lines = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
+    scores = [json.loads(line) for line in lines]
+    assert [score["done"] for score in scores] == [0, 4, 8]
+    assert all(score["metric"] == "mIoU" and 0 <= score["value"] <= 100 for score in scores)
+    best = json.loads((tmp_path / "run" / "best" / "score.json").read_text())
+    assert best["value"] == max(score["value"] for score in scores[1:])
+    model = load(tmp_path / "run" / "best", "segmentation")
+    found = evaluate(model, read_data("segmentation", [held_out], 28)[0])
+    assert found.main.value == pytest.approx(best["value"])
