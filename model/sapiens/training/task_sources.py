@@ -23,7 +23,7 @@ from model.sapiens.augmentation import (
     pose_input,
 )
 from model.sapiens.data import DepthData, PartData, PoseData
-from model.sapiens.data.opening import LabelledData
+from model.sapiens.data.opening import LabelledData, labelled_data
 from model.sapiens.training.sources import Arrays
 
 
@@ -35,7 +35,7 @@ def read_data(
     sources: of pose keypoint files, with the folders of their pictures in `images`; of the other
     tasks folders. outputs: keypoints or classes. Raises WebbodyError.
     """
-    folders = [Path(folder) for folder in images] or [None] * len(sources)
+    folders: list[Path | None] = [*map(Path, images)] or [None] * len(sources)
     return [
         labelled_data(task, outputs, Path(source), folder)
         for source, folder in zip(sources, folders, strict=True)
