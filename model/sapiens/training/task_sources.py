@@ -35,6 +35,11 @@ def read_data(
     sources: of pose keypoint files, with the folders of their pictures in `images`; of the other
     tasks folders. outputs: keypoints or classes. Raises WebbodyError.
     """
+    if images and len(images) != len(sources):
+        raise WebbodyError(
+            f"{len(images)} folders of images do not belong to {len(sources)} keypoint files: name "
+            "one for each of them, or none"
+        )
     folders: list[Path | None] = [*map(Path, images)] or [None] * len(sources)
     return [
         labelled_data(task, outputs, Path(source), folder)
