@@ -4,7 +4,7 @@ The format is that of cocodataset.org; the 133 points may be split over the keys
 (`keypoints`, `foot_kpts`, `face_kpts`, `lefthand_kpts`, `righthand_kpts`) or stand in `keypoints`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
@@ -171,11 +171,11 @@ def _person(
     if not _whole(row.get("image_id")) or row["image_id"] not in pictures:
         raise _RowError("is of a picture that is not listed in `images`")
     picture = pictures[row["image_id"]]
-    x, y, width, height = _numbers(row.get("bbox"), "a bbox", 4)
+    x, y, width, height = _numbers(row.get("bbox"), "a bbox", 4).tolist()
     area = row.get("area", _AREA_OF_BOX * width * height)
     if not _number(area) or area < 0:
         raise _RowError("has an area that is no number of at least 0")
-    points = np.array(list(_points(row, vocabulary)), np.float64).reshape(-1, 3)
+    points = _points(row, vocabulary)
     labelled = points[:, 2] > 0
     if not ((points[:, 2] >= 0) & (points[:, 2] <= 2)).all():
         raise _RowError("has a visibility that is not from 0 to 2")
@@ -189,7 +189,7 @@ def _person(
     return AnnotatedPerson(int(row["id"]), pose, usable)
 
 
-def _points(row: dict[str, Any], vocabulary: KeypointVocabulary) -> Iterator[float]:
+def _points(row: dict[str, Any], vocabulary: KeypointVocabulary) -> np.ndarray:
     keys = [key for key in _KEYS if key in row]
     if not isinstance(row.get("keypoints"), list):
         raise _RowError("has no list `keypoints`")
@@ -201,8 +201,8 @@ def _points(row: dict[str, Any], vocabulary: KeypointVocabulary) -> Iterator[flo
             f"has {total} numbers for keypoints, and {len(vocabulary)} points need "
             f"{3 * len(vocabulary)} (x, y and visibility)"
         )
-    for key in keys:
-        yield from _numbers(row[key], f"a list {key}", len(row[key]))
+    lists = [_numbers(row[key], f"a list {key}", len(row[key])) for key in keys]
+    return np.concatenate(lists).reshape(-1, 3)
 
 
 def _inside(box: np.ndarray, picture: ListedPicture) -> np.ndarray:
@@ -214,12 +214,17 @@ def _inside(box: np.ndarray, picture: ListedPicture) -> np.ndarray:
     return clipped
 
 
-def _numbers(values: Any, what: str, count: int) -> list[float]:
+def _numbers(values: Any, what: str, count: int) -> np.ndarray:
     if not isinstance(values, list) or len(values) != count:
         raise _RowError(f"has not {what} of {count} numbers")
-    if not all(map(_number, values)):
+    are_numbers = set(map(type, values)) <= {int, float}
+    try:
+        numbers = np.array(values, float) if are_numbers else None
+    except OverflowError:  # a whole number beyond all floats
+        numbers = None
+    if numbers is None or not (np.abs(numbers) < _HUGE).all():
         raise _RowError(f"has not {what} of finite numbers")
-    return [float(value) for value in values]
+    return numbers
 
 
 def _number(value: Any) -> bool:

@@ -68,12 +68,14 @@ def _from_npz(
 def _from_exr(path: Path, data: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     import OpenEXR
 
+    # Its threads would not outlive a fork into loader workers.
+    how = {"separate_channels": True, "num_threads": 0}
     try:
-        header = OpenEXR.File(io.BytesIO(data), separate_channels=True, header_only=True)
+        header = OpenEXR.File(io.BytesIO(data), header_only=True, **how)
         (left, top), (right, bottom) = header.header()["dataWindow"]
         size = (int(bottom - top) + 1, int(right - left) + 1)
         _check(path, (*size, *shape[2:]), shape, np.dtype(np.float32))
-        file = OpenEXR.File(io.BytesIO(data), separate_channels=True)
+        file = OpenEXR.File(io.BytesIO(data), **how)
         channels = file.channels()
         wanted = _THREE if len(shape) == 3 else _ONE
         chosen = [names for names in wanted if set(names) <= set(channels)]
