@@ -9,6 +9,8 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webbody.errors import WebbodyError
+
 _LEAST = 1e-6  # of predictions, in logarithms and ratios
 
 
@@ -49,7 +51,8 @@ def depth_figures(
         fitted: Scale and shift of the prediction are fitted to the target first.
 
     Raises:
-        ValueError: Different shapes, or a prediction that is not finite.
+        ValueError: Different shapes.
+        WebbodyError: A prediction that is not finite where it counts.
     """
     true_P, depth_P = _counting(predicted, target, mask)
     if not len(true_P):
@@ -112,5 +115,8 @@ def _counting(
     counting = mask & (target > 0)
     depth_P = predicted[counting].astype(np.float64)
     if not np.isfinite(depth_P).all():
-        raise ValueError("the predicted depth is not finite everywhere")
+        raise WebbodyError(
+            "The predicted depth is not finite everywhere: the model has diverged, or its numbers are "
+            "too large for half precision."
+        )
     return target[counting].astype(np.float64), depth_P

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from model.sapiens.metrics import depth_figures, mean_figures, scale_and_shift
 from tests.model.sapiens.metrics.golden_metrics import SEEDS, arrays
+from webbody.errors import WebbodyError
 
 PUBLISHED = {
     "rmse": "rmse", "abs_rel": "abs_rel", "sq_rel": "sq_rel", "rmse_log": "rmse_log",
@@ -109,5 +110,5 @@ def test_misshapen_and_infinite_predictions_are_refused():
     target, mask = picture()
     with pytest.raises(ValueError, match="shapes"):
         depth_figures(target.T, target, mask)
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(WebbodyError, match="not finite everywhere"):
         depth_figures(np.full_like(target, np.inf), target, mask)
