@@ -116,7 +116,7 @@ def _counting(
     depth_P = predicted[counting].astype(np.float64)
     if not np.isfinite(depth_P).all():
         raise WebbodyError(
-            "The predicted depth is not finite everywhere: the model has diverged, or its numbers are "
-            "too large for half precision."
+            "The predicted depth is not finite everywhere: the model has diverged, or its numbers "
+            "are too large for half precision."
         )
     return target[counting].astype(np.float64), depth_P
