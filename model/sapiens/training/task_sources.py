@@ -25,6 +25,7 @@ from model.sapiens.augmentation import (
 from model.sapiens.data import DepthData, PartData, PoseData
 from model.sapiens.data.opening import LabelledData, labelled_data
 from model.sapiens.training.sources import Arrays
+from webbody.errors import WebbodyError
 
 
 def read_data(
