@@ -101,9 +101,10 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--finetune", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--threads", type=int, default=2)
     add_option(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     found = Figures("sapiens_learning", arguments)
     out = arguments.out
     prepared(out, arguments.images)
