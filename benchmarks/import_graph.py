@@ -64,6 +64,7 @@ LAYERS = {
     "pipelines": (
         "pipelines.outcomes",
         "pipelines.base",
+        "pipelines.quality",
         "pipelines.fetching",
         "pipelines.sampling",
         "pipelines.detection",
@@ -71,6 +72,7 @@ LAYERS = {
         "pipelines.galleries",
         "pipelines.stages",
         "pipelines.stages.released",
+        "pipelines.stages.photos",
         "pipelines.takedown",
         "pipelines.monitoring",
         "pipelines.engine",

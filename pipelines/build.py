@@ -252,7 +252,7 @@ class Run:
             started = time.perf_counter()
             self.folder.remove(pack_stage.INDEX)
             stage = self.source.plan(self.config, removals)
-            record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs)
+            record = run_shard(stage, self.folder, ALL, task.fingerprint, inputs, note=self._note)
             seconds = time.perf_counter() - started
             event = Event(PLAN.name, ALL, "done", record.counts, seconds, bytes=record.size)
             self._on_event(event)

@@ -25,6 +25,17 @@ class Detections:
         kept = self.scores >= score
         return Detections(self.boxes[kept], self.scores[kept], self.keypoints[kept])
 
+    @property
+    def best(self) -> float | None:
+        """The highest score; None where there is nobody."""
+        return float(self.scores.max()) if len(self.scores) else None
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """Nobody."""
+        shapes = ((0, 4), (0,), (0, 17, 3))
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
     @classmethod
     def in_photo(
         cls,

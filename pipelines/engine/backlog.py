@@ -39,7 +39,7 @@ class Backlog:
         that make them run again too.
         """
         undone = [node for node in nodes if not self._is_done(node, shard)]
-        again = [n.name for n in nodes if n == DOWNLOAD and self._asks_again(shard)]
+        again = [n.name for n in nodes if n.name == DOWNLOAD.name and self._asks_again(shard)]
         if not undone and not again:
             return None
         force: set[str] = set()

@@ -1,7 +1,7 @@
 """The stages of each kind of build in order, what they read, their settings and fingerprints."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -67,6 +67,9 @@ LEDGER = Node("ledger", "pipelines.stages.ledger:Ledger")
 RELEASED = "pipelines.stages.released"
 CROPS = Node("crops", f"{RELEASED}.crops:Crops", evictable=True, section="rebuild")
 
+PHOTOS = "pipelines.stages.photos"
+QUALITY = Node("quality", f"{PHOTOS}.quality:Quality", reads_images=True)
+
 
 @dataclass(frozen=True)
 class BuildGraph:
@@ -116,11 +119,35 @@ FROM_RELEASE = BuildGraph(
         (Node("ledger", f"{RELEASED}.ledger:ReleasedLedger"),),
     )
 )
+#: From URLs alone to whole photos of people; packing reads the downloads, which stay until then.
+FROM_URLS = BuildGraph(
+    (
+        (Node("plan", f"{PHOTOS}.plan:PhotoPlan", is_global=True),),
+        (
+            replace(DOWNLOAD, used_up_by=()),
+            Node("persons", f"{PHOTOS}.persons:PhotoPersons", loads=True),
+            QUALITY,
+        ),
+        (Node("split", f"{PHOTOS}.split:PhotoSplit", is_global=True),),
+        (
+            Node(
+                "pack",
+                f"{PHOTOS}.pack:PhotoPack",
+                of_output=True,
+                reads_images=True,
+                section="photos",
+            ),
+        ),
+        (Node("ledger", f"{PHOTOS}.ledger:PhotoLedger"),),
+    )
+)
 
 
 def graph_of(stages: Iterable[str] | None) -> BuildGraph:
     """The graph whose stages a folder's build.json names; None for those of older versions."""
-    return FROM_RELEASE if CROPS.name in (stages or ()) else FROM_NAMES
+    names = set(stages or ())
+    own = {CROPS.name: FROM_RELEASE, QUALITY.name: FROM_URLS}
+    return next((graph for name, graph in own.items() if name in names), FROM_NAMES)
 
 
 @dataclass(frozen=True)

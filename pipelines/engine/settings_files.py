@@ -1,5 +1,6 @@
 """What settings name: models and galleries, which must be there, and the families' thresholds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from webbody.errors import WebbodyError
 
 #: The stage that runs the filters after another: it reads the images anyway, or has few to read.
 RUN_BY = {"download": "persons", "persons": "faces", "faces": "clusters"}
+#: The same of a build of whole photos.
+PHOTOS_RUN_BY = {"download": "persons", "persons": "quality"}
+
+PERSON_MODEL = ("persons", "model", "persons")
 
 
 def with_thresholds(config: BuildConfig) -> BuildConfig:
@@ -18,26 +23,39 @@ def with_thresholds(config: BuildConfig) -> BuildConfig:
 
     So the number that holds is in the fingerprints, and in what a build remembers of its settings.
     """
-    out = config.model_copy(deep=True)
-    family = families.person_detector(config.persons.model, config.persons.family)
-    confidence = config.persons.confidence
-    out.persons.confidence = families.threshold(family, confidence, "persons.confidence")
+    out = with_person_threshold(config)
     family = families.face_detector(config.faces.detector)
     out.faces.min_score = families.threshold(family, config.faces.min_score, "faces.min_score")
     return out
 
 
+def with_person_threshold(config: BuildConfig) -> BuildConfig:
+    """The settings with the person detector's threshold as a number."""
+    out = config.model_copy(deep=True)
+    family = families.person_detector(config.persons.model, config.persons.family)
+    confidence = config.persons.confidence
+    out.persons.confidence = families.threshold(family, confidence, "persons.confidence")
+    return out
+
+
+def model_files(config: BuildConfig, *which: tuple[str, str, str]) -> dict[str, tuple[Any, Any]]:
+    """`stage.field` of models -> path and sha256. which: stage, field and backend of each."""
+    out = {}
+    for stage, name, backend in which:
+        path = models.resolve(getattr(getattr(config, stage), name), backend)
+        out[f"{stage}.{name}"] = (str(path), models.digest(path))
+    return out
+
+
 def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
     """`stage.field` of each file that settings name -> path and sha256; all must be there."""
-    out: dict[str, tuple[Any, Any]] = {}
-    for stage, name, backend in (
-        ("persons", "model", "persons"),
+    out = model_files(
+        config,
+        PERSON_MODEL,
         ("faces", "detector", "face-detector"),
         ("faces", "embedder", "face-embedder"),
         ("keypoints", "model", "keypoints"),
-    ):
-        path = models.resolve(getattr(getattr(config, stage), name), backend)
-        out[f"{stage}.{name}"] = (str(path), models.digest(path))
+    )
     for gallery in config.identities.galleries:
         if not Path(gallery).is_file():
             raise WebbodyError(
@@ -51,11 +69,21 @@ def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
     return out
 
 
-def filters_of(config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
-    """The user's filters by the stage that runs them; WebbodyError where a module is missing."""
+def filters_of(
+    config: BuildConfig, run_by: Mapping[str, str] = RUN_BY
+) -> dict[str, tuple[FilterSource, ...]]:
+    """The user's filters by the stage that runs them.
+
+    Raises WebbodyError where a module is missing, or the build has no such place.
+    """
     out: dict[str, tuple[FilterSource, ...]] = {}
     for one in config.filters:
-        stage = RUN_BY[one.after]
+        if one.after not in run_by:
+            raise WebbodyError(
+                f"filters: {one.function} is to run after {one.after}, which this build does not "
+                f"have; choose {' or '.join(run_by)}."
+            )
+        stage = run_by[one.after]
         found = find_filter(one.function, one.folder, one.settings)
         out[stage] = (*out.get(stage, ()), found)
     return out

@@ -8,12 +8,13 @@ import fsspec
 from pipelines.base.custom_filter import FilterSource
 from pipelines.base.stage import Stage
 from pipelines.engine import settings_files
-from pipelines.engine.graph import FROM_NAMES, FROM_RELEASE, BuildGraph
+from pipelines.engine.graph import FROM_NAMES, FROM_RELEASE, FROM_URLS, BuildGraph
+from pipelines.stages.photos.plan import PhotoPlan
 from pipelines.stages.plan import Plan
 from pipelines.stages.released.plan import ReleasedPlan
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
-from webbody.manifest import Manifest
+from webbody.manifest import Manifest, ManifestLayout
 from webbody.manifest.layout import file_name
 from webbody.plain_text import counted
 from webbody.releases.format import RELEASE_FILE
@@ -32,10 +33,12 @@ from webbody.storage import Folder
 class BuildSource(Protocol):
     """What Run asks of either kind.
 
-    graph: the stages of such a build. removals: what was taken down. notes: sentences for the user.
+    graph: the stages of such a build. groups: the column of the plan that groups its rows, and what
+    its values are called. removals: what was taken down. notes: sentences for the user.
     """
 
     graph: BuildGraph
+    groups: tuple[str, str]
     notes: list[str]
 
     def resolved(self, config: BuildConfig) -> BuildConfig:
@@ -74,11 +77,11 @@ class BuildSource(Protocol):
 class NamedSource:
     """A manifest of URLs and names."""
 
-    graph = FROM_NAMES
+    graph, groups = FROM_NAMES, ("name", "names")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, layout: ManifestLayout | None = None) -> None:
         self.path = path
-        self._manifest = Manifest(path)
+        self._manifest = Manifest(path, layout=layout)
         self.notes = list(self._manifest.parts.notes)
 
     def resolved(self, config: BuildConfig) -> BuildConfig:
@@ -106,10 +109,31 @@ class NamedSource:
         self._manifest.close()
 
 
+class UrlSource(NamedSource):
+    """A list of URLs, of which a build of whole photos is made."""
+
+    graph, groups = FROM_URLS, ("url", "URLs")
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, ManifestLayout(named=False))
+
+    def resolved(self, config: BuildConfig) -> BuildConfig:
+        return settings_files.with_person_threshold(config)
+
+    def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
+        return settings_files.model_files(config, settings_files.PERSON_MODEL)
+
+    def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
+        return settings_files.filters_of(config, settings_files.PHOTOS_RUN_BY)
+
+    def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
+        return PhotoPlan(config.plan, self._manifest, removals)
+
+
 class ReleasedSource:
     """A release: a folder, or its address on the web or a hub."""
 
-    graph = FROM_RELEASE
+    graph, groups = FROM_RELEASE, ("person", "people")
 
     def __init__(self, path: str, removals: str = "") -> None:
         self.path, self.notes = path, list[str]()
@@ -231,10 +255,20 @@ def _read_list(where: str) -> Removals | None:
 
 
 def source_of(config: BuildConfig) -> BuildSource:
-    """The source that `config.manifest` names; what is a release says so by its release.json."""
-    path = config.manifest
+    """The source that `config.manifest` names; what is a release says so by its release.json.
+
+    Raises WebbodyError where it cannot be built as `config.samples` asks.
+    """
+    path, photos = config.manifest, config.samples == "photos"
     if is_release(path):
+        if photos:
+            raise WebbodyError(
+                f"{path}: is a release, which says where each person is: build it without "
+                "`--preset humans` (samples: photos), which takes a list of URLs."
+            )
         return ReleasedSource(path, config.rebuild.removals)
+    if photos:
+        return UrlSource(path)
     return NamedSource(path)
 
 

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from model.prefetch import prefetch
-from pipelines.base.stage import ALL, Inputs, Outputs, Stage, committed
+from pipelines.base.stage import ALL, Inputs, Outputs, Settings, Stage, committed
 from webbody import skeleton
 from webbody.config import PackSettings
 from webbody.errors import WebbodyError
@@ -19,11 +20,13 @@ from webbody.images import decode, encode_jpeg, letterbox
 from webbody.parquet_tables import read_parquet
 from webbody.releases.format import SPLITS
 from webbody.releases.writing import digest_of_shards
-from webbody.shards import read_scattered
+from webbody.shards import TarWriter, read_scattered
 from webbody.storage import Folder
 
 INDEX = "pack/index.json"
 README = "pack/README.md"
+#: The table of people that a split has, where it knows any.
+PEOPLE = "people.parquet"
 _ABOUT = """
 Samples as WebDataset shards. The header says which files hold the pictures, for whoever reads or
 uploads this folder as a data set; the tables beside the shards are records of how they were made.
@@ -42,17 +45,16 @@ SCHEMA = pa.schema(
 WINDOW = 2048
 
 
-class Pack(Stage[PackSettings]):
-    """Writes one output shard, such as train-000000, from the crops of many source shards.
+class SamplePack(Stage[Settings]):
+    """Writes one output shard, such as train-000000, from pictures of many source shards.
 
-    A sample has the members `<key>.jpg`, `<key>.cls` (the person's id) and `<key>.json` (see
-    `sample_json`); its key tells of the picture alone (`webbody.sample_keys`). The index beside the
-    tar lists the samples with sha256, offset and length of their pictures.
+    The split's table says which samples it has, in which order, and where their pictures lie. A row
+    of the index beside the tar says where a sample's final picture lies, and its sha256.
     """
 
     name = "pack"
-    version = 2  # keys without names
-    needs = ("split",)  # which holds the digests of the crops that are read
+    needs = ("split",)  # which holds the digests of the pictures that are read
+    index: ClassVar[pa.Schema] = SCHEMA
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         samples = inputs.table("split")
@@ -62,31 +64,65 @@ class Pack(Stage[PackSettings]):
             for start in range(0, len(samples), WINDOW):
                 rows = samples.slice(start, WINDOW).to_pylist()
                 for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
-                    key, person = row["sample"], row["person"]
+                    key = row["sample"]
                     offset, length = tar.add(f"{key}.jpg", jpeg)
-                    tar.add(f"{key}.cls", str(person).encode())
+                    self.label(row, tar)
                     tar.add(f"{key}.json", sample)
                     digest = hashlib.sha256(jpeg).hexdigest()
-                    values = (key, person, row["split"], digest, offset, length)
-                    index.append(dict(zip(SCHEMA.names, values, strict=True)))
-        outputs.table(pa.Table.from_pylist(index, SCHEMA))
-        people = len({row["person"] for row in index})
-        return {"in": len(samples), "out": len(index), "people": people}
+                    found = {"key": key, "sha256": digest, "offset": offset, "length": length}
+                    index.append(row | found)
+        table = pa.Table.from_pylist(index, self.index)
+        outputs.table(table)
+        return {"in": len(samples), "out": len(index), **self.count(table)}
+
+    @abstractmethod
+    def read(self, rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
+        """The bytes of the rows' pictures; rows are sorted by source and offset."""
+
+    @abstractmethod
+    def sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
+        """The final JPEG and the JSON of a sample, whose picture has these bytes."""
+
+    def label(self, row: Mapping[str, Any], tar: TarWriter) -> None:
+        """Add what stands between the picture and the JSON."""
+
+    def count(self, index: pa.Table) -> dict[str, int]:
+        """Further counts for the record."""
+        return {}
 
     def _packed(
         self, rows: list[dict[str, Any]], inputs: Inputs, pool: ThreadPoolExecutor
     ) -> list[tuple[bytes, bytes]]:
         """JPEG and JSON of each sample; read source by source, in the order of the rows."""
         by_source = sorted(range(len(rows)), key=lambda i: (rows[i]["source"], rows[i]["offset"]))
-        crops = read_crops([rows[i] for i in by_source], inputs)
-        jobs = ((rows[i], data) for i, data in zip(by_source, crops, strict=True))
-        done = prefetch(pool, lambda job: self._sample(*job), jobs, 2 * self.resources.threads)
+        pictures = self.read([rows[i] for i in by_source], inputs)
+        jobs = ((rows[i], data) for i, data in zip(by_source, pictures, strict=True))
+        done = prefetch(pool, lambda job: self.sample(*job), jobs, 2 * self.resources.threads)
         out: list[tuple[bytes, bytes]] = [(b"", b"")] * len(rows)
         for i, packed in zip(by_source, done, strict=True):
             out[i] = packed
         return out
 
-    def _sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
+
+class Pack(SamplePack[PackSettings]):
+    """Packs crops of people as white-letterboxed squares.
+
+    A sample has the members `<key>.jpg`, `<key>.cls` (the person's id) and `<key>.json` (see
+    `sample_json`); its key tells of the picture alone (`webbody.sample_keys`).
+    """
+
+    version = 2  # keys without names
+
+    def read(self, rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
+        return read_crops(rows, inputs)
+
+    def label(self, row: Mapping[str, Any], tar: TarWriter) -> None:
+        tar.add(f"{row['sample']}.cls", str(row["person"]).encode())
+
+    def count(self, index: pa.Table) -> dict[str, int]:
+        return {"people": len(index["person"].unique())}
+
+    def sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
         image = decode(data, row["crop_width"] * row["crop_height"])
         square, scale, left, top = letterbox(image, self.settings.size)
         if (final := row["packed_keypoints"]) is not None:
@@ -156,13 +192,15 @@ def _write_readme(folder: Folder, splits: Mapping[str, Any]) -> None:
 
 
 def index_of(folder: Folder) -> bytes:
-    """The index that the commit records ask for: splits, their shards, samples and people.
+    """The index that the commit records ask for: splits, their shards, samples and any people.
 
     Raises WebbodyError where an output shard has not been committed.
     """
     split = committed(folder, "split", ALL)
-    with folder.open("split/people.parquet") as file:
-        people = read_parquet(file, columns=["split"])["split"].to_pylist()
+    people: list[str] | None = None
+    if PEOPLE in split.outputs:
+        with folder.open(f"split/{PEOPLE}") as file:
+            people = read_parquet(file, columns=["split"])["split"].to_pylist()
     splits: dict[str, Any] = {}
     for name in sorted(split.outputs):
         kind, dash, _ = name.partition("-")
@@ -172,7 +210,13 @@ def index_of(folder: Folder) -> bytes:
         record = committed(folder, "pack", shard)
         tar = record.outputs[f"{shard}.tar"]
         entry = splits.setdefault(
-            kind, {"samples": 0, "people": people.count(kind), "bytes": 0, "shards": []}
+            kind,
+            {
+                "samples": 0,
+                **({} if people is None else {"people": people.count(kind)}),
+                "bytes": 0,
+                "shards": [],
+            },
         )
         entry["samples"] += record.counts["out"]
         entry["bytes"] += tar.bytes
@@ -180,7 +224,7 @@ def index_of(folder: Folder) -> bytes:
             {
                 "name": f"{shard}.tar",
                 "samples": record.counts["out"],
-                "people": record.counts["people"],
+                **({} if people is None else {"people": record.counts["people"]}),
                 "bytes": tar.bytes,
                 "sha256": tar.sha256,
             }

@@ -3,22 +3,21 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.prefetch import prefetch
 from pipelines.base.batches import batched_by_weight
+from pipelines.base.photos import DownloadedPhoto, read_photos
 from pipelines.base.stage import Inputs, Outputs, Stage
-from pipelines.detection.detections import select
+from pipelines.detection.detections import Detections, select
 from pipelines.detection.from_settings import person_detector, trusted_person
 from pipelines.identity.perceptual_hash import perceptual_hash
 from webbody.config import WORKER, PersonsSettings, WorkerResources
 from webbody.decoders.pool import Decoders
-from webbody.images import MAX_PIXELS, ImageError, encode_jpeg
+from webbody.images import ImageError, encode_jpeg
 
 SCHEMA = pa.schema(
     {
@@ -49,22 +48,6 @@ JPEG_QUALITY = 95
 PIXELS = 100_000_000
 
 
-@dataclass
-class _Photo:
-    """A downloaded photo: its row, and its pixels or the reason of its rejection."""
-
-    row: dict[str, Any]
-    image: NDArray[np.uint8] | ImageError
-
-    @property
-    def key(self) -> str:
-        return str(self.row["key"])
-
-    @property
-    def pixels(self) -> int:
-        return 0 if isinstance(self.image, ImageError) else self.image.size // 3
-
-
 #: A row of the table, and the pixels of its crop if there is one.
 _Row = tuple[dict[str, Any], NDArray[np.uint8] | None]
 
@@ -90,12 +73,9 @@ class Persons(Stage[PersonsSettings]):
         tar = outputs.tar()
         count = 0
         with ThreadPoolExecutor(self.resources.threads) as pool:
-            photos = self._passing(self._photos(inputs, pool))
-            for window in batched_by_weight(
-                photos, self.resources.batch, lambda photo: photo.pixels, PIXELS
-            ):
+            for window in self.detected(inputs, pool):
                 count += len(window)
-                found = self._rows(window)
+                found = [row for photo, persons in window for row in self._rows(photo, persons)]
                 for (row, _), jpeg in zip(found, pool.map(_encoded, found), strict=True):
                     if jpeg is not None:
                         row["offset"], row["length"] = tar.add(f"{row['crop']}.jpg", jpeg)
@@ -105,88 +85,66 @@ class Persons(Stage[PersonsSettings]):
         outputs.table(pa.Table.from_pylist(rows, schema=SCHEMA))
         return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
 
-    def _photos(self, inputs: Inputs, pool: ThreadPoolExecutor) -> Iterator[_Photo]:
-        """The downloaded photos in the order of the table, decoded a few ahead."""
-        table = inputs.table("download")
-        good = [row for row in table.to_pylist() if row["outcome"] is None]
-        if not good:
-            return
-        with inputs.random_access("download") as tar:
-            sources = ((row, tar.read(row["offset"], row["length"])) for row in good)
-            yield from prefetch(pool, self._decoded, sources, 2 * self.resources.threads)
+    def detected(
+        self, inputs: Inputs, pool: ThreadPoolExecutor
+    ) -> Iterator[list[tuple[DownloadedPhoto, Detections]]]:
+        """The photos in windows, each with everybody whom the detector reports, also doubtful ones.
 
-    def _decoded(self, source: tuple[dict[str, Any], bytes]) -> _Photo:
-        row, data = source
-        return _Photo(row, decoded_photo(row, data, self.decoders))
+        Nobody is in photos that were rejected: by their pixels' errors or the user's filters.
+        """
+        photos = read_photos(inputs, pool, self.decoders, 2 * self.resources.threads)
+        for window in batched_by_weight(
+            self._passing(photos), self.resources.batch, lambda photo: photo.pixels, PIXELS
+        ):
+            images = [photo.image for photo in window if not isinstance(photo.image, ImageError)]
+            found = iter(self.detector(images))
+            yield [
+                (photo, Detections.none() if isinstance(photo.image, ImageError) else next(found))
+                for photo in window
+            ]
 
-    def _passing(self, photos: Iterator[_Photo]) -> Iterator[_Photo]:
+    def _passing(self, photos: Iterator[DownloadedPhoto]) -> Iterator[DownloadedPhoto]:
         """Run the user's filters; dropped photos lose their pixels."""
         for photo in photos:
             if not isinstance(photo.image, ImageError):
                 photo.image = self.filters(photo.image, photo.row) or photo.image
             yield photo
 
-    def _rows(self, window: list[_Photo]) -> list[_Row]:
-        """The rows of some photos, each with the pixels of its crop if there is one."""
-        images = [photo.image for photo in window if not isinstance(photo.image, ImageError)]
-        found = iter(self.detector(images))
+    def _rows(self, photo: DownloadedPhoto, doubtful: Detections) -> list[_Row]:
+        """The rows of a photo, each with the pixels of its crop if there is one."""
+        if isinstance(photo.image, ImageError):
+            return [(rejected_photo(photo.key, photo.image.outcome, photo.image.detail), None)]
         rows: list[_Row] = []
-        for photo in window:
-            if isinstance(photo.image, ImageError):
-                rows.append((_rejected(photo.key, photo.image.outcome, photo.image.detail), None))
-                continue
-            height, width = photo.image.shape[:2]
-            doubtful = next(found)
-            persons = doubtful.above(self.confidence)
-            large = select(persons, width, height, self.settings.padding, self.settings.min_side)
-            kept = large[: self.settings.max_persons]
-            if not kept:
-                outcome = "person:too-small" if len(persons.boxes) else "person:none"
-                score = doubtful.scores.max() if len(doubtful.scores) else None
-                rows.append((_rejected(photo.key, outcome) | {"score": score}, None))
-            photo_hash = perceptual_hash(photo.image) if kept else None
-            for index, (which, (left, top, right, bottom)) in enumerate(kept):
-                row = {
-                    "crop": f"{photo.key}-{index}",
-                    "key": photo.key,
-                    "index": index,
-                    "outcome": None,
-                    "box": persons.boxes[which],
-                    "area": [left, top, right, bottom],
-                    "score": persons.scores[which],
-                    "keypoints": persons.keypoints[which].reshape(-1),
-                    "width": right - left,
-                    "height": bottom - top,
-                    "photo_hash": photo_hash,
-                }
-                rows.append((row, photo.image[top:bottom, left:right]))
+        height, width = photo.image.shape[:2]
+        persons = doubtful.above(self.confidence)
+        large = select(persons, width, height, self.settings.padding, self.settings.min_side)
+        kept = large[: self.settings.max_persons]
+        if not kept:
+            outcome = "person:too-small" if len(persons.boxes) else "person:none"
+            rows.append((rejected_photo(photo.key, outcome) | {"score": doubtful.best}, None))
+        photo_hash = perceptual_hash(photo.image) if kept else None
+        for index, (which, (left, top, right, bottom)) in enumerate(kept):
+            row = {
+                "crop": f"{photo.key}-{index}",
+                "key": photo.key,
+                "index": index,
+                "outcome": None,
+                "box": persons.boxes[which],
+                "area": [left, top, right, bottom],
+                "score": persons.scores[which],
+                "keypoints": persons.keypoints[which].reshape(-1),
+                "width": right - left,
+                "height": bottom - top,
+                "photo_hash": photo_hash,
+            }
+            rows.append((row, photo.image[top:bottom, left:right]))
         return rows
-
-
-def decoded_photo(
-    row: Mapping[str, Any], data: bytes, decoders: Decoders
-) -> NDArray[np.uint8] | ImageError:
-    """Decode a downloaded photo upright, or return the error; row: of `download`."""
-    if hashlib.sha256(data).hexdigest() != row["sha256"]:
-        # A damaged disk must not turn good photos into unreadable ones.
-        raise OSError(
-            f"the tar of downloads is damaged at {row['key']}; remove it to fetch it anew"
-        )
-    try:
-        # The limit is the size that the header declared at the download.
-        return decoders.decode(data, _room(row["width"] * row["height"]))
-    except ImageError as error:
-        return error
-
-
-def _room(pixels: int) -> int:
-    """The limit for a photo that the download allowed: tiles of small ones take more than show."""
-    return max(2 * pixels, MAX_PIXELS)
 
 
 def _encoded(row: _Row) -> bytes | None:
     return None if row[1] is None else encode_jpeg(row[1], JPEG_QUALITY)
 
 
-def _rejected(key: str, outcome: str, detail: str | None = None) -> dict[str, Any]:
+def rejected_photo(key: str, outcome: str, detail: str | None = None) -> dict[str, Any]:
+    """The row of a photo without a person."""
     return {"crop": key, "key": key, "index": -1, "outcome": outcome, "detail": detail}

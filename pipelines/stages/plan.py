@@ -1,8 +1,10 @@
 """The plan stage: the manifest as shards, cut between names, and the rejected rows."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -45,6 +47,8 @@ class Plan(Stage[PlanSettings]):
     name = "plan"
     version = 4
     needs = ()
+    #: The columns that are equal in rows which stand there again.
+    same: ClassVar[tuple[str, ...]] = ("name", "url")
 
     def __init__(
         self, settings: PlanSettings, manifest: Manifest, removals: RemovalLists = NO_REMOVALS
@@ -71,10 +75,10 @@ class Plan(Stage[PlanSettings]):
                     counts[outcome] = counts.get(outcome, 0) + value["counts"].as_py()
                 counts["in"] += batch.num_rows
 
-            accepted = without_duplicates(manifest.accepted(), reject)
+            accepted = without_duplicates(self._accepted(), reject, self.same)
             used: set[str] = set()
             for table in self._shards(self._without_removed(accepted, reject)):
-                first = table["name"][0].as_py()
+                first = table[self.same[0]][0].as_py()
                 shard = shard_id(first)
                 if shard in used:  # 32 bits are few where there are many shards
                     shard = shard_id(first, 10)
@@ -84,10 +88,18 @@ class Plan(Stage[PlanSettings]):
                 counts["in"] += table.num_rows
                 counts["out"] += table.num_rows
                 counts["shards"] += 1
-            for batch in manifest.rejected():
+            for batch in self._rejected():
                 reject(batch)
             lookup.write(outputs.file(LOOKUP))
         return counts
+
+    def _accepted(self) -> Iterator[pa.RecordBatch]:
+        """The rows that can be used, in the order in which they are cut."""
+        return self.manifest.accepted()
+
+    def _rejected(self) -> Iterator[pa.RecordBatch]:
+        """The others (UNUSABLE), in the manifest's order."""
+        return self.manifest.rejected()
 
     def _without_removed(
         self, batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
@@ -162,23 +174,26 @@ def as_rejected(table: pa.Table) -> pa.Table:
     return table.select(REJECTED.names).cast(REJECTED)
 
 
-def shard_id(first_name: str, size: int = 4) -> str:
-    """Name of the shard that begins with this name: a digest of `size` bytes in hex."""
-    return hashlib.blake2b(first_name.encode(), digest_size=size, person=b"shard").hexdigest()
+def shard_id(first: str, size: int = 4) -> str:
+    """Name of the shard that begins with this name (or URL): a digest of `size` bytes in hex."""
+    return hashlib.blake2b(first.encode(), digest_size=size, person=b"shard").hexdigest()
 
 
 def without_duplicates(
-    batches: Iterable[pa.RecordBatch], reject: Callable[[pa.RecordBatch], None]
+    batches: Iterable[pa.RecordBatch],
+    reject: Callable[[pa.RecordBatch], None],
+    by: Sequence[str] = Plan.same,
 ) -> Iterator[pa.RecordBatch]:
-    """Drop rows equal to their predecessor in name and URL; `reject` gets them (UNUSABLE)."""
-    last: tuple[str, str] | None = None
+    """Drop rows equal to their predecessor in some columns; `reject` gets them (UNUSABLE)."""
+    last: tuple[str, ...] | None = None
+    named = "URL and name stand" if "name" in by else "URL stands"
     for batch in batches:
-        urls, names = batch.column("url"), batch.column("name")
-        same = pc.and_(pc.equal(urls[1:], urls[:-1]), pc.equal(names[1:], names[:-1])).to_numpy(
-            zero_copy_only=False
-        )
-        first_same = (names[0].as_py(), urls[0].as_py()) == last
-        last = (names[-1].as_py(), urls[-1].as_py())
+        columns = [batch.column(name) for name in by]
+        same = np.ones(batch.num_rows - 1, bool)
+        for column in columns:
+            same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        first_same = tuple(column[0].as_py() for column in columns) == last
+        last = tuple(column[-1].as_py() for column in columns)
         mask = pa.array([first_same, *same.tolist()])
         if mask.true_count:
             again = batch.filter(mask)
@@ -190,7 +205,7 @@ def without_duplicates(
                         again.column("url"),
                         again.column("name"),
                         pa.array(["manifest:duplicate"] * rows),
-                        pa.array(["the same URL and name stand in an earlier row"] * rows),
+                        pa.array([f"the same {named} in an earlier row"] * rows),
                     ],
                     schema=UNUSABLE,
                 )
@@ -223,7 +238,7 @@ def shard_table(batches: list[pa.RecordBatch]) -> pa.Table:
     """The rows of a shard with their keys."""
     table = pa.Table.from_batches(batches)
     urls, names = table["url"].to_pylist(), table["name"].to_pylist()
-    keys = [sample_key(url, name) for url, name in zip(urls, names, strict=True)]
+    keys = [sample_key(url, name or "") for url, name in zip(urls, names, strict=True)]
     return pa.table(
         [pa.array(keys), table["url"], table["name"], table["sha256"]], schema=SHARD
     ).combine_chunks()

@@ -18,10 +18,10 @@ from PIL import Image
 
 from model.features.samples import read_shard
 from model.training.data.decoding import decode_all
+from pipelines.base.photos import decoded_photo
 from pipelines.detection.subject import whole_pictures
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.inference.pictures import find_subjects
-from pipelines.stages.persons import decoded_photo
 from webbody.decoders.pool import Decoders
 from webbody.images import decode, letterbox, probe
 from webbody.picture_files.made_profile import SRGB_CURVE, Chromaticities, gamma, made_profile

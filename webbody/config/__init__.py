@@ -7,7 +7,7 @@ the authors' scripts; where these differ from a library's habit the field says s
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,7 @@ from webbody.config.detection import FacesSettings, KeypointsSettings, PersonsSe
 from webbody.config.fetching import DownloadSettings, PlanSettings
 from webbody.config.filters import FilterSettings
 from webbody.config.people import ClustersSettings, IdentitiesSettings
+from webbody.config.photos import PhotosSettings, QualitySettings
 from webbody.config.reading import PRESETS, load_as, merge, read_preset, read_yaml
 from webbody.config.rebuilding import RebuildSettings
 from webbody.config.resources import WORKER, Resources, StageResources, WorkerResources
@@ -35,7 +36,9 @@ __all__ = [
     "KeypointsSettings",
     "PackSettings",
     "PersonsSettings",
+    "PhotosSettings",
     "PlanSettings",
+    "QualitySettings",
     "RebuildSettings",
     "Resources",
     "Section",
@@ -66,15 +69,22 @@ class BuildConfig(Section):
         "of parts, a list of files, glob:PATTERN or @FILE (manifests/README.md)",
     )
     out: str = Field("", description="output folder: a path or an fsspec URL shared by all workers")
+    samples: Literal["people", "photos"] = Field(
+        "people",
+        description="what a sample is: `people`, the crop of a person whose label the names give; "
+        "`photos`, a whole photo with everybody's boxes, for which names are not needed",
+    )
     plan: PlanSettings = PlanSettings()
     download: DownloadSettings = DownloadSettings()
     persons: PersonsSettings = PersonsSettings()
+    quality: QualitySettings = QualitySettings()
     faces: FacesSettings = FacesSettings()
     clusters: ClustersSettings = ClustersSettings()
     identities: IdentitiesSettings = IdentitiesSettings()
     keypoints: KeypointsSettings = KeypointsSettings()
     split: SplitSettings = SplitSettings()
     pack: PackSettings = PackSettings()
+    photos: PhotosSettings = PhotosSettings()
     rebuild: RebuildSettings = RebuildSettings()
     filters: tuple[FilterSettings, ...] = Field(
         (),

@@ -77,6 +77,7 @@ class Resources(Section):
     clusters: StageResources = StageResources(workers=(1, 4), cpus=0.25)
     identities: StageResources = StageResources(workers=(1, 1), cpus=1)
     keypoints: StageResources = StageResources()
+    quality: StageResources = StageResources()
     crops: StageResources = StageResources()
     split: StageResources = StageResources(workers=(1, 1), cpus=1)
     pack: StageResources = StageResources(workers=(1, 4))

@@ -16,11 +16,12 @@ _URL = re.compile(r"(?i:https?)://[^/?# \x00-\x1f\x7f][^\x00-\x1f\x7f]*")
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
-def checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+def checked(batch: pa.RecordBatch, named: bool = True) -> pa.RecordBatch:
     """Rows with their outcome.
 
     Args:
         batch: Columns lines, url, name, sha256, problem and those that are kept.
+        named: Whether each row needs a name.
 
     Returns:
         Columns lines, url, name (without blanks around, null where nothing is left), sha256 (64
@@ -34,7 +35,8 @@ def checked(batch: pa.RecordBatch) -> pa.RecordBatch:
     _note(outcomes, no_digest, "manifest:bad-sha256", "not 64 hex digits")
     for row, why in _bad_urls(url).items():
         outcomes[row] = ("manifest:bad-url", why)
-    _note(outcomes, _true(name.is_null()), "manifest:no-name", None)
+    if named:
+        _note(outcomes, _true(name.is_null()), "manifest:no-name", None)
     _note(outcomes, _true(url.is_null()), "manifest:no-url", None)
     for row in _true(problem.is_valid()):
         why = problem[row].as_py()

@@ -30,7 +30,7 @@ class CsvDialect:
     Args:
         separator: What stands between fields.
         width: Fields of a row, as the header has; 0: any number that holds all columns.
-        columns: Position (from 0) of url, name and, where there is one, sha256.
+        columns: Position (from 0) of url and, where there are such, name and sha256.
         kept: Position of further columns; only these may hold line breaks.
     """
 
@@ -95,7 +95,7 @@ class CsvDialect:
             {
                 "lines": int_array(taken),
                 "url": values["url"],
-                "name": values["name"],
+                "name": values.get("name", pa.nulls(len(texts), pa.string())),
                 "sha256": values.get("sha256", pa.nulls(len(texts), pa.string())),
                 "problem": problem_column(problems, len(texts)),
                 **{name: values[name] for name in self.kept},

@@ -26,7 +26,8 @@ class ManifestLayout:
     `url`, `name` and `sha256` are names of columns, or their positions from 1 in text lists and in
     CSV without a header. `keep` are further columns that are handed on, EVERY for all others that a
     Parquet or CSV file has. A separator is one of SEPARATORS or one character. With `released`, the
-    `person` of a released manifest counts as the name where there is no `name`.
+    `person` of a released manifest counts as the name where there is no `name`. Where it is not
+    `named` a row needs a URL alone, and a text list may be one of URLs.
     """
 
     format: str = ""
@@ -36,6 +37,7 @@ class ManifestLayout:
     sha256: str = ""
     keep: tuple[str, ...] = ()
     released: bool = False
+    named: bool = True
 
     def __post_init__(self) -> None:
         if self.format and self.format not in FORMATS:
@@ -152,6 +154,8 @@ def _format(path: str, file: Path) -> str:
     if b"url" in first and b"," in first:
         return "csv"
     if first.split()[:1] and first.split()[0].isdigit():
+        return "text"
+    if first.startswith((b"http://", b"https://")):
         return "text"
     raise WebbodyError(
         f"{path}: is none of {', '.join(FORMATS)}; name it .parquet, .csv, .jsonl or .txt, or say "

@@ -34,7 +34,7 @@ def parquet_rows(
     Args:
         path: What the file is called in errors.
         file: What is read.
-        columns: What a row has -> the column that holds it; sha256 may be missing.
+        columns: What a row has -> the column that holds it; name and sha256 may be missing.
         kept: What further columns are called in a batch -> the column.
         count: Is raised by the rows that are given.
     """
@@ -72,11 +72,17 @@ def check_text(path: str, schema: pa.Schema, columns: dict[str, str]) -> None:
     for name, column in columns.items():
         kind = schema.field(column).type
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        fine = _is_text(plain) or (name == "name" and pa.types.is_integer(plain))
+        fine = is_name(schema.field(column)) if name == "name" else _is_text(plain)
         if not (fine or (name == "sha256" and _is_bytes(plain))):
             raise WebbodyError(
                 f"{path}: column {plain_text(column)} has type {kind}, expected text; convert it."
             )
+
+
+def is_name(field: pa.Field) -> bool:
+    """Whether a column can hold names: text or integers."""
+    plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return _is_text(plain) or bool(pa.types.is_integer(plain))
 
 
 def _texts(

@@ -82,5 +82,5 @@ def _on_disk(path: str, copy: Path) -> Path:
                 f"Manifest {path} cannot be fetched ({said}); check --manifest."
             ) from error
     if file.stat().st_size == 0:
-        raise WebbodyError(f"Manifest {path} is empty; it needs rows with url and name.")
+        raise WebbodyError(f"Manifest {path} is empty; it needs a row for each picture.")
     return file

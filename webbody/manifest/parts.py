@@ -182,7 +182,9 @@ def _check_alike(parts: list[ListPart], uniform: bool) -> None:
                 f"{first.layout.format}; the files of a folder or a pattern are of one format, so "
                 "give those that belong together by a pattern or by their names."
             )
-        if (part.source.columns["name"] == "person") != (first.source.columns["name"] == "person"):
+        if (part.source.columns.get("name") == "person") != (
+            first.source.columns.get("name") == "person"
+        ):
             raise WebbodyError(
                 f"{part.path}: of it and {first.name} one has names and the other persons; give "
                 "them as two lists."

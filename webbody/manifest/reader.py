@@ -63,6 +63,7 @@ class Manifest:
         self._scratch = scratch_folder("manifest")
         self.parts = ListParts(path, layout or ManifestLayout(), Path(self._scratch.name))
         self._memory = memory
+        self._named = layout is None or layout.named
 
     def __enter__(self) -> "Manifest":
         return self
@@ -109,11 +110,14 @@ class Manifest:
     def accepted(self) -> Iterator[pa.RecordBatch]:
         """Rows (row, url, name, sha256) that passed every check, sorted by name and URL.
 
-        Exact duplicates are neighbours; the order does not depend on the manifest's order.
+        Those of a list that needs no names are sorted by a digest of the URL, so that pictures of
+        one host are not fetched one after the other. Duplicates are neighbours; the order does not
+        depend on the manifest's order.
         """
+        by = "name, url" if self._named else "md5(url), url"
         with ScratchDatabase(self._scratch.name, self._memory) as database:
             yield from database.query(
-                "SELECT * FROM batch ORDER BY name, url, sha256 NULLS LAST, row",
+                f"SELECT * FROM batch ORDER BY {by}, sha256 NULLS LAST, row",
                 batch=(ACCEPTED, (batch.select(ACCEPTED.names) for batch in self.usable())),
             )
 
@@ -157,4 +161,4 @@ class Manifest:
 
 
 def _rows_of(part: ListPart, piece: Any) -> pa.RecordBatch:
-    return checked(part.source.parse(piece))
+    return checked(part.source.parse(piece), part.layout.named)

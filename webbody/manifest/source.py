@@ -15,8 +15,9 @@ from webbody.manifest.json_array import JsonArray, is_array
 from webbody.manifest.json_rows import JsonDialect
 from webbody.manifest.layout import EVERY, ManifestLayout, says_lines
 from webbody.manifest.lines import LineBlock, LineCount, TextFile
-from webbody.manifest.parquet_rows import check_text, parquet_columns, parquet_rows
+from webbody.manifest.parquet_rows import check_text, is_name, parquet_columns, parquet_rows
 from webbody.manifest.text_rows import TextDialect
+from webbody.manifest.url_lines import UrlLines
 from webbody.plain_text import plain_text
 
 #: Begins the names of columns that are kept, so that they are none of a row's own.
@@ -52,6 +53,8 @@ def open_source(path: str, file: Path, layout: ManifestLayout) -> ManifestSource
     if layout.format == "parquet":
         schema = parquet_columns(path, file)
         columns, kept = _columns(path, layout, schema.names)
+        if not layout.named and "name" in columns and not is_name(schema.field(columns["name"])):
+            del columns["name"]  # such as a column of nulls
         check_text(path, schema, columns)
         return ManifestSource(
             lambda count: parquet_rows(path, file, columns, kept, count), _itself, columns, kept
@@ -63,12 +66,14 @@ def open_source(path: str, file: Path, layout: ManifestLayout) -> ManifestSource
         own["sha256"] = layout.sha256 or "sha256"
     columns = {key: column for key, column in own.items() if column}
     kept = {_kept_name(layout, column): column for column in layout.keep}
-    dialect: JsonDialect | TextDialect
+    dialect: JsonDialect | TextDialect | UrlLines
     if layout.format == "jsonl" and is_array(file, says_lines(path)):
         array = JsonArray(columns | kept, path)
         return ManifestSource(lambda count: array.pieces(file, count), _itself, columns, kept)
     if layout.format == "jsonl":
         dialect = JsonDialect(columns | kept)
+    elif not layout.named and not layout.positional:
+        dialect = UrlLines()
     else:
         dialect = TextDialect.of(layout.separator, columns | kept if layout.positional else None)
     return ManifestSource(
@@ -121,6 +126,8 @@ def _columns(
     columns = {"url": layout.url, "name": layout.name}
     if layout.released and "name" not in there and "person" in there:
         columns["name"] = "person"
+    if not layout.named and layout.name not in there:
+        del columns["name"]
     if layout.sha256 or "sha256" in there:
         columns["sha256"] = layout.sha256 or "sha256"
     keep = layout.keep
@@ -130,9 +137,11 @@ def _columns(
     shown = plain_text(", ".join(there) or "none", 300)
     missing = [plain_text(name) for name in wanted if name not in there]
     if missing:
+        unnamed = "; a list without names is built with `--preset humans`"
         raise WebbodyError(
             f"{path}: lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; "
-            f"it has {shown}; `webbody manifest import` has options that say which column is which."
+            f"it has {shown}; `webbody manifest import` has options that say which column is which"
+            f"{unnamed if missing == ['name'] else ''}."
         )
     twice = sorted({plain_text(name) for name in wanted if list(there).count(name) > 1})
     if twice:

@@ -10,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.prefetch import prefetch
+from pipelines.base.photos import decoded_photo
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.perceptual_hash import bits_apart, perceptual_hash
-from pipelines.stages.persons import JPEG_QUALITY, decoded_photo
+from pipelines.stages.persons import JPEG_QUALITY
 from pipelines.stages.released.plan import area_of
 from webbody.config import WORKER, RebuildSettings, WorkerResources
 from webbody.decoders.pool import Decoders
