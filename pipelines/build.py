@@ -260,7 +260,7 @@ class Run:
         if not record.counts["in"]:
             raise WebbodyError(f"Manifest {self.config.manifest} has no rows; nothing to build.")
         if not record.counts["out"]:
-            raise no_rows(self.config.manifest, self.folder)
+            raise no_rows(self.config.manifest, self.folder, self.source.needs)
         return planned_shards(record)
 
     def _take_down(self, removals: RemovalLists) -> None:

@@ -11,6 +11,7 @@ STAGES_OF = {
     "crops": ("release",),
     "persons": ("person",),
     "faces": ("face",),
+    "quality": ("quality",),
     "filters": ("custom",),
     "clusters": ("cluster",),
     "identities": ("identity",),
@@ -30,6 +31,10 @@ _DECIDED_BY = {
     "release:changed": "rebuild.on_changed",
     "person:none": "persons.confidence",
     "person:too-small": "persons.min_side",
+    "quality:low-score": "quality.min_score",
+    "quality:too-small": "quality.min_side",
+    "quality:text": "quality.max_text",
+    "quality:drawing": "quality.min_texture",
     "face:low-score": "faces.min_score",
     "face:too-small": "faces.min_size",
     "cluster:noise": "clusters.eps",
@@ -70,6 +75,7 @@ _ADVICE = {
     "image:not-an-image": "web pages came instead of pictures: look at some of the URLs",
     "image:unsupported-format": "the pictures are in a format that is not read: the detail in "
     "`webbody explain` names it",
+    "quality:low-score": "the scale of a score is the detector's own (`webbody models list`)",
     "face:none": "no face was detected: look at faces.detector, faces.detector_size and the crops "
     "in `webbody report`",
     "face:shared": "the same face is in several crops: look at persons.iou",

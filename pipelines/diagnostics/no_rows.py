@@ -16,11 +16,11 @@ from webbody.storage import Folder
 _REASONS = 3
 
 
-def no_rows(manifest: str, folder: Folder) -> WebbodyError:
+def no_rows(manifest: str, folder: Folder, needs: str) -> WebbodyError:
     """The error to raise for a plan in `folder` without shards.
 
     If all usable rows were taken down, the list is not at fault. Else it names the most frequent
-    reasons, each with an example row.
+    reasons, each with an example row. needs: what every row needs, in words.
     """
     with folder.open(f"plan/{REJECTED_FILE}") as file:
         rejected = as_rejected(read_parquet(file))
@@ -41,5 +41,5 @@ def no_rows(manifest: str, folder: Folder) -> WebbodyError:
         reasons.append(f"{count:,} {outcome}{example}")
     return WebbodyError(
         f"Manifest {manifest}: none of its {counted(len(rejected), 'row')} can be used: "
-        f"{', '.join(reasons)}; every row needs a name and an http or https URL."
+        f"{', '.join(reasons)}; every row needs {needs}."
     )

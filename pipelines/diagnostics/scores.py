@@ -153,6 +153,15 @@ def _kth_nearest(features: Floats, groups: Any, k: int) -> Iterator[Floats]:
             yield np.partition(cosines, -k, axis=1)[:, -k]
 
 
+def _photo_figures(column: str) -> Callable[[BuildFiles, str], Floats]:
+    """A figure that the quality stage noted of each photo."""
+
+    def read(build: BuildFiles, shard: str) -> Floats:
+        return _best(build.table("quality", shard, ["key", column]), lambda row: row[column])
+
+    return read
+
+
 def _images_of_names(build: BuildFiles, shard: str) -> Floats:
     """Images with a trusted face, of each name."""
     table = build.table("clusters", shard, ["key", "name"])
@@ -175,7 +184,10 @@ def _deciding_cosines(kind: str) -> Callable[[BuildFiles, str], Floats]:
     return read
 
 
-_STAGES = {"face": "faces", "cluster": "clusters", "identity": "identities", "person": "persons"}
+_STAGES = {
+    "face": "faces", "cluster": "clusters", "identity": "identities", "person": "persons",
+    "quality": "quality",
+}  # fmt: skip
 
 _EPS = _Measure(
     "cosines of faces to the nearest other face of their name",
@@ -185,6 +197,14 @@ _EPS = _Measure(
 )
 _MEASURES = {
     "person:none": _Measure("person detection scores of photos", _person_scores),
+    "quality:low-score": _Measure("best person scores of photos", _photo_figures("score")),
+    "quality:too-small": _Measure(
+        "longest sides of certain persons in pixels", _photo_figures("side"), step=10
+    ),
+    "quality:text": _Measure(
+        "shares of photos covered by text", _photo_figures("text"), larger_pass=False
+    ),
+    "quality:drawing": _Measure("shares of fine texture", _photo_figures("texture")),
     "face:low-score": _Measure("face detection scores of photos", _face_scores),
     "face:too-small": _Measure("face sizes of photos in pixels", _face_sizes, step=1),
     "cluster:noise": _EPS,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from pipelines.base.stage import Inputs
-from pipelines.engine.graph import FROM_RELEASE, PACK, PLAN, graph_of
+from pipelines.engine.graph import PACK, PLAN, graph_of
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
 from webbody.errors import WebbodyError
@@ -31,7 +31,7 @@ class BuildFiles:
         self.records.need(PLAN.name)
         self.manifest: str = self.records.build["manifest"]
         self.settings: dict[str, Any] = self.records.build.get("config") or {}
-        self.from_release = graph_of(self.records.build.get("stages")) is FROM_RELEASE
+        self.graph = graph_of(self.records.build.get("stages"))
         self.planned = self.records.shards
         self.packs = self.records.packs or ()
         self._tars: dict[tuple[str, str], MemberReader | None] = {}

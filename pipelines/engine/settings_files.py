@@ -11,9 +11,9 @@ from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 
 #: The stage that runs the filters after another: it reads the images anyway, or has few to read.
-RUN_BY = {"download": "persons", "persons": "faces", "faces": "clusters"}
+RUN_BY: Mapping[str, str] = {"download": "persons", "persons": "faces", "faces": "clusters"}
 #: The same of a build of whole photos.
-PHOTOS_RUN_BY = {"download": "persons", "persons": "quality"}
+PHOTOS_RUN_BY: Mapping[str, str] = {"download": "persons", "persons": "quality"}
 
 PERSON_MODEL = ("persons", "model", "persons")
 
@@ -70,9 +70,9 @@ def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def filters_of(
-    config: BuildConfig, run_by: Mapping[str, str] = RUN_BY
+    config: BuildConfig, run_by: Mapping[str, str]
 ) -> dict[str, tuple[FilterSource, ...]]:
-    """The user's filters by the stage that runs them.
+    """The user's filters by the stage that runs them; run_by: that stage by the one before.
 
     Raises WebbodyError where a module is missing, or the build has no such place.
     """

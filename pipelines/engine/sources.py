@@ -1,6 +1,8 @@
 """What a build is made from: a list of URLs and names, or a release."""
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import fsspec
@@ -29,16 +31,21 @@ from webbody.removals import (
 )
 from webbody.storage import Folder
 
+_NAME_AND_URL = "a name and an http or https URL"
+
 
 class BuildSource(Protocol):
     """What Run asks of either kind.
 
     graph: the stages of such a build. groups: the column of the plan that groups its rows, and what
-    its values are called. removals: what was taken down. notes: sentences for the user.
+    its values are called. needs: what every row needs, in words. run_by: the stage that runs the
+    user's filters after another one. removals: what was taken down. notes: sentences for the user.
     """
 
     graph: BuildGraph
     groups: tuple[str, str]
+    needs: str
+    run_by: Mapping[str, str]
     notes: list[str]
 
     def resolved(self, config: BuildConfig) -> BuildConfig:
@@ -78,6 +85,7 @@ class NamedSource:
     """A manifest of URLs and names."""
 
     graph, groups = FROM_NAMES, ("name", "names")
+    needs, run_by = _NAME_AND_URL, settings_files.RUN_BY
 
     def __init__(self, path: str, layout: ManifestLayout | None = None) -> None:
         self.path = path
@@ -91,7 +99,7 @@ class NamedSource:
         return settings_files.files_of(config)
 
     def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
-        return settings_files.filters_of(config)
+        return settings_files.filters_of(config, self.run_by)
 
     def state(self) -> dict[str, Any]:
         return self._manifest.parts.state()
@@ -113,6 +121,7 @@ class UrlSource(NamedSource):
     """A list of URLs, of which a build of whole photos is made."""
 
     graph, groups = FROM_URLS, ("url", "URLs")
+    needs, run_by = "an http or https URL", settings_files.PHOTOS_RUN_BY
 
     def __init__(self, path: str) -> None:
         super().__init__(path, ManifestLayout(named=False))
@@ -123,9 +132,6 @@ class UrlSource(NamedSource):
     def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
         return settings_files.model_files(config, settings_files.PERSON_MODEL)
 
-    def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
-        return settings_files.filters_of(config, settings_files.PHOTOS_RUN_BY)
-
     def plan(self, config: BuildConfig, removals: RemovalLists) -> Stage[Any]:
         return PhotoPlan(config.plan, self._manifest, removals)
 
@@ -134,6 +140,8 @@ class ReleasedSource:
     """A release: a folder, or its address on the web or a hub."""
 
     graph, groups = FROM_RELEASE, ("person", "people")
+    needs = _NAME_AND_URL
+    run_by: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, path: str, removals: str = "") -> None:
         self.path, self.notes = path, list[str]()

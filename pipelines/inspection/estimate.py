@@ -12,16 +12,14 @@ from pipelines.base.stage import ALL, run_shard
 from pipelines.diagnostics.no_rows import no_rows
 from pipelines.engine.graph import (
     DOWNLOAD,
-    FROM_NAMES,
-    FROM_RELEASE,
     PLAN,
     SPLIT,
     BuildGraph,
     StageTask,
+    graph_of,
     is_done,
     tasks,
 )
-from pipelines.engine.settings_files import RUN_BY
 from pipelines.engine.sources import BuildSource, source_of
 from webbody.build_records import BuildRecords, output_shards, planned_shards, read_build
 from webbody.commit import Record, Records
@@ -46,6 +44,7 @@ class StageCost:
 DEFAULT_RATES = {
     "download": StageCost(0.036, 67_000),
     "persons": StageCost(0.027, 67_000),
+    "quality": StageCost(0.025, 60),
     "faces": StageCost(0.028, 1_200),
     "crops": StageCost(0.012, 67_000),
     "clusters": StageCost(0.006, 50),
@@ -81,7 +80,7 @@ class BuildEstimate:
     workers: str
     source: str
     filters: tuple[str, ...] = ()  # the user's own, in words
-    grouped_by: str = "names"  # what `names` counts: of a release its people
+    grouped_by: str = "names"  # what `names` counts: of a release its people, else URLs
 
 
 def estimate(config: BuildConfig) -> BuildEstimate:
@@ -96,7 +95,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
     for own in filters.values():
         CustomFilters(own)  # says what is wrong with them
     out = Folder(config.out) if config.out else None
-    group = "person" if source.graph is FROM_RELEASE else "name"
+    group, grouped_by = source.groups
     with scratch_folder("plan") as scratch, closing(source):
         folder = Folder(scratch)
         planned, shards = _planned(config, source, folder, out)
@@ -124,7 +123,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
             key: value for key, value in counts.items() if key.startswith(("manifest:", "takedown"))
         },
         names=names,
-        grouped_by="people" if group == "person" else "names",
+        grouped_by=grouped_by,
         shards=len(shards),
         stages=stages,
         wall_seconds=sum(stage.seconds for stage in stages.values()) / cpus,
@@ -135,7 +134,7 @@ def estimate(config: BuildConfig) -> BuildEstimate:
         else "measured on the demo on two CPU cores; build a part of your manifest to get your own",
         filters=tuple(
             f"{one.function} after {after} ({one.file})"
-            for after, stage in RUN_BY.items()
+            for after, stage in source.run_by.items()
             for one in filters.get(stage, ())
         ),
     )
@@ -149,7 +148,7 @@ def _planned(
     removals = RemovalLists((*own_lists, *source.removals(folder).lists))
     record = run_shard(source.plan(config, removals), folder, ALL, "", {})
     if not record.counts["out"]:
-        raise no_rows(config.manifest, folder)
+        raise no_rows(config.manifest, folder, source.needs)
     return record, list(planned_shards(record))
 
 
@@ -191,7 +190,7 @@ def measured_rates(
         for shard in shards
         if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
-    for node in (*FROM_NAMES.stages[1:], *FROM_RELEASE.stages[1:]):
+    for node in graph_of(records.build.get("stages")).stages[1:]:
         if node.is_global:
             continue
         done = [r for s in rows if (r := records.get(node.name, s)) is not None]

@@ -24,6 +24,7 @@ from webbody.storage import Folder
 _FIGURES = {
     "download": ("detail", "sha256", "bytes", "format", "width", "height", "hash_match"),
     "persons": ("detail", "score", "box", "width", "height"),
+    "quality": ("detail", "sample", "score", "side", "text", "texture"),
     "crops": ("detail", "state", "bits", "width", "height"),
     "faces": ("detail", "score", "box", "norm"),
     "clusters": ("detail", "cluster", "links", "similarity"),
@@ -31,6 +32,9 @@ _FIGURES = {
     "keypoints": ("person",),
     "ledger": ("stage", "detail"),
 }
+
+#: The stages that give packed samples their keys.
+_NAMING = ("identities", "quality")
 
 
 @dataclass
@@ -96,10 +100,11 @@ def _of_sample(records: BuildRecords, query: str) -> list[str]:
     """The working keys of the rows that a packed sample was made of."""
     keys: list[str] = []
     for shard in records.shards if len(query) == len(packed_key("", ())) else ():
-        if records.get("identities", shard) is not None:
-            with records.folder.open(f"identities/{shard}.parquet") as file:
-                table = read_parquet(file, columns=["key", "sample"])
-            keys += table.filter(pc.equal(table["sample"], query))["key"].to_pylist()
+        for stage in _NAMING:
+            if records.get(stage, shard) is not None:
+                with records.folder.open(f"{stage}/{shard}.parquet") as file:
+                    table = read_parquet(file, columns=["key", "sample"])
+                keys += table.filter(pc.equal(table["sample"], query))["key"].to_pylist()
     return keys
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from pipelines.engine.build_files import BuildFiles
+from pipelines.engine.graph import FROM_RELEASE
 from pipelines.stages.released.crops import CHANGED, REENCODED, SAME
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
@@ -72,7 +73,7 @@ def read_rot(out: str) -> Rot:
     Raises WebbodyError where it is no finished build from a release.
     """
     with BuildFiles(out) as build:
-        if not build.from_release:
+        if build.graph is not FROM_RELEASE:
             raise WebbodyError(
                 f"{out}: is not built from a release; a release rots, and `webbody status` tells "
                 "what became of a manifest's rows."

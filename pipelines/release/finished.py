@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from pipelines.base.stage import ALL
-from pipelines.engine.graph import PACK, PLAN, SPLIT
+from pipelines.engine.graph import FROM_URLS, PACK, PLAN, SPLIT, graph_of
 from pipelines.engine.state import outcome_counts
 from pipelines.inspection.status import status
 from webbody.build_records import BuildRecords
@@ -35,6 +35,12 @@ class FinishedBuild:
             raise WebbodyError(
                 f"{out}: was built from a release itself; publish that release, or release a build "
                 "from a list of URLs and names."
+            )
+        if graph_of(found.records.build.get("stages")) is FROM_URLS:
+            raise WebbodyError(
+                f"{out}: holds whole photos, and a release tells where each person is: publish its "
+                "list of URLs instead, with the sha256 of split/, from which everybody builds the "
+                "same with `--preset humans`."
             )
         if not found.records.need(SPLIT.name).counts["out"]:
             raise WebbodyError(f"{out}: nothing was kept in this build; nothing to release.")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.engine.graph import FACES
+from pipelines.engine.graph import FACES, FROM_URLS, graph_of
 from pipelines.engine.sources import is_release
 from pipelines.inspection.status import status
 from pipelines.release.build_figures import build_figures
@@ -93,4 +93,10 @@ def _complete(out: str) -> FinishedBuild:
             f"{out}: is not complete, and its figures would be those of a part; `webbody status "
             f"{out}` says what is missing."
         )
-    return FinishedBuild(Folder(out), BuildRecords(Folder(out)))
+    records = BuildRecords(Folder(out))
+    if graph_of(records.build.get("stages")) is FROM_URLS:
+        raise WebbodyError(
+            f"{out}: holds whole photos, which are of nobody by name, and these figures are of "
+            "people; `webbody status` and `webbody report` tell of it."
+        )
+    return FinishedBuild(Folder(out), records)

@@ -52,6 +52,9 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
             folder, f"identities/{shard}.parquet", "key", "person", "sample"
         ):
             people.setdefault(key, []).append((person, sample))
+        # Of a build of whole photos, which knows no people.
+        for key, sample in rows_of_table(folder, f"quality/{shard}.parquet", "key", "sample"):
+            people.setdefault(key, []).append((None, sample))
         plan = read_parquet(folder.open(f"plan/{shard}.parquet")).to_pylist()
         for row in plan:
             key, url, name = row["key"], row["url"], row.get("name")

@@ -7,10 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sampling.selection import shows_body
+from pipelines.stages.pack import PEOPLE
 from pipelines.takedown.rewriting import Rewriting
 from pipelines.takedown.tables import with_moves
 from webbody import skeleton
 from webbody.commit import ALL, Output
+
+#: Columns of the split by which samples are counted.
+_COUNTED = ("person", "split")
 
 
 def cut_samples(work: Rewriting) -> None:
@@ -30,7 +34,7 @@ def cut_samples(work: Rewriting) -> None:
         table = work.table(f"split/{name}")
         gone = pc.is_in(table["sample"], value_set=samples)
         kept = table.filter(pc.invert(gone))
-        left.append(kept.select(["person", "split"]))
+        left.append(kept.select([name for name in _COUNTED if name in kept.column_names]))
         shard = name.removesuffix(".parquet")
         if pc.any(gone).as_py():
             _cut_pack(work, shard, set(table.filter(gone)["sample"].to_pylist()), kept)
@@ -40,9 +44,11 @@ def cut_samples(work: Rewriting) -> None:
         moved = _sources_moved(work, kept)
         if moved is not table:
             outputs[name] = work.write(f"split/{name}", moved)
-    people = work.table("split/people.parquet")
-    table, counts = _split_people(work, people, pa.concat_tables(left))
-    outputs["people.parquet"] = work.write("split/people.parquet", table)
+    rest = pa.concat_tables(left)
+    counts = {"in": len(rest), "out": len(rest)}
+    if PEOPLE in record.outputs:
+        table, counts = _split_people(work, work.table(f"split/{PEOPLE}"), rest)
+        outputs[PEOPLE] = work.write(f"split/{PEOPLE}", table)
     work.keep(record, outputs, **counts)
 
 
@@ -62,8 +68,9 @@ def _cut_pack(work: Rewriting, shard: str, gone: set[str], kept: pa.Table) -> No
     table = with_moves(table, work.moves[f"pack/{shard}"])
     written = work.write(f"pack/{shard}.parquet", table)
     outputs: dict[str, Output | None] = {f"{shard}.tar": tar, f"{shard}.parquet": written}
-    people = len(set(kept["person"].to_pylist()))
-    counts = {"in": len(kept), "out": len(kept), "people": people}
+    counts = {"in": len(kept), "out": len(kept)}
+    if "person" in kept.column_names:
+        counts["people"] = len(kept["person"].unique())
     work.keep(record, outputs, **counts)
 
 

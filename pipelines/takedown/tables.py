@@ -14,7 +14,7 @@ from webbody.commit import ALL, Output
 from webbody.removals import TAKEDOWN
 
 #: Tables of what was found in pictures: rows go by the key of their picture.
-BY_KEY = ("download", "persons", "crops", "faces", "clusters", "keypoints", "ledger")
+BY_KEY = ("download", "persons", "quality", "crops", "faces", "clusters", "keypoints", "ledger")
 
 
 def cut_stage(work: Rewriting, stage: str, shard: str) -> None:

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from pipelines.takedown.matching import planned_files, rows_of_table
+from webbody.build_records import read_build
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
 from webbody.removals import NO_REMOVALS, RemovalLists, Scope
 from webbody.storage import Folder
 from webbody.url_grammar import domain_of, is_suffix, is_url
+
+#: A stage that only builds of whole photos have.
+_QUALITY = "quality"
 
 Entries = list[tuple[Scope, str | int]]
 
@@ -93,6 +97,11 @@ def entries_of(
                 url, digest = about.get(key, (None, None))
                 out += [("url", url)] if url else []
                 out += [("sha256", digest)] if digest else []
+    if people and _QUALITY in ((read_build(folder) or {}).get("stages") or ()):
+        raise WebbodyError(
+            f"--person {min(people)}: {folder.url} holds whole photos and knows no people; use "
+            "--url, --domain or --sha256."
+        )
     missing = {one for one in people - found if not listed.contains(person=one)}
     if missing:
         raise WebbodyError(

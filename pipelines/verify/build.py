@@ -28,6 +28,7 @@ from pipelines.verify.packed import (
     box_findings,
     index_findings,
     index_of_build,
+    split_boxes,
 )
 from pipelines.verify.removed import removed_rows
 from webbody.checked_json import is_altered
@@ -143,8 +144,7 @@ class BuildCheck:
     def _boxes(self, shard: str) -> Iterator[Finding]:
         where = f"{SPLIT.name}/{shard}.parquet"
         with self._folder.open(where) as file:
-            column = read_parquet(file, columns=["box"])["box"].combine_chunks()
-        boxes = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
+            boxes = split_boxes(read_parquet(file))
         yield from box_findings(where, boxes, Redo(SPLIT.name, ALL, f"{shard}.parquet"))
 
     def _ledger(self, shard: str) -> Iterator[Finding]:

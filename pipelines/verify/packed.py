@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.stages.pack import INDEX, index_of
@@ -41,6 +42,8 @@ class PackedSamples:
         if len(table) and end.max() > record.outputs[f"{shard}.tar"].bytes:
             yield error(where, "has samples beyond the end of the tar", _AGAIN, redo)
         self._keys.append(np.array(table["key"].to_pylist(), "S20"))
+        if "person" not in table.column_names:  # whole photos
+            return
         self._people.append(table["person"].to_numpy())
         self._splits.append(np.full(len(table), split, "S10"))
 
@@ -80,6 +83,18 @@ def people_findings(
             f"{alone:,} of {len(everybody):,} people have one image",
             "nobody can be recognised in a single image: leave them out where pairs are needed",
         )
+
+
+def split_boxes(table: pa.Table) -> NDArray[np.float64]:
+    """The boxes (N, 4) of a split's table in fractions; of whole photos those of all persons."""
+    whole = "boxes" in table.column_names
+    column = table["boxes" if whole else "box"].combine_chunks()
+    boxes = np.asarray(column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 4), np.float64)
+    if not whole:
+        return boxes
+    persons = pc.list_value_length(column).to_numpy() // 4
+    sides = np.stack([table["width"].to_numpy(), table["height"].to_numpy()] * 2, 1)
+    return np.asarray(boxes / np.repeat(sides, persons, axis=0), np.float64)
 
 
 def box_findings(

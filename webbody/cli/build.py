@@ -21,8 +21,9 @@ ConfigFile = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="Settings to start from: `webbody4m` (the paper's build) or `permissive` (model files "
-        "under permissive licences only).",
+        help="Settings to start from: `webbody4m` (the paper's build), `permissive` (model files "
+        "under permissive licences only) or `humans` (whole photos of people from a list of URLs "
+        "without names, to pretrain on).",
     ),
 ]
 Overrides = Annotated[

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 #: What the first part of an outcome means to somebody who sees it for the first time.
 MEANINGS = {
-    "kept": "a labelled sample in the shards",
+    "kept": "a sample in the shards",
     "manifest": "the row itself: missing, malformed or twice",
     "download": "not fetched, or refused by our guards or an opt-out",
     "image": "fetched, but no usable image",
     "person": "no person found, or too small",
+    "quality": "a photo of nobody certain and large, with text over it, or drawn",
     "face": "no face found to tell who it is",
     "custom": "dropped by a filter of your own",
     "cluster": "not among the faces that agree for this name",
@@ -51,9 +52,10 @@ def print_result(result: "BuildResult", ending: "Ending | None", console: Consol
             **_PLAIN,
         )
     elif result.ran:
+        of_people = f" of {ending.people:,} people" if ending.people else ""
         console.print(
-            f"Complete: {result.out}/pack holds {ending.samples:,} samples of "
-            f"{ending.people:,} people in WebDataset shards.",
+            f"Complete: {result.out}/pack holds {ending.samples:,} samples{of_people} in "
+            "WebDataset shards.",
             **_PLAIN,
         )
     else:

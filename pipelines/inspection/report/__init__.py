@@ -6,7 +6,7 @@ from pipelines.diagnostics.ending import ending_of
 from pipelines.diagnostics.sentences import sentences
 from pipelines.engine.build_files import BuildFiles
 from pipelines.inspection.damage import damage_told
-from pipelines.inspection.report import funnel, sheets
+from pipelines.inspection.report import funnel, photo_sheets, sheets
 from pipelines.inspection.report.drawing import EmbeddedImages
 from pipelines.inspection.report.names import named_faces
 from pipelines.inspection.report.template import load_template
@@ -34,16 +34,24 @@ def write_report(out: str, names: int = 12, images: int = 24) -> str:
 
 def page(build: BuildFiles, most_names: int, images: int) -> str:
     """The page as text. The sections follow the data; each has its share of the page's bytes."""
-    sections: list[Any] = [sheets.downloads(build, images, EmbeddedImages())]
-    if not build.from_release:  # there are neither names nor faces
-        sections += [
-            sheets.persons(build, images, EmbeddedImages()),
-            sheets.faces(build, images, EmbeddedImages()),
-            # Many small pictures, and twice the bytes of the other sections.
-            named_faces(build, most_names, EmbeddedImages(2_100_000)),
-            sheets.keypoints(build, images, EmbeddedImages()),
-        ]
-    sections.append(sheets.samples(build, images, EmbeddedImages()))
+    packed = photo_sheets.photos if build.graph.has("quality") else sheets.samples
+    sheet_of = {
+        "download": sheets.downloads,
+        "persons": sheets.persons,
+        "quality": photo_sheets.quality,
+        "faces": sheets.faces,
+        "clusters": None,
+        "keypoints": sheets.keypoints,
+        "pack": packed,
+    }
+    sections: list[Any] = []
+    for stage, sheet in sheet_of.items():
+        if not build.graph.has(stage):
+            continue
+        if sheet is not None:
+            sections.append(sheet(build, images, EmbeddedImages()))
+        else:  # many small pictures, and twice the bytes of the other sections
+            sections.append(named_faces(build, most_names, EmbeddedImages(2_100_000)))
     ending, state = ending_of(build), status_of(build.records)
     return load_template("report.html").render(
         manifest=build.manifest,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.engine.build_files import BuildFiles
-from pipelines.engine.graph import graph_of
+from pipelines.engine.graph import FROM_NAMES, FROM_RELEASE, FROM_URLS
 from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
 from pipelines.outcomes import filter_names
 from pipelines.stages.ledger import KEPT
@@ -25,6 +25,16 @@ _RELEASED_STEPS = (
     ("Images", "fetched, and readable as a picture", ("download", "image")),
     ("Published pictures", "which show what they showed then", ("release",)),
 )
+
+#: The same of a build of whole photos.
+_PHOTO_STEPS = (
+    ("Good rows", "with a URL, none twice", ("manifest", "takedown")),
+    ("Images", "fetched, and readable as a picture", ("download", "image")),
+    ("Persons", "at least one person is in it", ("person",)),
+    ("Your own filters", "", ("custom",)),
+    ("Good photos", "of somebody certain and large, without text, not drawn", ("quality",)),
+)
+_STEPS_OF = {FROM_NAMES: _STEPS, FROM_RELEASE: _RELEASED_STEPS, FROM_URLS: _PHOTO_STEPS}
 
 #: Outcomes in plain words.
 _MEANINGS = {
@@ -61,6 +71,10 @@ _MEANINGS = {
     "image:unreadable": "the file is damaged",
     "person:none": "nobody was found",
     "person:too-small": "too few pixels of a person",
+    "quality:low-score": "nobody whom the detector is sure of",
+    "quality:too-small": "too few pixels of those whom the detector is sure of",
+    "quality:text": "lines of text cover too much of it",
+    "quality:drawing": "the person has no fine texture, as in drawings",
     "face:none": "no face was found",
     "face:low-score": "something like a face, but not surely",
     "face:shared": "another, larger crop of the photo shows the same face",
@@ -119,7 +133,7 @@ def funnel(build: BuildFiles) -> Funnel:
     undecided = rows - kept - sum(outcomes.values())
     steps = [FunnelStep("Rows", "all lines of the manifest", rows, 1.0, [])]
     left = rows
-    chosen = _RELEASED_STEPS if build.from_release else _STEPS
+    chosen = _STEPS_OF[build.graph]
     for label, note, groups in chosen:
         lost = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] in groups}, rows)
         if groups == ("custom",):
@@ -130,9 +144,7 @@ def funnel(build: BuildFiles) -> Funnel:
         steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in chosen for group in groups}
     rest = _reasons({k: n for k, n in outcomes.items() if k.split(":")[0] not in known}, rows)
-    steps.append(
-        FunnelStep("Kept", "labelled samples in the shards", kept, kept / max(rows, 1), rest)
-    )
+    steps.append(FunnelStep("Kept", "samples in the shards", kept, kept / max(rows, 1), rest))
     return Funnel(rows, kept, undecided, steps)
 
 
@@ -162,5 +174,5 @@ def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
             totals[node.name],
             1 if node.is_global else len(build.packs if node.of_output else build.planned),
         )
-        for node in graph_of(build.records.build.get("stages")).stages
+        for node in build.graph.stages
     ]

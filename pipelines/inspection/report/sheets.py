@@ -67,16 +67,16 @@ def downloads(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     )
     columns = ("key", "url", "outcome", "detail", "hash_match", "bytes", "width", "height",
                "format", "offset", "length")  # fmt: skip
-    for row in mixed(_rows(build, "download", columns), count, "key"):
+    for row in mixed(rows_of_stage(build, "download", columns), count, "key"):
         url = plain_text(row["url"], 300)
         if row["outcome"]:
             lines = [plain_text(row["detail"] or "", 120), url]
-            sheet.tiles.append(_rejected(row, "no image", lines=lines))
+            sheet.tiles.append(rejected_tile(row, "no image", lines=lines))
             continue
         changed = "" if row["hash_match"] in (None, True) else "not the bytes of the manifest"
         title = f"{row['width']} × {row['height']} {row['format']}, {_size(row['bytes'])}"
-        tile = _tile(title, lines=[changed, url])
-        _show(tile, embedded, build.image("download", row), _plainly)
+        tile = tile_of(title, lines=[changed, url])
+        show(tile, embedded, build.image("download", row), _plainly)
         sheet.tiles.append(tile)
     return sheet
 
@@ -86,7 +86,7 @@ def persons(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     sheet = Sheet(
         "persons",
         "Persons",
-        "Every person that the detector found, with box and COCO keypoints; each becomes a crop.",
+        "Every person that the detector found, with box and COCO keypoints.",
         "photo",
         build.gap("persons", images=False) or build.gap("download"),
         legend=True,
@@ -94,21 +94,21 @@ def persons(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     if sheet.gap:
         return sheet
     columns = ("crop", "key", "index", "outcome", "detail", "box", "score", "keypoints")
-    rows = _rows(build, "persons", columns)
+    rows = rows_of_stage(build, "persons", columns)
     of_photo: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         of_photo[row["key"]].append(row)
-    sources = _by(build, "download", "key", {row["shard"] for row in rows})
+    sources = located(build, "download", "key", {row["shard"] for row in rows})
     for row in mixed([row for row in rows if row["index"] <= 0], count, "key"):
         found = [] if row["outcome"] else of_photo[row["key"]]
         if found:
             scores = " · ".join(f"{person['score']:.2f}" for person in found)
             title = "1 person" if len(found) == 1 else f"{len(found)} persons"
-            tile = _tile(title, lines=[f"score {scores}"])
+            tile = tile_of(title, lines=[f"score {scores}"])
         else:
-            tile = _rejected(row)
+            tile = rejected_tile(row)
         photo = build.image("download", sources.get(row["key"], {}))
-        _show(tile, embedded, photo, partial(_with_persons, found))
+        show(tile, embedded, photo, partial(_with_persons, found))
         sheet.tiles.append(tile)
     return sheet
 
@@ -126,14 +126,14 @@ def faces(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     if sheet.gap:
         return sheet
     columns = ("crop", "key", "outcome", "detail", "box", "landmarks", "score", "norm")
-    rows = _rows(build, "faces", columns)
-    crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
+    rows = rows_of_stage(build, "faces", columns)
+    crops = located(build, "persons", "crop", {row["shard"] for row in rows})
     for row in mixed(rows, count, "crop"):
         score = "" if row["score"] is None else f"score {row['score']:.3f}"
         norm = "" if row["norm"] is None else f"norm {row['norm']:.1f}"
-        tile = _rejected(row, lines=[score]) if row["outcome"] else _tile(score, lines=[norm])
+        tile = rejected_tile(row, lines=[score]) if row["outcome"] else tile_of(score, lines=[norm])
         crop = build.image("persons", crops.get(row["crop"], {}))
-        _show(tile, embedded, crop, partial(_with_face, row))
+        show(tile, embedded, crop, partial(_with_face, row))
         sheet.tiles.append(tile)
     return sheet
 
@@ -157,15 +157,15 @@ def keypoints(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
             sheet.lead += (
                 f" Confidences: {plain_text(table.schema.metadata[SOFTMAX].decode(), 160)}."
             )
-    rows = _rows(build, "keypoints", ("crop", "key", "person", "outcome", "keypoints"))
-    crops = _by(build, "persons", "crop", {row["shard"] for row in rows})
+    rows = rows_of_stage(build, "keypoints", ("crop", "key", "person", "outcome", "keypoints"))
+    crops = located(build, "persons", "crop", {row["shard"] for row in rows})
     for row in mixed(rows, count, "crop"):
         points = np.reshape(row["keypoints"] or np.zeros((COUNT, 3)), (COUNT, 3))
         lines = [_seen(points)]
         named = f"person {row['person']}"
-        tile = _rejected(row, lines=lines) if row["outcome"] else _tile(named, lines=lines)
+        tile = rejected_tile(row, lines=lines) if row["outcome"] else tile_of(named, lines=lines)
         crop = build.image("persons", crops.get(row["crop"], {}))
-        _show(tile, embedded, crop, partial(_with_points, points))
+        show(tile, embedded, crop, partial(_with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
@@ -186,27 +186,27 @@ def samples(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     # The shards are shuffled, so that the first samples of each are as good as any.
     shards = build.shards("pack", count)
     each = -(-count // len(shards))
-    found = [sample for shard in shards for sample in _first(build, shard, each)]
+    found = [sample for shard in shards for sample in first_samples(build, shard, each)]
     for jpeg, about in round_robin(found, count, lambda s: s[1]["split"], lambda s: s[1]["key"]):
         points = np.reshape(about["keypoints"], (COUNT, 3))
-        tile = _tile(f"person {about['person']}", lines=[f"{about['split']} · {_seen(points)}"])
-        _show(tile, embedded, jpeg, partial(_with_points, points))
+        tile = tile_of(f"person {about['person']}", lines=[f"{about['split']} · {_seen(points)}"])
+        show(tile, embedded, jpeg, partial(_with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
 
-def _tile(title: str, lines: Iterable[str]) -> Tile:
+def tile_of(title: str, lines: Iterable[str]) -> Tile:
     return Tile(title, lines=[line for line in lines if line])
 
 
-def _rejected(row: dict[str, Any], empty: str = "", lines: Iterable[str] = ()) -> Tile:
+def rejected_tile(row: dict[str, Any], empty: str = "", lines: Iterable[str] = ()) -> Tile:
     """A tile for a row with an outcome: that is its title."""
     detail = plain_text(row.get("detail") or "", 120)
     lines = list(lines) or [detail]
     return Tile(kind(row["outcome"]), None, empty, row["outcome"], [line for line in lines if line])
 
 
-def _show(
+def show(
     tile: Tile, embedded: EmbeddedImages, data: bytes | None, draw: Callable[[RGB], Drawing]
 ) -> None:
     """Put the drawing of an image into the tile, or say why there is none."""
@@ -247,7 +247,9 @@ def _seen(points: NDArray[np.floating]) -> str:
     return f"{int((points[:, 2] > 0).sum())} of {COUNT} points"
 
 
-def _first(build: BuildFiles, shard: str, count: int) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def first_samples(
+    build: BuildFiles, shard: str, count: int
+) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """The first samples of a packed shard: image and description."""
     if build.tar("pack", shard) is None:
         return
@@ -263,13 +265,13 @@ def _first(build: BuildFiles, shard: str, count: int) -> Iterator[tuple[bytes, d
                     return
 
 
-def _rows(build: BuildFiles, stage: str, columns: Iterable[str]) -> list[dict[str, Any]]:
+def rows_of_stage(build: BuildFiles, stage: str, columns: Iterable[str]) -> list[dict[str, Any]]:
     """The rows of a stage in some shards."""
     columns = tuple(columns)
     return [row for shard in build.shards(stage) for row in build.rows(stage, shard, columns)]
 
 
-def _by(
+def located(
     build: BuildFiles, stage: str, key: str, shards: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
     """Where the images of a stage lie in the tars of these shards, by key or crop."""

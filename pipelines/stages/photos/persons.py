@@ -41,8 +41,7 @@ class PhotoPersons(Persons):
                     rows += found
                     outputs.tally.add(photo.key, found[0]["outcome"])
         outputs.table(pa.Table.from_pylist(rows, SCHEMA))
-        kept = {row["key"] for row in rows if row["outcome"] is None}
-        return {"in": count, "out": len(kept), "persons": sum(row["index"] >= 0 for row in rows)}
+        return {"in": count, "out": sum(row["outcome"] is None for row in rows)}
 
     def _everybody(self, photo: DownloadedPhoto, doubtful: Detections) -> list[dict[str, Any]]:
         if isinstance(photo.image, ImageError):
