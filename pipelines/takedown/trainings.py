@@ -12,6 +12,8 @@ from webbody.storage import Folder
 
 #: Of a packed sample: its person, and where its picture lies in its shard.
 Place = tuple[int, int, int]
+#: Stands for the person of a whole photo.
+_NOBODY = -1
 
 
 def packed_places(folder: Folder) -> dict[str, Place]:
@@ -20,8 +22,11 @@ def packed_places(folder: Folder) -> dict[str, Place]:
     for name in folder.names("pack"):
         if name.endswith(".parquet"):
             with folder.open(f"pack/{name}") as file:
-                table = read_parquet(file, columns=["key", "person", "offset", "length"])
-            columns = (table[c].to_pylist() for c in ("person", "offset", "length"))
+                table = read_parquet(file)
+            people = [_NOBODY] * len(table)
+            if "person" in table.column_names:
+                people = table["person"].to_pylist()
+            columns = (people, table["offset"].to_pylist(), table["length"].to_pylist())
             out |= dict(zip(table["key"].to_pylist(), zip(*columns, strict=True), strict=True))
     return out
 

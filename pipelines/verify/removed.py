@@ -46,7 +46,8 @@ def _columns(folder: Folder, file: str) -> dict[str, str]:
     found = {scope: name for scope, name in _COLUMNS.items() if name in names}
     stage = file.partition("/")[0]
     if stage == "pack":  # whose pictures are its own: their digests are not those of the originals
-        found = {"sample": "key", "person": "person"}
+        own = {"sample": "key", "person": "person"}
+        found = {scope: name for scope, name in own.items() if name in names}
     elif stage == "plan" and "area" in names:  # a release's rows are called after their samples
         found["sample"] = "key"
     return found
