@@ -21,6 +21,7 @@ from pipelines.engine.graph import (
     PLAN,
     SPLIT,
     Node,
+    graph_of,
     is_done,
     tasks,
 )
@@ -224,6 +225,7 @@ class Run:
             if self.config.resources.evict:
                 upkeep.evict(self.folder, self.graph, finished)
             upkeep.forget_stale(self.folder, self.graph, self._known, finished, packs)
+            upkeep.forget_kinds(self.folder, self.graph)
             upkeep.remember(self.folder)
             self._write_state()
             pack_stage.write_index(self.folder)
@@ -298,6 +300,12 @@ class Run:
         state = self.source.state()
         path = state["manifest"]
         old = read_build(self.folder)
+        if old is not None and graph_of(old.get("stages")) is not self.graph and not replace:
+            raise WebbodyError(
+                f"{self.config.out} holds a build of another kind (of people, of whole photos, or "
+                "from a release); choose another --out, or pass --replace to turn this folder into "
+                "the build that is asked for."
+            )
         if old is None and self.folder.size(BUILD_FILE) is not None:
             text = f"{self.folder.path(BUILD_FILE)} cannot be read, and is written anew."
             self._on_event(Event(PLAN.name, ALL, "note", message=text))

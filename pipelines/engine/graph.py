@@ -141,6 +141,8 @@ FROM_URLS = BuildGraph(
         (Node("ledger", f"{PHOTOS}.ledger:PhotoLedger"),),
     )
 )
+#: All kinds of builds.
+KINDS = (FROM_NAMES, FROM_RELEASE, FROM_URLS)
 
 
 def graph_of(stages: Iterable[str] | None) -> BuildGraph:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from pipelines.base.stage import committed
-from pipelines.engine.graph import IDENTITIES, SPLIT, BuildGraph
+from pipelines.engine.graph import IDENTITIES, KINDS, SPLIT, BuildGraph
 from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.identity.person_ids import PERSON_IDS
 from pipelines.sampling.placement import SHUFFLE
@@ -16,7 +16,7 @@ from webbody.storage import Folder
 
 #: What stages name their files: the shards of a plan, of the output, and a whole build's.
 _OWN = re.compile(
-    r"([0-9a-f]{8,64}|all|(train|validation|test)-[0-9]{6,})(\.[a-z]+)?\.(json|parquet|tar|lookup)"
+    r"([0-9a-f]{8,64}|all|people|(train|validation|test)-[0-9]{6,})(\.[a-z]+)?\.(json|parquet|tar|lookup)"
 )
 
 
@@ -79,6 +79,22 @@ def forget_stale(
         for name in folder.names(node.name):
             if name not in current and _OWN.fullmatch(name):
                 folder.remove(f"{node.name}/{name}")
+
+
+def forget_kinds(folder: Folder, graph: BuildGraph) -> None:
+    """Remove what a build of another kind left: the files that records of its stages list.
+
+    It matters where the folder was turned from a build of people into one that keeps no names.
+    """
+    for stage in {node.name for kind in KINDS for node in kind.stages if not graph.has(node.name)}:
+        for name in folder.names(stage):
+            record = read_record(folder, stage, name.removesuffix(".json"))
+            if not name.endswith(".json") or record is None:
+                continue
+            for output in record.outputs:
+                if folder.size(f"{stage}/{output}") is not None:
+                    folder.remove(f"{stage}/{output}")
+            folder.remove(f"{stage}/{name}")
 
 
 def sweep(folder: Folder, graph: BuildGraph) -> None:

@@ -49,7 +49,8 @@ def humans(demo, tmp_path_factory):
 
 
 def tables(out, stage):
-    return [row for path in sorted(out.glob(f"{stage}/*.parquet")) if path.stem not in _OTHERS and "." not in path.stem
+    paths = [path for path in sorted(out.glob(f"{stage}/*.parquet")) if "." not in path.stem]
+    return [row for path in paths if path.stem not in _OTHERS
             for row in pq.read_table(path).to_pylist()]  # fmt: skip
 
 
@@ -278,6 +279,23 @@ def test_takedowns_reach_the_shards(demo, humans, in_process, tmp_path):
     assert result.outcomes["takedown"] == len(gone)
     code, said, _ = command("takedown", out, "--check")
     assert code == 0, said
+
+
+def test_a_folder_becomes_another_kind_only_when_asked_to(demo, humans, in_process, tmp_path):
+    config = demo.settings(tmp_path / "out", *EASY)
+    shutil.copytree(demo.out, config.out)
+    out = tmp_path / "out"
+    before = times(out)
+    with pytest.raises(WebbodyError, match="of another kind"):
+        build(config)
+    assert times(out) == before
+    assert build(config, replace=True).complete
+    assert samples_in(out).keys() == samples_in(Path(humans[0].out)).keys()
+    found = verify(str(out))
+    assert not found.findings and not found.notes
+    left = {path.parent.name for path in out.glob("*/*") if path.is_file()}
+    assert not left & {"faces", "clusters", "identities", "keypoints"}
+    assert not list(out.glob("persons/*.tar")) and not (out / "split" / "people.parquet").exists()
 
 
 def test_a_detector_without_high_scores_is_told(demo, humans, in_process, tmp_path, capsys):

@@ -41,7 +41,7 @@ def scan_shard(url: str) -> pa.Table:
     try:
         with fsspec.open(url, "rb") as file:
             for members in read_members(file, url):
-                if "cls" not in members.data:
+                if "json" in members.data and "cls" not in members.data:
                     raise WebbodyError(
                         f"{url}: {members.key} has no person's number in a .cls: there are no "
                         "people to learn here"

@@ -193,7 +193,7 @@ def test_a_row_that_cannot_be_used_is_told_by_file_and_line(tmp_path):
     csv_parts(tmp_path / "parts", {"a.csv": [("", "Ann")]})
     stage = NamedSource(str(tmp_path / "parts")).plan(load(), NO_REMOVALS)
     run_shard(stage, folder, "all", "f", {})
-    said = str(no_rows("parts", folder))
+    said = str(no_rows("parts", folder, NamedSource.needs))
     assert "(b.csv, line 2: not an http" in said and "none of its 2 rows" in said
 
 
