@@ -1,6 +1,7 @@
 """Maps of numbers with many digits, depth and normals: .npz and OpenEXR files."""
 
 import io
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -59,8 +60,8 @@ def _from_npz(
             with archive.open(chosen[0]) as file:
                 return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except (
-        zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError,
-        RuntimeError, ValueError,
+        zipfile.BadZipFile, zlib.error, tokenize.TokenError, ArithmeticError, EOFError, KeyError,
+        OSError, RuntimeError, SyntaxError, TypeError, ValueError,
     ) as error:  # fmt: skip
         refuse(path, f"is broken or no .npz file ({error}); write it anew with numpy.savez")
 

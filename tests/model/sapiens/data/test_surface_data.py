@@ -144,6 +144,18 @@ def test_broken_npz_files_are_told(tmp_path):
         assert "one.npz: is broken or no .npz file" in refused(folder, "depth")
 
 
+HEADERS = [b"{'descr': ", b"{'descr': '<f8', (", b"1 +", b"\xff\xfe", b"{}", b"'" * 9, b"{1: 2}"]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_headers_that_are_no_headers_are_told(tmp_path, header):
+    folder = surface_folder(tmp_path, "depth", depth_map())
+    length = len(header).to_bytes(2, "little")
+    with zipfile.ZipFile(folder / "depth" / "one.npz", "w") as archive:
+        archive.writestr("arr_0.npy", b"\x93NUMPY\x01\x00" + length + header)
+    assert "one.npz: is broken or no .npz file" in refused(folder, "depth")
+
+
 def test_objects_are_never_unpickled(tmp_path):
     folder = surface_folder(tmp_path, "depth", depth_map())
     values = np.full((HEIGHT, WIDTH), None, object)
