@@ -3,8 +3,8 @@
     python -m benchmarks.sapiens_learning OUT [--seeds 0 1 2] [--images 1500] [--json FILE]
 
 Writes labelled sets and shards of their pictures (webbody.demo.vision_sets), pretrains an encoder
-on the pictures, fine-tunes each task from it and from scratch with the same settings, and evaluates
-both on other pictures, beside an untrained model and a predictor of the mean. What is in OUT
+on the pictures, fine-tunes each task from it, and some from scratch with the same settings, and evaluates
+them on other pictures, beside an untrained model and a predictor of the mean. What is in OUT
 already is not made anew, so that a run that was stopped goes on.
 """
 
@@ -99,6 +99,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=1500, help="of each set to train on")
     parser.add_argument("--tasks", nargs="+", default=list(SOURCES), choices=SOURCES)
+    parser.add_argument(
+        "--scratch", nargs="*", default=["pose"], choices=SOURCES, help="also trained from scratch"
+    )
     parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--finetune", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--threads", type=int, default=2)
@@ -113,12 +116,15 @@ def main() -> int:
         encoder = pretrained(out, seed, arguments)
         for task in arguments.tasks:
             data = held_out(out, task)
+            begins = {"pretrained": encoder} | (
+                {"scratch": None} if task in arguments.scratch else {}
+            )
             models = {
                 kind: load(fine_tuned(out, task, seed, begin, arguments))
-                for kind, begin in (("pretrained", encoder), ("scratch", None))
+                for kind, begin in begins.items()
             }
             figures = {kind: evaluate(model, data, flip=True) for kind, model in models.items()}
-            figures["untrained"] = evaluate(untrained(models["scratch"], seed), data)
+            figures["untrained"] = evaluate(untrained(models["pretrained"], seed), data)
             figures["mean"] = figures_of(mean_predictor(data), data)
             for kind, one in figures.items():
                 values.setdefault((task, kind), []).append(one.main.value)
