@@ -3,9 +3,9 @@
     python -m benchmarks.sapiens_learning OUT [--seeds 0 1 2] [--images 1500] [--json FILE]
 
 Writes labelled sets and shards of their pictures (webbody.demo.vision_sets), pretrains an encoder
-on the pictures, fine-tunes each task from it, and some from scratch with the same settings, and evaluates
-them on other pictures, beside an untrained model and a predictor of the mean. What is in OUT
-already is not made anew, so that a run that was stopped goes on.
+on the pictures, fine-tunes each task from it, and some from scratch with the same settings, and
+evaluates them on other pictures, beside an untrained model and a predictor of the mean. What is in
+OUT already is not made anew, so that a run that was stopped goes on.
 """
 
 import argparse
