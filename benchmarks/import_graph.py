@@ -82,6 +82,7 @@ LAYERS = {
         "pipelines.release",
         "pipelines.build",
         "pipelines.inference",
+        "pipelines.inference.sapiens",
         "pipelines.evaluate.images",
         "pipelines.evaluate.models",
         "pipelines.evaluate.tasks",

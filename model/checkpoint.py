@@ -11,6 +11,8 @@ from torch import Tensor
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors, on the CPU, of a .safetensors file or of a torch file that holds nothing else.
 
+    A torch file may hold them under `state_dict`, beside what is told of its training.
+
     Raises FileNotFoundError, or ValueError for a file that is damaged or holds anything else.
     """
     path = Path(path)
@@ -23,6 +25,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is no readable weights file: {reason}") from error
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
     is_mapping = isinstance(state, Mapping)
     if not is_mapping or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} is no state dict: expected a mapping from names to tensors")

@@ -1,5 +1,7 @@
 """The colours of all pictures: regions, the skeleton's sides, and heat from blue to red."""
 
+from colorsys import hsv_to_rgb
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,6 +33,13 @@ def spread(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     low, high = array.min(), array.max()
     return (array - low) / (high - low) if high > low else np.zeros_like(array)
+
+
+def class_colour(number: int) -> Colour:
+    """A colour for a class, unlike those of the numbers near to it."""
+    hue = (number * 0.618034) % 1
+    red, green, blue = hsv_to_rgb(hue, (0.85, 0.6)[number // 2 % 2], (0.95, 0.75)[number % 2])
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def region_colour(region: int) -> Colour:

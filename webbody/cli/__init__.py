@@ -23,6 +23,7 @@ from webbody.cli import (
     people,
     release,
     rot,
+    sapiens,
     show,
     statistics,
     study,
@@ -71,6 +72,7 @@ app.add_typer(import_reid.app, name="import")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(study.app, name="study")
+app.add_typer(sapiens.app, name="sapiens")
 app.command("demo")(demo.demo)
 
 

@@ -23,10 +23,14 @@ _HUGE = 1e9
 
 @dataclass(frozen=True, eq=False)
 class PersonBoxes:
-    """The boxes of a picture. boxes (N, 4) float32: xyxy px; scores (N,) float32, 1 if not told."""
+    """The boxes of a picture. boxes (N, 4) float32: xyxy px; scores (N,) float32, 1 if not told.
+
+    is_whole: the one box is the whole picture, in which nobody was found.
+    """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)

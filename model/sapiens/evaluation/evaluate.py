@@ -72,13 +72,13 @@ def figures_of(
             for sample, found in predicted(samples(data, most), predictor.depths)
         ]
         known = [figures for figures in each if figures is not None]
-        counts = {"picture": len(known), "picture without depth": len(each) - len(known)}
+        counts = {"picture": len(known), "empty picture": len(each) - len(known)}
         return surface_figures(mean_figures(known), counts)
     _check(predictor, "normal", 3)
     errors = NormalErrors()
     for sample, found in predicted(samples(data, most), predictor.normals):
         errors.add(found, sample.normals, sample.mask)
-    counts = {"picture": count(data, most), "pixel without direction": errors.undefined}
+    counts = {"picture": count(data, most), "undefined pixel": errors.undefined}
     return normal_figures(errors.figures(), counts)
 
 

@@ -50,7 +50,7 @@ def evaluate_poses(
             found += _found(picture.image, given, points_NK3, predictor.size)
     truth = [person for person in file.truth if person.image in looked_at]
     groups = keypoint_figures(truth, found, looked_at, data.vocabulary)
-    counts = {"picture": len(looked_at), "labelled person": len(truth), "box": len(found)}
+    counts = {"picture": len(looked_at), "labelled person": len(truth), "prediction": len(found)}
     return pose_figures(groups, counts)
 
 

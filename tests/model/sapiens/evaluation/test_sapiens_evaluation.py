@@ -107,7 +107,7 @@ def test_who_knows_the_truth_is_perfect(folders):
     figures = figures_of(Told("pose", truth_of(samples(data))), data)
     assert figures.main == ("body AP", pytest.approx(100), True)
     assert figures.value("body AR75") == pytest.approx(100)
-    assert figures.counts == {"picture": 2, "labelled person": 4, "box": 3}
+    assert figures.counts == {"picture": 2, "labelled person": 4, "prediction": 3}
 
     data = opened(folders, "segmentation")
     figures = figures_of(
@@ -143,7 +143,7 @@ def test_detections_stand_in_place_of_labelled_boxes(folders):
     box = np.array([[1, 1, 36, 28]], np.float32)
     one = {2: PersonBoxes(box, np.ones(1, np.float32))}
     figures = figures_of(Told("pose", poses[1:]), data, detections=one)
-    assert figures.counts["box"] == 1
+    assert figures.counts["prediction"] == 1
     assert figures.value("body AR") == pytest.approx(100 / 3)  # the other two were missed
     # Of two equal people in one place the one of the better box stays, and counts once.
     twice = {2: PersonBoxes(box.repeat(2, 0), np.array([0.4, 0.9], np.float32))}
@@ -158,7 +158,7 @@ def test_the_first_pictures_alone(folders):
     data = opened(folders, "pose")
     figures = figures_of(Told("pose", truth_of(samples(data))[:1]), data, most=1)
     assert figures.main.value == pytest.approx(100)
-    assert figures.counts == {"picture": 1, "labelled person": 2, "box": 2}
+    assert figures.counts == {"picture": 1, "labelled person": 2, "prediction": 2}
     data = opened(folders, "normal")
     figures = figures_of(Told("normal", [data[0].normals]), data, most=1)
     assert figures.counts["picture"] == 1

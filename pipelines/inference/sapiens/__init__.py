@@ -1,0 +1,1 @@
+"""Predictions of Sapiens' models on pictures of a disk or a store, written as files."""
