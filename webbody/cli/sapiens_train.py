@@ -141,6 +141,24 @@ def finetune(
     _run(chosen, put_together, dry_run)
 
 
+def demo_data(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    images: Annotated[int, typer.Option(min=1, help="Pictures of each set.")] = 1500,
+    seed: Annotated[int, typer.Option(help="Sets of other seeds show other people.")] = 0,
+) -> None:
+    """Draw people with exact labels: keypoints, body parts, depth and normals, to try things on.
+
+    OUT/pose, OUT/parts and OUT/surfaces are what `finetune` and `evaluate` read, OUT/pictures are
+    shards of all pictures without labels, for `pretrain`.
+    """
+    from webbody.demo.vision_sets import write_vision_sets
+    from webbody.demo.vision_sets.pictures import write_pictures
+
+    write_vision_sets(out, images, seed)
+    count = write_pictures(out, out / "pictures")
+    echo(f"{count:,} pictures of drawn people in {out}: pose, parts, surfaces, pictures")
+
+
 def _told(command: str) -> str:
     return f"webbody sapiens {command} --settings"
 

@@ -14,7 +14,7 @@ def write_pictures(sets: Path, out: Path) -> int:
 
     The sets' pictures alternate, so that every shard has some of each.
     """
-    folders = [sorted((folder / "images").iterdir()) for folder in sorted(sets.iterdir())]
+    folders = [sorted(folder.iterdir()) for folder in sorted(sets.glob("*/images"))]
     pictures = [path for together in zip(*folders, strict=True) for path in together]
     out.mkdir(parents=True)
     for number, part in enumerate(_parts(pictures)):
