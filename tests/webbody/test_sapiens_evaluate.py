@@ -121,3 +121,18 @@ def test_errors_are_told(folder, tmp_path):
         assert one_sentence(error.splitlines()[-1]), error
         assert words in error, (arguments, error)
         assert out == ""
+
+
+def test_what_nothing_counts_in_is_told(folder, tmp_path):
+    far = surface_folder(tmp_path / "flat", "depth", np.zeros((HEIGHT, WIDTH), np.float32))
+    code, out, error = run(
+        "sapiens", "evaluate", far, "--model", folder / "depth1", "--device", "cpu"
+    )
+    assert code == 1 and "RMSE is not defined" in error and "nan" not in out
+    other = tmp_path / "d.json"
+    other.write_text(json.dumps([{"image_id": 77, "bbox": [2, 2, 30, 25]}]))
+    code, _, error = run(
+        "sapiens", "evaluate", folder / "pose/people.json", "--model", folder / "pose17",
+        "--detections", other, "--device", "cpu",
+    )  # fmt: skip
+    assert code == 2 and "No detection is of a picture" in error

@@ -214,6 +214,21 @@ def test_other_sizes_and_precisions(folder, tmp_path, size):
     assert results(tmp_path)["0.png"]["normals"].shape == (240, 320, 3)
 
 
+@pytest.mark.parametrize("task", OUTPUTS)
+def test_tiny_and_long_pictures(folder, tmp_path, task):
+    for name, (width, height) in {"dot": (1, 1), "row": (900, 1), "column": (2, 700)}.items():
+        Image.new("RGB", (width, height), (200, 30, 90)).save(tmp_path / f"{name}.png")
+    for fit in ("squeeze", "letterbox"):
+        out = tmp_path / f"out-{fit}"
+        sources = [tmp_path / f"{name}.png" for name in ("dot", "row", "column")]
+        code, _, error = predict(folder, task, *sources, "--out", out, "--fit", fit)
+        assert code == 0, error
+        found = results(out)
+        assert len(found) == 3
+        if task == "segmentation":
+            assert found["row.png"]["labels"].shape == (1, 900)
+
+
 def test_errors_are_told_before_anything_is_written(folder, tmp_path):
     photos, out = folder / "photos", tmp_path / "o"
     (tmp_path / "empty").mkdir()

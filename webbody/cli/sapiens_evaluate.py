@@ -28,7 +28,7 @@ from webbody.cli.sapiens_options import (
     input_size,
     open_model,
 )
-from webbody.errors import WebbodyError
+from webbody.errors import Incomplete, WebbodyError
 from webbody.plain_text import counted, plain_text
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def evaluate(
     Keypoints: OKS average precision and recall by pycocotools. Parts: mIoU and accuracies over the
     data set. Depth: errors inside the mask after scale and shift are fitted to each picture.
     Normals: angles inside the mask. The paper's data are others, so its figures show the order of
-    magnitude.
+    magnitude. Exit code 0: evaluated. 1: the main figure is not defined. 2: an error to fix first.
     """
     from model.sapiens.data.box_file import read_box_file
     from model.sapiens.data.opening import labelled_data
@@ -127,9 +127,11 @@ def evaluate(
     console.print(table(str(data), found, paper))
     ours = found["ours"]
     counts = ", ".join(counted(n, what) for what, n in ours.counts.items() if n)
-    echo(f"{data}: {counts}. {ours.main.name} {ours.main.value:.{_DIGITS[kind]}f}")
     if json_ is not None:
         _write(json_, str(model), str(data), found, paper)
+    if math.isnan(ours.main.value):
+        raise Incomplete(f"{data}: {ours.main.name} is not defined, as nothing in the data counts.")
+    echo(f"{data}: {counts}. {ours.main.name} {ours.main.value:.{_DIGITS[kind]}f}")
 
 
 def table(data: str, found: "Mapping[str, SapiensFigures]", paper: "list[PaperTable]") -> Table:

@@ -34,6 +34,11 @@ def evaluate_poses(
     """
     file = read_keypoint_file(data.annotations, data.vocabulary)
     people = _labelled_boxes(file) if detections is None else detections
+    if not people.keys() & file.pictures.keys():
+        raise WebbodyError(
+            f"No detection is of a picture of {data.annotations}: their image_id must be those of "
+            "its `images`."
+        )
     pictures = list(file.pictures.values())[:most]
     looked_at = {picture.image for picture in pictures}
     jobs = [

@@ -5,6 +5,7 @@ Shape suffixes: H W sides of a photo.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.prefetch import prefetch
 from model.sapiens.data.box_file import PersonBoxes
 from model.sapiens.prediction import Predictor
 from model.sapiens.vocabulary import keypoint_vocabulary, part_vocabulary
@@ -30,6 +32,8 @@ from webbody.images import RGB
 T = TypeVar("T")
 #: Pictures that people are looked for in together, and their most pixels.
 _WINDOW, _PIXELS = 32, 100_000_000
+#: Results are written by so many threads, and so many may wait for them.
+_THREADS, _BEHIND = 4, 8
 
 
 @dataclass
@@ -78,37 +82,46 @@ def predict(
     """
     summary = PredictionSummary()
     jobs = _jobs(pictures, people, foreground, summary)
+    coco = None
     if predictor.task == "pose":
-        vocabulary = keypoint_vocabulary(predictor.outputs)
-        coco = CocoPoses(vocabulary, least_score)
-    for job, found in _predicted(jobs, predictor, people is not None):
-        if predictor.task == "pose":
-            assert job.people is not None
-            boxes = job.people.boxes
-            coco.add(job.picture.name, job.pixels.shape[:2], job.people, found)
-            drawn = poses_picture(job.pixels, found, boxes, vocabulary, least_score)
-            arrays = {"keypoints": found, "boxes": boxes, "box_scores": job.people.scores}
-            arrays["names"] = np.array(vocabulary.names)
-            summary.people += len(found)
-        else:
-            arrays, drawn = _dense(predictor, job, found)
-        files.write(job.picture.name, arrays, drawn)
-        summary.pictures += 1
-        progress(summary.pictures)
-    if predictor.task == "pose" and summary.pictures:
+        coco = CocoPoses(keypoint_vocabulary(predictor.outputs), least_score)
+
+    def noted() -> Iterator[tuple[_Job, NDArray[Any]]]:
+        for job, found in _predicted(jobs, predictor, people is not None):
+            if coco is not None and job.people is not None:
+                coco.add(job.picture.name, job.pixels.shape[:2], job.people, found)
+                summary.people += len(found)
+            yield job, found
+
+    def write(both: tuple[_Job, NDArray[Any]]) -> None:
+        job, found = both
+        files.write(job.picture.name, *_result(predictor, job, found, least_score))
+
+    # Compressing what was found takes longer than finding it on a GPU.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in prefetch(pool, write, noted(), _BEHIND):
+            summary.pictures += 1
+            progress(summary.pictures)
+    if coco is not None and summary.pictures:
         files.write_json(POSES, coco.content)
     return summary
 
 
-def _dense(
-    predictor: Predictor, job: _Job, found: NDArray[Any]
+def _result(
+    predictor: Predictor, job: _Job, found: NDArray[Any], least_score: float
 ) -> tuple[dict[str, NDArray[Any]], Image.Image]:
-    """Arrays and picture of a result for every pixel."""
-    mask = {} if job.mask is None else {"mask": job.mask}
+    """Arrays and picture of what was found."""
+    if job.people is not None and predictor.task == "pose":
+        points = keypoint_vocabulary(predictor.outputs)
+        boxes = job.people.boxes
+        arrays = {"keypoints": found, "boxes": boxes, "box_scores": job.people.scores}
+        arrays["names"] = np.array(points.names)
+        return arrays, poses_picture(job.pixels, found, boxes, points, least_score)
     if predictor.task == "segmentation":
-        vocabulary = part_vocabulary(predictor.outputs)
-        arrays = {"labels": found, "names": np.array(vocabulary.names)}
-        return arrays, parts_picture(job.pixels, found, vocabulary)
+        parts = part_vocabulary(predictor.outputs)
+        arrays = {"labels": found, "names": np.array(parts.names)}
+        return arrays, parts_picture(job.pixels, found, parts)
+    mask = {} if job.mask is None else {"mask": job.mask}
     if predictor.task == "depth":
         return {"depth": found, **mask}, depth_picture(found)
     return {"normals": found, **mask}, normals_picture(found)

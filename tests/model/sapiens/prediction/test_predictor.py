@@ -346,3 +346,25 @@ def test_a_letterboxed_photo_keeps_its_proportions_and_comes_back(height, width,
     maps = torch.from_numpy(np.where(inside, 5.0, -1.0)).float()[None]
     (back,) = place.layers(maps)
     assert back.shape == (height, width) and (back - 5).abs().max() < 1e-4
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("task", OUTPUTS)
+def test_a_gpu_gives_what_the_cpu_gives(task):
+    model = small_model(task)
+    pictures = photos(*MIXED)
+    boxes = [[[1, 1, photo.shape[1], photo.shape[0]]] for photo in pictures]
+    boxes[-1] = [[0, 0, 1, 1]]
+    options = {"boxes": boxes} if task in ("pose", "segmentation") else {}
+    on_cpu = predict(task, Predictor(model, flip=True), pictures, **options)
+    on_gpu = predict(task, Predictor(model, "cuda", flip=True), pictures, **options)
+    assert next(model.parameters()).device.type == "cpu"
+    for a, b in zip(on_cpu, on_gpu, strict=True):
+        if task == "segmentation":
+            assert (a != b).mean() < 0.02
+        elif task == "pose":
+            np.testing.assert_allclose(a[..., 2], b[..., 2], atol=1e-2)
+        else:
+            np.testing.assert_allclose(a, b, atol=2e-2)
+    half = predict(task, Predictor(model, "cuda", torch.bfloat16), pictures, **options)
+    assert all(np.isfinite(found).all() for found in half)
