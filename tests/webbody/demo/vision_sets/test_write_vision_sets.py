@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from model.sapiens.data import DepthData, NormalData, PartData, PoseData, read_keypoint_file
+from model.sapiens.training.pictures import read_pictures
 from model.sapiens.vocabulary import keypoint_vocabulary, part_vocabulary
 from webbody.demo.vision_sets import write_vision_sets
+from webbody.demo.vision_sets.pictures import write_pictures
 from webbody.errors import WebbodyError
 
 IMAGES = 8
@@ -99,3 +101,11 @@ def test_a_folder_that_holds_something_is_left_alone(folder, tmp_path):
     with pytest.raises(WebbodyError, match="at least 1"):
         write_vision_sets(tmp_path / "none", 0, seed=0)
     assert not (tmp_path / "none").exists()
+
+
+def test_all_pictures_are_in_shards_without_labels(folder, tmp_path):
+    count = write_pictures(folder, tmp_path / "pictures")
+    assert count == 3 * IMAGES
+    pictures = read_pictures([str(tmp_path / "pictures")], 32)
+    assert len(pictures) == count
+    assert {pictures.picture(number).shape[2] for number in range(6)} == {3}
