@@ -67,7 +67,7 @@ def evaluate(
     ] = None,
     keypoints: Annotated[
         int | None,
-        typer.Option(help="pose: 17 where DATA have COCO's 17 points and the model 133 or 308."),
+        typer.Option(help="pose: of DATA, where they are not the model's: 17, 133 or 308."),
     ] = None,
     flip: Flip = False,
     size: Size = None,
@@ -140,6 +140,8 @@ def table(data: str, found: "Mapping[str, SapiensFigures]", paper: "list[PaperTa
     columns = [figure.name for figure in ours.figures[:_COLUMNS]]
     if paper:
         columns = list(paper[0].columns)
+    # Where vocabularies differ, these are the points that they share.
+    columns += [name for name in ("shared AP", "shared AR") if ours.value(name) is not None]
     out = Table(title=_TITLES[ours.task], title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     out.add_column("data", overflow="fold")
     out.add_column("model", overflow="fold")

@@ -7,6 +7,7 @@ import torch
 from model.sapiens.data import DepthData, PartData, PoseData
 from model.sapiens.data.box_file import PersonBoxes
 from model.sapiens.data.opening import LabelledData
+from model.sapiens.evaluation.common_points import COMPARABLE
 from model.sapiens.evaluation.figures import (
     SapiensFigures,
     normal_figures,
@@ -39,7 +40,7 @@ def evaluate(
 
     Args:
         model: It stays as it is; a model in training goes on training.
-        data: Of the model's task and outputs; COCO's 17 keypoints also for models of 133 and 308.
+        data: Of the model's task and outputs; keypoints also of a vocabulary that is COMPARABLE.
         device: See `Predictor`, also for dtype, flip, batch, size and fit.
         detections: For keypoints: boxes of people by the picture's id; None: the labelled ones.
         most: Look at the first so many pictures alone.
@@ -92,8 +93,8 @@ def _evaluate_parts(predictor: TaskPredictor, data: PartData, most: int | None) 
 def _check(predictor: TaskPredictor, task: str, outputs: int) -> None:
     if predictor.task != task:
         raise WebbodyError(f"The model is for {predictor.task}, the data are for {task}.")
-    as_17 = task == "pose" and outputs == 17 and predictor.outputs in (133, 308)
-    if predictor.outputs != outputs and not as_17:
+    is_comparable = task == "pose" and (predictor.outputs, outputs) in COMPARABLE
+    if predictor.outputs != outputs and not is_comparable:
         what = "keypoints" if task == "pose" else "classes"
         raise WebbodyError(
             f"The model has {predictor.outputs} {what}, the data {outputs}: choose data of the "

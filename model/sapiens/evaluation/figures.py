@@ -33,7 +33,8 @@ class SapiensFigure(NamedTuple):
 class SapiensFigures:
     """All figures of a task, the main one first.
 
-    Keypoints: percent, `whole_body AP` first (`body AP` where that is all there is). Parts:
+    Keypoints: percent, `whole_body AP` first; `body AP` where that is all there is, and `shared AP`
+    where model and data are of different vocabularies (`common_points`). Parts:
     percent, `mIoU` first. Depth: `RMSE` first, in the data's unit after scale and shift of each
     picture are fitted; `delta1` and the others are fractions. Normals: `mean` first, in degrees;
     `below ...` in percent. counts: of what was looked at, such as pictures.
@@ -57,8 +58,11 @@ def pose_figures(
     groups: Mapping[str, KeypointFigures], counts: Mapping[str, int]
 ) -> SapiensFigures:
     """Figures of every group of keypoints."""
-    small = "foot" not in groups  # COCO's 17 points are those of the body
-    names = ["body"] if small else ["whole_body", *(n for n in groups if n != "whole_body")]
+    if set(groups) == {"body", "whole_body"}:  # COCO's 17 points are those of the body
+        names = ["body"]
+    else:
+        first = "whole_body" if "whole_body" in groups else "shared"
+        names = [first, *(name for name in groups if name != first)]
     found = [
         SapiensFigure(f"{group} {name}", 100 * getattr(groups[group], field), True)
         for group in names

@@ -1,6 +1,6 @@
 """Evaluation of keypoints: boxes of people in, similarities to their labels out.
 
-Shape suffixes: N people of a picture, K keypoints.
+Shape suffixes: N people of a picture, K keypoints, S keypoints that model and data share.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,10 @@ from model.sapiens.crops import centre_and_scale
 from model.sapiens.data import KeypointFile, PoseData, read_keypoint_file
 from model.sapiens.data.box_file import PersonBoxes
 from model.sapiens.data.coco_keypoints import ListedPicture
+from model.sapiens.evaluation.common_points import common_points
 from model.sapiens.evaluation.figures import SapiensFigures, pose_figures
 from model.sapiens.evaluation.predictors import AHEAD, THREADS, TaskPredictor
 from model.sapiens.metrics import FoundPose, keypoint_figures
-from model.sapiens.vocabulary import KeypointVocabulary
-from model.sapiens.vocabulary.keypoints import coco17_in_308
 from webbody.errors import WebbodyError
 
 
@@ -46,15 +45,16 @@ def evaluate_poses(
         for picture in pictures
         if picture.image in people
     ]
+    common = common_points(predictor.outputs, len(data.vocabulary))
     found: list[FoundPose] = []
     with ThreadPoolExecutor(THREADS) as pool:
         photos = prefetch(pool, data.photo, (picture for picture, _ in jobs), AHEAD)
         poses = predictor.poses(photos, (given.boxes for _, given in jobs))
         for (picture, given), poses_NK3 in zip(jobs, poses, strict=True):
-            points_NK3 = _in_vocabulary(poses_NK3, data.vocabulary)
-            found += _found(picture.image, given, points_NK3, predictor.size)
-    truth = [person for person in file.truth if person.image in looked_at]
-    groups = keypoint_figures(truth, found, looked_at, data.vocabulary)
+            points_NS3 = common.predicted(poses_NK3)
+            found += _found(picture.image, given, points_NS3, predictor.size)
+    truth = [common.labelled(person) for person in file.truth if person.image in looked_at]
+    groups = keypoint_figures(truth, found, looked_at, common.vocabulary)
     counts = {"picture": len(looked_at), "labelled person": len(truth), "prediction": len(found)}
     return pose_figures(groups, counts)
 
@@ -83,21 +83,12 @@ def _inside(picture: ListedPicture, given: PersonBoxes) -> PersonBoxes:
 
 
 def _found(
-    image: int, given: PersonBoxes, points_NK3: NDArray[np.float32], size: tuple[int, int]
+    image: int, given: PersonBoxes, points_NS3: NDArray[np.float32], size: tuple[int, int]
 ) -> Iterator[FoundPose]:
     _, scale_N2 = centre_and_scale(given.boxes, size[1] / size[0])
-    for points_K3, score, scale in zip(points_NK3, given.scores.tolist(), scale_N2, strict=True):
-        places_K2 = points_K3[:, :2].astype(np.float64)
-        places_K2[points_K3[:, 2] <= 0] = np.nan  # absent
+    for points_S3, score, scale in zip(points_NS3, given.scores.tolist(), scale_N2, strict=True):
+        places_S2 = points_S3[:, :2].astype(np.float64)
+        places_S2[points_S3[:, 2] <= 0] = np.nan  # absent
         yield FoundPose(
-            image, places_K2, points_K3[:, 2].astype(np.float64), score, scale.astype(np.float64)
+            image, places_S2, points_S3[:, 2].astype(np.float64), score, scale.astype(np.float64)
         )
-
-
-def _in_vocabulary(
-    points_NK3: NDArray[np.float32], vocabulary: KeypointVocabulary
-) -> NDArray[np.float32]:
-    """Keypoints as the data have them: COCO's 17 are the first of 133, and among the 308."""
-    if points_NK3.shape[1] == len(vocabulary):
-        return points_NK3
-    return points_NK3[:, coco17_in_308() if points_NK3.shape[1] == 308 else slice(17)]

@@ -18,7 +18,7 @@ from model.sapiens.evaluation import (
 )
 from model.sapiens.metrics import PartConfusion
 from model.sapiens.prediction import Predictor
-from model.sapiens.vocabulary import keypoint_vocabulary, part_vocabulary
+from model.sapiens.vocabulary import keypoint_vocabulary, part_vocabulary, shared_points
 from model.sapiens.vocabulary.keypoints import coco17_in_308
 from tests.model.sapiens.data.labelled_folders import annotation, coco, pose_folder
 from tests.model.sapiens.prediction.small_models import OUTPUTS, photos, small_model
@@ -177,6 +177,31 @@ def test_models_of_more_points_are_judged_on_cocos_17(folders):
         assert figures.main == ("body AP", pytest.approx(100), True)
 
 
+@pytest.mark.parametrize("model, data", [(308, 133), (133, 308)])
+def test_models_are_judged_on_what_they_share_with_the_data(tmp_path, model, data):
+    """Other points may be anywhere; two people are not one because neither has them."""
+    random = np.random.default_rng(1)
+    people = []
+    for number, (image, spread) in enumerate([(1, 1), (1, 0.7), (2, 1)], 1):
+        points = np.column_stack([random.uniform(2, 28, (data, 2)) * spread, np.full(data, 2)])
+        people.append(annotation(number, image, data, keypoints=points.ravel().tolist()))
+    file, images = pose_folder(tmp_path, coco(people, points=data))
+    labelled = labelled_data("pose", data, file, images)
+    in_308, in_133 = shared_points()
+    of_model, of_data = (in_308, in_133) if model == 308 else (in_133, in_308)
+    told = []
+    for poses in truth_of(samples(labelled)):
+        points = random.uniform(0, 40, (len(poses), model, 3)).astype(np.float32)
+        points[:, of_model] = poses[:, of_data]
+        told.append(points)
+    figures = figures_of(Told("pose", told, model), labelled)
+    assert figures.main == ("shared AP", pytest.approx(100), True)
+    assert figures.value("body AR") == figures.value("foot AP") == pytest.approx(100)
+    assert figures.value("face AP") is None and figures.value("whole_body AP") is None
+    told[0][0, of_model[:20], :2] += 30
+    assert figures_of(Told("pose", told, model), labelled).main.value < 90
+
+
 @pytest.mark.parametrize("task", OUTPUTS)
 def test_a_models_figures_are_those_of_its_predictions(folders, task):
     data, model = opened(folders, task), small_model(task)
@@ -252,9 +277,14 @@ def test_an_untrained_model_is_of_the_same_kind_and_always_the_same():
     torch.random.set_rng_state(state)
 
 
-def test_data_of_another_task_or_vocabulary_are_told(folders):
+def test_data_of_another_task_or_vocabulary_are_told(folders, tmp_path):
     with pytest.raises(WebbodyError, match="for depth, the data are for pose"):
         evaluate(small_model("depth"), opened(folders, "pose"))
+    with pytest.raises(WebbodyError, match="17 keypoints, the data 133"):
+        wide = labelled_data(
+            "pose", 133, *pose_folder(tmp_path, coco([annotation(1, 1, 133)], 2, 133))
+        )
+        evaluate(small_model("pose"), wide)
     with pytest.raises(WebbodyError, match="20 classes, the data 28"):
         evaluate(small_model("segmentation", 20), opened(folders, "segmentation"))
     with pytest.raises(WebbodyError, match="no such file"):
