@@ -19,6 +19,7 @@ from webbody.sapiens_config import FinetuneConfig, PretrainConfig
 if TYPE_CHECKING:
     from model.training.parts import PutTogether
 
+TASKS = ("pose", "segmentation", "depth", "normal")
 Out = Annotated[str, typer.Option("--out", "-o", help="Folder for checkpoints and model.")]
 Config = Annotated[
     Path | None,
@@ -122,6 +123,8 @@ def finetune(
     OUT/model, and with --validation the best one OUT/best. Exit code 0: trained. 1: stopped by
     SIGTERM, with a checkpoint. 2: an error to fix first.
     """
+    if task not in TASKS:
+        raise WebbodyError(f"--task {task}: is none of {', '.join(TASKS)}.")
     chosen = load_as(
         FinetuneConfig, config, set_ or [], read_preset(task, preset), _told("finetune")
     )
