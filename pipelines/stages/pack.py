@@ -41,8 +41,6 @@ SCHEMA = pa.schema(
         ("length", pa.int64()),
     ]
 )
-#: Samples in memory at the same time, so that the sources are read sequentially.
-WINDOW = 2048
 
 
 class SamplePack(Stage[Settings]):
@@ -55,14 +53,16 @@ class SamplePack(Stage[Settings]):
     name = "pack"
     needs = ("split",)  # which holds the digests of the pictures that are read
     index: ClassVar[pa.Schema] = SCHEMA
+    #: Samples in memory at the same time, so that the sources are read sequentially.
+    window: ClassVar[int] = 2048
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
         samples = inputs.table("split")
         tar = outputs.tar()
         index: list[dict[str, Any]] = []
         with ThreadPoolExecutor(self.resources.threads) as pool:
-            for start in range(0, len(samples), WINDOW):
-                rows = samples.slice(start, WINDOW).to_pylist()
+            for start in range(0, len(samples), self.window):
+                rows = samples.slice(start, self.window).to_pylist()
                 for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
                     key = row["sample"]
                     offset, length = tar.add(f"{key}.jpg", jpeg)

@@ -223,6 +223,7 @@ def test_what_tells_of_a_build_tells_of_this_one(humans, out):
         (("stats", "{out}"), "whole photos"),
         (("takedown", "{out}", "--person", "3", "--reason", "request"), "knows no people"),
         (("train", "{out}", "--out", "{tmp}/run"), "no people to learn"),
+        (("demo", "--out", "{tmp}/d", "--set", "samples=photos"), "the demo scores"),
     ],
 )
 def test_what_is_about_people_is_refused_in_a_sentence(out, tmp_path, arguments, told):
@@ -245,6 +246,17 @@ def test_again_nothing_and_after_a_change_only_what_it_touches(demo, humans, in_
     result = build(config)
     assert redone(out, before) == {"quality", "split", "pack", "ledger"}
     assert result.outcomes["quality:too-small"] > 0
+
+
+@pytest.mark.slow
+def test_the_split_is_a_list_from_which_others_build_the_same(
+    demo, humans, out, in_process, tmp_path
+):
+    config = demo.settings(tmp_path / "out", *EASY, "download.verify=reject")
+    config.manifest = f"glob:{out}/split/train-*.parquet"
+    result = build(config)
+    assert result.outcomes == {"kept": humans[1].outcomes["kept"]}
+    assert samples_in(tmp_path / "out") == samples_in(out)
 
 
 def test_evicted_downloads_come_back_when_they_are_needed(demo, humans, in_process, tmp_path):
@@ -281,6 +293,7 @@ def test_takedowns_reach_the_shards(demo, humans, in_process, tmp_path):
     assert code == 0, said
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_another_kind_only_when_asked_to(demo, humans, in_process, tmp_path):
     config = demo.settings(tmp_path / "out", *EASY)
     shutil.copytree(demo.out, config.out)

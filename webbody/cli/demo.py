@@ -12,6 +12,7 @@ from webbody.cli.printing import PlainConsole
 from webbody.cli.verbose import Verbose
 from webbody.config import BuildConfig, WorkerResources, load, merge
 from webbody.demo import MODELS
+from webbody.errors import WebbodyError
 from webbody.folder_walk import FolderWalk
 
 
@@ -47,6 +48,13 @@ def demo(
     from webbody.demo.website.server import serve
     from webbody.demo.website.web import DEFAULT_PORT, make_web
 
+    gallery, folder = out / "gallery.parquet", out / "build"
+    settings = demo_config(out / "web", folder, (str(gallery),), set_ or ())
+    if settings.samples != "people":
+        raise WebbodyError(
+            f"samples={settings.samples}: the demo scores and trains on people; whole photos are "
+            "built with `webbody build --preset humans` from a list of URLs."
+        )
     console = PlainConsole()
     console.print(
         f"1. The synthetic web: {names} names x {images} URLs, in {out / 'web'}", soft_wrap=True
@@ -54,9 +62,6 @@ def demo(
     web = make_web(
         out / "web", names=names, images=images, world=world, seed=seed, port=port or DEFAULT_PORT
     )
-    gallery, folder = out / "gallery.parquet", out / "build"
-    settings = demo_config(web.folder, folder, (str(gallery),), set_ or ())
-
     console.print(f"2. Validation people who must not be in the data: {gallery}", soft_wrap=True)
     make_demo_gallery(web.gallery, gallery, settings)
 

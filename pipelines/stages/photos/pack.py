@@ -25,6 +25,7 @@ class PhotoPack(SamplePack[PhotosSettings]):
     A sample has the members `<key>.jpg` and `<key>.json` (see `photo_json`).
     """
 
+    window: ClassVar[int] = 256  # whole photos are large
     index: ClassVar[pa.Schema] = pa.schema([field for field in SAMPLES if field.name != "person"])
 
     def __init__(self, settings: PhotosSettings, resources: WorkerResources = WORKER) -> None:

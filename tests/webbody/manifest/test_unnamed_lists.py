@@ -59,6 +59,16 @@ def test_a_column_that_can_hold_no_names_is_none(tmp_path, names):
     assert [row["name"] for row in read(tmp_path / "l.parquet")] == [None, None]
 
 
+def test_files_with_names_beside_files_without(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.csv").write_text("name,url\nAnn,http://a/1\n,http://a/2\n")
+    (tmp_path / "parts" / "b.csv").write_text("url,width\nhttp://a/3,7\n")
+    rows = read(tmp_path / "parts")
+    assert [(row["url"], row["name"]) for row in rows] == [
+        ("http://a/1", "Ann"), ("http://a/2", None), ("http://a/3", None)
+    ]  # fmt: skip
+
+
 def test_broken_lines_of_a_text_list_are_told_and_cost_no_other(tmp_path):
     text = b"http://a/1\n\n  \nftp://a/2\n\xff\xfe\n3 http://a/4\r\n5 6 http://a/7\r\nhttp://a/8"
     (tmp_path / "l.txt").write_bytes(text)

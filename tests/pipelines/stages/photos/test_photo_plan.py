@@ -37,7 +37,7 @@ def urls(count, host="a.example"):
     return [{"url": f"http://{host}/{i}.jpg"} for i in range(count)]
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 20))
 def test_every_url_is_in_one_shard(tmp_path_factory, count, rows_per_shard, twice):
     rows = urls(count) + urls(min(count, twice))
