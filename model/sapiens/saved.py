@@ -83,7 +83,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if path.is_dir():
         return _config(path), read_state_dict(path / WEIGHTS)
     state = read_state_dict(path)
-    if path.suffix == ".safetensors" and (text := _header(path).get(_METADATA)):
+    if text := _header(path).get(_METADATA):
         return _checked(parse_json(text), path), state
     if not is_published(state):
         raise ValueError(f"{path} is no Sapiens checkpoint: its keys are of another model")
@@ -175,7 +175,14 @@ def _config(folder: Path) -> dict[str, Any]:
     return _checked(parse_json(file.read_text(encoding="utf-8")), file)
 
 
+def tells_its_configuration(path: str | Path) -> bool:
+    """Whether `save` wrote a folder or file; what published files leave out is assumed."""
+    return Path(path).is_dir() or _METADATA in _header(Path(path))
+
+
 def _header(path: Path) -> dict[str, str]:
+    if path.suffix != ".safetensors":
+        return {}
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:

@@ -56,7 +56,7 @@ Batch = Annotated[int, typer.Option(min=1, help="Inputs in one run of the networ
 
 def open_model(path: Path | None, task: str | None, patch_padding: int | None) -> "SapiensModel":
     """The model of a path; says what it is before anything runs."""
-    from model.sapiens.saved import load
+    from model.sapiens.saved import load, tells_its_configuration
     from model.sapiens.sizes import SIZES
     from model.sapiens.task_model import sapiens_task
 
@@ -75,8 +75,9 @@ def open_model(path: Path | None, task: str | None, patch_padding: int | None) -
     height, width = encoder.image_size
     source = "as --patch-padding says"
     if patch_padding is None:
-        is_own = path.is_dir() or path.suffix == ".safetensors"
-        source = "as stored" if is_own else "as the authors' models of this task; --patch-padding"
+        source = "as stored"
+        if not tells_its_configuration(path):
+            source = "assumed, as the authors' models of this task; else give --patch-padding"
     echo(
         f"{path}: {what}, {size}, trained at {height} x {width} (height x width), patch padding "
         f"{encoder.patch_padding} ({source})",
