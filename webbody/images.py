@@ -19,8 +19,8 @@ from webbody.picture_files.header import Header, Opened, failure, open_image
 from webbody.picture_files.jpeg_gaps import missing
 
 __all__ = [
-    "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg", "fill",
-    "letterbox", "open_image", "probe", "sniff", "upright_image",
+    "MAX_PIXELS", "RGB", "SUFFIXES", "Header", "ImageError", "decode", "encode_jpeg", "encode_mask",
+    "fill", "letterbox", "open_image", "probe", "sniff", "upright_image",
 ]  # fmt: skip
 
 RGB = NDArray[np.uint8]
@@ -99,6 +99,13 @@ def encode_jpeg(rgb: RGB, quality: int, subsampling: str = "4:4:4") -> bytes:
     Image.fromarray(np.ascontiguousarray(rgb)).save(
         buffer, "JPEG", quality=quality, subsampling=subsampling
     )
+    return buffer.getvalue()
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> bytes:
+    """A mask (H, W) as a grey PNG of 8 bits, 255 where it is True; the same bytes for the same."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from webbody import model_contracts as contracts
 from webbody.model_contracts import Contract
 
-PERSONS, FACE_DETECTOR, FACE_EMBEDDER, KEYPOINTS = (
+PERSONS, FACE_DETECTOR, FACE_EMBEDDER, KEYPOINTS, SEGMENTATION = (
     "persons",
     "face-detector",
     "face-embedder",
     "keypoints",
+    "segmentation",
 )
 
 #: File endings that each backend reads.
@@ -19,6 +20,7 @@ SUFFIXES = {
     FACE_DETECTOR: (".onnx",),
     FACE_EMBEDDER: (".pt", ".pth", ".safetensors", ".onnx"),
     KEYPOINTS: (".onnx", ".safetensors", ".pth", ".pt"),  # of rtmlib; of Sapiens
+    SEGMENTATION: (".safetensors", ".pth", ".pt"),  # of Sapiens
 }
 
 

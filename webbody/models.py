@@ -35,9 +35,12 @@ def resolve(name_or_path: str, backend: str) -> Path:
     entry = find(name_or_path, backend)
     if entry is None:
         names = ", ".join(sorted(model.name for model in KNOWN if model.backend == backend))
+        file = f"give the path of a {' or '.join(SUFFIXES[backend])} file"
+        if not names:
+            raise WebbodyError(f"{name_or_path}: there is no such file; {file}.")
         raise WebbodyError(
-            f"{name_or_path}: there is no such file, and no {backend} model of this name; give the "
-            f"path of a {' or '.join(SUFFIXES[backend])} file or one of: {names}."
+            f"{name_or_path}: there is no such file, and no {backend} model of this name; {file} "
+            f"or one of: {names}."
         )
     place = location(entry)
     if not place.exists():

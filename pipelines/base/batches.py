@@ -1,9 +1,17 @@
 """Batches of a stream of items that fit into memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+
+
+def batched(items: Iterable[Item], count: int) -> Iterator[list[Item]]:
+    """Batches of at most `count` consecutive items."""
+    source = iter(items)
+    while together := list(islice(source, count)):
+        yield together
 
 
 def batched_by_weight(

@@ -61,7 +61,7 @@ IDENTITIES = Node(
 )
 KEYPOINTS = Node("keypoints", "pipelines.stages.keypoints:Keypoints", reads_images=True, loads=True)
 SPLIT = Node("split", "pipelines.stages.split:Split", is_global=True)
-PACK = Node("pack", "pipelines.stages.pack:Pack", of_output=True, reads_images=True)
+PACK = Node("pack", "pipelines.stages.pack:Pack", of_output=True, reads_images=True, loads=True)
 LEDGER = Node("ledger", "pipelines.stages.ledger:Ledger")
 
 RELEASED = "pipelines.stages.released"

@@ -9,6 +9,7 @@ from pipelines.detection import families
 from webbody import models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
+from webbody.model_table import SEGMENTATION
 
 #: The stage that runs the filters after another: it reads the images anyway, or has few to read.
 RUN_BY: Mapping[str, str] = {"download": "persons", "persons": "faces", "faces": "clusters"}
@@ -47,6 +48,11 @@ def model_files(config: BuildConfig, *which: tuple[str, str, str]) -> dict[str, 
     return out
 
 
+def foreground_model(config: BuildConfig) -> list[tuple[str, str, str]]:
+    """The model of samples' foregrounds, where they are to have any; as `model_files` takes it."""
+    return [("pack", "foreground", SEGMENTATION)] if config.pack.foreground else []
+
+
 def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
     """`stage.field` of each file that settings name -> path and sha256; all must be there."""
     out = model_files(
@@ -55,6 +61,7 @@ def files_of(config: BuildConfig) -> dict[str, tuple[Any, Any]]:
         ("faces", "detector", "face-detector"),
         ("faces", "embedder", "face-embedder"),
         ("keypoints", "model", "keypoints"),
+        *foreground_model(config),
     )
     for gallery in config.identities.galleries:
         if not Path(gallery).is_file():

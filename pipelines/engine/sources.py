@@ -172,7 +172,7 @@ class ReleasedSource:
         return out
 
     def files(self, config: BuildConfig) -> dict[str, tuple[Any, Any]]:
-        return {}
+        return settings_files.model_files(config, *settings_files.foreground_model(config))
 
     def filters(self, config: BuildConfig) -> dict[str, tuple[FilterSource, ...]]:
         return {}

@@ -62,7 +62,8 @@ class Imported:
 class ImportJob:
     """The import of one data set into its folder.
 
-    path: of the data set. finder_settings: what decides on keypoints, with the models' digests.
+    path: of the data set. finder_settings, pack_settings: what decides on keypoints and on samples,
+    with the models' digests.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ImportJob:
     folder: Folder
     config: BuildConfig
     finder_settings: Mapping[str, object]
+    pack_settings: Mapping[str, object]
     finder: Finder
 
     def run(self, table: pa.Table, taken: pa.Table, progress: Progress) -> Imported:
@@ -85,7 +87,7 @@ class ImportJob:
         shards = sorted(name.split(".")[0] for name in plan.outputs if name.startswith(TRAIN))
         stage = self._pack_stage(root_of(taken))
         made_with = fingerprint(
-            {**self.finder_settings, **stage.settings.model_dump(), "source": self.name},
+            {**self.finder_settings, **self.pack_settings, "source": self.name},
             stage.version,
         )
         records, new = [], 0
@@ -129,7 +131,8 @@ class ImportJob:
 
     def _pack_stage(self, root: str) -> PackImport:
         most = self.config.download.max_pixels
-        return PackImport(self.config.pack, self.name, Path(root), self.finder, most)
+        use = self.config.resources.worker(PackImport.name)
+        return PackImport(self.config.pack, use, self.name, Path(root), self.finder, most)
 
     def _committed(
         self,

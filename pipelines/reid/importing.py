@@ -1,6 +1,7 @@
 """Importing data sets: all are read before the first is imported."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,11 @@ from pipelines.reid.import_job import Imported, ImportJob, Progress
 from pipelines.reid.pack import TRAIN
 from pipelines.reid.share import chosen_people, images_for_share
 from pipelines.reid.training_sets import read_training
+from webbody import models
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
+from webbody.model_table import SEGMENTATION
 from webbody.storage import Folder
 
 
@@ -45,13 +48,22 @@ def import_reid(
             name: table.filter(pa.array(np.isin(table["person"].to_numpy(), people[name])))
             for name, table in tables.items()
         }
-    settings = finder_settings(config, whole=True)
+    settings, pack = finder_settings(config, whole=True), _pack_settings(config)
     finder = lazy_finder(config, True, config.pack.size)
     found = []
     for name, path in requests:
-        job = ImportJob(name, path, Folder(f"{out.rstrip('/')}/{name}"), config, settings, finder)
+        folder = Folder(f"{out.rstrip('/')}/{name}")
+        job = ImportJob(name, path, folder, config, settings, pack, finder)
         found.append(job.run(tables[name], taken[name], progress))
     return found
+
+
+def _pack_settings(config: BuildConfig) -> dict[str, Any]:
+    """The settings that decide about samples, with the sha256 of a model for foregrounds."""
+    out = config.pack.deciding()
+    if config.pack.foreground:
+        out["foreground"] = models.digest(models.resolve(config.pack.foreground, SEGMENTATION))
+    return out
 
 
 def train_samples(build: str) -> int:

@@ -3,20 +3,23 @@
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from model.prefetch import prefetch
+from pipelines.base.batches import batched
 from pipelines.base.stage import ALL, Inputs, Outputs, Settings, Stage, committed
+from pipelines.detection.sapiens_foreground import FOREGROUND, SapiensForeground, foreground
 from webbody import skeleton
-from webbody.config import PackSettings
+from webbody.config import WORKER, PackSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.geometry import on_letterbox
-from webbody.images import decode, encode_jpeg, letterbox
+from webbody.images import RGB, decode, encode_jpeg, letterbox
 from webbody.parquet_tables import read_parquet
 from webbody.releases.format import SPLITS
 from webbody.releases.writing import digest_of_shards
@@ -43,6 +46,21 @@ SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class PackedSample:
+    """A sample's members: the JPEG, the JSON, and the PNG of its foreground where it has one.
+
+    square: the JPEG's pixels, kept until a foreground is found; size: width and height of the
+    picture on it.
+    """
+
+    picture: bytes
+    about: bytes
+    square: RGB | None = None
+    size: tuple[int, int] = (0, 0)
+    foreground: bytes | None = None
+
+
 class SamplePack(Stage[Settings]):
     """Writes one output shard, such as train-000000, from pictures of many source shards.
 
@@ -63,12 +81,14 @@ class SamplePack(Stage[Settings]):
         with ThreadPoolExecutor(self.resources.threads) as pool:
             for start in range(0, len(samples), self.window):
                 rows = samples.slice(start, self.window).to_pylist()
-                for row, (jpeg, sample) in zip(rows, self._packed(rows, inputs, pool), strict=True):
+                for row, sample in zip(rows, self._packed(rows, inputs, pool), strict=True):
                     key = row["sample"]
-                    offset, length = tar.add(f"{key}.jpg", jpeg)
+                    offset, length = tar.add(f"{key}.jpg", sample.picture)
+                    if sample.foreground is not None:
+                        tar.add(f"{key}.{FOREGROUND}", sample.foreground)
                     self.label(row, tar)
-                    tar.add(f"{key}.json", sample)
-                    digest = hashlib.sha256(jpeg).hexdigest()
+                    tar.add(f"{key}.json", sample.about)
+                    digest = hashlib.sha256(sample.picture).hexdigest()
                     found = {"key": key, "sha256": digest, "offset": offset, "length": length}
                     index.append(row | found)
         table = pa.Table.from_pylist(index, self.index)
@@ -80,8 +100,12 @@ class SamplePack(Stage[Settings]):
         """The bytes of the rows' pictures; rows are sorted by source and offset."""
 
     @abstractmethod
-    def sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
-        """The final JPEG and the JSON of a sample, whose picture has these bytes."""
+    def sample(self, row: Mapping[str, Any], data: bytes) -> PackedSample:
+        """The sample of a row, whose picture has these bytes; called in threads."""
+
+    def completed(self, samples: Iterable[PackedSample]) -> Iterable[PackedSample]:
+        """The samples with what is found in whole batches."""
+        return samples
 
     def label(self, row: Mapping[str, Any], tar: TarWriter) -> None:
         """Add what stands between the picture and the JSON."""
@@ -92,26 +116,29 @@ class SamplePack(Stage[Settings]):
 
     def _packed(
         self, rows: list[dict[str, Any]], inputs: Inputs, pool: ThreadPoolExecutor
-    ) -> list[tuple[bytes, bytes]]:
-        """JPEG and JSON of each sample; read source by source, in the order of the rows."""
+    ) -> list[PackedSample]:
+        """Each row's sample; read source by source, in the order of the rows."""
         by_source = sorted(range(len(rows)), key=lambda i: (rows[i]["source"], rows[i]["offset"]))
         pictures = self.read([rows[i] for i in by_source], inputs)
         jobs = ((rows[i], data) for i, data in zip(by_source, pictures, strict=True))
         done = prefetch(pool, lambda job: self.sample(*job), jobs, 2 * self.resources.threads)
-        out: list[tuple[bytes, bytes]] = [(b"", b"")] * len(rows)
-        for i, packed in zip(by_source, done, strict=True):
-            out[i] = packed
-        return out
+        packed = dict(zip(by_source, self.completed(done), strict=True))
+        return [packed[i] for i in range(len(rows))]
 
 
 class Pack(SamplePack[PackSettings]):
     """Packs crops of people as white-letterboxed squares.
 
     A sample has the members `<key>.jpg`, `<key>.cls` (the person's id) and `<key>.json` (see
-    `sample_json`); its key tells of the picture alone (`webbody.sample_keys`).
+    `sample_json`), and `<key>.foreground.png` where a model for it is set; its key tells of the
+    picture alone (`webbody.sample_keys`).
     """
 
     version = 2  # keys without names
+
+    def __init__(self, settings: PackSettings, resources: WorkerResources = WORKER) -> None:
+        super().__init__(settings, resources)
+        self._foreground = foreground(settings, resources)
 
     def read(self, rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:
         return read_crops(rows, inputs)
@@ -122,7 +149,7 @@ class Pack(SamplePack[PackSettings]):
     def count(self, index: pa.Table) -> dict[str, int]:
         return {"people": len(index["person"].unique())}
 
-    def sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
+    def sample(self, row: Mapping[str, Any], data: bytes) -> PackedSample:
         image = decode(data, row["crop_width"] * row["crop_height"])
         square, scale, left, top = letterbox(image, self.settings.size)
         if (final := row["packed_keypoints"]) is not None:
@@ -130,7 +157,26 @@ class Pack(SamplePack[PackSettings]):
         else:
             points = np.array(row["keypoints"], np.float32).reshape(skeleton.COUNT, 3)
             points = skeleton.clean(on_letterbox(points, scale, left, top))
-        return encode_jpeg(square, self.settings.quality), sample_json(row, points)
+        packed = PackedSample(encode_jpeg(square, self.settings.quality), sample_json(row, points))
+        if self._foreground is None:
+            return packed
+        return replace(packed, square=square, size=(image.shape[1], image.shape[0]))
+
+    def completed(self, samples: Iterable[PackedSample]) -> Iterable[PackedSample]:
+        if self._foreground is None:
+            return samples
+        return _with_foregrounds(samples, self._foreground, self.resources.batch)
+
+
+def _with_foregrounds(
+    samples: Iterable[PackedSample], find: SapiensForeground, batch: int
+) -> Iterator[PackedSample]:
+    """The samples with their foregrounds, and without the squares in which these are found."""
+    for together in batched(samples, batch):
+        squares = [sample.square for sample in together if sample.square is not None]
+        found = find(squares, [sample.size for sample in together])
+        for sample, mask in zip(together, found, strict=True):
+            yield replace(sample, square=None, foreground=mask)
 
 
 def read_crops(rows: list[dict[str, Any]], inputs: Inputs) -> Iterator[bytes]:

@@ -35,6 +35,8 @@ def list_() -> None:
         console = PlainConsole(width=_WIDE)
     rows = models.available()
     for backend in SUFFIXES:
+        if not any(row["backend"] == backend for row in rows):
+            continue
         table = Table(title=backend, title_justify="left")
         for column, least in _COLUMNS.items():
             table.add_column(column, overflow="fold", min_width=least)

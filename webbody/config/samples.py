@@ -1,8 +1,10 @@
 """Settings of the stages that make the data set: its split and its samples."""
 
+from typing import Any
+
 from pydantic import Field
 
-from webbody.config.section import Count, Section
+from webbody.config.section import Count, ModelFile, Section
 
 
 class SplitSettings(Section):
@@ -39,3 +41,13 @@ class PackSettings(Section):
 
     size: int = Field(384, ge=32, description="side of the final image in pixels")
     quality: int = Field(90, ge=1, le=100, description="JPEG quality of the final image")
+    foreground: ModelFile = Field(
+        "",
+        description="Sapiens segmentation model that marks each sample's person; '': samples have "
+        "no foreground",
+    )
+
+    def deciding(self) -> dict[str, Any]:
+        """Without a foreground the settings are those of before it could be asked for."""
+        out = super().deciding()
+        return out if self.foreground else {k: v for k, v in out.items() if k != "foreground"}

@@ -13,6 +13,7 @@ _SETTINGS = {
     "faces.detector": model_table.FACE_DETECTOR,
     "faces.embedder": model_table.FACE_EMBEDDER,
     "keypoints.model": model_table.KEYPOINTS,
+    "pack.foreground": model_table.SEGMENTATION,
 }
 
 
@@ -20,7 +21,8 @@ def model_files(config: BuildConfig) -> Iterator[Diagnosis]:
     """A line for each model of the configuration; nothing is fetched."""
     for setting, backend in _SETTINGS.items():
         section, field = setting.split(".")
-        yield _diagnose(setting, getattr(getattr(config, section), field), backend)
+        if name := getattr(getattr(config, section), field):
+            yield _diagnose(setting, name, backend)
 
 
 def _diagnose(setting: str, name: str, backend: str) -> Diagnosis:

@@ -11,7 +11,7 @@ from PIL import Image
 from pipelines.base.photos import decoded_photo
 from pipelines.base.stage import Inputs
 from pipelines.stages.pack import SCHEMA as SAMPLES
-from pipelines.stages.pack import SamplePack
+from pipelines.stages.pack import PackedSample, SamplePack
 from webbody.config import WORKER, PhotosSettings, WorkerResources
 from webbody.decoders.pool import Decoders
 from webbody.errors import WebbodyError
@@ -36,7 +36,7 @@ class PhotoPack(SamplePack[PhotosSettings]):
         places = [(f"{row['source']}.tar", row["offset"], row["length"]) for row in rows]
         return read_scattered(inputs.folder, places)
 
-    def sample(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes]:
+    def sample(self, row: Mapping[str, Any], data: bytes) -> PackedSample:
         image = decoded_photo(row, data, self.decoders)
         if isinstance(image, ImageError):
             raise WebbodyError(
@@ -44,7 +44,7 @@ class PhotoPack(SamplePack[PhotosSettings]):
                 f"({image.outcome}); run the build again."
             )
         width, height = self.settings.size
-        return (
+        return PackedSample(
             encode_jpeg(resized(image, width, height), self.settings.quality),
             photo_json(row, width, height),
         )

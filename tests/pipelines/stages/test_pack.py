@@ -7,13 +7,21 @@ import json
 import numpy as np
 import pytest
 from made_build import make_build
+from made_segmentation import segmentation
 from made_stages import with_settings
 from made_tables import run, table
 from PIL import Image
 
+from model.sapiens.prediction import Predictor
+from model.sapiens.saved import load
+from pipelines.engine.graph import FROM_NAMES, FROM_RELEASE, tasks
 from pipelines.stages.pack import Pack, write_index
 from pipelines.stages.split import Split
+from webbody import models
+from webbody.commit import fingerprint
+from webbody.config import BuildConfig, PackSettings
 from webbody.errors import WebbodyError
+from webbody.images import decode, letterbox
 from webbody.sample_keys import packed_key
 from webbody.shards import MemberReader, read_members
 
@@ -170,3 +178,85 @@ def test_a_changed_source_is_noticed(tmp_path):
         run(with_settings(Pack, size=SIZE, quality=90), folder, "train-000000")
     with pytest.raises(WebbodyError, match="train-000000"):
         write_index(folder)
+
+
+def packed_with(build, model, **resources):
+    """The foregrounds of a shard's samples by key; all else in them is as without any."""
+    folder, _, names = build
+    plain = samples(folder, names[0])
+    how = {"size": SIZE, "quality": 90}
+    run(with_settings(Pack, foreground=model, **how, **resources), folder, names[0])
+    found = samples(folder, names[0])
+    index = table(folder, f"pack/{names[0]}.parquet").to_pylist()
+    with MemberReader(folder, f"pack/{names[0]}.tar") as tar:
+        pictures = [tar.read(row["offset"], row["length"]) for row in index]
+    run(with_settings(Pack, **how), folder, names[0])
+    assert list(found) == list(plain)
+    assert pictures == [members["jpg"] for members in plain.values()]
+    masks = {}
+    for key, members in found.items():
+        assert list(members) == ["jpg", "foreground.png", "cls", "json"]
+        assert {name: members[name] for name in plain[key]} == plain[key]
+        masks[key] = np.asarray(Image.open(io.BytesIO(members["foreground.png"])))
+    return masks
+
+
+def inside(row):
+    """Where the final square shows the picture."""
+    square, *_ = letterbox(np.zeros((row["height"], row["width"], 3), np.uint8), SIZE)
+    return (square == 0).all(-1)
+
+
+@pytest.mark.parametrize("everywhere", [0, 3])
+def test_the_foreground_is_what_is_no_background_and_the_white_around_is(
+    build, everywhere, tmp_path
+):
+    masks = packed_with(build, segmentation(tmp_path, everywhere))
+    for key, mask in masks.items():
+        assert mask.dtype == np.uint8 and mask.shape == (SIZE, SIZE)
+        expected = inside(build[1][key]) if everywhere else np.zeros((SIZE, SIZE), bool)
+        np.testing.assert_array_equal(mask, np.where(expected, 255, 0))
+
+
+@pytest.mark.parametrize("resources", [{}, {"batch": 2, "threads": 3}])
+def test_the_foreground_is_found_in_the_final_square(build, resources, tmp_path):
+    folder, rows, names = build
+    path = segmentation(tmp_path)
+    masks = packed_with(build, path, **resources)
+    split = table(folder, f"split/{names[0]}.parquet").to_pylist()
+    person = 0
+    for row in split:
+        with MemberReader(folder, f"{row['source']}.tar") as tar:
+            crop = decode(tar.read(row["offset"], row["length"]), 10_000)
+        (parts,) = Predictor(load(path)).parts([letterbox(crop, SIZE)[0]])
+        expected = (parts > 0) & inside(rows[row["sample"]])
+        np.testing.assert_array_equal(masks[row["sample"]] > 0, expected)
+        person += expected.mean() / len(split)
+    assert 0.02 < person < 0.98
+
+
+def test_fingerprints_know_the_foregrounds_model_by_its_content(tmp_path):
+    """And without one they are those of folders from before it could be set."""
+    plain = BuildConfig()
+    for graph in (FROM_NAMES, FROM_RELEASE):
+        task = tasks(plain, {}, graph=graph)["pack"]
+        assert task.fingerprint == fingerprint({"size": 384, "quality": 90}, 2)
+    found = set()
+    for number in (1, 1, 2):
+        path = segmentation(tmp_path / str(len(found)), number)
+        config = BuildConfig(pack=PackSettings(foreground=path))
+        task = tasks(config, {"pack.foreground": (path, models.digest(path))})["pack"]
+        assert task.settings.foreground == path
+        found.add(task.fingerprint)
+    assert len(found) == 2
+
+
+def test_a_foreground_model_that_is_none_is_told(tmp_path):
+    with pytest.raises(WebbodyError, match="is a Sapiens model for depth, not for segmentation"):
+        with_settings(Pack, foreground=segmentation(tmp_path / "depth", task="depth"))
+    with pytest.raises(WebbodyError, match=r"gone\.pth: there is no such file; give the path of"):
+        with_settings(Pack, foreground=str(tmp_path / "gone.pth"))
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"")
+    with pytest.raises(WebbodyError, match="a segmentation model is a"):
+        with_settings(Pack, foreground=str(other))

@@ -160,12 +160,12 @@ def test_a_packed_photo_is_the_whole_photo_and_boxes_stay_where_they_were(size, 
     box = [0.25 * width, 0.5 * height, 0.75 * width, float(height)]
     stage = PhotoPack(PhotosSettings(size=size, quality=95))
     data = jpeg(image)
-    packed, about = stage.sample(split_row(data, width, height, [box, [0, 0, width, height]]), data)
-    shown = decode(packed)
+    packed = stage.sample(split_row(data, width, height, [box, [0, 0, width, height]]), data)
+    shown = decode(packed.picture)
     assert shown.shape == (size[1], size[0], 3)
     expected = Image.fromarray(decode(data)).resize(size, Image.Resampling.BICUBIC)
     assert np.abs(shown.astype(int) - np.asarray(expected)).mean() < 12
-    told = json.loads(about)
+    told = json.loads(packed.about)
     half = [0.25 * size[0], 0.5 * size[1], 0.75 * size[0], size[1]]
     assert told["boxes"] == [pytest.approx(half), pytest.approx([0, 0, *size])]
     assert (told["width"], told["height"]) == (width, height) and "person" not in told
