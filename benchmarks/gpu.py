@@ -82,6 +82,12 @@ PARTS = {
         "--preset tiny --tokens --bias-tokens",  # nothing: compiling takes minutes
         70,
     ),
+    "sapiens": Part(
+        "sapiens",
+        "--sizes tiny 0.3b --side 512 --batch 16 --rounds 3 --bfloat16",
+        "--sizes mini --side 64 --batch 2 --rounds 1",
+        60,
+    ),
     "detector": Part("detector", "", "--batches 1 --side 64 --rounds 1", 40),
     "loader": Part(
         "loader",

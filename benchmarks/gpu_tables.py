@@ -97,6 +97,19 @@ TABLES: dict[str, tuple[tuple[str, Callable[[Row], bool], tuple[Column, ...]], .
         ("The same, blocks compiled", lambda row: row.get("table") == "models", _MODELS),
         ("Ways of KP-RPE's bias, blocks compiled", lambda row: row.get("table") == "forms", _FORMS),
     ),
+    "sapiens": (
+        (
+            "Sapiens: encoder beside timm's, and a pretraining step",
+            lambda row: True,
+            (
+                ("size", _text("size")), ("side", _text("side")), ("batch", _text("batch")),
+                ("encoder", _rate("encoder_images")), ("MFU", _mfu),
+                ("timm's time / ours", lambda row: f"{row['ratio']:.2f}"),
+                ("memory", _mib("peak_mib")), ("pretraining", _rate("pretraining_images")),
+                ("decoder", lambda row: f"{row['decoder_share']:.0%} of the time"),
+            ),
+        ),
+    ),
     "detector": (
         (
             "Person detector",

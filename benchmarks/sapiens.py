@@ -62,9 +62,8 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
     took = seconds(ways, device, arguments.rounds)
     ratio = took["timm"] / took["ours"]
     patches = (side // PATCH) ** 2
-    shown = (
-        f"{name:<6} encoder {batch / took['ours']:9.1f} images/s, timm's time / ours {ratio:.2f}"
-    )
+    speed = batch / took["ours"]
+    shown = f"{name:<6} encoder {speed:9.1f} images/s, timm's time / ours {ratio:.2f}"
     macs = encoder_macs(size, patches)
     peak = peak_flops(device, torch.bfloat16 if precision else torch.float32)
     mfu = 2 * macs * batch / took["ours"] / peak if peak else None
@@ -84,8 +83,9 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
     )
     found.ratio(f"{name} pretraining", plain / step)
     found.row(
-        size=name, side=side, batch=batch, encoder_images=batch / took["ours"], mfu=mfu,
-        memory=memory, pretraining_images=batch / step, decoder_share=share, decoder_work=work,
+        size=name, side=side, batch=batch, encoder_images=speed, mfu=mfu, ratio=ratio,
+        peak_flops=peak, peak_mib=memory.get("ours"), pretraining_images=batch / step,
+        decoder_share=share, decoder_work=work,
     )  # fmt: skip
 
 
