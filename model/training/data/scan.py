@@ -44,7 +44,7 @@ def scan_shard(url: str) -> pa.Table:
                 if "json" in members.data and "cls" not in members.data:
                     raise WebbodyError(
                         f"{url}: {members.key} has no person's number in a .cls: there are no "
-                        "people to learn here"
+                        "people to learn here; `webbody sapiens pretrain` needs none"
                     )
                 found = describe(members)
                 if found.person is None or abs(found.person) >= 1 << 63:
