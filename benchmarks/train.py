@@ -227,7 +227,8 @@ class Bench:
 
 def moved(samples: StepSamples, device: str) -> StepSamples:
     """The samples on the device, for good: the loader's buffers are filled again."""
-    return StepSamples(*(tensor.to(device, copy=True) for tensor in vars(samples).values()))
+    given = (tensor for tensor in vars(samples).values() if tensor is not None)
+    return StepSamples(*(tensor.to(device, copy=True) for tensor in given))
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from webbody.skeleton import COUNT
 
 #: Endings of members that can be a sample's picture.
 PICTURES = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
+#: The ending of the member that says where a person is: grey, of the picture's size, 255 there.
+FOREGROUND = "foreground.png"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,12 @@ class AugmentationSettings(Section):
     resolution: float = Field(
         0.2, gt=0, le=1, description="share of their side whose detail is left of them at least"
     )
+    background: Unit = Field(
+        0, description="share of images with another background, of those that have a foreground"
+    )
+    background_fill: Literal["white", "noise", "mixed"] = Field(
+        "white", description="what it becomes: white, colours of chance, or one of both"
+    )
 
 
 class TokenSettings(Section):

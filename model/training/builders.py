@@ -61,6 +61,7 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     if validation["gallery"]:
         read_split = partial(read, split=validation["split"])
         held_out = read_held_out(validation["gallery"], validation["queries"], read_split)
+    foregrounds = _foregrounds(settings["augmentation"]["background"], table, say)
     sets = int(table.dataset.max()) + 1
     with from_settings("data"):
         weights = data["weights"] or [1.0] * sets
@@ -78,8 +79,27 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
             workers=resources["workers"],
             device=device,
             decode_on_device=resources["decode"] == "cuda",
+            foregrounds=foregrounds,
         )
     return TrainState(table, order, steps, trainer, loader, held_out)
+
+
+def _foregrounds(share: float, table: Table, say: Say) -> bool:
+    """Whether foregrounds are needed; WebbodyError where they are and no sample has one."""
+    if not share:
+        return False
+    count = int((table.foreground_length > 0).sum())
+    if not count:
+        raise WebbodyError(
+            f"augmentation.background is {share:g}, and no sample has a foreground: build the data "
+            "set with pack.foreground, or set augmentation.background to 0"
+        )
+    if count < len(table):
+        say(
+            f"{count:,} of {len(table):,} images have a foreground; the others keep their "
+            "background."
+        )
+    return True
 
 
 def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[TrainingStep]:

@@ -10,6 +10,8 @@ from model.training.monitoring.metric_log import MetricLogger
 from model.training.monitoring.validator import Score, Validator
 from model.training.parts import RunParts, Say
 
+_BACKGROUND = ("background", "background_fill")
+
 
 def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts:
     """The parts of a run from `settings` (the mapping of webbody.train_config.TrainConfig)."""
@@ -60,6 +62,10 @@ def identity(settings: Mapping[str, Any], parts: TrainState) -> dict[str, Any]:
     """Everything that changes a run's result: it must be equal when a run resumes."""
     model = {k: v for k, v in parts.trainer.model.config.items() if k != "regions"}
     sections = {k: settings[k] for k in ("augmentation", "tokens", "optimization", "seed")}
+    if not settings["augmentation"]["background"]:
+        # Runs from before there were these settings go on.
+        without = {k: v for k, v in sections["augmentation"].items() if k not in _BACKGROUND}
+        sections["augmentation"] = without
     data = {k: settings["data"][k] for k in ("weights", "oversampling")}
     identity = {
         **{f"model.{k}": v for k, v in model.items()},

@@ -11,9 +11,6 @@ from webbody.geometry import fitted
 from webbody.images import RGB, encode_mask
 from webbody.model_table import SEGMENTATION
 
-#: The ending of the member of a sample that holds its foreground.
-FOREGROUND = "foreground.png"
-
 
 class SapiensForeground:
     """A Sapiens segmentation model on whole batches of samples' squares.

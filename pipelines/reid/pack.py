@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from model.shard_samples import FOREGROUND
 from pipelines.base.batches import batched
 from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.base.tally import PhotoTally
-from pipelines.detection.sapiens_foreground import FOREGROUND, SapiensForeground, foreground
+from pipelines.detection.sapiens_foreground import SapiensForeground, foreground
 from pipelines.detection.subject import Finder
 from pipelines.inference.pictures import find_subjects
 from pipelines.stages.pack import SCHEMA

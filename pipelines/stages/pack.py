@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from model.prefetch import prefetch
+from model.shard_samples import FOREGROUND
 from pipelines.base.batches import batched
 from pipelines.base.stage import ALL, Inputs, Outputs, Settings, Stage, committed
-from pipelines.detection.sapiens_foreground import FOREGROUND, SapiensForeground, foreground
+from pipelines.detection.sapiens_foreground import SapiensForeground, foreground
 from webbody import skeleton
 from webbody.config import WORKER, PackSettings, WorkerResources
 from webbody.errors import WebbodyError

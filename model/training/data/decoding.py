@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from model.training.data.masks import decode_masks
 from model.training.data.ranges import Ranges
 from webbody.images import MAX_PIXELS, ImageError, decode, letterbox
 
@@ -27,10 +28,14 @@ _GREY = (127, 128)
 @dataclass(frozen=True)
 class DecodeRequests:
     """Pictures to put into a buffer: shard, offset, length, and 1 where the picture is known to be
-    a plain JPEG (see webbody.images.Header) that is a square of the right size already."""
+    a plain JPEG (see webbody.images.Header) that is a square of the right size already.
+
+    foregrounds_BP: of each its foreground's offset and length, and the picture's width and height;
+    None: they are not asked for."""
 
     buffer: int
     places_BP: NDArray[np.int64]
+    foregrounds_BP: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,36 +51,63 @@ class Done:
     ends: tuple[int, ...] = ()
 
 
-def shared_buffers(count: int, largest: int, side: int) -> Tensor:
+def shared_buffers(count: int, largest: int, side: int, channels: int = 3) -> Tensor:
     """Memory (N, B, S, S, C) uint8 that forked processes share.
 
     Filling the same pages again and again is a quarter faster than to take new ones for each batch,
     and unlike torch's shared memory these do not count against the size of /dev/shm.
     """
-    shape = (count, largest, side, side, 3)
+    shape = (count, largest, side, side, channels)
     return torch.frombuffer(mmap.mmap(-1, int(np.prod(shape))), dtype=torch.uint8).view(shape)
 
 
 class PictureReader(Dataset[Done]):
     """Reads pictures of `shards` and decodes them on white squares into buffers.
 
-    With `files` JPEGs are handed over as they are where a whole batch can.
+    With `files` JPEGs are handed over as they are where a whole batch can. Foregrounds that are
+    asked for are put into masks_NBSS.
     """
 
-    def __init__(self, shards: Sequence[str], buffers_NBSSC: Tensor, files: bool = False) -> None:
-        self._buffers_NBSSC, self._files = buffers_NBSSC, files
+    def __init__(
+        self,
+        shards: Sequence[str],
+        buffers_NBSSC: Tensor,
+        files: bool = False,
+        masks_NBSS: Tensor | None = None,
+    ) -> None:
+        self._buffers_NBSSC, self._files, self._masks_NBSS = buffers_NBSSC, files, masks_NBSS
         self._ranges = Ranges(shards)
 
     def __getitem__(self, request: DecodeRequests) -> Done:
         places = request.places_BP.tolist()
         parts = self._ranges.read([(shard, offset, length) for shard, offset, length, _ in places])
+        without_mask = self._masks(request)
         fits = [place[3] == 1 for place in places]
         if self._files and all(map(_suits_cuda, parts, fits)):
             files = [part for part in parts if isinstance(part, bytearray)]
             ends = tuple(accumulate(map(len, files)))
             jpegs = torch.frombuffer(bytearray().join(files), dtype=torch.uint8)
-            return Done(request.buffer, {}, jpegs, ends)
-        return Done(request.buffer, decode_all(parts, fits, self._buffers_NBSSC[request.buffer]))
+            return Done(request.buffer, without_mask, jpegs, ends)
+        unreadable = decode_all(parts, fits, self._buffers_NBSSC[request.buffer])
+        return Done(request.buffer, without_mask | unreadable)
+
+    def _masks(self, request: DecodeRequests) -> dict[int, str]:
+        """Put the foregrounds into their buffer; why some cannot be read, by index."""
+        if request.foregrounds_BP is None or self._masks_NBSS is None:
+            return {}
+        asked = request.foregrounds_BP.tolist()
+        shards = request.places_BP[:, 0].tolist()
+        there = {
+            i: (shard, offset, length)
+            for i, (shard, (offset, length, _, _)) in enumerate(zip(shards, asked, strict=True))
+            if length
+        }
+        files = dict(zip(there, self._ranges.read(list(there.values())), strict=True))
+        return decode_masks(
+            [files.get(i) for i in range(len(asked))],
+            [(width, height) for _, _, width, height in asked],
+            self._masks_NBSS[request.buffer],
+        )
 
 
 def decode_all(

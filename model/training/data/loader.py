@@ -42,8 +42,11 @@ class Loader:
     workers only read, CUDA decodes. Samples depend on no choice of workers, nor do those of all
     ranks together on their number; CUDA decodes to slightly other pixels.
 
-    An unreadable picture is replaced by the next readable sample of the table and counted. Raises
-    WebbodyError where more than the share `unreadable` of what was read, and more than a few, are.
+    foregrounds: samples come with theirs; one that has none is foreground everywhere.
+
+    A picture that is unreadable, or whose foreground is, is replaced by the next readable sample of
+    the table and counted. Raises WebbodyError where more than the share `unreadable` of what was
+    read, and more than a few, are.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Loader:
         workers: int = 0,
         device: str = "cpu",
         decode_on_device: bool = False,
+        foregrounds: bool = False,
         unreadable: float = 0.01,
     ) -> None:
         if decode_on_device and not device.startswith("cuda"):
@@ -70,7 +74,11 @@ class Loader:
         self._rank, self._ranks, self._workers = rank, ranks, workers
         self._device, self._on_device, self._limit = device, decode_on_device, unreadable
         self._spare_SSC = torch.empty(side, side, 3, dtype=torch.uint8)
-        self._spare = PictureReader(table.shards, self._spare_SSC[None, None])
+        self._foregrounds = foregrounds
+        self._spare_mask_SS = torch.empty(side, side, dtype=torch.uint8)
+        self._spare = PictureReader(
+            table.shards, self._spare_SSC[None, None], False, self._spare_mask_SS[None, None]
+        )
 
     def __call__(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         """The samples of each step; images (B, C, S, S) lie in memory as (B, S, S, C).
@@ -86,7 +94,11 @@ class Loader:
     def _batches(self, steps: Sequence[TrainingStep]) -> Iterator[StepSamples]:
         largest = max((step.size for step in steps), default=self._ranks) // self._ranks
         # One for each batch that is being prepared or waits, and the one that is in use.
-        buffers_NBSSC = shared_buffers(max(1, self._workers * _AHEAD) + 1, largest, self._side)
+        count = max(1, self._workers * _AHEAD) + 1
+        buffers_NBSSC = shared_buffers(count, largest, self._side)
+        masks_NBSS = None
+        if self._foregrounds:
+            masks_NBSS = shared_buffers(count, largest, self._side, channels=1)[..., 0]
         free = deque(range(len(buffers_NBSSC)))
         asked: deque[NDArray[np.int64]] = deque()
 
@@ -94,24 +106,36 @@ class Loader:
             for step in steps:
                 ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
                 asked.append(ids)
-                yield DecodeRequests(free.popleft(), self._table.places(ids, self._side))
+                yield self._request(free.popleft(), ids)
 
-        for done in self._workers_on(requests(), buffers_NBSSC):
+        for done in self._workers_on(requests(), buffers_NBSSC, masks_NBSS):
             ids = asked.popleft()
+            masks_BSS = None if masks_NBSS is None else masks_NBSS[done.buffer, : len(ids)]
+            if masks_BSS is not None and self._device.startswith("cuda"):
+                masks_BSS = masks_BSS.pin_memory()
             if done.jpegs is None:
                 images_BSSC, unreadable = buffers_NBSSC[done.buffer, : len(ids)], done.unreadable
                 if self._device.startswith("cuda"):
                     images_BSSC = images_BSSC.pin_memory()
             else:
                 images_BSSC, unreadable = decode_files(done, self._side, self._device)
-            yield self._samples(ids, images_BSSC, unreadable)
+                unreadable = done.unreadable | unreadable
+            yield self._samples(ids, images_BSSC, masks_BSS, unreadable)
             free.append(done.buffer)
 
+    def _request(self, buffer: int, ids: NDArray[np.int64]) -> DecodeRequests:
+        places_BP = self._table.places(ids, self._side)
+        masks_BP = self._table.foregrounds(ids) if self._foregrounds else None
+        return DecodeRequests(buffer, places_BP, masks_BP)
+
     def _workers_on(
-        self, requests: Iterator[DecodeRequests], buffers_NBSSC: Tensor
+        self,
+        requests: Iterator[DecodeRequests],
+        buffers_NBSSC: Tensor,
+        masks_NBSS: Tensor | None,
     ) -> Iterable[Done]:
         return DataLoader(
-            PictureReader(self._table.shards, buffers_NBSSC, self._on_device),
+            PictureReader(self._table.shards, buffers_NBSSC, self._on_device, masks_NBSS),
             batch_size=None,  # an index is a whole batch
             sampler=requests,
             num_workers=self._workers,
@@ -124,28 +148,35 @@ class Loader:
         )
 
     def _samples(
-        self, ids: NDArray[np.int64], images_BSSC: Tensor, unreadable: dict[int, str]
+        self,
+        ids: NDArray[np.int64],
+        images_BSSC: Tensor,
+        masks_BSS: Tensor | None,
+        unreadable: dict[int, str],
     ) -> StepSamples:
         self.read += len(ids)
         for i, reason in unreadable.items():
             ids[i] = self._replacement(int(ids[i]), reason)
             images_BSSC[i] = self._spare_SSC
+            if masks_BSS is not None:
+                masks_BSS[i] = self._spare_mask_SS
         return StepSamples(
             images_BSSC.permute(0, 3, 1, 2),
             torch.from_numpy(self._table.keypoints[ids]),
             torch.from_numpy(self._table.label[ids]),
             torch.from_numpy(self._table.dataset[ids].astype(np.int64)),
+            masks_BSS,
         )
 
     def _replacement(self, id: int, reason: str) -> int:
-        """The next sample that can be read; its image is left in the spare buffer.
+        """The next sample that can be read; its image and mask are left in the spare buffers.
 
         It is not taken from the batch: which one it is shall not depend on the number of ranks.
         """
         while True:
             self._count(id, reason)
             id = (id + 1) % len(self._table)
-            done = self._spare[DecodeRequests(0, self._table.places(np.array([id]), self._side))]
+            done = self._spare[self._request(0, np.array([id]))]
             self.read += 1
             if not done.unreadable:
                 return id

@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from model.shard_samples import describe
+from model.shard_samples import FOREGROUND, describe
 from model.shard_samples import read_samples as read_members
 from webbody.errors import WebbodyError
 from webbody.geometry import on_square
@@ -18,7 +18,8 @@ from webbody.images import MAX_PIXELS, ImageError, probe
 from webbody.skeleton import COUNT
 
 #: Offset and length of the picture in the tar; its sides, 0 where it cannot be opened; whether it
-#: is a plain JPEG (see webbody.images.Header); keypoints as fractions of its white square.
+#: is a plain JPEG (see webbody.images.Header); where its foreground lies, of no bytes if it has
+#: none; keypoints as fractions of its white square.
 SCHEMA = pa.schema(
     [
         ("offset", pa.int64()),
@@ -26,6 +27,8 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("plain", pa.uint8()),
+        ("foreground_offset", pa.int64()),
+        ("foreground_length", pa.int32()),
         ("person", pa.int64()),
         ("keypoints", pa.list_(pa.float32(), COUNT * 3)),
     ]
@@ -52,8 +55,9 @@ def scan_shard(url: str) -> pa.Table:
                 if not np.isfinite(found.keypoints).all():
                     raise WebbodyError(f"{url}: {members.key} has keypoints that are no numbers")
                 width, height, plain = _header(found.picture)
-                row = (found.offset, len(found.picture), width, height, int(plain), found.person)
-                rows.append(row)
+                mask = members.offset.get(FOREGROUND, 0), len(members.data.get(FOREGROUND, b""))
+                about = width, height, int(plain), *mask, found.person
+                rows.append((found.offset, len(found.picture), *about))
                 # Without its size a picture is never shown; its keypoints say nothing.
                 shown = found.keypoints if width else np.zeros_like(found.keypoints)
                 points.append(on_square(shown, width or 1, height or 1))

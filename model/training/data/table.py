@@ -21,7 +21,7 @@ from model.training.data.scan import SCHEMA, scan_shards
 from webbody.skeleton import COUNT
 
 #: Part of a cache file's name; raised when the file's content changes.
-_VERSION = 2
+_VERSION = 3
 _SHARD, _DATASET, _LABEL = pa.int32(), pa.int32(), pa.int64()
 _COLUMNS = pa.schema([*SCHEMA, ("shard", _SHARD), ("dataset", _DATASET), ("label", _LABEL)])
 
@@ -35,6 +35,7 @@ class Table:
 
     offset, length: of the picture in the tar `shards[shard]`. width, height: of the upright
     picture, 0 where it cannot be opened. plain: 1 for a plain JPEG (see webbody.images.Header).
+    foreground_offset, foreground_length: of the foreground in the same tar; length 0: it has none.
     keypoints (N, K, 3): fractions of the picture on its white square,
     and visibility. label: 0 ... classes - 1, one for each person of each data set.
     """
@@ -46,6 +47,8 @@ class Table:
     width: NDArray[np.int32]
     height: NDArray[np.int32]
     plain: NDArray[np.uint8]
+    foreground_offset: NDArray[np.int64]
+    foreground_length: NDArray[np.int32]
     keypoints: NDArray[np.float32]
     dataset: NDArray[np.int32]
     person: NDArray[np.int64]
@@ -70,6 +73,11 @@ class Table:
         square of `side` pixels already; (B, 4) for B samples."""
         fits_B = (self.width[ids] == side) & (self.height[ids] == side) & (self.plain[ids] == 1)
         return np.stack([self.shard[ids], self.offset[ids], self.length[ids], fits_B], 1)
+
+    def foregrounds(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where samples' foregrounds are: offset, length, and width and height; (B, 4)."""
+        columns = (self.foreground_offset, self.foreground_length, self.width, self.height)
+        return np.stack([column[ids] for column in columns], 1)
 
     @cached_property
     def digest(self) -> str:
@@ -131,7 +139,10 @@ def _table(table: pa.Table, shards: list[str]) -> Table:
         return column
 
     keypoints = table["keypoints"].chunk(0).flatten().to_numpy(zero_copy_only=True)
-    names = ("shard", "offset", "length", "width", "height", "plain", "dataset", "person", "label")
+    names = (
+        "shard", "offset", "length", "width", "height", "plain", "foreground_offset",
+        "foreground_length", "dataset", "person", "label",
+    )  # fmt: skip
     return Table(
         shards=shards,
         keypoints=keypoints.reshape(-1, COUNT, 3),

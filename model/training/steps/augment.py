@@ -14,11 +14,16 @@ from torch import Tensor
 
 from model.random_numbers import uniform
 from model.sapiensid.regions import chosen
+from model.training.steps.background import FILLS, change_background
 from model.training.steps.photometric import recolour, soften
 from model.warp import move, warp
 from webbody.skeleton import FACE
 
-_WARP, _COLOURS = 2, 4  # the model's own chances are streams 0 and 1, the plan's stream 3
+# The model's own chances are streams 0 and 1, the plan's stream 3, the backgrounds' 5 and 6.
+_WARP, _COLOURS = 2, 4
+_SHARES = (
+    "shift", "flip", "face_zoom", "colour", "colour_change", "grayscale", "blur", "background",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,9 @@ class Augment:
 
     colour, grayscale, blur: shares of images whose brightness, contrast and saturation change by up
     to the share `colour_change` of each, that lose their colours, and that lose detail, as if made
-    smaller to between `resolution` of their side and all of it. The paper does none of these.
+    smaller to between `resolution` of their side and all of it. background: share of images whose
+    background is changed first, where it is known; background_fill: see change_background. The
+    paper does none of these.
     """
 
     zoom: tuple[float, float] = (0.9, 1.1)
@@ -46,27 +53,41 @@ class Augment:
     grayscale: float = 0.0
     blur: float = 0.0
     resolution: float = 0.2
+    background: float = 0.0
+    background_fill: str = "white"
 
     def __post_init__(self) -> None:
         for name in ("zoom", "aspect", "face_extent"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be a range above 0, not {low} to {high}")
-        shares = ("shift", "flip", "face_zoom", "colour", "colour_change", "grayscale", "blur")
-        for name in shares:
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")
         if not 0 < self.resolution <= 1:
             raise ValueError(f"resolution must be in (0, 1], not {self.resolution}")
+        if self.background_fill not in FILLS:
+            raise ValueError(
+                f"background_fill is one of {', '.join(FILLS)}, not {self.background_fill}"
+            )
 
     def __call__(
-        self, images_BCHW: Tensor, keypoints_BK3: Tensor, seeds_B: Tensor
+        self,
+        images_BCHW: Tensor,
+        keypoints_BK3: Tensor,
+        seeds_B: Tensor,
+        foreground_BHW: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Changed images and keypoints, by the chances of each image's int64 seed.
 
         images_BCHW: counted from white. keypoints_BK3: fractions of the image and visibility; a
-        point that leaves the image becomes invisible.
+        point that leaves the image becomes invisible. foreground_BHW: uint8, above 127 where a
+        person is; None: backgrounds stay.
         """
+        if self.background and foreground_BHW is not None:
+            images_BCHW = change_background(
+                images_BCHW, foreground_BHW, seeds_B, self.background, self.background_fill
+            )
         matrix_B23 = self.draw(keypoints_BK3, seeds_B)
         images_BCHW = self._photometric(warp(images_BCHW, matrix_B23), seeds_B)
         return images_BCHW, move(keypoints_BK3, matrix_B23)

@@ -22,7 +22,7 @@ def recolour(
     1 changes nothing, a saturation of 0 is gray. Contrast is around the mean brightness of what is
     not padding. Beyond black and white is cut off.
     """
-    inside_B1HW = _inside(images_BCHW)
+    inside_B1HW = inside(images_BCHW)
     light_BCHW = images_BCHW / 2 + 1
     red_BHW, green_BHW, blue_BHW = light_BCHW.unbind(1)
     gray_B1HW = (0.299 * red_BHW + 0.587 * green_BHW + 0.114 * blue_BHW)[:, None]
@@ -42,7 +42,7 @@ def soften(images_BCHW: Tensor, resolution_B: Tensor, least: float) -> Tensor:
     As if made smaller and large again; fractions other than 1/2, 1/4, ... are mixed of the two
     next to them, so that one calculation serves the batch.
     """
-    inside_B1HW = _inside(images_BCHW)
+    inside_B1HW = inside(images_BCHW)
     level_B = -resolution_B.log2()
     out_BCHW = images_BCHW * _each((1 - level_B).clamp_min(0))
     smaller = images_BCHW
@@ -53,7 +53,8 @@ def soften(images_BCHW: Tensor, resolution_B: Tensor, least: float) -> Tensor:
     return out_BCHW.where(inside_B1HW, images_BCHW)
 
 
-def _inside(images_BCHW: Tensor) -> Tensor:
+def inside(images_BCHW: Tensor) -> Tensor:
+    """Where an image (B, 1, H, W) is not its white padding."""
     rows_BH, columns_BW = content(images_BCHW, white=0.0)
     return rows_BH[:, None, :, None] & columns_BW[:, None, None, :]
 

@@ -32,13 +32,15 @@ class StepSamples:
     """This rank's samples of a step: every `ranks`-th of the step's, beginning with its own rank.
 
     images_BCHW: uint8 RGB; keypoints_BK3: fractions of the image and visibility; labels_B: class
-    numbers; datasets_B: numbers of the data sets.
+    numbers; datasets_B: numbers of the data sets. foreground_BHW: uint8, above 127 where a person
+    is, and everywhere where that is not known; None: backgrounds are left as they are.
     """
 
     images_BCHW: Tensor
     keypoints_BK3: Tensor
     labels_B: Tensor
     datasets_B: Tensor
+    foreground_BHW: Tensor | None = None
 
 
 class Trainer(BaseTrainer):
@@ -87,7 +89,11 @@ class Trainer(BaseTrainer):
         )
         seeds_B = places_B + self._seed_for(0, 0)
         if self.augment is not None:
-            images_BCHW, keypoints_BK3 = self.augment(images_BCHW, keypoints_BK3, seeds_B)
+            given = samples.foreground_BHW
+            foreground_BHW = None if given is None else self._moved(given)
+            images_BCHW, keypoints_BK3 = self.augment(
+                images_BCHW, keypoints_BK3, seeds_B, foreground_BHW
+            )
         images_BCHW = images_BCHW.add_(1)
         datasets_B, labels_B = self._moved(samples.datasets_B), self._moved(samples.labels_B)
         with self._precision():
