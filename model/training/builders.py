@@ -79,7 +79,7 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
             workers=resources["workers"],
             device=device,
             decode_on_device=resources["decode"] == "cuda",
-            foregrounds=foregrounds,
+            foregrounds=trainer.needs_foregrounds if foregrounds else None,
         )
     return TrainState(table, order, steps, trainer, loader, held_out)
 

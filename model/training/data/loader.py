@@ -5,7 +5,7 @@ needed to find a picture, N buffers.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,6 +32,8 @@ from webbody.errors import WebbodyError
 _AHEAD = 2
 #: Unreadable pictures that are always tolerated.
 _FEW = 10
+#: Of positions (B,) in the order: which samples need their foregrounds.
+Needed = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 
 class Loader:
@@ -42,7 +44,8 @@ class Loader:
     workers only read, CUDA decodes. Samples depend on no choice of workers, nor do those of all
     ranks together on their number; CUDA decodes to slightly other pixels.
 
-    foregrounds: samples come with theirs; one that has none is foreground everywhere.
+    foregrounds: samples come with theirs; it tells of positions in the order which are needed. One
+    that is not, or that a sample does not have, is foreground everywhere.
 
     A picture that is unreadable, or whose foreground is, is replaced by the next readable sample of
     the table and counted. Raises WebbodyError where more than the share `unreadable` of what was
@@ -60,7 +63,7 @@ class Loader:
         workers: int = 0,
         device: str = "cpu",
         decode_on_device: bool = False,
-        foregrounds: bool = False,
+        foregrounds: Needed | None = None,
         unreadable: float = 0.01,
     ) -> None:
         if decode_on_device and not device.startswith("cuda"):
@@ -97,19 +100,22 @@ class Loader:
         count = max(1, self._workers * _AHEAD) + 1
         buffers_NBSSC = shared_buffers(count, largest, self._side)
         masks_NBSS = None
-        if self._foregrounds:
+        if self._foregrounds is not None:
             masks_NBSS = shared_buffers(count, largest, self._side, channels=1)[..., 0]
         free = deque(range(len(buffers_NBSSC)))
-        asked: deque[NDArray[np.int64]] = deque()
+        asked: deque[tuple[NDArray[np.int64], NDArray[np.int64]]] = deque()
 
         def requests() -> Iterator[DecodeRequests]:
             for step in steps:
                 ids = share(self._order.take(step.start, step.size), self._rank, self._ranks)
-                asked.append(ids)
-                yield self._request(free.popleft(), ids)
+                positions = share(
+                    np.arange(step.start, step.start + step.size), self._rank, self._ranks
+                )
+                asked.append((ids, positions))
+                yield self._request(free.popleft(), ids, positions)
 
         for done in self._workers_on(requests(), buffers_NBSSC, masks_NBSS):
-            ids = asked.popleft()
+            ids, positions = asked.popleft()
             masks_BSS = None if masks_NBSS is None else masks_NBSS[done.buffer, : len(ids)]
             if masks_BSS is not None and self._device.startswith("cuda"):
                 masks_BSS = masks_BSS.pin_memory()
@@ -120,12 +126,15 @@ class Loader:
             else:
                 images_BSSC, unreadable = decode_files(done, self._side, self._device)
                 unreadable = done.unreadable | unreadable
-            yield self._samples(ids, images_BSSC, masks_BSS, unreadable)
+            yield self._samples(ids, positions, images_BSSC, masks_BSS, unreadable)
             free.append(done.buffer)
 
-    def _request(self, buffer: int, ids: NDArray[np.int64]) -> DecodeRequests:
-        places_BP = self._table.places(ids, self._side)
-        masks_BP = self._table.foregrounds(ids) if self._foregrounds else None
+    def _request(
+        self, buffer: int, ids: NDArray[np.int64], positions: NDArray[np.int64]
+    ) -> DecodeRequests:
+        places_BP, masks_BP = self._table.places(ids, self._side), None
+        if self._foregrounds is not None:
+            masks_BP = self._table.foregrounds(ids) * self._foregrounds(positions)[:, None]
         return DecodeRequests(buffer, places_BP, masks_BP)
 
     def _workers_on(
@@ -150,13 +159,14 @@ class Loader:
     def _samples(
         self,
         ids: NDArray[np.int64],
+        positions: NDArray[np.int64],
         images_BSSC: Tensor,
         masks_BSS: Tensor | None,
         unreadable: dict[int, str],
     ) -> StepSamples:
         self.read += len(ids)
         for i, reason in unreadable.items():
-            ids[i] = self._replacement(int(ids[i]), reason)
+            ids[i] = self._replacement(int(ids[i]), positions[i : i + 1], reason)
             images_BSSC[i] = self._spare_SSC
             if masks_BSS is not None:
                 masks_BSS[i] = self._spare_mask_SS
@@ -168,7 +178,7 @@ class Loader:
             masks_BSS,
         )
 
-    def _replacement(self, id: int, reason: str) -> int:
+    def _replacement(self, id: int, position: NDArray[np.int64], reason: str) -> int:
         """The next sample that can be read; its image and mask are left in the spare buffers.
 
         It is not taken from the batch: which one it is shall not depend on the number of ranks.
@@ -176,7 +186,7 @@ class Loader:
         while True:
             self._count(id, reason)
             id = (id + 1) % len(self._table)
-            done = self._spare[self._request(0, np.array([id]))]
+            done = self._spare[self._request(0, np.array([id]), position)]
             self.read += 1
             if not done.unreadable:
                 return id

@@ -18,6 +18,11 @@ _CHOICE, _NOISE = 5, 6  # streams; the others are those of augment
 _GRID = 8
 
 
+def is_changed(seeds_B: Tensor, share: float) -> Tensor:
+    """Whether images with these seeds are among the share with another background (B,)."""
+    return uniform(seeds_B, 2, _CHOICE)[:, 0] < share
+
+
 def change_background(
     images_BCHW: Tensor, foreground_BHW: Tensor, seeds_B: Tensor, share: float, fill: str
 ) -> Tensor:
@@ -26,13 +31,14 @@ def change_background(
     foreground_BHW: uint8, above 127 where a person is. fill: "white", "noise" (colours that run
     into one another), or "mixed", one or the other.
     """
-    chosen_B, kind_B = uniform(seeds_B, 2, _CHOICE).unbind(1)
-    away_B1HW = (foreground_BHW <= 127)[:, None] & (chosen_B < share)[:, None, None, None]
+    changed_B = is_changed(seeds_B, share)
+    away_B1HW = (foreground_BHW <= 127)[:, None] & changed_B[:, None, None, None]
     if fill == "white":
         return images_BCHW.masked_fill(away_B1HW, 0)
     colours = uniform(seeds_B, 3 * _GRID**2, _NOISE).view(-1, 3, _GRID, _GRID) * -2
     if fill == "mixed":
-        colours = colours.masked_fill((kind_B < 0.5)[:, None, None, None], 0)
+        white_B = uniform(seeds_B, 2, _CHOICE)[:, 1] < 0.5
+        colours = colours.masked_fill(white_B[:, None, None, None], 0)
     noise_BCHW = F.interpolate(
         colours, size=images_BCHW.shape[-2:], mode="bilinear", align_corners=True
     )

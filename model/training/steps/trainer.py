@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -20,6 +22,7 @@ from model.flops import classifier_flops, peak_flops, training_flops
 from model.losses import PartialFC, load_shard, save_shard
 from model.sapiensid.sapiensid import SapiensID
 from model.training.steps.augment import Augment
+from model.training.steps.background import is_changed
 from model.training.steps.base import BaseTrainer, Outcome
 from model.training.steps.batch_norm import share_statistics
 from model.training.steps.optimizer import adamw
@@ -107,6 +110,14 @@ class Trainer(BaseTrainer):
         self.optimizer.step()
         with torch.no_grad():
             return Outcome(loss.detach(), gradient, features_BF.float().norm(dim=1).mean())
+
+    def needs_foregrounds(self, positions_B: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of the samples at positions of the order: which get another background."""
+        if self.augment is None:
+            return np.zeros(len(positions_B), bool)
+        seeds_B = torch.from_numpy(positions_B) + self._seed_for(0, 0)
+        needed_B: NDArray[np.bool_] = is_changed(seeds_B, self.augment.background).numpy()
+        return needed_B
 
     def save_model(self, folder: Path) -> None:
         """As SapiensID.from_pretrained reads it."""

@@ -24,7 +24,11 @@ COUNT = 12
 STEPS = [TrainingStep(0, 0, 6, 8, 0.1), TrainingStep(1, 6, 12, 8, 0.1)]
 
 
-def load(table: Table, foregrounds: bool = True, steps=STEPS, **options) -> list[dict]:
+def needed(positions: np.ndarray) -> np.ndarray:
+    return np.ones(len(positions), bool)
+
+
+def load(table: Table, foregrounds=needed, steps=STEPS, **options) -> list[dict]:
     """Tensors of each step's samples by name; copies, as buffers are filled again."""
     order = Order(np.ones(len(table)), seed=5)
     loader = Loader(table, order, SIDE, foregrounds=foregrounds, **options)
@@ -51,11 +55,32 @@ def test_every_sample_has_its_own_and_without_one_is_all_foreground(table: Table
 
 
 def test_what_is_not_asked_for_does_not_come_and_all_else_stays(table: Table, tmp_path: Path):
-    plain = load(read_table([write_shards(tmp_path / "plain", COUNT, 5)]), False)
-    for one, other, bare in zip(load(table), load(table, False), plain, strict=True):
+    plain = load(read_table([write_shards(tmp_path / "plain", COUNT, 5)]), None)
+    for one, other, bare in zip(load(table), load(table, None), plain, strict=True):
         assert other.pop("foreground_BHW") is None and bare.pop("foreground_BHW") is None
         for name, tensor in other.items():
             assert torch.equal(tensor, one[name]) and torch.equal(tensor, bare[name])
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_only_those_that_are_needed_are_read(tmp_path: Path, ranks: int):
+    """By their positions, whatever the number of ranks; a bad one that is not needed is no harm."""
+    made = [with_foreground(number) for number in range(COUNT)]
+    unneeded = [
+        n for n, position in zip(ids_of(STEPS[1]), range(6, 18), strict=True) if position % 2
+    ]
+    for number in unneeded:
+        made[number][f"k{number}.foreground.png"] = b"<html>"
+    write_shard(tmp_path / "a.tar", *made)
+    table = read_table([str(tmp_path)])
+    for rank in range(ranks):
+        (samples,) = load(
+            table, lambda positions: positions % 2 == 0, STEPS[1:], rank=rank, ranks=ranks
+        )
+        expected = [
+            np.full((SIDE, SIDE), 255) if n in unneeded else mask_of(n) for n in ids_of(STEPS[1])
+        ]
+        np.testing.assert_array_equal(samples["foreground_BHW"], np.stack(expected)[rank::ranks])
 
 
 def test_ranks_share_them(table: Table):
@@ -71,7 +96,7 @@ def test_a_foreground_is_no_picture(tmp_path: Path):
     mask = {"k1.foreground.png": as_png(mask_of(1))}
     write_shard(tmp_path / "a.tar", {**mask, **members(1, kind="PNG")})
     (samples,) = load(read_table([str(tmp_path)]), steps=[TrainingStep(0, 0, 1, 8, 0.1)])
-    (plain,) = load(read_table([str(tmp_path)]), False, steps=[TrainingStep(0, 0, 1, 8, 0.1)])
+    (plain,) = load(read_table([str(tmp_path)]), None, steps=[TrainingStep(0, 0, 1, 8, 0.1)])
     assert torch.equal(samples["images_BCHW"], plain["images_BCHW"])
     assert samples["images_BCHW"][0, :, 0, 0].tolist() == [37, 91, 53]
 
@@ -101,7 +126,7 @@ def test_one_that_cannot_be_read_counts_as_an_unreadable_picture(
     made[3]["k3.foreground.png"] = broken
     write_shard(tmp_path / "a" / "a.tar", *made)
     table = read_table([str(tmp_path / "a")])
-    (_, samples), (_, bare) = load(table), load(table, False)
+    (_, samples), (_, bare) = load(table), load(table, None)
     ids = ids_of(STEPS[1])
     used = [4 if number == 3 else number for number in ids]
     expected = np.stack([mask_of(number) for number in used])

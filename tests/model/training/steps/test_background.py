@@ -1,11 +1,16 @@
 """Other backgrounds: where, how often, and the same for any number of ranks."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from model.training.steps import augment as augment_module
 from model.training.steps.augment import Augment
 from model.training.steps.background import change_background
 from tests.model.sapiensid.people import standing
+from tests.model.training import runs
 
 SIDE = 48
 
@@ -44,6 +49,22 @@ def test_a_share_of_the_images_is_changed_and_mixed_is_half_white() -> None:
     assert abs(changed.float().mean() - 0.3) < 0.04
     white = (out[changed][:, :, 40:, 8:-8] == 0).flatten(1).all(1)
     assert abs(white.float().mean() - 0.5) < 0.07
+
+
+def test_the_loader_is_told_which_images_the_step_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, step = runs.trainer(), runs.steps()[2]
+    one.augment = Augment(background=0.5)
+    seen = []
+    monkeypatch.setattr(
+        augment_module, "change_background", lambda *given: seen.append(given) or given[0]
+    )
+    samples = runs.samples(step, 0, 1)
+    masks = torch.zeros(step.size, runs.SIZE, runs.SIZE, dtype=torch.uint8)
+    one.step(step, replace(samples, foreground_BHW=masks))
+    ((images, given, seeds, share, _),) = seen
+    changed = (change_background(images - 0.1, given, seeds, share, "white") == 0).flatten(1).all(1)
+    needed = one.needs_foregrounds(np.arange(step.start, step.start + step.size))
+    assert needed.tolist() == changed.tolist() and 0 < needed.sum() < step.size
 
 
 def test_an_image_is_changed_by_its_own_seed_whatever_is_beside_it() -> None:
