@@ -103,7 +103,7 @@ TABLES: dict[str, tuple[tuple[str, Callable[[Row], bool], tuple[Column, ...]], .
             lambda row: True,
             (
                 ("size", _text("size")), ("side", _text("side")), ("batch", _text("batch")),
-                ("encoder", _rate("encoder_images")), ("MFU", _mfu),
+                ("encoder", _rate()), ("MFU", _mfu),
                 ("timm's time / ours", lambda row: f"{row['ratio']:.2f}"),
                 ("memory", _mib("peak_mib")), ("pretraining", _rate("pretraining_images")),
                 ("decoder", lambda row: f"{row['decoder_share']:.0%} of the time"),

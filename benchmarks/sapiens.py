@@ -83,7 +83,7 @@ def measure(name: str, arguments: argparse.Namespace, found: Figures) -> None:
     )
     found.ratio(f"{name} pretraining", plain / step)
     found.row(
-        size=name, side=side, batch=batch, encoder_images=speed, mfu=mfu, ratio=ratio,
+        size=name, side=side, batch=batch, images_per_second=speed, mfu=mfu, ratio=ratio,
         peak_flops=peak, peak_mib=memory.get("ours"), pretraining_images=batch / step,
         decoder_share=share, decoder_work=work,
     )  # fmt: skip

@@ -60,7 +60,7 @@ class KeypointFile:
         return [person.pose for person in self.people]
 
 
-class _RowError(Exception):
+class _RowError(WebbodyError):
     """What is wrong with a row."""
 
 
