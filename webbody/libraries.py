@@ -60,13 +60,17 @@ def not_installed(error: ModuleNotFoundError) -> str | None:
     module = (error.name or "").partition(".")[0]
     name = _CALLED.get(module, module).lower().replace("_", "-")
     provided = metadata.metadata("webbody").get_all("Provides-Extra") if version("webbody") else ()
-    for library in libraries(("", "build", *(provided or ()))):
-        if library.name.lower() == name:
-            part = f"webbody[{library.extra}]" if library.extra else "webbody"
-            return (
-                f"{module} is not installed, which this command needs: run `pip install '{part}'`."
-            )
-    return None
+    extras = [
+        extra
+        for extra in dict.fromkeys(("", "build", *(provided or ())))
+        if any(library.name.lower() == name for library in libraries((extra,)))
+    ]
+    if not extras:
+        return None
+    # Of one that several parts have it is not known which is used; `dev` has all of them.
+    parts = [f"webbody[{extra}]" if extra else "webbody" for extra in extras if extra != "dev"]
+    ways = " or ".join(f"`pip install '{part}'`" for part in parts[:2] or ["webbody[dev]"])
+    return f"{module} is not installed, which this command needs: run {ways}."
 
 
 def version(name: str) -> str | None:
