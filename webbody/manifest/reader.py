@@ -57,7 +57,7 @@ class Manifest:
     """
 
     def __init__(
-        self, path: str, memory: str = "2GB", layout: ManifestLayout | None = None
+        self, path: str, memory: str = "1GB", layout: ManifestLayout | None = None
     ) -> None:
         self.path = path
         self._scratch = scratch_folder("manifest")
