@@ -121,7 +121,7 @@ def config_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         raise ValueError("its positions or patches are not those of a Sapiens model")
     width = patch.shape[0]
     depth = _depth(state, "encoder.blocks")
-    grid, has_class = grid_of(positions.shape[1])
+    grid, _ = grid_of(positions.shape[1])
     has_class = "encoder.cls_token" in state
     size = {"width": width, "depth": depth, "heads": _heads(width, depth)}
     image_size = [side * PATCH for side in grid]

@@ -1,5 +1,6 @@
 """Sapiens models on disk: folders of our own, and published checkpoints."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -92,6 +93,15 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return config_of(state), state
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def digest_of(path: str) -> str:
+    """sha256 of the weights that `start_from` takes from a path; "" where there is no path."""
+    if not path:
+        return ""
+    place = Path(path)
+    with (place / WEIGHTS if place.is_dir() else place).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def start_from(model: SapiensModel, path: str | Path) -> list[str]:

@@ -22,7 +22,7 @@ from webbody.errors import WebbodyError
 _POLL_SECONDS = 0.3
 #: The sections, and the settings in them, that name files.
 _SECTIONS = ("data", "validation", "model")
-_PATHS = {"sources", "gallery", "queries", "start"}
+_PATHS = {"sources", "images", "gallery", "queries", "start"}
 _BEGUN, _SAY, _REPORT, _FAILED, _ENDED = "begun", "say", "report", "failed", "ended"
 
 

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from model.losses.collectives import rank_and_ranks
 from model.sapiens.arithmetic import encoder_macs, head_macs
-from model.sapiens.saved import start_from
+from model.sapiens.saved import digest_of, start_from
 from model.sapiens.sizes import encoder_size
 from model.sapiens.task_model import SapiensModel, sapiens_task
-from model.sapiens.training.loader import SampleLoader
+from model.sapiens.training.loader import loader_of
 from model.sapiens.training.optimizer import parameter_groups
 from model.sapiens.training.pretraining import shared_among
 from model.sapiens.training.schedule import RateSchedule, equal_steps, step_count
@@ -20,7 +19,6 @@ from model.sapiens.training.task_sources import TaskSamples, augmentation_of, re
 from model.sapiens.training.task_trainer import TaskTrainer
 from model.sapiens.training.validation import validator_of
 from model.training.builders import from_settings, how_computed
-from model.training.data.order import Order
 from model.training.parts import RunParts, Say
 from model.training.sapiensid_run import flat
 from webbody.errors import WebbodyError
@@ -32,7 +30,7 @@ _WIDE = 6 / 192
 def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts:
     """The parts of a run from the mapping of `webbody.sapiens_config.FinetuneConfig`."""
     optimization, resources, task = (settings[k] for k in ("optimization", "resources", "task"))
-    rank, ranks = rank_and_ranks(None)
+    ranks = rank_and_ranks(None)[1]
     batch = optimization["batch"]
     shared_among(batch, ranks)
     model = task_model(settings, say)
@@ -77,16 +75,10 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
         macs=encoder_macs(model.encoder.size, patches) + head_macs(model.head, grid),
         **how_computed(resources, device),
     )
-    loader = SampleLoader(
-        samples,
-        Order(np.ones(len(samples)), settings["seed"]),
-        seed=settings["seed"],
-        rank=rank,
-        ranks=ranks,
-        workers=resources["workers"],
-        pin=device.startswith("cuda"),
-    )
+    loader = loader_of(samples, settings["seed"], resources["workers"], device)
     sections = {k: settings[k] for k in ("model", "augmentation", "optimization")}
+    # Where it began from counts by its content: its path may be another on another machine.
+    sections["model"] = {**settings["model"], "start": digest_of(settings["model"]["start"])}
     return RunParts(
         trainer,
         equal_steps(steps * batch, batch, patches, schedule),

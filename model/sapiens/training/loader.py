@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from model.losses.collectives import rank_and_ranks
 from model.sapiens.training.sources import TrainingSamples
 from model.training.data.order import Order, share
 from model.training.steps.plan import TrainingStep
@@ -84,6 +85,20 @@ class SampleLoader:
                 f"{count:,} of {self.read:,} samples could not be read, more than {_SHARE:.0%}; "
                 f"the last: {worst}"
             )
+
+
+def loader_of(source: TrainingSamples, seed: int, workers: int, device: str) -> SampleLoader:
+    """This rank's loader of a source whose samples are all shown equally often."""
+    rank, ranks = rank_and_ranks(None)
+    return SampleLoader(
+        source,
+        Order(np.ones(len(source)), seed),
+        seed=seed,
+        rank=rank,
+        ranks=ranks,
+        workers=workers,
+        pin=device.startswith("cuda"),
+    )
 
 
 class _ReadBatch(Dataset[tuple[Batch, list[str]]]):

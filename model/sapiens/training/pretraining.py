@@ -13,14 +13,13 @@ from model.losses.collectives import rank_and_ranks
 from model.sapiens.arithmetic import pretraining_macs
 from model.sapiens.masked_autoencoder import MaskedAutoencoder
 from model.sapiens.sizes import EncoderSize, encoder_size
-from model.sapiens.training.loader import SampleLoader
+from model.sapiens.training.loader import loader_of
 from model.sapiens.training.optimizer import parameter_groups
 from model.sapiens.training.pictures import ShardPictures, read_pictures
 from model.sapiens.training.reconstructions import save_reconstructions
 from model.sapiens.training.schedule import RateSchedule, equal_steps, step_count
 from model.sapiens.training.trainer import PretrainingTrainer
 from model.training.builders import ScanReport, first_rank_first, from_settings, how_computed
-from model.training.data.order import Order
 from model.training.parts import RunParts, Say
 from model.training.sapiensid_run import flat
 from webbody.errors import WebbodyError
@@ -35,7 +34,7 @@ _SHOWN = 8
 def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts:
     """The parts of a run from the mapping of `webbody.sapiens_config.PretrainConfig`."""
     optimization, resources = settings["optimization"], settings["resources"]
-    rank, ranks = rank_and_ranks(None)
+    ranks = rank_and_ranks(None)[1]
     batch = optimization["batch"]
     shared_among(batch, ranks)
     side = settings["model"]["side"]
@@ -76,15 +75,7 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
         macs=sum(pretraining_macs(model.encoder.size, model.decoder, patches, model.kept(patches))),
         **how_computed(resources, device),
     )
-    loader = SampleLoader(
-        pictures,
-        Order(np.ones(len(pictures)), settings["seed"]),
-        seed=settings["seed"],
-        rank=rank,
-        ranks=ranks,
-        workers=resources["workers"],
-        pin=device.startswith("cuda"),
-    )
+    loader = loader_of(pictures, settings["seed"], resources["workers"], device)
     return RunParts(
         trainer,
         equal_steps(steps * batch, batch, patches, schedule),
