@@ -69,6 +69,7 @@ LAYERS = {
         "pipelines.sampling",
         "pipelines.detection",
         "pipelines.identity",
+        "pipelines.corrections",
         "pipelines.galleries",
         "pipelines.stages",
         "pipelines.stages.released",

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.base.stage import ALL, committed
+from pipelines.corrections.correction import digest, in_force
+from pipelines.corrections.journal import read_corrections
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
 from pipelines.diagnostics.no_rows import no_rows
 from pipelines.diagnostics.watch import DropMonitor
@@ -39,6 +41,7 @@ from webbody.build_records import (
     BUILD_FILE,
     BuildRecords,
     Requested,
+    given_inputs,
     output_shards,
     planned_shards,
     read_build,
@@ -242,9 +245,10 @@ class Run:
         if (read_build(self.folder) or {}).get("removals", "") != removals.digest():
             self._take_down(removals)
         task = self.tasks[PLAN.name]
-        inputs = {"manifest": self._asked["sha256"]}
         if removals:
-            self._asked["removals"] = inputs["removals"] = removals.digest()
+            self._asked["removals"] = removals.digest()
+        self._heed_corrections()
+        inputs = {"manifest": self._asked["sha256"]} | given_inputs(PLAN.name, self._asked)
         record = read_record(self.folder, PLAN.name, ALL)
         if record is None or not record.matches(task.fingerprint, inputs):
             from pipelines.base.stage import run_shard
@@ -274,6 +278,15 @@ class Run:
             if taken.rows:
                 message = f"{taken.rows:,} rows were taken down, as the list of removals says."
                 self._on_event(Event(PLAN.name, ALL, "note", message=message))
+
+    def _heed_corrections(self) -> None:
+        """Give what people said so far to the stage that decides who is who."""
+        if IDENTITIES.name in self.tasks:
+            said = in_force(read_corrections(self.folder))
+            task = self.tasks[IDENTITIES.name]
+            self.tasks[IDENTITIES.name] = replace(task, corrections=said)
+            if said:
+                self._asked["corrections"] = digest(said)
 
     def _begin(self) -> None:
         """Withdraw the index and note what is asked for, before the first shard is done anew.

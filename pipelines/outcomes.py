@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The stages that drop rows, in the order in which a row passes them, and how their outcomes begin.
-#: The user's own filters, whose outcomes do not tell one from another, count as one stage.
+#: The user's own filters, whose outcomes do not tell one from another, count as one stage, and what
+#: people took out as another.
 STAGES_OF = {
     "plan": ("manifest", "takedown"),
     "download": ("download", "image"),
@@ -15,6 +16,7 @@ STAGES_OF = {
     "filters": ("custom",),
     "clusters": ("cluster",),
     "identities": ("identity",),
+    "corrections": ("corrected",),
 }
 
 #: The setting by which an outcome was decided.
@@ -82,6 +84,7 @@ _ADVICE = {
     "cluster:too-few": "where earlier stages dropped much, fix these first",
     "identity:too-few": "where earlier stages dropped much, fix these first",
     "identity:leak": "they are in identities.galleries",
+    "corrected": "people took them out: `webbody correct` lists what they said",
 }
 
 

@@ -22,6 +22,12 @@ from webbody.storage import Folder
 
 BUILD_FILE = "build.json"
 _PLAN, _SPLIT = "plan", "split"
+#: Stages that are made from something besides other stages: its name among their inputs, and that
+#: of its digest in `build.json`. Neither is the name of a file.
+_GIVEN = {
+    _PLAN: ("removals", "removals"),
+    "identities": ("corrections-in-force", "corrections"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class _State(BaseModel, extra="allow"):
     stages: dict[str, Requested] | None = None
     config: dict[str, Any] | None = None
     removals: str = ""
+    corrections: str = ""
     code: str = ""
 
 
@@ -69,6 +76,16 @@ def write_build(folder: Folder, values: Mapping[str, Any], stages: Mapping[str, 
     requested = {name: vars(stage) for name, stage in stages.items()}
     content = {**values, "stages": requested, "code": __version__}
     folder.update_bytes(BUILD_FILE, checked_json(content))
+
+
+def given_inputs(stage: str, build: Mapping[str, Any]) -> dict[str, str]:
+    """What a stage is made from besides the outputs of other stages: name -> digest.
+
+    build: the digests in `build.json` of the lists of removals and of the corrections in force.
+    """
+    name, value = _GIVEN.get(stage, ("", ""))
+    digest = build.get(value, "")
+    return {name: digest} if digest else {}
 
 
 class BuildRecords:
@@ -140,8 +157,6 @@ class BuildRecords:
             return None
         if stage == _PLAN:
             inputs: dict[str, str] | None = {"manifest": self.build["sha256"]}
-            if inputs is not None and self.build.get("removals"):
-                inputs["removals"] = self.build["removals"]
         else:
             global_stages = {name for name, other in self._stages.items() if other.is_global}
             each = [need for need in requested.needs if need not in global_stages]
@@ -151,8 +166,10 @@ class BuildRecords:
                 if all(self.get(need, one) for need in each)
             ]
             inputs = input_digests(requested.needs, global_stages, shard, came, self.get)
-        is_valid = inputs is not None and record.matches(requested.fingerprint, inputs)
-        return record if is_valid else None
+        if inputs is None:
+            return None
+        given = given_inputs(stage, self.build)
+        return record if record.matches(requested.fingerprint, inputs | given) else None
 
 
 def planned_shards(plan: Record) -> tuple[str, ...]:

@@ -98,6 +98,24 @@ def shards_with(folder: Folder, stage: str, values: Iterable[str]) -> list[str] 
         return None
 
 
+def shards_of_names(
+    folder: Folder, stage: str, shards: Iterable[str], names: Iterable[str]
+) -> set[str]:
+    """Those of a plan's shards in which these names may stand, by the ranges in their footers."""
+    wanted = set(names)
+    found = set()
+    for shard in shards:
+        with folder.open(f"{stage}/{shard}.parquet") as file:
+            footer = open_parquet(file).metadata
+        column = footer.schema.names.index("name")
+        for group in range(footer.num_row_groups):
+            stats = footer.row_group(group).column(column).statistics
+            ranged = stats is not None and stats.has_min_max
+            if not ranged or any(stats.min <= name <= stats.max for name in wanted):
+                found.add(shard)
+    return found
+
+
 def _found(source: IO[bytes], wanted: Iterable[int]) -> list[str]:
     file = open_parquet(source)
     shards = json.loads(file.schema_arrow.metadata[_SHARDS])

@@ -193,6 +193,8 @@ class Stage(ABC, Generic[Settings]):
         self.settings = settings
         self.resources = resources
         self.filters = CustomFilters(())
+        #: What people said about pictures, for the stage that decides who is who.
+        self.corrections: Sequence[Any] = ()
 
     def share_hosts(self, places: Any) -> None:
         """Share the connections to web hosts with other workers (SharedPlaces).

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from pipelines.base.row_lookup import shards_of_names
 from pipelines.base.stage import Inputs
 from pipelines.engine.graph import PACK, PLAN, graph_of
 from webbody.build_records import BuildRecords
 from webbody.commit import Record
 from webbody.errors import WebbodyError
-from webbody.parquet_tables import open_parquet
 from webbody.shards import MemberReader
 from webbody.storage import Folder
 
@@ -112,18 +112,7 @@ class BuildFiles:
 
     def shards_of(self, names: Iterable[str]) -> set[str]:
         """The planned shards in which these names stand, by the ranges in the tables' footers."""
-        wanted = set(names)
-        found = set()
-        for shard in self.planned:
-            with self.folder.open(f"{PLAN.name}/{shard}.parquet") as file:
-                footer = open_parquet(file).metadata
-            column = footer.schema.names.index("name")
-            for group in range(footer.num_row_groups):
-                stats = footer.row_group(group).column(column).statistics
-                ranged = stats is not None and stats.has_min_max
-                if not ranged or any(stats.min <= name <= stats.max for name in wanted):
-                    found.add(shard)
-        return found
+        return shards_of_names(self.folder, PLAN.name, self.planned, names)
 
 
 def shuffled(items: Iterable[T], key: Callable[[T], str] = str) -> list[T]:

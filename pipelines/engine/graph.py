@@ -8,7 +8,9 @@ from typing import Any
 
 from pipelines.base.custom_filter import CustomFilters, FilterSource
 from pipelines.base.stage import Stage
+from pipelines.corrections.correction import Correction, digest
 from webbody import commit
+from webbody.build_records import given_inputs
 from webbody.commit import Record, Records, fingerprint, intact, read_once
 from webbody.config import WORKER, BuildConfig, Section, WorkerResources
 from webbody.storage import Folder
@@ -163,12 +165,14 @@ class StageTask:
     resources: WorkerResources = WORKER
     global_needs: frozenset[str] = field(default_factory=frozenset)
     filters: tuple[FilterSource, ...] = ()
+    corrections: tuple[Correction, ...] = ()
 
     def make(self) -> Stage[Any]:
         """The stage, ready for shards; this loads its models, and the user's filters."""
         filters = CustomFilters(self.filters)  # first, as a mistake in them shows at once
         stage = self.node.stage()(self.settings, self.resources)
         stage.filters = filters
+        stage.corrections = self.corrections
         return stage
 
 
@@ -225,7 +229,9 @@ def input_digests(
     def record(stage: str, name: str) -> Record | None:
         return read_once(folder, read, stage, name)
 
-    return commit.input_digests(task.needs, task.global_needs, shard, shards, record)
+    found = commit.input_digests(task.needs, task.global_needs, shard, shards, record)
+    given = given_inputs(task.node.name, {"corrections": digest(task.corrections)})
+    return None if found is None else found | given
 
 
 def is_done(

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs
+from pipelines.identity.adjustments import NO_ADJUSTMENTS, Adjustments
 from pipelines.identity.features import Floats, centre, embedder_of, from_column
 from pipelines.identity.tables import by_name, kept, rows_of, strings
 from webbody.errors import WebbodyError
@@ -15,7 +16,10 @@ from webbody.errors import WebbodyError
 
 @dataclass(frozen=True)
 class ClusteredFaces:
-    """The faces of a shard that clustering kept; `features` (N, D) raw float32."""
+    """The faces of a shard that tell who the people are; `features` (N, D) raw float32.
+
+    Those that clustering kept, but for what people took out, and what they kept if it has a face.
+    """
 
     crops: NDArray[np.str_]
     keys: pa.ChunkedArray
@@ -24,10 +28,16 @@ class ClusteredFaces:
     embedder: str
 
     @classmethod
-    def read(cls, inputs: Inputs, shard: str) -> "ClusteredFaces":
-        clusters = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
+    def read(
+        cls, inputs: Inputs, shard: str, adjust: Adjustments = NO_ADJUSTMENTS
+    ) -> "ClusteredFaces":
+        clusters = adjust.without_out(adjust.clustered(inputs, shard))
         faces = kept(inputs.table("faces", shard, ["crop", "outcome", "feature"]))
         rows = rows_of(clusters["crop"], faces["crop"])
+        faceless = np.array([adjust.is_kept(shard, crop) for crop in strings(clusters["crop"])])
+        if len(rows) and ((rows < 0) & faceless).any():
+            there = pa.array((rows >= 0) | ~faceless)
+            clusters, rows = clusters.filter(there), rows[there.to_numpy(zero_copy_only=False)]
         if (rows < 0).any():
             raise WebbodyError(
                 f"Shard {shard}: `clusters` has crops that `faces` does not list; "
@@ -63,7 +73,7 @@ class Centroids:
     embedder: str
 
     @classmethod
-    def read(cls, inputs: Inputs) -> "Centroids":
+    def read(cls, inputs: Inputs, adjust: Adjustments = NO_ADJUSTMENTS) -> "Centroids":
         """Sum the features of each name, with the features of one shard in memory at a time."""
         names: list[str] = []
         first: list[str] = []
@@ -72,7 +82,7 @@ class Centroids:
         vectors: list[Floats] = []
         embedders: dict[tuple[str, int], str] = {}
         for number, shard in enumerate(inputs.shards):
-            faces = ClusteredFaces.read(inputs, shard)
+            faces = ClusteredFaces.read(inputs, shard, adjust)
             embedders[faces.embedder, faces.features.shape[1]] = shard
             for name, rows in faces.by_name():
                 names.append(name)

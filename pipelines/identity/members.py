@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs
+from pipelines.identity.adjustments import NO_ADJUSTMENTS, Adjustments
 from pipelines.identity.centroids import Centroids
 from pipelines.identity.person_ids import Keys, PersonIds
 from pipelines.identity.resolution import ResolvedPeople
 from pipelines.identity.samples import packed_keys
-from pipelines.identity.tables import kept
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class ShardMembers:
     """The clustered crops of a shard (N,), in the order of its table.
 
     crops: their working keys. samples: the keys under which they are packed. person: the number of
-    their person in the build, not yet an id.
+    their person in the build, not yet an id; -1 of what people took out, and of what they kept of
+    a name of whom no face is known. is_kept: what people kept, whatever the figures say.
     """
 
     crops: Keys
     samples: Keys
     person: NDArray[np.int64]
+    is_kept: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,20 +36,53 @@ class BuildMembers:
     shards: list[ShardMembers]
 
     @classmethod
-    def read(cls, inputs: Inputs, centres: Centroids, resolved: ResolvedPeople) -> "BuildMembers":
+    def read(
+        cls,
+        inputs: Inputs,
+        centres: Centroids,
+        resolved: ResolvedPeople,
+        adjust: Adjustments = NO_ADJUSTMENTS,
+    ) -> "BuildMembers":
         person_of = dict(zip(centres.names, resolved.person.tolist(), strict=True))
         shards = []
         for shard in inputs.shards:
-            table = kept(inputs.table("clusters", shard, ["crop", "key", "name", "outcome"]))
-            names = table["name"].to_pylist()
+            table = adjust.clustered(inputs, shard)
+            crops, keep = table["crop"].to_pylist(), adjust.keep.get(shard, {})
+            persons = [
+                -1 if crop in adjust.out or (name not in person_of and crop in keep)
+                else person_of[name]
+                for crop, name in zip(crops, table["name"].to_pylist(), strict=True)
+            ]  # fmt: skip
             shards.append(
                 ShardMembers(
-                    np.array(table["crop"].to_pylist(), "S32"),
+                    np.array(crops, "S32"),
                     packed_keys(inputs, shard, table["crop"], table["key"]),
-                    np.array([person_of[name] for name in names], np.int64),
+                    np.array(persons, np.int64),
+                    np.array([crop in keep for crop in crops], np.bool_),
                 )
             )
         return cls(shards)
+
+    def images(self, people: int) -> NDArray[np.int64]:
+        """How many crops each person (P,) has."""
+        every = [np.zeros(0, np.int64), *(one.person[one.person >= 0] for one in self.shards)]
+        return np.bincount(np.concatenate(every), minlength=people).astype(np.int64)
+
+    def kept_by_hand(self, people: int) -> NDArray[np.int64]:
+        """How many crops of each person (P,) somebody kept."""
+        every = [
+            np.zeros(0, np.int64),
+            *(one.person[one.is_kept & (one.person >= 0)] for one in self.shards),
+        ]
+        return np.bincount(np.concatenate(every), minlength=people).astype(np.int64)
+
+    def faceless(self) -> set[str]:
+        """Crops that somebody kept of names of whom no face is known."""
+        return {
+            crop.decode()
+            for one in self.shards
+            for crop in one.crops[one.is_kept & (one.person < 0)].tolist()
+        }
 
     def of_shard(self, number: int) -> ShardMembers:
         return self.shards[number]
@@ -57,11 +92,11 @@ class BuildMembers:
     ) -> dict[str, tuple[str, float]]:
         """Crop -> the same crop of a larger person, for crops assigned to several people.
 
-        One URL may stand under two names. stays, images: (P,) who is in the build, with how many
-        images; what goes is taken off.
+        One URL may stand under two names; what somebody kept comes first. stays, images: (P,) who
+        is in the build, with how many images; what goes is taken off.
         """
-        crops, samples, person = self._joined(stays)
-        order = np.lexsort((person, -images[person], samples))
+        crops, samples, person, by_hand = self._joined(stays)
+        order = np.lexsort((person, -images[person], ~by_hand, samples))
         same = samples[order][1:] == samples[order][:-1]
         gone: dict[str, tuple[str, float]] = {}
         first = 0
@@ -86,7 +121,7 @@ class BuildMembers:
         gone: crops that repeat others. A sample that the build drops as a repeat still tells whose
         it is, unless another person has it.
         """
-        crops, samples, person = self._joined(stays)
+        crops, samples, person, _ = self._joined(stays)
         # A sample that two people claim is the one's who kept it: it comes first.
         dropped = np.array([crop.decode() in gone for crop in crops.tolist()], bool)
         order = np.lexsort((dropped, samples))
@@ -99,11 +134,14 @@ class BuildMembers:
         label[people] = person_ids.assign(samples, group, secret)
         return label, person_ids.after(samples, label[person])
 
-    def _joined(self, stays: NDArray[np.bool_]) -> tuple[Keys, Keys, NDArray[np.int64]]:
-        """Crops, samples and person of everybody who stays."""
+    def _joined(
+        self, stays: NDArray[np.bool_]
+    ) -> tuple[Keys, Keys, NDArray[np.int64], NDArray[np.bool_]]:
+        """Crops, samples and person of everybody who stays, and of what somebody kept: is_kept."""
         none = np.zeros(0, "S32")
         person = np.concatenate([np.zeros(0, np.int64), *(one.person for one in self.shards)])
         crops = np.concatenate([none, *(one.crops for one in self.shards)])
         samples = np.concatenate([none.astype("S20"), *(one.samples for one in self.shards)])
-        there = stays[person]
-        return crops[there], samples[there], person[there]
+        by_hand = np.concatenate([np.zeros(0, np.bool_), *(one.is_kept for one in self.shards)])
+        there = (person >= 0) & (stays[person] | by_hand)
+        return crops[there], samples[there], person[there], by_hand[there]

@@ -1,6 +1,7 @@
 """Which names are one person (the rule of WebFace260M, as WebBody4M uses it)."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -25,24 +26,57 @@ class People:
     centres: Floats
 
 
-def merge(centres: Floats, pairs: SimilarPairs, similar: float) -> People:
+def merge(
+    centres: Floats,
+    pairs: SimilarPairs,
+    similar: float,
+    apart: NDArray[np.int64] | None = None,
+    settled: NDArray[np.bool_] | None = None,
+) -> People:
     """Group names by their centres (N, D), sums of raw features; `pairs` holds cosines >= similar.
 
     Names joined by pairs above `similar` form a component. Two are merged. Of more, the most
     similar pair is merged and its centres summed, again and again while a similarity of at least
     `similar` is left; names that were never merged are then dropped. Equal similarities are taken
     in the order of the names.
+
+    apart: (A, 2) names that are never in one group. settled: (N,) names that count as merged.
     """
     group = np.arange(len(centres))
-    for members, edges in _components(len(centres), pairs, similar):
-        merged = _agglomerate(centres[members], edges, similar)
-        group[members] = np.where(merged == UNMERGED, UNMERGED, members[merged])
+    against: dict[int, set[int]] = defaultdict(set)
+    for a, b in () if apart is None else apart.tolist():
+        against[a].add(b)
+        against[b].add(a)
+    for members, edges in _components(len(centres), _without(pairs, against), similar):
+        merged = _agglomerate(centres[members], edges, similar, _inside(members, against))
+        alone = np.bincount(merged, minlength=len(merged))[merged] == 1
+        dropped = alone if settled is None else alone & ~settled[members]
+        group[members] = np.where(dropped, UNMERGED, members[merged])
     person = np.full(len(centres), UNMERGED, np.int64)
     known = group != UNMERGED
     firsts, person[known] = np.unique(group[known], return_inverse=True)
     sums = np.zeros((len(firsts), centres.shape[1]), np.float64)
     np.add.at(sums, person[known], centres[known])
     return People(person, sums.astype(np.float32))
+
+
+def _without(pairs: SimilarPairs, against: Mapping[int, set[int]]) -> SimilarPairs:
+    """The pairs that may be one group."""
+    if not against:
+        return pairs
+    both = zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)
+    free = np.array([b not in against.get(a, ()) for a, b in both], bool)
+    return SimilarPairs(pairs.a[free], pairs.b[free], pairs.cosine[free])
+
+
+def _inside(members: NDArray[np.int64], against: Mapping[int, set[int]]) -> dict[int, set[int]]:
+    """`against` among the members of a component, by position."""
+    place = {member: row for row, member in enumerate(members.tolist())} if against else {}
+    return {
+        row: {place[other] for other in against[member] if other in place}
+        for member, row in place.items()
+        if member in against
+    }
 
 
 def _components(
@@ -73,8 +107,10 @@ def _components(
         )
 
 
-def _agglomerate(centres: Floats, edges: SimilarPairs, similar: float) -> NDArray[np.int64]:
-    """For each member of a component the first member of its group, or UNMERGED.
+def _agglomerate(
+    centres: Floats, edges: SimilarPairs, similar: float, against: dict[int, set[int]]
+) -> NDArray[np.int64]:
+    """For each member of a component the first member of its group; `against`: who stay apart.
 
     A heap holds the candidate pairs; an entry is stale once one of its groups has changed.
     """
@@ -92,7 +128,12 @@ def _agglomerate(centres: Floats, edges: SimilarPairs, similar: float) -> NDArra
         _, a, b, changes_a, changes_b = heappop(heap)
         if changes[a] != changes_a or changes[b] != changes_b:
             continue
+        if b in against.get(a, ()):
+            continue
         group[group == b] = a
+        for other in against.pop(b, ()):
+            against.setdefault(a, set()).add(other)
+            against[other] = against[other] - {b} | {a}
         sums[a] += sums[b]
         units[a] = unit(sums[a])
         changes[[a, b]] += 1
@@ -102,5 +143,4 @@ def _agglomerate(centres: Floats, edges: SimilarPairs, similar: float) -> NDArra
         for c in np.flatnonzero(candidates & (cosines >= similar)):
             low, high = min(a, int(c)), max(a, int(c))
             heappush(heap, (-float(cosines[c]), low, high, int(changes[low]), int(changes[high])))
-    alone = np.bincount(group, minlength=count)[group] == 1
-    return np.where(alone, UNMERGED, group)
+    return group

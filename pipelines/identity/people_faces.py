@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs
+from pipelines.identity.adjustments import NO_ADJUSTMENTS, Adjustments
 from pipelines.identity.centroids import ClusteredFaces
 from pipelines.identity.samples import packed_keys
 from pipelines.identity.tables import rows_of, strings
@@ -41,6 +42,7 @@ def faces_of_people(
     images: NDArray[np.int64],
     spans: NDArray[np.bool_],
     width: int,
+    adjust: Adjustments = NO_ADJUSTMENTS,
 ) -> Iterator[PersonFaces]:
     """Go through the shards once and yield each person's faces.
 
@@ -61,7 +63,7 @@ def faces_of_people(
         spill = np.memmap(path, _row(width), mode="r+", shape=shape)
         for shard in inputs.shards:
             together: dict[int, list[NDArray[Any]]] = {}
-            for name, rows in _by_name(inputs, shard):
+            for name, rows in _by_name(inputs, shard, adjust):
                 if name not in person_of:
                     continue
                 person = person_of[name]
@@ -78,8 +80,8 @@ def faces_of_people(
         del spill
 
 
-def _by_name(inputs: Inputs, shard: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    faces = ClusteredFaces.read(inputs, shard)
+def _by_name(inputs: Inputs, shard: str, adjust: Adjustments) -> Iterator[tuple[str, NDArray[Any]]]:
+    faces = ClusteredFaces.read(inputs, shard, adjust)
     download = inputs.table("download", shard, ["key", "sha256"])
     found = rows_of(faces.keys, download["key"])
     images = download["sha256"].take(pa.array(found, mask=found < 0))

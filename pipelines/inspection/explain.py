@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.base.row_lookup import shards_with
+from pipelines.corrections.told import said_by_id
 from pipelines.engine.graph import PLAN
 from pipelines.inspection.damage import damage_told
 from pipelines.outcomes import setting_of, value_of
@@ -118,6 +119,7 @@ def _rejected(folder: Folder, query: str) -> Iterator[Story]:
 
 def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
     folder, settings = records.folder, records.build.get("config") or {}
+    said = said_by_id(folder)
     name = row["name"] or ""  # a release has none
     story = Story(row["url"], name, row["key"], shard, "not processed yet")
     for stage, columns in _FIGURES.items():
@@ -128,6 +130,8 @@ def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
         for found in table.filter(pc.equal(table["key"], row["key"])).to_pylist():
             figures = {name: found[name] for name in columns if found.get(name) is not None}
             outcome = found["outcome"] or "passed"
+            if "detail" in figures:
+                figures["detail"] = said.get(figures["detail"], figures["detail"])
             item = found.get("crop") or found["key"]
             setting = "" if stage == "ledger" else _setting(outcome, settings)
             story.steps.append(StageVerdict(stage, item, outcome, figures, setting))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.base.stage import ALL
+from pipelines.corrections.told import waiting_sentence
 from pipelines.engine.graph import PLAN, graph_of
 from pipelines.engine.state import outcome_counts
 from pipelines.stages.pack import INDEX, index_of
@@ -25,13 +26,18 @@ class StageStatus:
 
 @dataclass
 class Status:
-    """The state of a build folder. `indexed`: its index lists what valid records list."""
+    """The state of a build folder.
+
+    `indexed`: its index lists what valid records list. `waiting`: a sentence where people said
+    something that the next build will heed for the first time.
+    """
 
     manifest: str
     rows: int
     outcomes: dict[str, int]
     stages: dict[str, StageStatus]
     indexed: bool
+    waiting: str = ""
 
     @property
     def complete(self) -> bool:
@@ -68,7 +74,8 @@ def status_of(records: BuildRecords) -> Status:
     if missing := rows - counted.total():
         counted["incomplete"] = missing
     indexed = _finished(stages) and _indexed(folder)
-    return Status(records.build["manifest"], rows, dict(counted), stages, indexed)
+    waits = waiting_sentence(records)
+    return Status(records.build["manifest"], rows, dict(counted), stages, indexed, waits)
 
 
 def _finished(stages: Mapping[str, StageStatus]) -> bool:

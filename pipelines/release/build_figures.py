@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.corrections.told import decided_by
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.tables import rows_of
 from pipelines.release.finished import FinishedBuild
@@ -40,6 +41,7 @@ def build_figures(build: FinishedBuild) -> dict[str, Any]:
             for section, names in _DECIDING.items()
         },
         "filters": [one["function"] for one in settings["filters"]],
+        "corrections": decided_by(build.records),
         "galleries": sorted(_gallery(path) for path in settings["identities"]["galleries"]),
         "code": str(build.records.build.get("code", "")),
     }

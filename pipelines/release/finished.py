@@ -30,6 +30,8 @@ class FinishedBuild:
                 f"{out}: is not complete, so there is nothing to release yet; `webbody status "
                 f"{out}` says what is missing."
             )
+        if state.waiting:
+            raise WebbodyError(f"{out}: {state.waiting} Build, and then release.")
         found = cls(Folder(out), BuildRecords(Folder(out)))
         if "release" in found.records.build:
             raise WebbodyError(

@@ -8,15 +8,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.base.stage import Inputs, Outputs, Stage
+from pipelines.corrections.correction import detail_of
+from pipelines.corrections.effects import CORRECTIONS, effects_in
+from pipelines.corrections.locating import ReadColumns
 from pipelines.detection.devices import choose_device
 from pipelines.identity import duplicates
+from pipelines.identity.adjustments import NO_ADJUSTMENTS, Adjustments
 from pipelines.identity.centroids import Centroids
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.members import BuildMembers, ShardMembers
 from pipelines.identity.people_faces import faces_of_people
 from pipelines.identity.person_ids import PERSON_IDS, PersonIds
 from pipelines.identity.resolution import Decision, ResolvedPeople, resolve
-from pipelines.identity.tables import kept
 from webbody.build_records import read_build
 from webbody.config import WORKER, IdentitiesSettings, WorkerResources
 
@@ -59,7 +62,9 @@ class Identities(Stage[IdentitiesSettings]):
     depends neither on names nor on the order of shards. `sample` is the key under which a crop is
     packed. `similarity` is the cosine that decided an outcome. people.parquet lists the dropped
     people too, without an id; pairs.parquet says what became of every similar pair;
-    person-ids.parquet is what a complete build remembers.
+    person-ids.parquet is what a complete build remembers. What people said about pictures
+    (`corrections`) wins over all thresholds, is named in `detail` where it decided, and is told
+    in corrections.parquet.
     """
 
     name = "identities"
@@ -72,7 +77,11 @@ class Identities(Stage[IdentitiesSettings]):
         self.device = choose_device(resources.device)
 
     def process(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, int]:
-        centres = Centroids.read(inputs)
+        adjust = NO_ADJUSTMENTS
+        if self.corrections:
+            effects = effects_in(inputs.shards, self.corrections, _columns(inputs))
+            adjust = effects.adjustments
+        centres = Centroids.read(inputs, adjust)
         for gallery in self.galleries:
             gallery.check(centres.embedder, centres.vectors.shape[1] if centres.names else None)
         resolved = resolve(
@@ -82,12 +91,12 @@ class Identities(Stage[IdentitiesSettings]):
             ambiguous=self.settings.ambiguous,
             leak=self.settings.leak,
             device=self.device,
+            adjust=adjust,
         )
-        images = np.zeros(len(resolved.outcome), np.int64)
-        np.add.at(images, resolved.person, centres.images)
-        members = BuildMembers.read(inputs, centres, resolved)
+        members = BuildMembers.read(inputs, centres, resolved, adjust)
+        images = members.images(len(resolved.outcome))
         repeats = members.of_others(_stays(resolved), images)
-        repeats |= self._repeats(inputs, centres, resolved, images, repeats)
+        repeats |= self._repeats(inputs, centres, resolved, images, repeats, adjust)
         resolved.outcome[(images < self.settings.min_images) & _stays(resolved)] = TOO_FEW
         person_ids = PersonIds.read(inputs.folder)
         label, person_ids = members.numbered(
@@ -96,13 +105,21 @@ class Identities(Stage[IdentitiesSettings]):
 
         rows = out = 0
         for number, shard in enumerate(inputs.shards):
-            table = label_table(inputs, shard, members.of_shard(number), resolved, label, repeats)
+            table = label_table(
+                inputs, shard, members.of_shard(number), resolved, label, repeats, adjust
+            )
             outputs.table(table, f"{shard}.parquet")
             rows += len(table)
             out += table["outcome"].null_count
+        rescued = (label >= 0) & ~_stays(resolved)
+        if rescued.any():  # in the build for the sake of the images that somebody kept
+            resolved.outcome[rescued] = None
+            images[rescued] = members.kept_by_hand(len(label))[rescued]
         outputs.table(people_table(centres, resolved, label, images), "people.parquet")
         outputs.table(pairs_table(resolved.decisions), "pairs.parquet")
         outputs.table(person_ids.table(), PERSON_IDS)
+        if self.corrections:
+            outputs.table(effects.without_faces(members.faceless()).table(), CORRECTIONS)
         return {
             "in": rows,
             "out": out,
@@ -122,6 +139,7 @@ class Identities(Stage[IdentitiesSettings]):
         resolved: ResolvedPeople,
         images: NDArray[np.int64],
         gone: Collection[str],
+        adjust: Adjustments,
     ) -> dict[str, tuple[str, float]]:
         """Crop -> the crop it repeats and their cosine; takes them off the people's `images`.
 
@@ -141,7 +159,8 @@ class Identities(Stage[IdentitiesSettings]):
         repeats: dict[str, tuple[str, float]] = {}
         width = centres.vectors.shape[1]
         faces_there = np.bincount(resolved.person, centres.images, len(images)).astype(np.int64)
-        for faces in faces_of_people(inputs, person_of, faces_there, spans, width):
+        by_hand = {crop for keep in adjust.keep.values() for crop in keep}
+        for faces in faces_of_people(inputs, person_of, faces_there, spans, width, adjust):
             there = faces.rows[[crop not in gone for crop in faces.rows["crop"].tolist()]]
             crops = there["crop"]
             found = duplicates.find(
@@ -152,9 +171,16 @@ class Identities(Stage[IdentitiesSettings]):
                 near=self.settings.near_copy,
             )
             for row in np.flatnonzero(found.of >= 0):
+                same = there["image"][row] == there["image"][found.of[row]]
+                if str(crops[row]) in by_hand and not same:
+                    continue
                 repeats[str(crops[row])] = str(crops[found.of[row]]), float(found.cosine[row])
                 images[faces.person] -= 1
         return repeats
+
+
+def _columns(inputs: Inputs) -> ReadColumns:
+    return lambda stage, shard, columns: inputs.table(stage, shard, columns)
 
 
 def _stays(resolved: ResolvedPeople) -> NDArray[np.bool_]:
@@ -168,14 +194,28 @@ def label_table(
     resolved: ResolvedPeople,
     label: NDArray[np.int64],
     repeats: Mapping[str, tuple[str, float]],
+    adjust: Adjustments = NO_ADJUSTMENTS,
 ) -> pa.Table:
-    """The rows of a shard: a person, or an outcome and the cosine that decided it."""
-    table = kept(inputs.table("clusters", shard, ["crop", "key", "outcome"]))
+    """The rows of a shard: a person, or an outcome and the cosine that decided it.
+
+    What somebody kept of a name of whom no face is known stays where it was dropped: whether such
+    people are in a gallery could not be told.
+    """
+    there = (members.person >= 0) | ~members.is_kept
+    table = adjust.clustered(inputs, shard).filter(pa.array(there))
     person: list[int | None] = []
     outcome: list[str | None] = []
     similarity: list[float | None] = []
-    for crop, number in zip(table["crop"].to_pylist(), members.person.tolist(), strict=True):
-        why, cosine = resolved.outcome[number], resolved.similarity[number]
+    by = [adjust.because.get(crop) for crop in table["crop"].to_pylist()]
+    detail = [None if one is None else detail_of(one) for one in by]
+    numbers = members.person[there].tolist()
+    for crop, number in zip(table["crop"].to_pylist(), numbers, strict=True):
+        if number < 0:
+            why, cosine = adjust.out[crop], float("nan")
+        elif adjust.is_kept(shard, crop):
+            why, cosine = None, float("nan")
+        else:
+            why, cosine = resolved.outcome[number], resolved.similarity[number]
         if crop in repeats:
             of, cosine = repeats[crop]
             why = f"{DUPLICATE}:{of}"
@@ -186,10 +226,10 @@ def label_table(
         {
             "crop": table["crop"],
             "key": table["key"],
-            "sample": pa.array([key.decode() for key in members.samples.tolist()], pa.string()),
+            "sample": pa.array([key.decode() for key in members.samples[there]], pa.string()),
             "person": pa.array(person, pa.int64()),
             "outcome": pa.array(outcome, pa.string()),
-            "detail": pa.nulls(len(table), pa.string()),
+            "detail": pa.array(detail, pa.string()),
             "similarity": pa.array(similarity, pa.float32()),
         },
         SHARD,

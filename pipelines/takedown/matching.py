@@ -14,14 +14,15 @@ from webbody.storage import Folder
 class TakenRows:
     """What goes. keys: working keys of rows, by planned shard; samples: packed keys.
 
-    urls: of those rows; `lost` are the names that have no row left. rejected: whether rows that the
-    plan rejected are meant, too. lists: which say so.
+    pictures, urls: sha256 and addresses of those rows; `lost` are the names that have no row left.
+    rejected: whether rows that the plan rejected are meant, too. lists: which say so.
     """
 
     lists: RemovalLists = NO_REMOVALS
 
     keys: dict[str, set[str]] = field(default_factory=dict)
     samples: set[str] = field(default_factory=set)
+    pictures: set[str] = field(default_factory=set)
     urls: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     rejected: bool = False
@@ -68,6 +69,8 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
             ) or any(lists.contains(person=person, sample=sample) for person, sample in own):
                 keys.add(key)
                 taken.urls.add(url)
+                if digests.get(key):
+                    taken.pictures.add(digests[key])
                 taken.samples |= {sample for _, sample in own if sample}
                 if name is not None:
                     going[name] = going.get(name, 0) + 1

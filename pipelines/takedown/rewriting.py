@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipelines.takedown.matching import TakenRows
 from pipelines.takedown.staged import StagedChanges
-from webbody.build_records import BuildRecords
+from webbody.build_records import BuildRecords, given_inputs
 from webbody.commit import ALL, Output, Record, input_digests, record_name
 from webbody.parquet_tables import read_parquet
 from webbody.shards import TarWriter, located_members
@@ -30,6 +30,8 @@ class Rewriting:
     def __init__(self, folder: Folder, taken: TakenRows) -> None:
         self.folder, self.taken = folder, taken
         self.records = BuildRecords(folder)
+        #: build.json as it will be.
+        self.build = dict(self.records.build)
         self.changes = StagedChanges(folder)
         self.new: dict[tuple[str, str], Record | None] = {}
         self.moves: dict[str, Moves] = {}
@@ -119,7 +121,8 @@ class Rewriting:
                         read,
                         lambda need, one: self.record(need, ALL if need in global_stages else one),
                     )
-                    inputs = found if found is not None else inputs
+                    if found is not None:
+                        inputs = found | given_inputs(stage, self.build)
                 if inputs != record.inputs or (stage, shard) in self.new:
                     record = replace(record, inputs=inputs)
                     self.new[stage, shard] = record

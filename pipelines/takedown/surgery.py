@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pipelines.fetching.site_rules import FOLDER as SITES
 from pipelines.stages.pack import INDEX, write_index
+from pipelines.takedown.corrections import cut_corrections
 from pipelines.takedown.matching import TakenRows, taken_rows
 from pipelines.takedown.people import cut_identities
 from pipelines.takedown.rewriting import Rewriting
@@ -15,7 +16,7 @@ from pipelines.takedown.samples import cut_samples
 from pipelines.takedown.staged import go_on
 from pipelines.takedown.tables import BY_KEY, cut_plan, cut_stage
 from pipelines.takedown.text_values import text_values
-from webbody.build_records import BUILD_FILE, BuildRecords
+from webbody.build_records import BUILD_FILE, BuildRecords, given_inputs
 from webbody.checked_json import checked_json
 from webbody.commit import ALL, record_name
 from webbody.errors import WebbodyError
@@ -52,14 +53,15 @@ def _apply(folder: Folder, lists: RemovalLists, own: Removals | None) -> TakenRo
         _cut(work)
     _cut_sites(work, lists)
     digest = lists.digest()
-    build = dict(work.records.build)
+    build = work.build
     record = work.new.get(("plan", ALL)) or work.records.get("plan")
     if build.get("removals", "") != digest:
         build["removals"] = digest
-        work.changes.write_bytes(BUILD_FILE, checked_json(build))
         if record is not None:
-            record = replace(record, inputs={**record.inputs, "removals": digest})
+            record = replace(record, inputs=record.inputs | given_inputs("plan", build))
             work.changes.write_bytes(record_name("plan", ALL), record.to_json())
+    if build != work.records.build:
+        work.changes.write_bytes(BUILD_FILE, checked_json(build))
     if own is not None:
         work.changes.write_bytes(REMOVALS, own.to_bytes())
     if taken.samples:
@@ -96,6 +98,7 @@ def _cut(work: Rewriting) -> None:
     cut_plan(work)
     cut_identities(work)
     cut_samples(work)
+    cut_corrections(work)
     _cut_texts(work)
     work.write_records()
 

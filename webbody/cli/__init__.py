@@ -12,6 +12,7 @@ from webbody import __version__
 from webbody.cli import (
     build,
     calibrate,
+    correct,
     demo,
     doctor,
     evaluate,
@@ -55,6 +56,7 @@ app.add_typer(manifest.app, name="manifest")
 app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
+app.command("correct")(correct.correct)
 app.command("rot")(rot.rot)
 app.command("takedown")(takedown.takedown)
 app.command("release")(release.release)

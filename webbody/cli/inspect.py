@@ -66,6 +66,8 @@ def _show_state(out: str, console: Console) -> int:
         table.add_row(name, f"{stage.committed:,}", total, ", ".join(stage.lost[:3]))
     console.print(table)
     console.print(outcome_table(state.outcomes, state.rows))
+    if state.waiting:
+        console.print(Text(state.waiting), soft_wrap=True)
     if state.complete:
         ending = read_ending(out)
         print_ending(ending, console)

@@ -17,6 +17,7 @@ _STEPS = (
     ("Your own filters", "", ("custom",)),
     ("Agreeing faces", "which looks like the other faces of the name", ("cluster",)),
     ("Clear identities", "and like nobody else in the build", ("identity",)),
+    ("Corrected", "and nobody who looked at them took them out", ("corrected",)),
 )
 
 #: The same of a build from a release.
@@ -86,6 +87,9 @@ _MEANINGS = {
     "identity:duplicate-of": "almost the same picture as one that is kept",
     "identity:too-few": "too few images of the person were left",
     "identity:unmerged": "resembles several names that are not one person",
+    "corrected:not-this-person": "somebody saw that it shows somebody else",
+    "corrected:bad-picture": "somebody found the picture bad",
+    "corrected:wrong-box": "somebody saw that the person is cut wrongly",
     "manifest:no-person": "the row says neither person nor split",
     "manifest:bad-box": "the box lies outside the picture",
     "manifest:bad-keypoints": "the keypoints are not 19 points",
@@ -140,6 +144,8 @@ def funnel(build: BuildFiles) -> Funnel:
             if not (lost or build.settings.get("filters")):
                 continue
             note = filter_names(build.settings)
+        if groups == ("corrected",) and not (lost or build.records.build.get("corrections")):
+            continue
         left -= sum(reason.count for reason in lost)
         steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in chosen for group in groups}

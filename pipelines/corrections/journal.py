@@ -1,0 +1,103 @@
+"""The corrections of a build folder: files to which lines are only ever added.
+
+Each editor has a file of its own in the folder `corrections`, so that two at once never write the
+same one, on a disk as in an object store. What they say together is read in one order.
+"""
+
+import getpass
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pipelines.corrections.correction import (
+    Correction,
+    CropReference,
+    PersonReference,
+    Verdict,
+    parse_correction,
+)
+from webbody.errors import WebbodyError
+from webbody.storage import Folder
+
+FOLDER = "corrections"
+
+
+def read_corrections(folder: Folder) -> tuple[Correction, ...]:
+    """Everything that was said about a build, in order.
+
+    Raises WebbodyError where a line cannot be read: a correction must not get lost unnoticed.
+    """
+    found: dict[str, Correction] = {}
+    for name in sorted(folder.names(FOLDER)):
+        if name.endswith(".jsonl"):
+            for one in _read_file(folder, f"{FOLDER}/{name}"):
+                found.setdefault(one.id, one)  # a copied file says nothing twice
+    return tuple(sorted(found.values(), key=lambda one: (one.number, one.when, one.id)))
+
+
+def _read_file(folder: Folder, name: str) -> list[Correction]:
+    out = []
+    for number, line in enumerate(folder.read(name).splitlines(), 1):
+        try:
+            out.append(parse_correction(line))
+        except ValueError:
+            raise WebbodyError(
+                f"{folder.path(name)}, line {number}: is no correction that this version can "
+                "read; restore the file from a copy, or remove the line."
+            ) from None
+    return out
+
+
+class Journal:
+    """Writes the corrections of one editor; `who` is how they call themselves."""
+
+    def __init__(self, folder: Folder, who: str = "") -> None:
+        self._folder = folder
+        self.who = who or _user()
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._name = f"{FOLDER}/{stamp}-{secrets.token_hex(4)}.jsonl"
+        self._lines = b""
+
+    def read(self) -> tuple[Correction, ...]:
+        """Everything that was said so far, by anybody."""
+        return read_corrections(self._folder)
+
+    def say(
+        self,
+        verdict: Verdict,
+        *,
+        crops: Sequence[CropReference] = (),
+        person: PersonReference = (),
+        other: PersonReference = (),
+        undoes: str = "",
+        why: str = "",
+    ) -> Correction:
+        """Add a correction to the folder; when this returns it is on the disk."""
+        number = max((one.number for one in self.read()), default=0) + 1
+        one = Correction(
+            id=secrets.token_hex(8),
+            number=number,
+            when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            who=self.who,
+            verdict=verdict,
+            why=why,
+            crops=tuple(crops),
+            person=person,
+            other=other,
+            undoes=undoes,
+        )
+        self.add([one])
+        return one
+
+    def add(self, corrections: Sequence[Correction]) -> None:
+        """Add corrections as they are, such as those of another build of the same pictures."""
+        lines = self._lines + b"".join(one.to_line() for one in corrections)
+        self._folder.write_bytes(self._name, lines)
+        self._lines = lines
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"
