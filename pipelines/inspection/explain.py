@@ -68,12 +68,12 @@ def explain(out: str, query: str) -> list[Story]:
     is damaged, or nothing matches.
     """
     with damage_told(out):
-        return _stories(out, query)
+        return stories_of(BuildRecords(Folder(out)), query)
 
 
-def _stories(out: str, query: str) -> list[Story]:
-    folder = Folder(out)
-    records = BuildRecords(folder)
+def stories_of(records: BuildRecords, query: str) -> list[Story]:
+    """The same of a build whose records are at hand."""
+    folder = records.folder
     plan = records.need(PLAN.name)
     stories = list(_rejected(folder, query))
     keys = pa.array([query.split("-")[0], *_of_sample(records, query)])
@@ -91,10 +91,18 @@ def _stories(out: str, query: str) -> list[Story]:
         stories.append(Story(query, "", "", "", TAKEDOWN, [step]))
     if not stories:
         raise WebbodyError(
-            f"{query} is neither a URL nor a key of the manifest behind {out}; "
+            f"{query} is neither a URL nor a key of the manifest behind {folder.url}; "
             "keys are in the tables, and packed samples are called by them."
         )
     return stories
+
+
+def story_of_row(records: BuildRecords, shard: str, key: str) -> Story | None:
+    """The story of a row whose shard is known; None where it is not there."""
+    table = read_parquet(records.folder.open(f"{PLAN.name}/{shard}.parquet"))
+    for row in table.filter(pc.equal(table["key"], key)).to_pylist():
+        return _story(records, shard, row)
+    return None
 
 
 def _of_sample(records: BuildRecords, query: str) -> list[str]:

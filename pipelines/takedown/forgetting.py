@@ -11,6 +11,7 @@ from webbody.commit import FEATURES, Output
 from webbody.errors import WebbodyError
 from webbody.lease import writing
 from webbody.storage import Folder
+from webbody.view_cache import forget_view
 
 
 def forget_features(folder: Folder) -> int:
@@ -45,4 +46,5 @@ def _forget(folder: Folder) -> int:
         count += 1
     work.write_records()
     work.changes.carry_out()
+    forget_view(folder)  # it has sums of features
     return count

@@ -23,6 +23,7 @@ from webbody.errors import WebbodyError
 from webbody.lease import Lease, writing
 from webbody.removals import REMOVALS, RemovalLists, Removals
 from webbody.storage import Folder
+from webbody.view_cache import forget_view
 
 #: Made of the tables, and made again when they are asked for.
 _MADE = ("report.html", "rot.json", "rot.png", "score.json")
@@ -66,8 +67,10 @@ def _apply(folder: Folder, lists: RemovalLists, own: Removals | None) -> TakenRo
         work.changes.write_bytes(REMOVALS, own.to_bytes())
     if taken.samples:
         work.changes.remove(INDEX)
+    forget_view(folder)
     work.changes.carry_out()
     _rewrite_index(folder)
+    forget_view(folder)  # somebody who looks may have made it again meanwhile
     return taken
 
 

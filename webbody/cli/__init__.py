@@ -31,6 +31,7 @@ from webbody.cli import (
     takedown,
     train,
     verify,
+    view,
 )
 from webbody.cli.printing import echo
 from webbody.errors import WebbodyError
@@ -57,6 +58,7 @@ app.command("status")(inspect.status)
 app.command("explain")(inspect.explain)
 app.command("report")(inspect.report)
 app.command("correct")(correct.correct)
+app.command("view")(view.view)
 app.command("rot")(rot.rot)
 app.command("takedown")(takedown.takedown)
 app.command("release")(release.release)

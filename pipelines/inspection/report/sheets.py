@@ -108,7 +108,7 @@ def persons(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
         else:
             tile = rejected_tile(row)
         photo = build.image("download", sources.get(row["key"], {}))
-        show(tile, embedded, photo, partial(_with_persons, found))
+        show(tile, embedded, photo, partial(with_persons, found))
         sheet.tiles.append(tile)
     return sheet
 
@@ -133,7 +133,7 @@ def faces(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
         norm = "" if row["norm"] is None else f"norm {row['norm']:.1f}"
         tile = rejected_tile(row, lines=[score]) if row["outcome"] else tile_of(score, lines=[norm])
         crop = build.image("persons", crops.get(row["crop"], {}))
-        show(tile, embedded, crop, partial(_with_face, row))
+        show(tile, embedded, crop, partial(with_face, row))
         sheet.tiles.append(tile)
     return sheet
 
@@ -165,7 +165,7 @@ def keypoints(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
         named = f"person {row['person']}"
         tile = rejected_tile(row, lines=lines) if row["outcome"] else tile_of(named, lines=lines)
         crop = build.image("persons", crops.get(row["crop"], {}))
-        show(tile, embedded, crop, partial(_with_points, points))
+        show(tile, embedded, crop, partial(with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
@@ -190,7 +190,7 @@ def samples(build: BuildFiles, count: int, embedded: EmbeddedImages) -> Sheet:
     for jpeg, about in round_robin(found, count, lambda s: s[1]["split"], lambda s: s[1]["key"]):
         points = np.reshape(about["keypoints"], (COUNT, 3))
         tile = tile_of(f"person {about['person']}", lines=[f"{about['split']} · {_seen(points)}"])
-        show(tile, embedded, jpeg, partial(_with_points, points))
+        show(tile, embedded, jpeg, partial(with_points, points))
         sheet.tiles.append(tile)
     return sheet
 
@@ -222,19 +222,21 @@ def _plainly(rgb: RGB) -> Drawing:
     return Drawing(rgb, SIDE)
 
 
-def _with_points(points: NDArray[np.floating], rgb: RGB) -> Drawing:
-    return Drawing(rgb, SIDE).skeleton(points)
+def with_points(points: NDArray[np.floating], rgb: RGB, side: int = SIDE) -> Drawing:
+    """A crop or sample with its 19 points."""
+    return Drawing(rgb, side).skeleton(points)
 
 
-def _with_persons(found: list[dict[str, Any]], rgb: RGB) -> Drawing:
-    drawing = Drawing(rgb, SIDE)
+def with_persons(found: list[dict[str, Any]], rgb: RGB, side: int = SIDE) -> Drawing:
+    """A photo with the boxes and points of everybody who was found in it."""
+    drawing = Drawing(rgb, side)
     for person in reversed(found):  # the largest on top
         points = np.reshape(np.array(person["keypoints"], np.float32), (17, 3))
         drawing.box(person["box"], KEPT).skeleton(from_coco17(seen_above(points, SEEN)))
     return drawing
 
 
-def _with_face(row: dict[str, Any], rgb: RGB) -> Drawing:
+def with_face(row: dict[str, Any], rgb: RGB) -> Drawing:
     """The surroundings of the face, or the whole crop where none was found."""
     if not row["box"]:
         return Drawing(rgb, SMALL)

@@ -8,7 +8,14 @@ from webbody.plain_text import plain_text
 
 
 def load_template(name: str, **filters: Callable[..., str]) -> jinja2.Template:
-    """A page of webbody/templates, with the filter `plain` and those given.
+    """A page of webbody/templates, with the filter `plain` and those given."""
+    environment = page_environment()
+    environment.filters |= filters
+    return environment.get_template(name)
+
+
+def page_environment() -> jinja2.Environment:
+    """Reads webbody/templates, with the filter `plain`.
 
     A value that is not given is an error, not an empty place.
     """
@@ -19,5 +26,5 @@ def load_template(name: str, **filters: Callable[..., str]) -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"plain": plain_text, **filters}
-    return environment.get_template(name)
+    environment.filters["plain"] = plain_text
+    return environment

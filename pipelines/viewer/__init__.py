@@ -1,0 +1,1 @@
+"""`webbody view`: a build in the browser, served on loopback."""

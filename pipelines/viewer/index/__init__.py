@@ -1,0 +1,1 @@
+"""The tables that pages are made of: one row per crop, columns only, made once and kept."""

@@ -1,0 +1,138 @@
+"""A build as it is looked at: its records at one moment, and the index made from them.
+
+A build that runs, a takedown or a correction changes the folder below; then the next page is of a
+new moment, and what has not changed is not made again.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.base.stage import ALL
+from pipelines.engine.build_files import BuildFiles
+from pipelines.engine.graph import SPLIT
+from pipelines.inspection.report import funnel
+from pipelines.inspection.status import Status, status_of
+from pipelines.viewer.index.database import IndexDatabase
+from pipelines.viewer.index.store import IndexStore
+from webbody.build_records import BUILD_FILE
+from webbody.errors import WebbodyError
+from webbody.parquet_tables import read_parquet
+from webbody.scratch import scratch_folder
+from webbody.storage import Folder
+from webbody.view_cache import VIEW_CACHE
+
+#: Seconds between two looks at a folder in a store, where a look reads every record.
+_REMOTE_LOOK = 60.0
+_SPLIT_OF = pa.schema([("person", pa.int64()), ("split", pa.string())])
+
+
+class NotInBuild(WebbodyError):
+    """What an address asks for is not in the build."""
+
+
+OnShard = Callable[[int, int], None]
+
+
+class ViewedBuild:
+    """One moment of a build: nothing in it changes."""
+
+    def __init__(self, build: BuildFiles, database: IndexDatabase, store: IndexStore) -> None:
+        self.build, self.database, self.store = build, database, store
+
+    @cached_property
+    def funnel(self) -> funnel.Funnel:
+        return funnel.funnel(self.build)
+
+    @cached_property
+    def state(self) -> Status:
+        return status_of(self.build.records)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.build.settings
+
+    def has_images(self, stage: str, shard: str) -> str:
+        """Nothing where the tar of a shard is there, else a word or two why not."""
+        record = self.build.record(stage, shard)
+        if record is None or f"{shard}.tar" not in record.outputs:
+            return "no image"
+        if f"{shard}.tar" in record.evicted:
+            return "images let go"
+        return ""
+
+    def table_of_all(self, stage: str, name: str, schema: pa.Schema) -> pa.Table | None:
+        """A table of a global stage, such as identities/pairs.parquet."""
+        return _table_of_all(self.build, stage, name, schema)
+
+
+class WatchedBuild:
+    """The present moment of a build folder; use it in a `with`.
+
+    Args:
+        out: The build folder, a path or a URL.
+        on_shard: Called while the index is made, with the shards done and their number.
+    """
+
+    def __init__(self, out: str, on_shard: OnShard = lambda done, all: None) -> None:
+        self._out, self._on_shard = out, on_shard
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._now: ViewedBuild | None = None
+        self._stamp: object = None
+
+    def __enter__(self) -> "WatchedBuild":
+        with self._stack as stack:
+            build = BuildFiles(self._out)
+            self._store = stack.enter_context(IndexStore(build.folder))
+            self._scratch = stack.enter_context(scratch_folder("view"))
+            self.now()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def now(self, anew: bool = False) -> ViewedBuild:
+        """The build as it is; read again where the folder has changed, or if asked to."""
+        with self._lock:
+            stamp = self._stamped()
+            if self._now is None or anew or stamp != self._stamp:
+                self._now = self._read()
+                self._stamp = stamp
+            return self._now
+
+    def _read(self) -> ViewedBuild:
+        build = BuildFiles(self._out)
+        files = self._store.update(build, self._on_shard)
+        self._on_shard = lambda done, all: None  # later changes are small
+        split = _table_of_all(build, SPLIT.name, "people", _SPLIT_OF)
+        return ViewedBuild(build, IndexDatabase(files, split, self._scratch), self._store)
+
+    def _stamped(self) -> object:
+        """Another value where records may have changed: each is renamed into its stage's folder."""
+        folder = Folder(self._out)
+        if not folder.local:
+            return int(time.monotonic() / _REMOTE_LOOK)
+        with suppress(OSError), os.scandir(folder.root) as entries:
+            return sorted(
+                (entry.name, entry.stat().st_mtime_ns)
+                for entry in entries
+                if entry.name == BUILD_FILE or (entry.is_dir() and entry.name != VIEW_CACHE)
+            )
+        return None
+
+
+def _table_of_all(build: BuildFiles, stage: str, name: str, schema: pa.Schema) -> pa.Table | None:
+    record = build.record(stage, ALL)
+    if record is None or f"{name}.parquet" not in record.outputs:
+        return None
+    with suppress(FileNotFoundError), build.folder.open(f"{stage}/{name}.parquet") as file:
+        return read_parquet(file, schema=schema)
+    return None

@@ -1,0 +1,1 @@
+"""Pictures of the pages: cut from the tars, scaled, drawn on."""

@@ -1,0 +1,176 @@
+"""The web application: which address shows which page."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import duckdb
+import pyarrow as pa
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from pipelines.viewer.index.selection import read_selection
+from pipelines.viewer.index.viewed import NotInBuild, ViewedBuild, WatchedBuild
+from pipelines.viewer.pages.figures import figures_page
+from pipelines.viewer.pages.funnel import first_page
+from pipelines.viewer.pages.grid import grid
+from pipelines.viewer.pages.image import image_page
+from pipelines.viewer.pages.rendering import render
+from pipelines.viewer.pictures.drawings import drawn
+from pipelines.viewer.pictures.thumbnails import Pictures, Place
+from pipelines.viewer.security import Gate, Guarded
+from pipelines.viewer.static import static_file
+from webbody.errors import WebbodyError
+
+_SIDES = range(16, 1025)
+_DAMAGED = (
+    "A table of this build cannot be read; `webbody verify` tells which, and `--repair` helps."
+)
+
+Page = Callable[[ViewedBuild, Request], dict[str, Any]]
+
+
+class Site:
+    """The pages of a build.
+
+    Args:
+        build: The folder that is looked at.
+        gate: Who may ask.
+        edit: Whether corrections may be made.
+    """
+
+    def __init__(self, build: WatchedBuild, gate: Gate, edit: bool = False) -> None:
+        self._build, self._gate, self._edit = build, gate, edit
+        self._pictures = Pictures()
+
+    def app(self) -> Starlette:
+        """The application behind its gate."""
+        page = self._page
+        routes = [
+            Route("/", page("funnel", lambda viewed, _: first_page(viewed))),
+            Route("/figures", page("figures", _figures)),
+            Route("/grid", page("grid", _grid)),
+            Route("/image", page("image", _image)),
+            Route("/image/{key}", page("image", _image)),
+            Route("/find", self._find),
+            Route("/picture/{stage}/{shard}/{offset:int}/{length:int}.jpg", self._picture),
+            Route("/drawn/{kind}/{shard}/{key}/{item}.jpg", self._drawn),
+            Route("/static/{name}", static_file),
+            Route("/favicon.ico", lambda request: Response(status_code=204)),
+        ]
+        handlers: Any = {
+            WebbodyError: self._user_error,
+            HTTPException: self._missing,
+            pa.ArrowException: self._damage,
+            duckdb.Error: self._damage,
+        }
+        gate = Middleware(Guarded, gate=self._gate)
+        return Starlette(routes=routes, middleware=[gate], exception_handlers=handlers)
+
+    def _page(self, name: str, values: Page) -> Callable[[Request], Response]:
+        """An endpoint, which runs in a thread: it reads files."""
+
+        def endpoint(request: Request) -> Response:
+            viewed = self._build.now()
+            try:
+                found = values(viewed, request)
+            except (duckdb.Error, FileNotFoundError):
+                # A file of the index went with a change of the folder between two looks.
+                viewed = self._build.now(anew=True)
+                found = values(viewed, request)
+            return self._rendered(name, viewed, found)
+
+        return endpoint
+
+    def _rendered(
+        self, name: str, viewed: ViewedBuild | None, values: dict[str, Any], status: int = 200
+    ) -> HTMLResponse:
+        common = {
+            "here": name,
+            "out": viewed.build.folder.url if viewed else "",
+            "edit": self._edit,
+            "form_secret": self._gate.form_secret if self._edit else "",
+            "has": viewed.build.graph.has if viewed else lambda stage: False,
+        }
+        return HTMLResponse(render(name, **common, **values), status)
+
+    def _find(self, request: Request) -> Response:
+        """A URL, or the key of a row, crop or sample leads to its image; other texts to a grid."""
+        text = request.query_params.get("find", "").strip()
+        rows = self._build.now().database.rows(
+            "SELECT DISTINCT key FROM crops WHERE key = $1 OR crop = $1 OR sample = $1 OR url = $1 "
+            "LIMIT 2",
+            (text,),
+        )
+        if len(rows) == 1 and rows[0]["key"]:
+            return RedirectResponse(f"/image/{rows[0]['key']}", 303)
+        return RedirectResponse(f"/grid?{urlencode({'find': text})}", 303)
+
+    def _picture(self, request: Request) -> Response:
+        found = request.path_params
+        place = Place(found["stage"], found["shard"], found["offset"], found["length"])
+        side = 240
+        with suppress(ValueError):
+            side = int(request.query_params.get("side", "240"))
+        if side not in _SIDES:
+            raise HTTPException(404)
+        viewed = self._build.now()
+        if place.shard not in (*viewed.build.planned, *viewed.build.packs):
+            raise HTTPException(404)
+        face = _box(request.query_params.get("face", ""))
+        return _jpeg(self._pictures.thumbnail(viewed, place, side, face))
+
+    def _drawn(self, request: Request) -> Response:
+        found = request.path_params
+        where = (found["kind"], found["shard"], found["key"], found["item"])
+        return _jpeg(drawn(self._build.now(), self._pictures, *where))
+
+    def _user_error(self, request: Request, error: Exception) -> Response:
+        said = error.sentence if isinstance(error, WebbodyError) else str(error)
+        return self._told(said, 404 if isinstance(error, NotInBuild) else 400)
+
+    def _missing(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return self._told(
+            "There is nothing at this address." if status == 404 else str(error), status
+        )
+
+    def _damage(self, request: Request, error: Exception) -> Response:
+        return self._told(_DAMAGED, 500)
+
+    def _told(self, sentence: str, status: int) -> Response:
+        return self._rendered("error", None, {"sentence": sentence}, status)
+
+
+def _figures(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return figures_page(viewed, dict(request.query_params))
+
+
+def _grid(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return grid(viewed, read_selection(request.query_params, viewed.database.columns))
+
+
+def _image(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    key, url = request.path_params.get("key", ""), request.query_params.get("url", "")
+    return image_page(viewed, key, url)
+
+
+def _jpeg(data: bytes | None) -> Response:
+    if data is None:
+        raise HTTPException(404)
+    return Response(data, media_type="image/jpeg")
+
+
+def _box(text: str) -> tuple[float, ...] | None:
+    """Four finite numbers of a sane size, or None."""
+    parts = text.split(",")
+    try:
+        box = tuple(float(part) for part in parts)
+    except ValueError:
+        return None
+    return box if len(box) == 4 and all(abs(value) < 100_000 for value in box) else None

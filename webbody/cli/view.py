@@ -1,0 +1,39 @@
+"""`webbody view`."""
+
+from typing import Annotated
+
+import typer
+
+from webbody.cli.printing import PlainConsole, echo
+
+
+def view(
+    out: Annotated[
+        str, typer.Argument(metavar="DIR", help="Output folder of a build; it may still run.")
+    ],
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; without it any that is free.")
+    ] = 0,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Let corrections be made; without it nothing is changed.")
+    ] = False,
+) -> None:
+    """Look at a build in the browser: every outcome, image, person and doubtful pair.
+
+    Prints an address with a token; only who has it gets in, and only from this machine. What the
+    pages need is kept in DIR/.view and made again where the build changes. Ctrl-C ends it.
+    """
+    from pipelines.viewer.server import view as serve
+
+    console = PlainConsole(stderr=True)
+    with console.status("reading the build") as status:
+
+        def on_shard(done: int, number: int) -> None:
+            status.update(f"reading the build: {done:,} of {number:,} shards")
+
+        def on_address(address: str) -> None:
+            status.stop()
+            echo(f"Open {address}")
+            echo("Ctrl-C ends it." + (" Corrections may be made." if edit else ""))
+
+        serve(out, port, edit, on_shard, on_address)
