@@ -62,6 +62,9 @@ class CropReference:
     area: tuple[Fraction, Fraction, Fraction, Fraction]
 
 
+#: What stands in every line.
+_ALWAYS = ("id", "number", "when", "who", "verdict")
+
 #: A person, by some pictures of each of the names that he bears.
 PersonReference = tuple[tuple[CropReference, ...], ...]
 
@@ -104,7 +107,8 @@ class Correction:
 
     def to_line(self) -> bytes:
         """Its line of a file."""
-        values = {name: value for name, value in asdict(self).items() if value not in ("", ())}
+        values = asdict(self)
+        values = {k: value for k, value in values.items() if k in _ALWAYS or value not in ("", ())}
         return json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 

@@ -53,7 +53,7 @@ class Journal:
 
     def __init__(self, folder: Folder, who: str = "") -> None:
         self._folder = folder
-        self.who = who or _user()
+        self.who = _text(who or _user())[:200]
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         self._name = f"{FOLDER}/{stamp}-{secrets.token_hex(4)}.jsonl"
         self._lines = b""
@@ -80,7 +80,7 @@ class Journal:
             when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             who=self.who,
             verdict=verdict,
-            why=why,
+            why=_text(why),
             crops=tuple(crops),
             person=person,
             other=other,
@@ -94,6 +94,11 @@ class Journal:
         lines = self._lines + b"".join(one.to_line() for one in corrections)
         self._folder.write_bytes(self._name, lines)
         self._lines = lines
+
+
+def _text(text: str) -> str:
+    """What can be written: a name of the system's may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _user() -> str:

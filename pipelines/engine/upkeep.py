@@ -16,7 +16,7 @@ from webbody.storage import Folder
 
 #: What stages name their files: the shards of a plan, of the output, and a whole build's.
 _OWN = re.compile(
-    r"([0-9a-f]{8,64}|all|people|(train|validation|test)-[0-9]{6,})(\.[a-z]+)?\.(json|parquet|tar|lookup)"
+    r"([0-9a-f]{8,64}|all|people|corrections|(train|validation|test)-[0-9]{6,})(\.[a-z]+)?\.(json|parquet|tar|lookup)"
 )
 
 

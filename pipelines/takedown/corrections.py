@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipelines.corrections.correction import (
     OF_PEOPLE,
     OF_PICTURES,
@@ -11,8 +14,10 @@ from pipelines.corrections.correction import (
     in_force,
     parse_correction,
 )
+from pipelines.corrections.effects import CORRECTIONS
 from pipelines.corrections.journal import FOLDER, read_corrections
 from pipelines.takedown.rewriting import Rewriting
+from webbody.commit import ALL
 
 
 def cut_corrections(work: Rewriting) -> None:
@@ -32,9 +37,21 @@ def cut_corrections(work: Rewriting) -> None:
         if left != said:
             lines = b"".join(one.to_line() for one in left)
             work.changes.write_bytes(f"{FOLDER}/{name}", lines)
+    _cut_table(work, {one.id for one in after})
     if work.build.get("corrections") and work.build["corrections"] == digest(before):
         ordered = sorted(after, key=lambda one: (one.number, one.when, one.id))
         work.build["corrections"] = digest(in_force(ordered))
+
+
+def _cut_table(work: Rewriting, left: set[str]) -> None:
+    """Take what says nothing any more out of the table of what came of corrections."""
+    record = work.record("identities", ALL)
+    if record is None or CORRECTIONS not in record.outputs:
+        return
+    name = f"identities/{CORRECTIONS}"
+    table = work.table(name)
+    stays = table.filter(pc.is_in(table["id"], value_set=pa.array(sorted(left), pa.string())))
+    work.keep(record, {CORRECTIONS: work.write(name, stays) if len(stays) else None})
 
 
 def without(one: Correction, pictures: set[str]) -> Correction | None:

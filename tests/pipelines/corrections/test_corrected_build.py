@@ -1,0 +1,216 @@
+"""A finished build that is corrected: only what is touched is made again, and it stays so."""
+
+import datetime
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+from command_line import one_sentence, run
+
+from pipelines.build import build
+from pipelines.corrections.correction import Verdict
+from pipelines.corrections.corrector import Corrector
+from pipelines.corrections.told import known_to
+from pipelines.inspection.explain import explain
+from pipelines.inspection.status import status
+from pipelines.release.finished import FinishedBuild
+from pipelines.takedown.surgery import apply
+from pipelines.takedown.targets import TakedownRequest, entries_of
+from webbody.build_records import BuildRecords
+from webbody.errors import WebbodyError
+from webbody.removals import RemovalLists, Removals
+from webbody.shards import read_members
+from webbody.storage import Folder
+
+
+@pytest.fixture
+def out(demo, tmp_path, in_process):
+    shutil.copytree(demo.out, tmp_path / "copy")
+    assert build(demo.settings(tmp_path / "copy")).complete  # its configuration names the copy
+    return tmp_path / "copy"
+
+
+def labels(out):
+    """crop -> the row of identities."""
+    found = {}
+    for path in sorted((out / "identities").glob("[0-9a-f]" * 8 + ".parquet")):
+        found |= {row["crop"]: row for row in pq.read_table(path).to_pylist()}
+    return found
+
+
+def of_outcome(out, start):
+    return sorted(
+        crop for crop, row in labels(out).items() if (row["outcome"] or "").startswith(start)
+    )
+
+
+def kept(out):
+    return sorted(crop for crop, row in labels(out).items() if row["outcome"] is None)
+
+
+def samples(out):
+    """The key and all bytes of each packed sample."""
+    found = {}
+    for path in sorted((out / "pack").glob("*.tar")):
+        with path.open("rb") as file:
+            found |= dict(read_members(file))
+    return found
+
+
+def rebuilt(demo, out, *overrides):
+    ran = []
+    result = build(
+        demo.settings(out, *overrides),
+        lambda event: event.kind == "done" and ran.append((event.stage, event.shard)),
+    )
+    assert result.complete
+    return ran
+
+
+def test_only_what_is_touched_is_made_again(demo, out):
+    before, bad = samples(out), kept(out)[0]
+    sample = labels(out)[bad]["sample"]
+    one = Corrector(out, "ann").of_pictures(Verdict.BAD_PICTURE, [bad], "blurred")[0]
+    assert "1 correction waits" in status(str(out)).waiting
+    ran = rebuilt(demo, out)
+    assert {stage for stage, _ in ran} == {"identities", "keypoints", "split", "pack", "ledger"}
+    assert len([shard for stage, shard in ran if stage == "keypoints"]) == 1
+    after = samples(out)
+    gone = {f"{sample}.{ending}" for ending in ("jpg", "json", "cls")}
+    assert set(before) - set(after) <= gone and f"{sample}.jpg" not in after
+    assert all(after[name] == before[name] for name in after)
+    assert not status(str(out)).waiting
+    (story,) = explain(str(out), bad)
+    assert story.outcome == "corrected:bad-picture"
+    assert "ann" in str(story.steps) and "blurred" in str(story.steps)
+    assert known_to(BuildRecords(Folder(out)))[one.id].rows == 1
+    assert rebuilt(demo, out) == []
+
+
+def test_taken_back_everything_is_as_it_was(demo, out):
+    before = samples(out)
+    corrector = Corrector(out)
+    one = corrector.of_pictures(Verdict.NOT_THIS_PERSON, [kept(out)[0]])[0]
+    rebuilt(demo, out)
+    assert samples(out) != before
+    corrector.undo(one.id)
+    rebuilt(demo, out)
+    assert samples(out) == before
+    assert not (out / "identities/corrections.parquet").exists()
+
+
+def test_pictures_are_kept_in_spite_of_every_stage(demo, out):
+    """Of clusters, of identities, and of a person who resembles somebody of a gallery."""
+    noise = next(
+        row["crop"]
+        for path in sorted((out / "clusters").glob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+        if row["outcome"] == "cluster:noise"
+    )
+    wanted = [
+        noise,
+        of_outcome(out, "identity:duplicate-of")[0],
+        of_outcome(out, "identity:leak")[0],
+    ]
+    Corrector(out).of_pictures(Verdict.KEEP, wanted)
+    rebuilt(demo, out)
+    assert set(wanted) <= set(kept(out))
+    packed = {name.split(".")[0] for name in samples(out)}
+    assert {labels(out)[crop]["sample"] for crop in wanted} <= packed
+    people = pq.read_table(out / "identities/people.parquet").to_pylist()
+    alive = {row["person"]: row["images"] for row in people if row["outcome"] is None}
+    leaked = labels(out)[wanted[2]]["person"]  # of this person these alone
+    assert alive[leaked] == sum(labels(out)[crop]["person"] == leaked for crop in wanted)
+    assert len(set(alive)) == len([row for row in people if row["person"] is not None])
+
+
+def test_names_become_one_person_and_two_again(demo, out):
+    people = [row for row in pq.read_table(out / "identities/people.parquet").to_pylist()
+              if row["person"] is not None]  # fmt: skip
+    first, second = sorted(people, key=lambda row: -row["images"])[:2]
+    corrector = Corrector(out)
+    corrector.of_people(Verdict.ONE_PERSON, first["names"], second["names"])
+    rebuilt(demo, out)
+    now = pq.read_table(out / "identities/people.parquet").to_pylist()
+    (joined,) = [row for row in now if set(first["names"]) <= set(row["names"])]
+    assert set(second["names"]) <= set(joined["names"])
+    assert joined["person"] in (first["person"], second["person"])
+    pairs = pq.read_table(out / "identities/pairs.parquet").to_pylist()
+    assert "one-person" in {row["decision"] for row in pairs}
+    corrector.of_people(Verdict.TWO_PEOPLE, first["names"], second["names"])  # the later one holds
+    rebuilt(demo, out)
+    now = {tuple(row["names"]): row["person"]
+           for row in pq.read_table(out / "identities/people.parquet").to_pylist()}  # fmt: skip
+    ids = now[tuple(first["names"])], now[tuple(second["names"])]
+    assert joined["person"] in ids and len(set(ids)) == 2
+    states = known_to(BuildRecords(Folder(out))).values()
+    assert [one.state for one in states] == ["contradicted", "holds"]
+
+
+def test_it_survives_other_thresholds_and_is_carried_to_another_build(demo, out, tmp_path):
+    bad = kept(out)[:2]
+    Corrector(out).of_pictures(Verdict.BAD_PICTURE, bad)
+    rebuilt(demo, out, "clusters.eps=0.6", "identities.near_copy=8")
+    assert set(of_outcome(out, "corrected:")) == set(bad)
+    other = tmp_path / "other"
+    shutil.copytree(demo.out, other)
+    assert run("correct", other, "import", out)[0] == 0
+    rebuilt(demo, other)
+    assert set(of_outcome(other, "corrected:")) == set(bad)
+
+
+def test_a_takedown_takes_the_correction_along(demo, out):
+    bad = kept(out)[:2]
+    corrector = Corrector(out)
+    corrector.of_pictures(Verdict.BAD_PICTURE, bad)
+    rebuilt(demo, out)
+    folder = Folder(out)
+    (story,) = explain(str(out), bad[0])
+    request = TakedownRequest(urls=[story.url])
+    own = Removals("0" * 64)
+    entries = entries_of(folder, request, RemovalLists((own,)))
+    listed = own.plus(datetime.date(2026, 1, 1), "request", entries)
+    apply(folder, RemovalLists((listed,)), listed)
+    left = corrector.journal.read()
+    assert len(left) == 1 and not status(str(out)).waiting
+    assert rebuilt(demo, out) == []  # nothing was touched but what was taken down
+    assert of_outcome(out, "corrected:") == [bad[1]]
+
+
+def test_a_release_waits_for_corrections_and_counts_them(demo, out):
+    from pipelines.release.build_figures import build_figures
+
+    Corrector(out).of_pictures(Verdict.BAD_PICTURE, kept(out)[:2])
+    with pytest.raises(WebbodyError, match="2 corrections wait"):
+        FinishedBuild.read(str(out))
+    rebuilt(demo, out)
+    figures = build_figures(FinishedBuild.read(str(out)))
+    assert figures["corrections"] == {"bad-picture": 2}
+    assert figures["outcomes"]["corrected:bad-picture"] == 2
+
+
+def test_the_command_tells_what_is_wrong(out):
+    for arguments, says in (
+        (["nonsense"], "is none of"),
+        (["keep"], "say of what"),
+        (["keep", "0123456789abcdef0123-0"], "no crop of this build"),
+        (["one-person", "a"], "said of two people"),
+        (["one-person", "a", "b"], "neither a person's id nor a name"),
+        (["undo", "0123456789abcdef"], "no correction that can be taken back"),
+        (["import", str(out)], "holds no corrections"),
+    ):
+        code, _, error = run("correct", out, *arguments)
+        assert code == 2 and says in error and one_sentence(error), (arguments, error)
+    assert not (out / "corrections").exists()
+    assert "Nobody has corrected" in run("correct", out)[1]
+
+
+def test_a_damaged_file_stops_the_build_early(demo, out):
+    Corrector(out).of_pictures(Verdict.BAD_PICTURE, [kept(out)[0]])
+    (path,) = (out / "corrections").iterdir()
+    path.write_text(path.read_text()[:-20] + "\n")
+    before = json.loads((out / "build.json").read_text())
+    with pytest.raises(WebbodyError, match="line 1: is no correction"):
+        build(demo.settings(out))
+    assert json.loads((out / "build.json").read_text()) == before
