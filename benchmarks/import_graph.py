@@ -84,6 +84,7 @@ LAYERS = {
         "pipelines.viewer.pictures",
         "pipelines.viewer.pages",
         "pipelines.viewer",
+        "pipelines.export",
         "pipelines.release",
         "pipelines.build",
         "pipelines.inference",

@@ -330,3 +330,25 @@ def test_the_preset_is_the_papers(demo):
     config = demo.settings(demo.out.parent / "never", "samples=photos", own)
     with pytest.raises(WebbodyError, match="after faces, which this build does not have"):
         build(config)
+
+
+def test_exports_have_everybodys_boxes(out, tmp_path):
+    code, said, _ = command("export", out, "coco", tmp_path / "coco")
+    assert code == 0 and "people" not in said
+    boxes = {}
+    for path in sorted((tmp_path / "coco/annotations").glob("*.json")):
+        told = json.loads(path.read_text())
+        assert "keypoints" not in told["categories"][0]
+        keys = {image["id"]: image["key"] for image in told["images"]}
+        boxes |= {key: [] for key in keys.values()}
+        for one in told["annotations"]:
+            left, top, width, height = one["bbox"]
+            boxes[keys[one["image_id"]]].append([left, top, left + width, top + height])
+    packed = samples_in(out)
+    assert set(boxes) == set(packed)
+    for key, found in boxes.items():
+        assert np.allclose(found, packed[key][1]["boxes"], atol=0.02)
+    for kind in ("fiftyone", "lightly", "hf", "parquet"):
+        assert command("export", out, kind, tmp_path / kind)[0] == 0
+    code, _, error = command("export", out, "imagefolder", tmp_path / "folders")
+    assert code == 2 and one_sentence(error) and "whole photos" in error

@@ -16,6 +16,7 @@ from webbody.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     import_reid,
     inference,
     inspect,
@@ -62,6 +63,7 @@ app.command("view")(view.view)
 app.command("rot")(rot.rot)
 app.command("takedown")(takedown.takedown)
 app.command("release")(release.release)
+app.command("export")(export.export)
 app.command("forget")(takedown.forget)
 app.command("verify")(verify.verify)
 app.command("stats")(statistics.stats)

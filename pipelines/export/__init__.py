@@ -1,0 +1,1 @@
+"""Exporting a finished build: its packed samples in the formats that other tools read."""

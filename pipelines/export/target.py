@@ -1,0 +1,69 @@
+"""Where an export goes: a local folder that appears whole, or a store's, with a mark of its own."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from webbody.checked_json import checked_json
+from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
+from webbody.storage import Folder
+from webbody.storage_errors import write_errors
+from webbody.whole_folder import WholeFolder
+
+#: What every export says of itself. In a store it says `complete: false` while it is written.
+MARK = "export.json"
+
+
+class ExportTarget:
+    """The folder or URL `out`, which must be new or empty, or an export that may be replaced."""
+
+    def __init__(self, out: str) -> None:
+        self._folder = Folder(out)
+        self._whole = WholeFolder(self._folder.path(), "export") if self._folder.local else None
+
+    def check_free(self, replace: bool) -> None:
+        """Raise WebbodyError where anything else than a replaceable export is there."""
+        if self._whole is not None:
+            if self._whole.is_free():
+                return
+        elif not self._folder.names():
+            return
+        if not replace:
+            raise WebbodyError(
+                f"{self._folder.url}: is not empty; choose another folder, or pass --replace if it "
+                "is an older export."
+            )
+        if not self._is_export():
+            raise WebbodyError(
+                f"{self._folder.url}: is no export ({MARK} is missing or is another file), so it "
+                "is not replaced; choose another folder."
+            )
+
+    def _is_export(self) -> bool:
+        try:
+            return "complete" in parse_json(self._folder.read(MARK))
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+            return False
+
+    @contextmanager
+    def written(self, about: Mapping[str, Any]) -> Iterator[tuple[Folder, dict[str, Any]]]:
+        """The folder to write to, and what its mark will say beside `about`, to be filled in.
+
+        Locally `out` gets its content when the block ends without an error. In a store, where no
+        folder can be renamed, the mark tells a whole export from one that was stopped.
+        """
+        said = dict(about)
+        if self._whole is not None:
+            with self._whole.written() as path:
+                folder = Folder(path)
+                yield folder, said
+                folder.write_bytes(MARK, checked_json({**said, "complete": True}))
+            return
+        folder = self._folder
+        if folder.names():
+            with write_errors(folder.url):
+                folder.fs.rm(folder.root, recursive=True)
+        folder.write_bytes(MARK, checked_json({**said, "complete": False}))
+        yield folder, said
+        folder.write_bytes(MARK, checked_json({**said, "complete": True}))
