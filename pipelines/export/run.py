@@ -33,11 +33,15 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Exported:
-    """samples: those of each split. people: None of whole photos. left_out: those taken down."""
+    """samples: those of each split. people: None of whole photos. left_out: those taken down.
+
+    waiting: see `PackedPictures`.
+    """
 
     samples: dict[str, int]
     people: int | None
     left_out: int
+    waiting: str
 
 
 def export_build(
@@ -96,7 +100,12 @@ def export_build(
                 if sample.person is not None:
                     people.add(sample.person)
             writer.finish()
-        done = Exported(samples, len(people) if pictures.has_people else None, pictures.left_out)
+        done = Exported(
+            samples,
+            len(people) if pictures.has_people else None,
+            pictures.left_out,
+            pictures.waiting,
+        )
         said |= {"samples": samples, "people": done.people, "left_out": done.left_out}
     return done
 

@@ -63,6 +63,8 @@ class PackedPicture:
 class PackedPictures:
     """The samples of a finished build that may leave it; `left_out` counts those taken down.
 
+    waiting: a sentence where people said something that only the next build will heed.
+
     Args:
         out: Folder or URL of the build.
         with_names: Whether names and URLs go with the samples.
@@ -75,12 +77,13 @@ class PackedPictures:
     def __init__(
         self, out: str, *, with_names: bool = False, removals: RemovalLists | None = None
     ) -> None:
-        if not status(out).complete:
+        state = status(out)
+        if not state.complete:
             raise WebbodyError(
                 f"{out}: is not complete, so there is nothing to export yet; `webbody status "
                 f"{out}` says what is missing."
             )
-        self.folder, self.with_names = Folder(out), with_names
+        self.folder, self.with_names, self.waiting = Folder(out), with_names, state.waiting
         self.records = BuildRecords(self.folder)
         self.packs = self.records.packs or ()
         if not self.packs:

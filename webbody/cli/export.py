@@ -77,6 +77,8 @@ def export(
     total = counted(sum(done.samples.values()), "sample")
     people = "" if done.people is None else f" of {done.people:,} people"
     echo(plain_text(f"{out}: {total}{people} ({splits}) as {kind.value}."))
+    if done.waiting:
+        echo(f"Note: {plain_text(done.waiting)}", err=True)
     if done.left_out:
         echo(f"{counted(done.left_out, 'sample')} left out, taken down since the build.", err=True)
 
