@@ -24,6 +24,9 @@ ALL = "all"
 #: Stands among a record's evicted outputs where the table of faces lost its features.
 FEATURES = "features"
 
+#: The count, in a record of flags, of crops that were let go before they were measured.
+UNMEASURED = "unmeasured"
+
 #: The key of evicted outputs in a record's file; unchanged, so that old builds can be read.
 _EVICTED = "let_go"
 

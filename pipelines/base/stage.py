@@ -53,6 +53,10 @@ class Inputs:
         with self.folder.open(f"{stage}/{self.shard}.tar") as file:
             yield from read_members(file)
 
+    def has_images(self, stage: str) -> bool:
+        """Whether a stage's tar is there: it may have been let go."""
+        return self.folder.size(f"{stage}/{self.shard}.tar") is not None
+
     def random_access(self, stage: str, shard: str | None = None) -> MemberReader:
         """A stage's tar for reading by offset and length; use it in a `with`."""
         return MemberReader(self.folder, f"{stage}/{shard or self.shard}.tar")
@@ -181,7 +185,8 @@ class Stage(ABC, Generic[Settings]):
     reads; `version` is raised when its behaviour changes, so that old shards are redone. The
     constructor takes the stage's section of the configuration, which decides its output and is
     fingerprinted, and what a worker may use, which decides nothing but speed. The user's `filters`
-    are asked by the stages that have the images; for them `filters_need` are read besides.
+    are asked by the stages that have the images; for them `filters_need` are read besides. `drop`
+    are the flags that drop a crop, for the one stage that asks (`clusters`).
     """
 
     name: ClassVar[str]
@@ -195,6 +200,7 @@ class Stage(ABC, Generic[Settings]):
         self.filters = CustomFilters(())
         #: What people said about pictures, for the stage that decides who is who.
         self.corrections: Sequence[Any] = ()
+        self.drop: tuple[str, ...] = ()
 
     def share_hosts(self, places: Any) -> None:
         """Share the connections to web hosts with other workers (SharedPlaces).

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.base.stage import committed
-from pipelines.engine.graph import DOWNLOAD, FACES, Node, StageTask, is_done
+from pipelines.engine.graph import CLUSTERS, DOWNLOAD, FACES, FLAGS, Node, StageTask, is_done
 from pipelines.fetching.retry import RetryRule
-from webbody.commit import FEATURES, Records
+from webbody.commit import FEATURES, UNMEASURED, Records, read_once
 from webbody.config import DownloadSettings
 from webbody.storage import Folder
 
@@ -36,17 +36,23 @@ class Backlog:
         """The row that sends a shard through a chain, or None where everything is committed.
 
         A stage that will run needs its inputs' bulky files: where they were evicted, the stages
-        that make them run again too.
+        that make them run again too. Not for flags of a build of an older version, unless they are
+        to drop something.
         """
         undone = [node for node in nodes if not self._is_done(node, shard)]
+        unmeasured = FLAGS in nodes and self._unmeasured(shard)
         again = [n.name for n in nodes if n.name == DOWNLOAD.name and self._asks_again(shard)]
+        if unmeasured and FLAGS.name in self._tasks[CLUSTERS.name].needs:
+            again.append(FLAGS.name)
         if not undone and not again:
             return None
         force: set[str] = set()
         for node in reversed(nodes):
             record = self._known.get((node.name, shard))
             consumers = [n for n in nodes if node.name in self._tasks[n.name].needs]
-            rerun = any(n in undone or n.name in force for n in consumers)
+            if unmeasured and FLAGS.name not in again:
+                consumers = [n for n in consumers if n is not FLAGS]
+            rerun = any(n in undone or n.name in (*force, *again) for n in consumers)
             if rerun and record is not None and record.evicted:
                 force.add(node.name)
         return {
@@ -59,6 +65,11 @@ class Backlog:
         if self._retry is None or record is None:
             return False
         return any(self._retry.names(outcome) for outcome in record.counts)
+
+    def _unmeasured(self, shard: str) -> bool:
+        """Whether the shard's crops were let go before there were flags, or may have been."""
+        record = read_once(self._folder, self._known, FLAGS.name, shard)
+        return record is None or bool(record.counts.get(UNMEASURED))
 
     def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
         """The rows that make the images of these stages again, where they were evicted."""

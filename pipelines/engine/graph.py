@@ -57,6 +57,7 @@ DOWNLOAD = Node(
 )
 PERSONS = Node("persons", "pipelines.stages.persons:Persons", evictable=True, loads=True)
 FACES = Node("faces", "pipelines.stages.faces:Faces", loads=True)
+FLAGS = Node("flags", "pipelines.stages.flags:Flags")
 CLUSTERS = Node("clusters", "pipelines.stages.clusters:Clusters")
 IDENTITIES = Node(
     "identities", "pipelines.stages.identities:Identities", is_global=True, loads=True
@@ -103,7 +104,7 @@ class BuildGraph:
 FROM_NAMES = BuildGraph(
     (
         (PLAN,),
-        (DOWNLOAD, PERSONS, FACES, CLUSTERS),
+        (DOWNLOAD, PERSONS, FACES, FLAGS, CLUSTERS),
         (IDENTITIES,),
         (KEYPOINTS,),
         (SPLIT,),
@@ -154,6 +155,16 @@ def graph_of(stages: Iterable[str] | None) -> BuildGraph:
     return next((graph for name, graph in own.items() if name in names), FROM_NAMES)
 
 
+def stages_of(stages: Iterable[str] | None) -> tuple[Node, ...]:
+    """The stages that a folder's build.json names, in order: older versions had no flags."""
+    asked = None if stages is None else set(stages)
+    return tuple(
+        node
+        for node in graph_of(stages).stages
+        if (node is not FLAGS if asked is None else node.name in asked)
+    )
+
+
 @dataclass(frozen=True)
 class StageTask:
     """A stage with everything a worker needs to run it: settings, resources and fingerprint."""
@@ -166,6 +177,7 @@ class StageTask:
     global_needs: frozenset[str] = field(default_factory=frozenset)
     filters: tuple[FilterSource, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    drop: tuple[str, ...] = ()
 
     def make(self) -> Stage[Any]:
         """The stage, ready for shards; this loads its models, and the user's filters."""
@@ -173,6 +185,7 @@ class StageTask:
         stage = self.node.stage()(self.settings, self.resources)
         stage.filters = filters
         stage.corrections = self.corrections
+        stage.drop = self.drop
         return stage
 
 
@@ -201,6 +214,10 @@ def tasks(
         if own:
             content["filters"] = [one.fingerprint for one in own]
             needs += stage.filters_need
+        drop = tuple(sorted(set(config.flags.drop))) if node is CLUSTERS else ()
+        if drop:  # otherwise all is as it was before there were flags
+            content["drop"] = drop
+            needs += (FLAGS.name,)
         out[node.name] = StageTask(
             node=node,
             needs=needs,
@@ -209,6 +226,7 @@ def tasks(
             resources=config.resources.worker(node.name),
             global_needs=whole,
             filters=own,
+            drop=drop,
         )
     return out
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.base.stage import ALL
-from pipelines.engine.graph import LEDGER, PLAN, graph_of
+from pipelines.engine.graph import LEDGER, PLAN, stages_of
 from webbody.build_records import BuildRecords
 
 #: How the outcomes begin that the plan gives.
@@ -40,7 +40,7 @@ def outcome_counts(records: BuildRecords, shards: Iterable[str]) -> tuple[dict[s
 def stage_totals(records: BuildRecords) -> dict[str, StageTotals]:
     """Sums over the commit records of each stage."""
     out = {}
-    for node in graph_of(records.build.get("stages")).stages:
+    for node in stages_of(records.build.get("stages")):
         per = (records.packs or ()) if node.of_output else records.shards
         names = (ALL,) if node.is_global else per
         totals = out[node.name] = StageTotals()

@@ -16,8 +16,8 @@ from pipelines.engine.graph import (
     SPLIT,
     BuildGraph,
     StageTask,
-    graph_of,
     is_done,
+    stages_of,
     tasks,
 )
 from pipelines.engine.sources import BuildSource, source_of
@@ -46,6 +46,7 @@ DEFAULT_RATES = {
     "persons": StageCost(0.027, 67_000),
     "quality": StageCost(0.025, 60),
     "faces": StageCost(0.028, 1_200),
+    "flags": StageCost(0.005, 60),
     "crops": StageCost(0.012, 67_000),
     "clusters": StageCost(0.006, 50),
     "identities": StageCost(0.0005, 45),
@@ -190,7 +191,7 @@ def measured_rates(
         for shard in shards
         if (record := records.get(DOWNLOAD.name, shard)) is not None
     }
-    for node in graph_of(records.build.get("stages")).stages[1:]:
+    for node in stages_of(records.build.get("stages"))[1:]:
         if node.is_global:
             continue
         done = [r for s in rows if (r := records.get(node.name, s)) is not None]

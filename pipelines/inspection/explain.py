@@ -14,6 +14,7 @@ from pipelines.inspection.damage import damage_told
 from pipelines.outcomes import setting_of, value_of
 from pipelines.stages.plan import as_rejected
 from webbody.build_records import BuildRecords, planned_shards
+from webbody.config import FLAGS
 from webbody.errors import WebbodyError
 from webbody.manifest.parts import place_of
 from webbody.parquet_tables import read_parquet
@@ -28,6 +29,18 @@ _FIGURES = {
     "quality": ("detail", "sample", "score", "side", "text", "texture"),
     "crops": ("detail", "state", "bits", "width", "height"),
     "faces": ("detail", "score", "box", "norm"),
+    "flags": (
+        "detail",
+        "sharpness",
+        "face_sharpness",
+        "brightness_5",
+        "brightness_99",
+        "entropy",
+        "aspect",
+        "yaw",
+        "pitch",
+        *FLAGS,
+    ),
     "clusters": ("detail", "cluster", "links", "similarity"),
     "identities": ("detail", "sample", "person", "similarity"),
     "keypoints": ("person",),
@@ -137,6 +150,8 @@ def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
         table = read_parquet(folder.open(f"{stage}/{shard}.parquet"))
         for found in table.filter(pc.equal(table["key"], row["key"])).to_pylist():
             figures = {name: found[name] for name in columns if found.get(name) is not None}
+            if stage == "flags":  # of flags those that are set
+                figures = {k: v for k, v in figures.items() if k not in FLAGS or v}
             outcome = found["outcome"] or "passed"
             if "detail" in figures:
                 figures["detail"] = said.get(figures["detail"], figures["detail"])

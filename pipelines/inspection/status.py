@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.base.stage import ALL
 from pipelines.corrections.told import waiting_sentence
-from pipelines.engine.graph import PLAN, graph_of
+from pipelines.engine.graph import PLAN, stages_of
 from pipelines.engine.state import outcome_counts
 from pipelines.stages.pack import INDEX, index_of
 from webbody.build_records import BuildRecords
@@ -61,7 +61,7 @@ def status_of(records: BuildRecords) -> Status:
     folder = records.folder
     planned = records.shards if records.get(PLAN.name) else None
     stages = {}
-    for node in graph_of(records.build.get("stages")).stages:
+    for node in stages_of(records.build.get("stages")):
         names = (ALL,) if node.is_global else records.packs if node.of_output else planned
         found = [r for shard in names or () if (r := records.get(node.name, shard)) is not None]
         stages[node.name] = StageStatus(

@@ -32,13 +32,15 @@ _MODELS = ("model", "detector", "embedder")
 def build_figures(build: FinishedBuild) -> dict[str, Any]:
     """Figures of a finished build, ready for JSON. No path, no name of a person is among them."""
     settings = build.config.model_dump(mode="json")
+    # What only tells decides nothing, and cards of builds without it stay as they were.
+    flags = {"flags": tuple(settings["flags"])} if settings["flags"]["drop"] else {}
     return {
         "rows": build.rows,
         "outcomes": build.outcomes,
         "face_side": _face_sides(build),
         "settings": {
             section: {name: _shown(name, settings[section][name]) for name in names}
-            for section, names in _DECIDING.items()
+            for section, names in (_DECIDING | flags).items()
         },
         "filters": [one["function"] for one in settings["filters"]],
         "corrections": decided_by(build.records),

@@ -12,7 +12,7 @@ from pipelines.base.stage import Inputs, Outputs, Stage
 from pipelines.identity.density import NOISE, dbscan
 from pipelines.identity.features import Floats, centre, from_column, unit
 from pipelines.identity.tables import by_name, kept, rows_of, strings
-from webbody.config import ClustersSettings
+from webbody.config import FLAGS, ClustersSettings
 from webbody.errors import WebbodyError
 
 SCHEMA = pa.schema(
@@ -33,8 +33,8 @@ class Clusters(Stage[ClustersSettings]):
     """DBSCAN for each name; the largest cluster is the person (paper, section 3.4).
 
     One row for each trusted face. `cluster` counts the clusters of a name, 0 being the person and
-    -1 noise, or what a filter of the user's drops; `links` is the number of other faces within eps;
-    `similarity` the cosine to the person's centre, null where a name has no person.
+    -1 noise, or what a flag or a filter of the user's drops; `links` is the number of other faces
+    within eps; `similarity` the cosine to the person's centre, null where a name has no person.
     """
 
     name = "clusters"
@@ -80,12 +80,21 @@ class Clusters(Stage[ClustersSettings]):
         return {"in": len(faces), "out": sum(value is None for value in result.outcome)}
 
     def _drop(self, inputs: Inputs, faces: pa.Table, result: "ClusterColumns") -> None:
-        """Run the user's filters on the crop of each face; dropped ones become noise."""
+        """Drop by flags, then by the user's filters on the crop of each face; it becomes noise."""
+        if self.drop:
+            table = inputs.table("flags", columns=["crop", *self.drop])
+            flags = table.take(pa.array(rows_of(faces["crop"], table["crop"])))
+            for flag in sorted(self.drop, key=FLAGS.index, reverse=True):
+                found = flags[flag].fill_null(False).to_numpy()
+                result.outcome[found] = f"flag:{flag}"
+                result.cluster[found] = NOISE
         if not self.filters or not len(faces):
             return
         persons = {row["crop"]: row for row in inputs.table("persons").to_pylist()}
         with inputs.random_access("persons") as tar:
             for number, face in enumerate(faces.to_pylist()):
+                if result.outcome[number] is not None:
+                    continue
                 crop = persons[face["crop"]]
                 image = decode_crop(crop, tar.read(crop["offset"], crop["length"]))
                 if verdict := self.filters(image, face):

@@ -10,11 +10,22 @@ from pipelines.base.row_lookup import LOOKUP
 from pipelines.stages.ledger import general
 from pipelines.stages.plan import REJECTED, as_rejected, without_removed_words
 from pipelines.takedown.rewriting import Moves, Rewriting
-from webbody.commit import ALL, Output
+from webbody.commit import ALL, UNMEASURED, Output
+from webbody.config import FLAGS
 from webbody.removals import TAKEDOWN
 
 #: Tables of what was found in pictures: rows go by the key of their picture.
-BY_KEY = ("download", "persons", "quality", "crops", "faces", "clusters", "keypoints", "ledger")
+BY_KEY = (
+    "download",
+    "persons",
+    "quality",
+    "crops",
+    "faces",
+    "flags",
+    "clusters",
+    "keypoints",
+    "ledger",
+)
 
 
 def cut_stage(work: Rewriting, stage: str, shard: str) -> None:
@@ -96,6 +107,9 @@ def _without(counts: Mapping[str, int], gone: pa.Table, stage: str) -> dict[str,
         name = general(outcome) if outcome else ""
         if name in out:
             out[name] -= count
+    if stage == "flags":
+        out |= {flag: out[flag] - (pc.sum(gone[flag]).as_py() or 0) for flag in FLAGS}
+        out[UNMEASURED] = min(out[UNMEASURED], out["in"])
     if "state" in gone.column_names:
         for state, count in Counter(gone["state"].drop_null().to_pylist()).items():
             out[state] = out.get(state, 0) - count

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pipelines.engine.graph import Node, graph_of
+from pipelines.engine.graph import Node, stages_of
 from pipelines.verify.digests import NotedFile
 from pipelines.verify.findings import Finding, Redo, error, some, warning
 from webbody.build_records import BUILD_FILE, BuildRecords
@@ -50,7 +50,7 @@ def read_committed(folder: Folder) -> Committed:
     except WebbodyError:
         build = None
     found = Committed(build)
-    nodes = graph_of(build.build.get("stages") if build else None).stages
+    nodes = stages_of(build.build.get("stages") if build else None)
     for node in nodes:
         _of_stage(folder, node, found)
     found.findings[:0] = _of_build_file(folder, build, found.checked)

@@ -23,6 +23,7 @@ MEANINGS = {
     "person": "no person found, or too small",
     "quality": "a photo of nobody certain and large, with text over it, or drawn",
     "face": "no face found to tell who it is",
+    "flag": "its picture is not good enough",
     "custom": "dropped by a filter of your own",
     "cluster": "not among the faces that agree for this name",
     "identity": "dropped when names were compared with each other",

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 from webbody.config.detection import FacesSettings, KeypointsSettings, PersonsSettings
 from webbody.config.fetching import DownloadSettings, PlanSettings
 from webbody.config.filters import FilterSettings
+from webbody.config.flags import FLAGS, FlagsSettings
 from webbody.config.people import ClustersSettings, IdentitiesSettings
 from webbody.config.photos import PhotosSettings, QualitySettings
 from webbody.config.reading import PRESETS, load_as, merge, read_preset, read_yaml
@@ -24,6 +25,7 @@ from webbody.config.section import Count, Section, Unit
 from webbody.manifest_forms import as_one_text
 
 __all__ = [
+    "FLAGS",
     "PRESETS",
     "WORKER",
     "BuildConfig",
@@ -32,6 +34,7 @@ __all__ = [
     "DownloadSettings",
     "FacesSettings",
     "FilterSettings",
+    "FlagsSettings",
     "IdentitiesSettings",
     "KeypointsSettings",
     "PackSettings",
@@ -79,6 +82,7 @@ class BuildConfig(Section):
     persons: PersonsSettings = PersonsSettings()
     quality: QualitySettings = QualitySettings()
     faces: FacesSettings = FacesSettings()
+    flags: FlagsSettings = FlagsSettings()
     clusters: ClustersSettings = ClustersSettings()
     identities: IdentitiesSettings = IdentitiesSettings()
     keypoints: KeypointsSettings = KeypointsSettings()

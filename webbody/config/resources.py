@@ -74,6 +74,7 @@ class Resources(Section):
     download: StageResources = StageResources(threads=32, cpus=0.25)
     persons: StageResources = StageResources()
     faces: StageResources = StageResources()
+    flags: StageResources = StageResources(cpus=0.25)
     clusters: StageResources = StageResources(workers=(1, 4), cpus=0.25)
     identities: StageResources = StageResources(workers=(1, 1), cpus=1)
     keypoints: StageResources = StageResources()

@@ -14,6 +14,7 @@ _STEPS = (
     ("Images", "fetched, and readable as a picture", ("download", "image")),
     ("Persons", "at least one person is in it", ("person",)),
     ("Faces", "one of them has a face to go by", ("face",)),
+    ("Good pictures", "", ("flag",)),
     ("Your own filters", "", ("custom",)),
     ("Agreeing faces", "which looks like the other faces of the name", ("cluster",)),
     ("Clear identities", "and like nobody else in the build", ("identity",)),
@@ -80,6 +81,13 @@ _MEANINGS = {
     "face:low-score": "something like a face, but not surely",
     "face:shared": "another, larger crop of the photo shows the same face",
     "face:too-small": "too few pixels of a face",
+    "flag:blurred": "the picture of the person is blurred",
+    "flag:dark": "the picture of the person is dark",
+    "flag:overexposed": "the picture of the person is nearly white",
+    "flag:low_information": "the picture of the person shows hardly anything",
+    "flag:odd_aspect": "the box of the person is a strip",
+    "flag:face_blurred": "the face is blurred, or has very few pixels",
+    "flag:profile": "the head is turned to the side",
     "cluster:noise": "looks like no other face of this name",
     "cluster:minor": "somebody else who also appears under this name",
     "cluster:too-few": "too few images of this name to agree on a face",
@@ -146,6 +154,11 @@ def funnel(build: BuildFiles) -> Funnel:
             note = filter_names(build.settings)
         if groups == ("corrected",) and not (lost or build.records.build.get("corrections")):
             continue
+        if groups == ("flag",):
+            dropping = (build.settings.get("flags") or {}).get("drop") or ()
+            if not (lost or dropping):
+                continue
+            note = f"none is {', '.join(dropping)}" if dropping else ""
         left -= sum(reason.count for reason in lost)
         steps.append(FunnelStep(label, note, left, left / max(rows, 1), lost))
     known = {group for *_, groups in chosen for group in groups}
@@ -181,4 +194,5 @@ def stages(build: BuildFiles) -> list[tuple[str, StageTotals, int]]:
             1 if node.is_global else len(build.packs if node.of_output else build.planned),
         )
         for node in build.graph.stages
+        if node.name in totals
     ]

@@ -10,10 +10,11 @@ from pipelines.engine.graph import (
     graph_of,
     input_digests,
     is_done,
+    stages_of,
     tasks,
 )
 from webbody.commit import Output, Record, fingerprint, record_name, side_file
-from webbody.config import BuildConfig
+from webbody.config import BuildConfig, load
 from webbody.storage import Folder
 
 SHARDS = ("aa", "bb")
@@ -173,3 +174,24 @@ def test_filters_of_the_users_own_are_of_the_stage_that_runs_them():
             found = tasks(BuildConfig(), {}, {name: (other,)})[name].fingerprint
             assert (found == with_it[name].fingerprint) is same
     assert with_it["clusters"].needs == ("plan", "faces", "persons")
+
+
+def test_flags_that_drop_change_what_reads_them_and_nothing_else(graph):
+    dropping = tasks(load(None, ["flags.drop=[profile, blurred]"]), {})
+    changed = {n for n in graph if graph[n].fingerprint != dropping[n].fingerprint}
+    assert changed == {"clusters"}
+    assert dropping["clusters"].needs == ("plan", "faces", "flags")
+    assert dropping["clusters"].make().drop == ("blurred", "profile")
+    reordered = tasks(load(None, ["flags.drop=[blurred, profile, blurred]"]), {})
+    assert reordered["clusters"].fingerprint == dropping["clusters"].fingerprint
+    assert "flags" not in graph["clusters"].needs
+    stricter = tasks(load(None, ["flags.min_sharpness=50"]), {})
+    assert {n for n in graph if graph[n].fingerprint != stricter[n].fingerprint} == {"flags"}
+
+
+def test_a_folder_of_an_older_version_has_the_stages_that_it_asked_for():
+    names = [node.name for node in FROM_NAMES.stages]
+    before = [name for name in names if name != "flags"]
+    assert [node.name for node in stages_of(names)] == names
+    assert [node.name for node in stages_of(before)] == before
+    assert [node.name for node in stages_of(None)] == before

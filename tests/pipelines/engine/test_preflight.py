@@ -42,7 +42,9 @@ def test_stages_on_the_cpu_share_a_process_and_those_on_gpus_have_their_own():
 def test_what_reads_a_stage_is_downstream_of_it():
     assert [node.name for node in FROM_NAMES.downstream([PACK])] == ["pack"]
     names = [node.name for node in FROM_NAMES.downstream([FACES])]
-    assert names == ["faces", "clusters", "identities", "keypoints", "split", "pack", "ledger"]
+    assert names == [
+        "faces", "flags", "clusters", "identities", "keypoints", "split", "pack", "ledger",
+    ]  # fmt: skip
     assert FROM_NAMES.downstream([DOWNLOAD, CLUSTERS])[0] is DOWNLOAD
     assert SPLIT in FROM_NAMES.downstream([DOWNLOAD])
 

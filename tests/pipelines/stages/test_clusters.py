@@ -139,3 +139,21 @@ def test_empty_shard_and_broken_features(tmp_path, stage):
     rows = build(tmp_path / "1", stage, {"x": faces})
     assert rows["a-0"]["outcome"] == "cluster:noise"
     assert rows["b0-0"]["outcome"] is None
+
+
+def test_flags_that_drop_are_outcomes_and_the_faces_no_neighbours(tmp_path, stage):
+    rng, (ann, *_) = people()
+    faces = [(f"a{i}-0", f) for i, f in enumerate(near(rng, ann, 0.9, 6))]
+    crops = [crop for crop, _ in faces][::-1]
+    flag = {"blurred": {"a1-0", "a2-0"}, "profile": {"a2-0", "a3-0"}, "dark": {"a4-0"}}
+    columns = {
+        name: pa.array([None if crop == "a5-0" else crop in those for crop in crops], pa.bool_())
+        for name, those in flag.items()
+    }
+    put(Folder(tmp_path), "flags", "00", crop=pa.array(crops), **columns)
+    stage.drop = ("profile", "blurred")
+    rows = build(tmp_path, stage, {"ann": faces})
+    outcomes = [rows[f"a{i}-0"]["outcome"] for i in range(6)]
+    assert outcomes == [None, "flag:blurred", "flag:blurred", "flag:profile", None, None]
+    assert rows["a1-0"]["cluster"] == -1
+    assert rows["a0-0"]["links"] == 2
