@@ -1,0 +1,85 @@
+"""How many errors are left in a build, from what was reviewed so far."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipelines.corrections.review.queue import ReviewQueue
+
+
+@dataclass(frozen=True)
+class ErrorEstimate:
+    """What reviews tell.
+
+    Attributes:
+        units: Decisions that can be judged.
+        reviewed: Those that somebody judged.
+        found: Those that were wrong.
+        sample: Judged ones that were drawn at random, among those that are not the riskiest.
+        left: Errors among what nobody looked at, as estimated; None without a sample.
+        low, high: The bounds between which they lie with a probability of 95 %, and more.
+    """
+
+    units: int
+    reviewed: int
+    found: int
+    sample: int = 0
+    left: float | None = None
+    low: int = 0
+    high: int = 0
+
+
+def estimate(
+    queue: ReviewQueue, reviewed: Collection[int], wrong: Collection[int]
+) -> ErrorEstimate:
+    """Estimate the errors that are left from the reviewed units and the wrong ones among them.
+
+    The riskiest units that were all reviewed are known. Of the others those are a random sample
+    that come first in the random order and were all reviewed, whoever chose them for what reason.
+    From its share of errors, the exact interval of Clopper and Pearson (1934), which never covers
+    less than it says. Errors that were found otherwise are counted once.
+    """
+    total, done, bad = len(queue.units), set(reviewed), set(wrong) & set(reviewed)
+    known = 0
+    for row in queue.by_priority.tolist():
+        if row not in done:
+            break
+        known += 1
+    rest = set(queue.by_priority[known:].tolist())
+    sample = []
+    for row in queue.by_draw.tolist():
+        if row in rest:
+            if row not in done:
+                break
+            sample.append(row)
+    summary = ErrorEstimate(total, len(done), len(bad))
+    if not sample:
+        unseen = total - len(done)
+        return summary if unseen else ErrorEstimate(total, len(done), len(bad), 0, 0.0, 0, 0)
+    hits, seen = sum(row in bad for row in sample), len(rest & bad)
+    low, high = _interval(hits, len(sample), len(rest))
+    unseen = len(rest - done)
+
+    def left(errors: float) -> float:
+        return min(max(errors - seen, 0.0), unseen)
+
+    share = hits / len(sample)
+    return ErrorEstimate(
+        units=total,
+        reviewed=len(done),
+        found=len(bad),
+        sample=len(sample),
+        left=left(share * len(rest)),
+        low=int(left(low)),
+        high=round(left(high) + 0.499),
+    )
+
+
+def _interval(hits: int, sample: int, population: int) -> tuple[float, float]:
+    """The errors in a population, with 95 % probability; all of it may have been seen."""
+    from scipy.stats import beta  # slow to import
+
+    if sample >= population:
+        return float(hits), float(hits)
+    low = 0.0 if hits == 0 else float(beta.ppf(0.025, hits, sample - hits + 1))
+    high = 1.0 if hits == sample else float(beta.ppf(0.975, hits + 1, sample - hits))
+    return low * population, high * population
