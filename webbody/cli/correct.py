@@ -13,10 +13,10 @@ from webbody.plain_text import counted, plain_text
 if TYPE_CHECKING:
     from pipelines.corrections.corrector import Corrector
 
-_LIST, _IMPORT, _UNDO = "list", "import", "undo"
+_LIST, _IMPORT, _UNDO, _NEXT = "list", "import", "undo", "next"
 _PICTURES = ("not-this-person", "bad-picture", "wrong-box", "keep", "right")
 _PEOPLE = ("one-person", "two-people")
-_WHAT = (*_PICTURES, *_PEOPLE, _UNDO, _IMPORT, _LIST)
+_WHAT = (*_PICTURES, *_PEOPLE, _UNDO, _IMPORT, _LIST, _NEXT)
 
 
 def correct(
@@ -34,12 +34,16 @@ def correct(
     ] = None,
     why: Annotated[str, typer.Option(help="In your own words.")] = "",
     who: Annotated[str, typer.Option(help="How you are called; without it, as here.")] = "",
+    most: Annotated[int, typer.Option(min=1, help="Of next: how many.")] = 20,
 ) -> None:
     """Say what you saw: that pictures show somebody else or are to be kept, that people are one.
 
     What is said names pictures by their content, wins over every threshold, and holds in all later
     builds of this folder: with more rows, other models, other settings. `webbody build` heeds it;
-    only what it touches is made again. Without WHAT, lists what was said and what came of it.
+    only what it touches is made again. Without WHAT, lists what was said and what came of it;
+    next lists what to look at first, the likeliest errors, later every fifth at random, and how many
+    errors may be left. `right` says that the build decided rightly. `webbody view --edit` does all
+    this in a browser.
 
     Exit code 0: done. 2: an error to fix first; nothing was written.
     """
@@ -52,6 +56,9 @@ def correct(
     corrector = Corrector(out, who)
     if what == _LIST:
         _show(corrector)
+        return
+    if what == _NEXT:
+        _show_next(corrector, most)
         return
     if not given:
         raise WebbodyError(f"{what}: say of what; `webbody correct --help` tells how.")
@@ -77,6 +84,29 @@ def correct(
                 "about pictures of this build."
             )
     echo("`webbody build` with this folder's settings heeds them.")
+
+
+def _show_next(corrector: "Corrector", most: int) -> None:
+    from pipelines.corrections.review.state import ReviewState
+
+    state = ReviewState.of(corrector.lookup)
+    rows = state.next(most)
+    table = Table()
+    for column in ("crops", "name", "the build says", "to the person", "to the nearest"):
+        table.add_column(column, overflow="fold")
+    for unit in state.queue.units.take(rows).to_pylist():
+        likeness = (unit["to_person"], unit["nearest"])
+        figures = ("" if one is None else f"{one:.2f}" for one in likeness)
+        cells = (" ".join(unit["crops"]), unit["name"], unit["outcome"] or "kept", *figures)
+        table.add_row(*(Text(plain_text(cell)) for cell in cells))
+    console = PlainConsole(highlight=False)
+    console.print(table)
+    for pair in state.pairs[:most]:
+        echo(
+            f"{plain_text(' and '.join(pair.names))}: {pair.decision}, similarity "
+            f"{pair.similarity:.2f}"
+        )
+    echo(plain_text(state.estimate().sentence()))
 
 
 def _show(corrector: "Corrector") -> None:

@@ -27,6 +27,16 @@ class ErrorEstimate:
     low: int = 0
     high: int = 0
 
+    def sentence(self) -> str:
+        """Such as `40 of 600 decisions judged, 5 were wrong; 3 errors may be left (0 to 20)`."""
+        said = f"{self.reviewed:,} of {self.units:,} decisions judged, {self.found:,} were wrong; "
+        if self.left is None:
+            return said + "nothing can be said of the others before some are drawn at random."
+        return said + (
+            f"about {self.left:.0f} errors are left, with 95 % certainty {self.low:,} to "
+            f"{self.high:,} ({self.sample:,} were drawn at random)."
+        )
+
 
 def estimate(
     queue: ReviewQueue, reviewed: Collection[int], wrong: Collection[int]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipelines.corrections.review.risk import priorities
 
-#: Every fifth unit is drawn at random: from these it can be told how many errors are left.
-DRAWN_EVERY = 5
+#: The first units are the riskiest alone. From then on every fifth is drawn at random: from these it
+#: can be told how many errors are left.
+FIRST_BY_RISK, DRAWN_EVERY = 40, 5
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,23 @@ class ReviewQueue:
             return cls(units, np.zeros(0, np.int64), np.zeros(0, np.int64))
         return cls(
             units,
-            np.lexsort((draw, -priorities(units))),
+            # Of equal ones those come first that the random order has last: so they are no sample.
+            np.lexsort((~draw, -priorities(units))),
             np.argsort(draw, kind="stable"),
         )
 
-    def next(self, reviewed: Collection[int] = (), drawn_every: int = DRAWN_EVERY) -> Iterator[int]:
+    def next(self, reviewed: Collection[int] = (), by_risk: int = FIRST_BY_RISK) -> Iterator[int]:
         """The rows of `units` that are still to be looked at, in order.
 
         Args:
             reviewed: Rows that were looked at.
-            drawn_every: Every so manieth is drawn at random; 0: none.
+            by_risk: So many in all come by their risk alone, before some are drawn at random.
         """
         done = set(reviewed)
         risky, drawn = iter(self.by_priority.tolist()), iter(self.by_draw.tolist())
         for place in count(len(done) + 1):
-            source = drawn if drawn_every and place % drawn_every == 0 else risky
+            is_drawn = place > by_risk and (place - by_risk) % DRAWN_EVERY == 0
+            source = drawn if is_drawn else risky
             row = next((row for row in source if row not in done), None)
             if row is None:
                 return

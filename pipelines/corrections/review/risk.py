@@ -63,7 +63,8 @@ def _border(kept: Chances, noise: Chances) -> float:
     at = np.linspace(0, 1, 201)
     below = np.searchsorted(np.sort(kept), at) / len(kept)
     above = 1 - np.searchsorted(np.sort(noise), at, side="right") / len(noise)
-    return float(at[np.abs(below - above).argmin()])
+    apart = np.abs(below - above)
+    return float(at[apart == apart.min()].mean())
 
 
 def _sigmoid(x: Chances) -> Chances:

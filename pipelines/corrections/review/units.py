@@ -44,7 +44,7 @@ def units_of_shard(read: ReadColumns, shard: str) -> pa.Table:
     clusters = read("clusters", shard, ["crop", "key", "name", "cluster", "outcome", "similarity"])
     if clusters is None or not len(clusters):
         return UNITS.empty_table()
-    columns = _Columns.of(read, shard, clusters)
+    columns = _ClusteredColumns.of(read, shard, clusters)
     rows = [
         {**row, "shard": shard}
         for found in by_name(clusters["name"], columns.crops)
@@ -53,7 +53,7 @@ def units_of_shard(read: ReadColumns, shard: str) -> pa.Table:
     return pa.Table.from_pylist(rows, UNITS)
 
 
-class _Columns:
+class _ClusteredColumns:
     """The columns of a shard's clustered faces."""
 
     def __init__(
@@ -71,7 +71,7 @@ class _Columns:
         self._faces, self._outcomes, self._by, self._contents = faces, outcomes, by, contents
 
     @classmethod
-    def of(cls, read: ReadColumns, shard: str, clusters: pa.Table) -> "_Columns":
+    def of(cls, read: ReadColumns, shard: str, clusters: pa.Table) -> "_ClusteredColumns":
         outcomes = clusters["outcome"].to_pylist()
         by: list[str | None] = [None] * len(clusters)
         labels = read("identities", shard, ["crop", "outcome", "detail"])
