@@ -41,9 +41,9 @@ def correct(
     What is said names pictures by their content, wins over every threshold, and holds in all later
     builds of this folder: with more rows, other models, other settings. `webbody build` heeds it;
     only what it touches is made again. Without WHAT, lists what was said and what came of it;
-    next lists what to look at first, the likeliest errors, later every fifth at random, and how many
-    errors may be left. `right` says that the build decided rightly. `webbody view --edit` does all
-    this in a browser.
+    next lists what to look at first, the likeliest errors, later every fifth at random, and how
+    many errors may be left. `right` says that the build decided rightly. `webbody view --edit` does
+    all this in a browser.
 
     Exit code 0: done. 2: an error to fix first; nothing was written.
     """

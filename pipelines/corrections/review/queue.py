@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pipelines.corrections.review.risk import priorities
 
-#: The first units are the riskiest alone. From then on every fifth is drawn at random: from these it
-#: can be told how many errors are left.
+#: The first units are the riskiest alone. From then on every fifth is drawn at random: from these
+#: it can be told how many errors are left.
 FIRST_BY_RISK, DRAWN_EVERY = 40, 5
 
 
