@@ -104,11 +104,13 @@ def explain(rows: int, scratch: Path) -> Figures:
     write_build(out, {"manifest": manifest, "sha256": "", "config": {}}, asked)
     record = Record(**{**vars(made), "inputs": {"manifest": ""}})
     out.write_bytes(record_name("plan", ALL), record.to_json())
-    urls = pq.read_table(manifest, columns=["url"])["url"]
+    listed = pq.ParquetFile(manifest)
+    groups = listed.num_row_groups
     taken = []
-    for place in (0, rows // 2, rows - 1):
+    for group, place in ((0, 0), (groups // 2, 0), (groups - 1, -1)):
+        url = listed.read_row_group(group, columns=["url"])["url"][place].as_py()
         started = time.perf_counter()
-        assert story(out.url, urls[place].as_py())
+        assert story(out.url, url)
         taken.append(time.perf_counter() - started)
     return {"seconds": float(np.mean(taken)), "worst": max(taken), "peak": peak()}
 
