@@ -8,21 +8,28 @@ from urllib.parse import urlencode
 import duckdb
 import pyarrow as pa
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from pipelines.viewer.index.selection import read_selection
+from pipelines.viewer.index.selection import page_number, read_selection, whole
+from pipelines.viewer.index.thresholds import threshold
 from pipelines.viewer.index.viewed import NotInBuild, ViewedBuild, WatchedBuild
 from pipelines.viewer.pages.figures import figures_page
 from pipelines.viewer.pages.funnel import first_page
 from pipelines.viewer.pages.grid import grid
 from pipelines.viewer.pages.image import image_page
+from pipelines.viewer.pages.map import map_of_faces, map_of_people, people_in_lasso
+from pipelines.viewer.pages.pairs import pairs_page
+from pipelines.viewer.pages.people import name_page, near_people, people_page, person_page
 from pipelines.viewer.pages.rendering import render
 from pipelines.viewer.pictures.drawings import drawn
 from pipelines.viewer.pictures.thumbnails import Pictures, Place
+from pipelines.viewer.search import MOST_BYTES, PhotoSearch
 from pipelines.viewer.security import Gate, Guarded
 from pipelines.viewer.static import static_file
 from webbody.errors import WebbodyError
@@ -47,6 +54,7 @@ class Site:
     def __init__(self, build: WatchedBuild, gate: Gate, edit: bool = False) -> None:
         self._build, self._gate, self._edit = build, gate, edit
         self._pictures = Pictures()
+        self._photos = PhotoSearch()
 
     def app(self) -> Starlette:
         """The application behind its gate."""
@@ -57,6 +65,13 @@ class Site:
             Route("/grid", page("grid", _grid)),
             Route("/image", page("image", _image)),
             Route("/image/{key}", page("image", _image)),
+            Route("/people", page("people", _people)),
+            Route("/person/{person:int}", page("person", _person)),
+            Route("/name", page("person", _name)),
+            Route("/pairs", page("pairs", _pairs)),
+            Route("/map", page("map", _map)),
+            Route("/map.json", self._points),
+            Route("/search", self._search, methods=["GET", "POST"]),
             Route("/find", self._find),
             Route("/picture/{stage}/{shard}/{offset:int}/{length:int}.jpg", self._picture),
             Route("/drawn/{kind}/{shard}/{key}/{item}.jpg", self._drawn),
@@ -98,6 +113,32 @@ class Site:
             "has": viewed.build.graph.has if viewed else lambda stage: False,
         }
         return HTMLResponse(render(name, **common, **values), status)
+
+    def _points(self, request: Request) -> Response:
+        viewed, person = self._build.now(), request.query_params.get("person", "")
+        found = map_of_faces(viewed, whole("person", person)) if person else map_of_people(viewed)
+        return JSONResponse(found)
+
+    async def _search(self, request: Request) -> Response:
+        """The form, and what was found for the photo that it sent."""
+        photo = b""
+        if request.method == "POST":
+            size = request.headers.get("content-length", "")
+            if not size.isdecimal() or int(size) > MOST_BYTES + 10_000:
+                raise WebbodyError(f"The photo has more than {MOST_BYTES:,} bytes.")
+            async with request.form(max_files=1, max_fields=4) as form:
+                if not self._gate.is_own_form(str(form.get("secret", ""))):
+                    raise HTTPException(403, "This did not come from a page of this server.")
+                sent = form.get("photo")
+                photo = await sent.read() if isinstance(sent, UploadFile) else b""
+        return await run_in_threadpool(self._searched, photo)
+
+    def _searched(self, photo: bytes) -> Response:
+        viewed = self._build.now()
+        found = near_people(viewed, self._photos.nearest(viewed, photo)) if photo else None
+        similar = threshold("identities.similar", viewed.settings)
+        values = {"found": found, "similar": similar, "search_secret": self._gate.form_secret}
+        return self._rendered("search", viewed, values)
 
     def _find(self, request: Request) -> Response:
         """A URL, or the key of a row, crop or sample leads to its image; other texts to a grid."""
@@ -152,7 +193,35 @@ def _figures(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
 
 
 def _grid(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
-    return grid(viewed, read_selection(request.query_params, viewed.database.columns))
+    lasso = request.query_params.get("lasso", "")
+    people = people_in_lasso(viewed, lasso) if lasso else None
+    return grid(viewed, read_selection(request.query_params, viewed.database.columns, people))
+
+
+def _people(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return people_page(viewed, request.query_params.get("order", ""), _page_of(request))
+
+
+def _person(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    order = request.query_params.get("order", "")
+    return person_page(viewed, request.path_params["person"], order)
+
+
+def _name(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return name_page(viewed, request.query_params.get("name", ""))
+
+
+def _pairs(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return pairs_page(viewed, request.query_params.get("decision", ""), _page_of(request))
+
+
+def _map(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    person = request.query_params.get("person", "")
+    return {"person": whole("person", person) if person else None}
+
+
+def _page_of(request: Request) -> int:
+    return page_number(request.query_params.get("page", ""))
 
 
 def _image(viewed: ViewedBuild, request: Request) -> dict[str, Any]:

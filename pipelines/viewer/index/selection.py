@@ -101,7 +101,7 @@ def read_selection(
             one = " OR ".join("starts_with(outcome || ':', ?)" for _ in starts)
             add(name, f"({one})", *starts)
         elif name == "person":
-            people = [_whole(name, part) for part in value.split(",")][:_MOST_PEOPLE]
+            people = [whole(name, part) for part in value.split(",")][:_MOST_PEOPLE]
             add(name, "person IN (SELECT unnest(?::BIGINT[]))", people)
         elif name == "find":
             add(name, "(url = ? OR key = ? OR crop = ? OR sample = ? OR contains(lower(name), ?))",
@@ -117,11 +117,17 @@ def read_selection(
     look = parameters.get("look", "")
     if look in _LOOKS[1:]:
         given["look"] = look
-    page = _whole("page", parameters.get("page") or "1")
-    if not 1 <= page <= _LAST_PAGE:
-        raise WebbodyError(f"page={page}: pages begin with 1; correct the address.")
+    page = page_number(parameters.get("page", ""))
     where = " AND ".join(terms) or "TRUE"
     return Selection(where, tuple(values), order, page, given.get("look", "crops"), given)
+
+
+def page_number(text: str) -> int:
+    """The number of a page of an address, 1 without any; WebbodyError where it is none."""
+    page = whole("page", text or "1")
+    if not 1 <= page <= _LAST_PAGE:
+        raise WebbodyError(f"page={page}: pages begin with 1; correct the address.")
+    return page
 
 
 def figures(columns: Mapping[str, str]) -> dict[str, str]:
@@ -142,7 +148,8 @@ def _order(sort: str, columns: Mapping[str, str], given: dict[str, str]) -> str:
     return f"{name} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, shard, key, crop"
 
 
-def _whole(name: str, text: str) -> int:
+def whole(name: str, text: str) -> int:
+    """A whole number of an address; WebbodyError where it is none."""
     if not text.strip().lstrip("-").isdecimal() or len(text) > 20:
         raise WebbodyError(f"{name}={text[:40]!r} is no whole number; correct the address.")
     number = int(text)

@@ -46,7 +46,9 @@ _READ = {
     "ledger": [("key", _TEXT), ("outcome", _TEXT), ("detail", _TEXT)],
 }  # fmt: skip
 
-#: The rows of `found` are crops; those without any keep the row's own outcome.
+#: The rows of `found` are crops. The stage that a crop reached last decides, also over an earlier
+#: one: who corrects keeps pictures in spite of their outcome. Without faces (builds from a release,
+#: whole photos) a crop is kept with its row.
 _JOINED = """
 WITH found AS (
     SELECT *, 'persons' AS tar FROM persons
@@ -63,14 +65,20 @@ SELECT
     coalesce(f.index, 0) <= 0 AS first,
     p.url, p.name,
     lower(regexp_extract(p.url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)', 1)) AS domain,
-    coalesce(
-        d.outcome, f.outcome, q.outcome, a.outcome, c.outcome, i.outcome, k.outcome,
-        CASE WHEN k.crop IS NOT NULL OR (l.outcome = 'kept' AND a.crop IS NULL) THEN 'kept' END,
-        CASE WHEN d.key IS NULL THEN l.outcome END,
-        'undecided'
-    ) AS outcome,
+    CASE
+        WHEN k.crop IS NOT NULL THEN coalesce(k.outcome, 'kept')
+        WHEN i.crop IS NOT NULL THEN coalesce(i.outcome, 'undecided')
+        WHEN c.crop IS NOT NULL THEN coalesce(c.outcome, 'undecided')
+        WHEN a.crop IS NOT NULL THEN coalesce(a.outcome, 'undecided')
+        WHEN q.outcome IS NOT NULL THEN q.outcome
+        WHEN f.outcome IS NOT NULL THEN f.outcome
+        WHEN d.outcome IS NOT NULL THEN d.outcome
+        WHEN f.crop IS NOT NULL AND l.outcome = 'kept' AND NOT has_faces THEN 'kept'
+        WHEN d.key IS NULL AND l.outcome IS NOT NULL THEN l.outcome
+        ELSE 'undecided'
+    END AS outcome,
     coalesce(l.outcome, 'undecided') AS row_outcome,
-    coalesce(d.detail, f.detail, q.detail, a.detail, c.detail, i.detail, k.detail, l.detail)
+    coalesce(k.detail, i.detail, c.detail, a.detail, q.detail, f.detail, d.detail, l.detail)
         AS detail,
     coalesce(i.person, p.person) AS person,
     coalesce(i.sample, q.sample) AS sample,
@@ -88,6 +96,7 @@ SELECT
     d.sha256, d.bytes, d.width AS image_width, d.height AS image_height, d.format,
     d.offset AS image_offset, d.length AS image_length
 FROM plan p
+CROSS JOIN (SELECT count(*) > 0 AS has_faces FROM faces)
 LEFT JOIN download d ON d.key = p.key
 LEFT JOIN found f ON f.key = p.key
 LEFT JOIN quality q ON q.key = p.key

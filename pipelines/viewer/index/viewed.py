@@ -15,11 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.base.stage import ALL
+from pipelines.corrections.journal import FOLDER as CORRECTIONS
 from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import SPLIT
 from pipelines.inspection.report import funnel
 from pipelines.inspection.status import Status, status_of
 from pipelines.viewer.index.database import IndexDatabase
+from pipelines.viewer.index.people import PeopleCentres, people_centres
 from pipelines.viewer.index.store import IndexStore
 from webbody.build_records import BUILD_FILE
 from webbody.errors import WebbodyError
@@ -30,6 +32,8 @@ from webbody.view_cache import VIEW_CACHE
 
 #: Seconds between two looks at a folder in a store, where a look reads every record.
 _REMOTE_LOOK = 60.0
+#: Folders whose changes make no page another one; corrections are looked at by themselves.
+_NO_STAGES = (VIEW_CACHE, CORRECTIONS)
 _SPLIT_OF = pa.schema([("person", pa.int64()), ("split", pa.string())])
 
 
@@ -53,6 +57,11 @@ class ViewedBuild:
     @cached_property
     def state(self) -> Status:
         return status_of(self.build.records)
+
+    @cached_property
+    def people(self) -> PeopleCentres:
+        """Everybody's centre, made once for these features and labels."""
+        return people_centres(self.build, self.store)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -124,7 +133,7 @@ class WatchedBuild:
             return sorted(
                 (entry.name, entry.stat().st_mtime_ns)
                 for entry in entries
-                if entry.name == BUILD_FILE or (entry.is_dir() and entry.name != VIEW_CACHE)
+                if entry.name == BUILD_FILE or (entry.is_dir() and entry.name not in _NO_STAGES)
             )
         return None
 

@@ -15,9 +15,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(name: str, **values: Any) -> str:
+def render(page: str, /, **values: Any) -> str:
     """A page; all values are escaped."""
-    return _environment().get_template(f"view/{name}.html").render(**values)
+    return _environment().get_template(f"view/{page}.html").render(**values)
 
 
 def figure(value: Any) -> str:

@@ -73,3 +73,80 @@
   const none = document.getElementById("select-none");
   if (none) none.addEventListener("click", () => pickAll(false));
 })();
+
+// The map: points on a canvas, a click opens one, a line around some selects them.
+(async () => {
+  const canvas = document.getElementById("map");
+  if (!canvas) return;
+  const answer = await fetch(canvas.dataset.points);
+  const title = document.getElementById("map-title");
+  if (!answer.ok) { title.textContent = "There is nothing to draw."; return; }
+  const points = await answer.json();
+  const margin = 16;
+  let line = [];
+
+  const place = (i) => [
+    margin + points.x[i] * (canvas.clientWidth - 2 * margin),
+    margin + points.y[i] * (canvas.clientHeight - 2 * margin),
+  ];
+  const radius = (i) => Math.min(9, 1.5 + Math.sqrt(points.size[i]) / 2);
+
+  function draw() {
+    const scale = window.devicePixelRatio || 1;
+    canvas.width = canvas.clientWidth * scale;
+    canvas.height = canvas.clientHeight * scale;
+    const ink = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
+    ink.scale(scale, scale);
+    ink.globalAlpha = 0.65;
+    ink.fillStyle = style.getPropertyValue("--bar");
+    for (let i = 0; i < points.x.length; i++) {
+      const [x, y] = place(i);
+      ink.beginPath();
+      ink.arc(x, y, radius(i), 0, 7);
+      ink.fill();
+    }
+    ink.globalAlpha = 1;
+    ink.strokeStyle = style.getPropertyValue("--pick");
+    ink.lineWidth = 2;
+    ink.beginPath();
+    line.forEach(([x, y], i) => (i ? ink.lineTo(x, y) : ink.moveTo(x, y)));
+    ink.stroke();
+  }
+
+  function nearest(x, y) {
+    let best = -1, least = 12 * 12;
+    for (let i = 0; i < points.x.length; i++) {
+      const [px, py] = place(i), far = (px - x) ** 2 + (py - y) ** 2;
+      if (far < least) { best = i; least = far; }
+    }
+    return best;
+  }
+
+  const at = (event) => [event.offsetX, event.offsetY];
+  canvas.addEventListener("pointerdown", (event) => { line = [at(event)]; canvas.setPointerCapture(event.pointerId); });
+  canvas.addEventListener("pointermove", (event) => {
+    if (line.length) { line.push(at(event)); draw(); return; }
+    const found = nearest(...at(event));
+    title.textContent = found < 0 ? "\u00a0" : points.title[found];
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    const drawn = line, [x, y] = at(event);
+    line = [];
+    const far = Math.max(...drawn.map(([px, py]) => Math.hypot(px - drawn[0][0], py - drawn[0][1])));
+    if (far < 8) {
+      const found = nearest(x, y);
+      if (found >= 0) location.href = points.link[found];
+      return;
+    }
+    if (!points.lasso) { draw(); return; }
+    const every = Math.ceil(drawn.length / 100);
+    const corners = drawn.filter((_, i) => i % every === 0).map(([px, py]) => [
+      Math.round(1000 * (px - margin) / (canvas.clientWidth - 2 * margin)),
+      Math.round(1000 * (py - margin) / (canvas.clientHeight - 2 * margin)),
+    ]);
+    location.href = `/grid?lasso=${corners.flat().join(",")}`;
+  });
+  addEventListener("resize", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  draw();
+})();
