@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from pipelines.viewer.editing import Editing
 from pipelines.viewer.index.viewed import OnShard, WatchedBuild
 from pipelines.viewer.security import TOKEN, Gate
 from pipelines.viewer.site import Site
@@ -17,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 def view(
     out: str,
     port: int,
-    edit: bool,
+    editing: Editing | None,
     on_shard: OnShard,
     on_address: Callable[[str], None],
 ) -> None:
@@ -26,7 +27,7 @@ def view(
     Args:
         out: The folder, a path or a URL.
         port: To listen on; 0: any that is free.
-        edit: Whether corrections may be made.
+        editing: Writes corrections; None: nothing may be changed.
         on_shard: Called while the index is made, with the shards done and their number.
         on_address: Gets the address to open, with its token, once the server answers there.
 
@@ -36,7 +37,7 @@ def view(
     with listening(port) as listener, WatchedBuild(out, on_shard) as build:
         port = listener.getsockname()[1]
         gate = Gate(port)
-        app = Site(build, gate, edit).app()
+        app = Site(build, gate, editing).app()
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, lifespan="off"
         )

@@ -16,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from pipelines.viewer.editing import Asked, Editing
 from pipelines.viewer.index.selection import page_number, read_selection, whole
 from pipelines.viewer.index.thresholds import threshold
 from pipelines.viewer.index.viewed import NotInBuild, ViewedBuild, WatchedBuild
+from pipelines.viewer.pages.corrections import corrections_page
 from pipelines.viewer.pages.figures import figures_page
 from pipelines.viewer.pages.funnel import first_page
 from pipelines.viewer.pages.grid import grid
@@ -33,10 +35,20 @@ from pipelines.viewer.search import MOST_BYTES, PhotoSearch
 from pipelines.viewer.security import Gate, Guarded
 from pipelines.viewer.static import static_file
 from webbody.errors import WebbodyError
+from webbody.plain_text import plain_text
 
 _SIDES = range(16, 1025)
 _DAMAGED = (
     "A table of this build cannot be read; `webbody verify` tells which, and `--repair` helps."
+)
+
+#: Verdicts of pictures with their labels and keys.
+VERDICTS = (
+    ("not-this-person", "somebody else", "s"),
+    ("bad-picture", "bad picture", "b"),
+    ("wrong-box", "wrong box", "w"),
+    ("keep", "keep it", "e"),
+    ("right", "right", "r"),
 )
 
 Page = Callable[[ViewedBuild, Request], dict[str, Any]]
@@ -48,11 +60,11 @@ class Site:
     Args:
         build: The folder that is looked at.
         gate: Who may ask.
-        edit: Whether corrections may be made.
+        editing: Writes corrections; None: nothing may be changed.
     """
 
-    def __init__(self, build: WatchedBuild, gate: Gate, edit: bool = False) -> None:
-        self._build, self._gate, self._edit = build, gate, edit
+    def __init__(self, build: WatchedBuild, gate: Gate, editing: Editing | None = None) -> None:
+        self._build, self._gate, self._editing = build, gate, editing
         self._pictures = Pictures()
         self._photos = PhotoSearch()
 
@@ -72,6 +84,8 @@ class Site:
             Route("/map", page("map", _map)),
             Route("/map.json", self._points),
             Route("/search", self._search, methods=["GET", "POST"]),
+            Route("/corrections", page("corrections", _corrections)),
+            Route("/correct", self._correct, methods=["POST"]),
             Route("/find", self._find),
             Route("/picture/{stage}/{shard}/{offset:int}/{length:int}.jpg", self._picture),
             Route("/drawn/{kind}/{shard}/{key}/{item}.jpg", self._drawn),
@@ -108,8 +122,9 @@ class Site:
         common = {
             "here": name,
             "out": viewed.build.folder.url if viewed else "",
-            "edit": self._edit,
-            "form_secret": self._gate.form_secret if self._edit else "",
+            "edit": self._editing is not None,
+            "verdicts": VERDICTS,
+            "form_secret": self._gate.form_secret if self._editing else "",
             "has": viewed.build.graph.has if viewed else lambda stage: False,
         }
         return HTMLResponse(render(name, **common, **values), status)
@@ -139,6 +154,29 @@ class Site:
         similar = threshold("identities.similar", viewed.settings)
         values = {"found": found, "similar": similar, "search_secret": self._gate.form_secret}
         return self._rendered("search", viewed, values)
+
+    async def _correct(self, request: Request) -> Response:
+        """Write a correction; the answer is for the script of the pages."""
+        async with request.form(max_files=0, max_fields=2000) as form:
+            if self._editing is None or not self._gate.is_own_form(str(form.get("secret", ""))):
+                raise HTTPException(403, "This server is read-only, or another page sent this.")
+            several = {
+                name: [str(value) for value in form.getlist(name)]
+                for name in ("item", "first", "second", "undo")
+            }
+            asked = Asked(
+                str(form.get("verdict", "")),
+                several["item"],
+                several["first"],
+                several["second"],
+                several["undo"],
+                str(form.get("why", "")),
+            )
+        try:
+            done = await run_in_threadpool(self._editing.say, asked)
+        except WebbodyError as error:
+            return JSONResponse({"sentence": plain_text(error.sentence), "ids": []}, 400)
+        return JSONResponse({"sentence": done.sentence, "ids": list(done.ids)})
 
     def _find(self, request: Request) -> Response:
         """A URL, or the key of a row, crop or sample leads to its image; other texts to a grid."""
@@ -213,6 +251,10 @@ def _name(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
 
 def _pairs(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
     return pairs_page(viewed, request.query_params.get("decision", ""), _page_of(request))
+
+
+def _corrections(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
+    return corrections_page(viewed, _page_of(request))
 
 
 def _map(viewed: ViewedBuild, request: Request) -> dict[str, Any]:

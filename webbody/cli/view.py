@@ -17,12 +17,16 @@ def view(
     edit: Annotated[
         bool, typer.Option("--edit", help="Let corrections be made; without it nothing is changed.")
     ] = False,
+    who: Annotated[
+        str, typer.Option(help="With --edit: how you are called; without it, as here.")
+    ] = "",
 ) -> None:
     """Look at a build in the browser: every outcome, image, person and doubtful pair.
 
     Prints an address with a token; only who has it gets in, and only from this machine. What the
     pages need is kept in DIR/.view and made again where the build changes. Ctrl-C ends it.
     """
+    from pipelines.viewer.editing import Editing
     from pipelines.viewer.server import view as serve
 
     console = PlainConsole(stderr=True)
@@ -36,4 +40,4 @@ def view(
             echo(f"Open {address}")
             echo("Ctrl-C ends it." + (" Corrections may be made." if edit else ""))
 
-        serve(out, port, edit, on_shard, on_address)
+        serve(out, port, Editing(out, who) if edit else None, on_shard, on_address)

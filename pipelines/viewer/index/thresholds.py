@@ -1,13 +1,11 @@
 """The thresholds of a build beside the figures that they judge."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.outcomes import value_of
-from webbody.config import FacesSettings, PersonsSettings
-from webbody.errors import WebbodyError
+from webbody.model_table import FACE_DETECTOR, PERSONS, find
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,12 @@ DRAWN = {
     ),
 }  # fmt: skip
 
+#: Of settings that a detector's family decides where they are null: the detector, and its kind.
+_MODELS = {
+    "persons.confidence": ("persons.model", PERSONS),
+    "faces.min_score": ("faces.detector", FACE_DETECTOR),
+}
+
 
 def judged(settings: Mapping[str, Any], has_quality: bool) -> tuple[Judged, ...]:
     """What judges figures in a build of this kind."""
@@ -50,27 +54,13 @@ def judged(settings: Mapping[str, Any], has_quality: bool) -> tuple[Judged, ...]
 
 
 def threshold(setting: str, settings: Mapping[str, Any]) -> float | None:
-    """The value of a setting; of one that is left to the detector's family that of the family."""
+    """The value of a setting; of one that is left to the detector's family that of the family.
+
+    None where that is not known without the detector's file: looking must fetch no model.
+    """
     value = value_of(setting, settings)
-    if value is None and setting in _OF_FAMILIES:
-        with suppress(WebbodyError, ValueError, OSError, ImportError):
-            value = _OF_FAMILIES[setting](dict(settings))
+    if value is None and setting in _MODELS:
+        named, kind = _MODELS[setting]
+        known = find(str(value_of(named, settings) or ""), kind)
+        value = known.contract.threshold if known and known.contract else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _person(settings: dict[str, Any]) -> float:
-    from pipelines.detection.from_settings import trusted_person
-
-    return trusted_person(PersonsSettings.model_validate(settings.get("persons") or {}))
-
-
-def _face(settings: dict[str, Any]) -> float:
-    from pipelines.detection.from_settings import trusted_face
-
-    return trusted_face(FacesSettings.model_validate(settings.get("faces") or {}))
-
-
-_OF_FAMILIES: dict[str, Callable[[dict[str, Any]], float]] = {
-    "persons.confidence": _person,
-    "faces.min_score": _face,
-}

@@ -21,6 +21,7 @@ from pipelines.engine.graph import SPLIT
 from pipelines.inspection.report import funnel
 from pipelines.inspection.status import Status, status_of
 from pipelines.viewer.index.database import IndexDatabase
+from pipelines.viewer.index.marks import Marks, corrections_stamp, read_marks
 from pipelines.viewer.index.people import PeopleCentres, people_centres
 from pipelines.viewer.index.store import IndexStore
 from webbody.build_records import BUILD_FILE
@@ -45,10 +46,11 @@ OnShard = Callable[[int, int], None]
 
 
 class ViewedBuild:
-    """One moment of a build: nothing in it changes."""
+    """One moment of a build: nothing in it changes but what is said of it."""
 
     def __init__(self, build: BuildFiles, database: IndexDatabase, store: IndexStore) -> None:
         self.build, self.database, self.store = build, database, store
+        self._marks: tuple[object, Marks] | None = None
 
     @cached_property
     def funnel(self) -> funnel.Funnel:
@@ -62,6 +64,14 @@ class ViewedBuild:
     def people(self) -> PeopleCentres:
         """Everybody's centre, made once for these features and labels."""
         return people_centres(self.build, self.store)
+
+    @property
+    def marks(self) -> Marks:
+        """What was said of its pictures so far: the only thing that may grow."""
+        stamp = corrections_stamp(self.build.folder)
+        if self._marks is None or self._marks[0] != stamp:
+            self._marks = stamp, read_marks(self.build, self.database) if stamp else Marks()
+        return self._marks[1]
 
     @property
     def settings(self) -> dict[str, Any]:

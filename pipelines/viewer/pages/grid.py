@@ -1,5 +1,6 @@
 """The grid: thumbnails of the crops that an address selects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -8,6 +9,7 @@ from pipelines.inspection.report.choosing import kind
 from pipelines.inspection.report.funnel import meaning
 from pipelines.outcomes import STAGES_OF
 from pipelines.viewer.index.database import Row
+from pipelines.viewer.index.marks import Mark
 from pipelines.viewer.index.selection import PAGE, Selection, figures
 from pipelines.viewer.index.shard_rows import flag_columns
 from pipelines.viewer.index.viewed import ViewedBuild
@@ -34,7 +36,7 @@ class GridTile:
     picture: str = ""
     empty: str = ""
     lines: list[str] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
+    marks: Sequence[Mark] = ()
     digest: str = ""
 
 
@@ -82,6 +84,7 @@ def tile_of(viewed: ViewedBuild, row: Row, look: str = "crops", figure: str = ""
         kept=row["outcome"] == "kept",
         digest=row["digest"] or "",
     )
+    tile.marks = viewed.marks.of_crop.get(tile.crop, ()) if tile.crop else ()
     tile.picture, tile.empty = picture_of(viewed, row, look)
     if row["name"]:
         tile.lines.append(row["name"])

@@ -1,6 +1,7 @@
 """Pairs side by side: names that were or were not merged, and pictures that repeat others."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.viewer.index.database import Row
+from pipelines.viewer.index.marks import Mark
 from pipelines.viewer.index.viewed import ViewedBuild
 from pipelines.viewer.pages.grid import COLUMNS, GridTile, tile_of
 
@@ -49,6 +51,7 @@ class ShownPair:
     sides: tuple[PairSide, PairSide]
     similarity: float | None
     decision: str
+    marks: Sequence[Mark] = ()
 
 
 def pairs_page(viewed: ViewedBuild, decision: str, page: int) -> dict[str, Any]:
@@ -80,7 +83,8 @@ def _of_names(viewed: ViewedBuild, rows: list[dict[str, Any]]) -> list[ShownPair
     crops = viewed.database.rows(
         f"SELECT {COLUMNS} FROM crops WHERE name IN (SELECT unnest(?::VARCHAR[])) "
         "AND crop IS NOT NULL AND similarity IS NOT NULL QUALIFY row_number() OVER "
-        "(PARTITION BY name ORDER BY similarity DESC, crop) <= ? ORDER BY similarity DESC",
+        "(PARTITION BY name ORDER BY outcome = 'kept' DESC, similarity DESC, crop) <= ? "
+        "ORDER BY outcome = 'kept' DESC, similarity DESC",
         (names, _OF_ONE),
     )
     of_name: dict[str, list[Row]] = {}
@@ -93,13 +97,16 @@ def _of_names(viewed: ViewedBuild, rows: list[dict[str, Any]]) -> list[ShownPair
             tile.lines = tile.lines[1:]  # the name stands above
         return PairSide(name, tiles, name if tiles else "")
 
+    marks = viewed.marks.of_names
     return [
         ShownPair(
             (side(row["name_a"] or ""), side(row["name_b"] or "")),
             row["similarity"],
             row["decision"] or "merged",
+            marks.get((min(names), max(names)), ()),
         )
         for row in rows
+        for names in [(row["name_a"] or "", row["name_b"] or "")]
     ]
 
 

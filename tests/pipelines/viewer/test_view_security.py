@@ -52,7 +52,7 @@ def test_every_answer_binds_the_browser(client: TestClient, stranger: TestClient
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_nothing_is_changed_by_a_request_from_another_site(client: TestClient):

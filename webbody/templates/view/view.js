@@ -26,8 +26,9 @@
     const bar = document.getElementById("selected");
     if (!bar) return;
     const count = picked().length;
-    bar.hidden = !count;
-    bar.querySelector("b").textContent = count === 1 ? "1 selected" : `${count} selected`;
+    bar.hidden = !count && !document.body.dataset.edit;
+    document.getElementById("select-none").hidden = !count;
+    bar.querySelector("b").textContent = !count ? "" : count === 1 ? "1 selected" : `${count} selected`;
   }
 
   function pick(tile) {
@@ -41,6 +42,73 @@
     for (const tile of tiles()) if (tile.dataset.crop) tile.classList.toggle("picked", yes);
     tell();
   }
+
+  // What was said in this tab, so that `u` takes back the last.
+  const said = () => JSON.parse(sessionStorage.getItem("said") || "[]");
+
+  async function post(fields) {
+    const body = new URLSearchParams(fields);
+    body.append("secret", document.body.dataset.secret);
+    const why = document.getElementById("why");
+    if (why && why.value) body.append("why", why.value);
+    const answer = await fetch("/correct", { method: "POST", body });
+    const told = await answer.json().catch(() => ({ sentence: "The server did not understand." }));
+    const place = document.getElementById("told");
+    if (place) place.textContent = told.sentence;
+    if (!answer.ok && !place) alert(told.sentence);
+    return answer.ok ? told.ids : null;
+  }
+
+  async function say(verdict) {
+    const focused = tiles()[here()];
+    const meant = (picked().length ? picked() : focused ? [focused] : []).filter((tile) => tile.dataset.crop);
+    if (!meant.length) return;
+    const items = [...new Set(meant.map((tile) => tile.dataset.crop))];
+    const ids = await post([["verdict", verdict], ...items.map((item) => ["item", item])]);
+    if (!ids) return;
+    sessionStorage.setItem("said", JSON.stringify([...said(), ids]));
+    for (const tile of meant) {
+      tile.classList.remove("picked");
+      const mark = document.createElement("span");
+      mark.className = "mark";
+      mark.textContent = `${verdict} (waits)`;
+      tile.querySelector("figcaption").append(mark);
+    }
+    tell();
+    if (meant.length === 1 && meant[0] === focused) go(1);
+  }
+
+  async function undo(ids) {
+    if (await post([["verdict", "undo"], ...ids.map((id) => ["undo", id])])) location.reload();
+  }
+
+  async function undoLast() {
+    const all = said(), last = all.pop();
+    if (!last) return;
+    sessionStorage.setItem("said", JSON.stringify(all));
+    await undo(last);
+  }
+
+  async function sayPair(button) {
+    const { verdict, first, second } = button.dataset;
+    const ids = await post([["verdict", verdict], ["first", first], ["second", second]]);
+    if (!ids) return;
+    sessionStorage.setItem("said", JSON.stringify([...said(), ids]));
+    button.replaceWith(Object.assign(document.createElement("span"), { className: "mark", textContent: `${verdict} (waits)` }));
+  }
+
+  const verdicts = {};
+  for (const button of document.querySelectorAll(".say")) {
+    verdicts[button.querySelector("kbd").textContent] = () => say(button.dataset.verdict);
+    button.addEventListener("click", () => say(button.dataset.verdict));
+  }
+  if (document.body.dataset.edit) verdicts.u = undoLast;
+  document.addEventListener("click", (event) => {
+    if (event.target.matches(".undo")) undo([event.target.dataset.undo]);
+    if (event.target.matches(".say-pair")) sayPair(event.target);
+  });
+  // A click on a button takes the focus from the picture that is meant.
+  document.addEventListener("mousedown", (event) => { if (event.target.closest(".say")) event.preventDefault(); });
 
   const help = document.getElementById("help");
   const click = (selector) => { const link = document.querySelector(selector); if (link) link.click(); };
@@ -58,7 +126,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.activeElement) document.activeElement.blur();
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    const action = keys[event.key] || (window.corrections && window.corrections[event.key]);
+    const action = verdicts[event.key] || keys[event.key];
     const arrows = event.key.startsWith("Arrow");
     if (!action || (arrows && !tiles().length)) return;
     if (event.key === "Enter" && !event.target.matches(".tile")) return;
@@ -89,7 +157,7 @@
     margin + points.x[i] * (canvas.clientWidth - 2 * margin),
     margin + points.y[i] * (canvas.clientHeight - 2 * margin),
   ];
-  const radius = (i) => Math.min(9, 1.5 + Math.sqrt(points.size[i]) / 2);
+  const radius = (i) => Math.min(10, 2.5 + Math.sqrt(points.size[i]) / 2);
 
   function draw() {
     const scale = window.devicePixelRatio || 1;
