@@ -1,8 +1,11 @@
 """Serving the pages of a folder on loopback until one stops it."""
 
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
+import pyarrow as pa
 import uvicorn
 
 from pipelines.viewer.editing import Editing
@@ -41,8 +44,15 @@ def view(
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, lifespan="off"
         )
+        # What pages of people need takes a while where there are many: it is made meanwhile.
+        threading.Thread(target=_make_people, args=(build,), daemon=True).start()
         on_address(f"http://{LOOPBACK}:{port}/?{TOKEN}={gate.token}")
         uvicorn.Server(config).run([listener])
+
+
+def _make_people(build: WatchedBuild) -> None:
+    with suppress(WebbodyError, OSError, pa.ArrowException):  # told by the pages that need them
+        _ = build.now().people
 
 
 def listening(port: int) -> socket.socket:

@@ -130,8 +130,11 @@ def _made(build: BuildFiles) -> pa.Table:
             grown = np.zeros((max(len(row_of), 2 * len(sums)), features.shape[1]), np.float32)
             grown[: len(sums), : sums.shape[1]] = sums
             sums, counts = grown, np.concatenate([counts, np.zeros(len(grown) - len(counts), int)])
-        np.add.at(sums, people, features)
-        np.add.at(counts, people, 1)
+        order = np.argsort(people, kind="stable")  # each person's rows side by side, to be summed
+        of, starts, each = np.unique(np.array(people)[order], return_index=True, return_counts=True)
+        if len(of):
+            sums[of] += np.add.reduceat(features[order], starts)
+            counts[of] += each
     ids = np.array(list(row_of), np.int64)
     order = np.argsort(ids)
     centres = unit(sums[: len(ids)][order])

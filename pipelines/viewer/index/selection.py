@@ -143,9 +143,9 @@ def figures(columns: Mapping[str, str]) -> dict[str, str]:
 def _order(sort: str, columns: Mapping[str, str], given: dict[str, str]) -> str:
     name = sort.removeprefix("-")
     if name not in figures(columns):
-        return "shard, name, key, crop"
+        return "shard, place"
     given["sort"] = sort
-    return f"{name} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, shard, key, crop"
+    return f"{name} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, tie"
 
 
 def whole(name: str, text: str) -> int:

@@ -48,7 +48,8 @@ _READ = {
 
 #: The rows of `found` are crops. The stage that a crop reached last decides, also over an earlier
 #: one: who corrects keeps pictures in spite of their outcome. Without faces (builds from a release,
-#: whole photos) a crop is kept with its row.
+#: whole photos) a crop is kept with its row. `place` is the order inside a shard, `tie` a number by
+#: which rows are told apart and ties are broken, quicker than by texts.
 _JOINED = """
 WITH found AS (
     SELECT *, 'persons' AS tar FROM persons
@@ -60,6 +61,8 @@ WITH found AS (
     FROM keypoints
 )
 SELECT
+    row_number() OVER (ORDER BY p.name, p.key, f.index)::INTEGER AS place,
+    (hash(p.key, f.index) >> 1)::BIGINT AS tie,
     p.key,
     CASE WHEN f.index >= 0 THEN f.crop END AS crop,
     coalesce(f.index, 0) <= 0 AS first,
@@ -106,7 +109,7 @@ LEFT JOIN identities i ON i.crop = f.crop
 LEFT JOIN keypoints k ON k.crop = f.crop
 LEFT JOIN seen s ON s.crop = f.crop
 LEFT JOIN ledger l ON l.key = p.key
-ORDER BY p.name, p.key, f.index
+ORDER BY place
 """
 
 #: The stages whose records a shard's rows depend on.
@@ -133,6 +136,8 @@ def rejected_rows(table: pa.Table) -> pa.Table:
         {
             "url": table["url"], "name": table["name"], "outcome": outcome, "row_outcome": outcome,
             "detail": table["detail"], "first": pa.array([True] * len(table)),
+            "place": pa.array(range(len(table)), _WHOLE),
+            "tie": pa.array(range(-len(table), 0), pa.int64()),
         }
     )  # fmt: skip
 

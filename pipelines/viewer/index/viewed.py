@@ -50,6 +50,10 @@ class ViewedBuild:
 
     def __init__(self, build: BuildFiles, database: IndexDatabase, store: IndexStore) -> None:
         self.build, self.database, self.store = build, database, store
+        #: Answers that cost much and stay right, for pages that are asked for again.
+        self.kept: dict[str, Any] = {}
+        self._making = threading.Lock()
+        self._people: PeopleCentres | None = None
         self._marks: tuple[object, Marks] | None = None
 
     @cached_property
@@ -60,10 +64,22 @@ class ViewedBuild:
     def state(self) -> Status:
         return status_of(self.build.records)
 
-    @cached_property
+    @property
     def people(self) -> PeopleCentres:
-        """Everybody's centre, made once for these features and labels."""
-        return people_centres(self.build, self.store)
+        """Everybody's centre, made once for these features and labels; others wait for it."""
+        with self._making:
+            if self._people is None:
+                self._people = people_centres(self.build, self.store)
+            return self._people
+
+    @cached_property
+    def people_list(self) -> pa.Table:
+        """Everybody who is kept: person, images, names (how many), lowest similarity, split."""
+        return self.database.table(
+            "SELECT person, count(*) AS images, count(DISTINCT name) AS names, "
+            "min(similarity) AS lowest, any_value(split) AS split FROM crops "
+            "WHERE person IS NOT NULL AND outcome = 'kept' GROUP BY person ORDER BY person"
+        )
 
     @property
     def marks(self) -> Marks:

@@ -5,7 +5,7 @@ would make of it is not known without building again.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.viewer.index.selection import FIGURES
@@ -92,9 +92,19 @@ def figures_page(viewed: ViewedBuild, tried: dict[str, str]) -> dict[str, Any]:
 
 
 def histogram_of(viewed: ViewedBuild, name: str) -> Histogram | None:
-    """The histogram of a column; None where no crop has the figure."""
-    sql = f"SELECT min({name}) AS low, quantile_cont({name}, 0.995) AS high, count({name}) AS n"
-    found = viewed.database.rows(f"{sql} FROM crops WHERE isfinite({name}::DOUBLE)")[0]
+    """The histogram of a column, without thresholds; None where no crop has the figure."""
+    key = f"histogram {name}"
+    if key not in viewed.kept:
+        viewed.kept[key] = _counted(viewed, name)
+    found: Histogram | None = viewed.kept[key]
+    return None if found is None else replace(found, lines=[], moves={})
+
+
+def _counted(viewed: ViewedBuild, name: str) -> Histogram | None:
+    sql = f"SELECT min({name}) AS low, approx_quantile({name}::DOUBLE, 0.995) AS high"
+    found = viewed.database.rows(
+        f"{sql}, count({name}) AS n FROM crops WHERE isfinite({name}::DOUBLE)"
+    )[0]
     if not found["n"]:
         return None
     low, high = float(found["low"]), float(found["high"])
@@ -128,7 +138,11 @@ def moves(viewed: ViewedBuild, judge: Judged, values: list[float], now: float) -
             f"count(*) FILTER ({passes} AND outcome = '{judge.outcome}') AS m{number}",
         ]
     given = [value for value in values for _ in range(3)]
-    row = viewed.database.rows(f"SELECT {', '.join(parts)} FROM crops", given)[0]
+    key = f"moves {judge} {values}"
+    if key not in viewed.kept:
+        found = viewed.database.rows(f"SELECT {', '.join(parts)} FROM crops", given)
+        viewed.kept[key] = found[0]
+    row = viewed.kept[key]
     return [
         Moved(value, row[f"p{i}"], row[f"k{i}"], row[f"m{i}"], value == now)
         for i, value in enumerate(values)

@@ -20,9 +20,9 @@ _PAGE = 60
 _NEAREST = 6
 #: Orders of the list of people.
 ORDERS = {
-    "": ("images", "images DESC"),
-    "doubtful": ("lowest similarity of an image", "lowest ASC NULLS LAST"),
-    "names": ("merged names", "names DESC, images DESC"),
+    "": ("images", (("images", "descending"),)),
+    "doubtful": ("lowest similarity of an image", (("lowest", "ascending"),)),
+    "names": ("merged names", (("names", "descending"), ("images", "descending"))),
 }
 _PEOPLE = pa.schema(
     [
@@ -44,21 +44,16 @@ class PersonLine:
 def people_page(viewed: ViewedBuild, order: str, page: int) -> dict[str, Any]:
     """What the template `people` shows."""
     order = order if order in ORDERS else ""
-    rows = viewed.database.rows(
-        "SELECT person, count(*) AS images, count(DISTINCT name) AS names, "
-        "min(similarity) AS lowest, any_value(split) AS split FROM crops "
-        "WHERE person IS NOT NULL AND outcome = 'kept' GROUP BY person "
-        f"ORDER BY {ORDERS[order][1]}, person LIMIT ? OFFSET ?",
-        (_PAGE + 1, (page - 1) * _PAGE),
-    )
+    people = viewed.people_list.sort_by([*ORDERS[order][1], ("person", "ascending")])
+    rows = people.slice((page - 1) * _PAGE, _PAGE + 1).to_pylist()
     tiles = best_tiles(viewed, [row["person"] for row in rows[:_PAGE]])
-    people = [
+    shown = [
         PersonLine(row["person"], tiles[row["person"]], _about(row))
         for row in rows[:_PAGE]
         if row["person"] in tiles
     ]
     return {
-        "people": people, "order": order, "orders": ORDERS, "page": page,
+        "people": shown, "order": order, "orders": ORDERS, "page": page,
         "more": len(rows) > _PAGE, "dropped": dropped_people(viewed),
     }  # fmt: skip
 

@@ -22,9 +22,13 @@ def real(demo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def someone(real) -> dict:
-    rows = real[1].now().database.rows(
-        "SELECT person, count(*) AS images, any_value(name) AS name FROM crops "
-        "WHERE outcome = 'kept' GROUP BY person ORDER BY images DESC LIMIT 1"
+    rows = (
+        real[1]
+        .now()
+        .database.rows(
+            "SELECT person, count(*) AS images, any_value(name) AS name FROM crops "
+            "WHERE outcome = 'kept' GROUP BY person ORDER BY images DESC LIMIT 1"
+        )
     )
     return rows[0]
 
