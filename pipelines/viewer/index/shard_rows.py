@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.engine.build_files import BuildFiles
 from webbody.parquet_tables import read_parquet
@@ -38,6 +39,7 @@ _READ = {
         ("text", _REAL), ("texture", _REAL), ("sample", _TEXT),
     ],
     "faces": [*_CROP, ("box", pa.list_(_REAL)), ("score", _REAL), ("norm", _REAL)],
+    "flags": [*_CROP],
     "clusters": [*_CROP, ("links", _WHOLE), ("similarity", _REAL)],
     "identities": [
         *_CROP, ("sample", _TEXT), ("person", pa.int64()), ("similarity", _REAL),
@@ -72,6 +74,7 @@ SELECT
         WHEN k.crop IS NOT NULL THEN coalesce(k.outcome, 'kept')
         WHEN i.crop IS NOT NULL THEN coalesce(i.outcome, 'undecided')
         WHEN c.crop IS NOT NULL THEN coalesce(c.outcome, 'undecided')
+        WHEN g.outcome IS NOT NULL THEN g.outcome
         WHEN a.crop IS NOT NULL THEN coalesce(a.outcome, 'undecided')
         WHEN q.outcome IS NOT NULL THEN q.outcome
         WHEN f.outcome IS NOT NULL THEN f.outcome
@@ -81,8 +84,9 @@ SELECT
         ELSE 'undecided'
     END AS outcome,
     coalesce(l.outcome, 'undecided') AS row_outcome,
-    coalesce(k.detail, i.detail, c.detail, a.detail, q.detail, f.detail, d.detail, l.detail)
-        AS detail,
+    coalesce(
+        k.detail, i.detail, c.detail, g.detail, a.detail, q.detail, f.detail, d.detail, l.detail
+    ) AS detail,
     coalesce(i.person, p.person) AS person,
     coalesce(i.sample, q.sample) AS sample,
     p.split AS planned_split,
@@ -104,6 +108,7 @@ LEFT JOIN download d ON d.key = p.key
 LEFT JOIN found f ON f.key = p.key
 LEFT JOIN quality q ON q.key = p.key
 LEFT JOIN faces a ON a.crop = f.crop
+LEFT JOIN flags g ON g.crop = f.crop
 LEFT JOIN clusters c ON c.crop = f.crop
 LEFT JOIN identities i ON i.crop = f.crop
 LEFT JOIN keypoints k ON k.crop = f.crop
@@ -113,7 +118,7 @@ ORDER BY place
 """
 
 #: The stages whose records a shard's rows depend on.
-STAGES = (*_READ, "flags")
+STAGES = tuple(_READ)
 
 
 def shard_rows(build: BuildFiles, shard: str) -> pa.Table:
@@ -175,10 +180,11 @@ def _flags(build: BuildFiles, shard: str) -> pa.Table | None:
 
 
 def _with_flags(joined: pa.Table, flags: pa.Table) -> pa.Table:
-    renamed = flags.rename_columns(
-        ["crop" if name == "crop" else f"flag_{name}" for name in flags.column_names]
-    )
-    return joined.join(renamed, "crop", join_type="left outer", use_threads=False)
+    rows = pc.index_in(joined["crop"], value_set=flags["crop"].combine_chunks())
+    for name in flags.column_names:
+        if name != "crop":
+            joined = joined.append_column(f"flag_{name}", flags[name].take(rows))
+    return joined
 
 
 def flag_columns(names: Mapping[str, pa.DataType]) -> list[str]:

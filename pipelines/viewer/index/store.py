@@ -24,7 +24,7 @@ from webbody.storage import Folder
 from webbody.view_cache import VIEW_CACHE
 
 #: Of the index's columns and their meaning: another one makes all files anew.
-_VERSION = 3
+_VERSION = 4
 _REJECTED = "rejected"
 _LOG = logging.getLogger(__name__)
 

@@ -12,13 +12,20 @@ from webbody.model_table import FACE_DETECTOR, PERSONS, find
 class Judged:
     """A setting that judges a figure.
 
-    outcome: of what it drops. least: whether it is the least that passes, not the most.
+    outcome: of what it drops. least: whether it is the least that passes, not the most. of: what is
+    compared, where that is not the figure itself, in SQL.
     """
 
     setting: str
     figure: str
     outcome: str
     least: bool = True
+    of: str = ""
+
+    @property
+    def compared(self) -> str:
+        """What is compared, in SQL."""
+        return self.of or self.figure
 
 
 #: Detections below `persons.confidence` are in no table, so that lowering it cannot be looked at.
@@ -27,7 +34,16 @@ JUDGED = (
     Judged("persons.min_side", "side", "person:too-small"),
     Judged("faces.min_score", "face_score", "face:low-score"),
     Judged("faces.min_size", "face_size", "face:too-small"),
-    Judged("download.min_side", "least(image_width, image_height)", "image:too-small"),
+    Judged(
+        "download.min_side", "image_width", "image:too-small", of="least(image_width, image_height)"
+    ),
+    Judged("flags.min_sharpness", "flag_sharpness", "flag:blurred"),
+    Judged("flags.min_brightness", "flag_brightness_99", "flag:dark"),
+    Judged("flags.max_brightness", "flag_brightness_5", "flag:overexposed", least=False),
+    Judged("flags.min_entropy", "flag_entropy", "flag:low_information"),
+    Judged("flags.min_aspect", "flag_aspect", "flag:odd_aspect"),
+    Judged("flags.min_face_sharpness", "flag_face_sharpness", "flag:face_blurred"),
+    Judged("flags.max_yaw", "flag_yaw", "flag:profile", least=False, of="abs(flag_yaw)"),
 )
 OF_PHOTOS = (
     Judged("quality.min_score", "person_score", "quality:low-score"),

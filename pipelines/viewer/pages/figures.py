@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipelines.viewer.index.selection import FIGURES
+from pipelines.viewer.index.selection import figures
 from pipelines.viewer.index.thresholds import DRAWN, Judged, judged, threshold
 from pipelines.viewer.index.viewed import ViewedBuild
 from webbody.errors import WebbodyError
@@ -73,7 +73,8 @@ def figures_page(viewed: ViewedBuild, tried: dict[str, str]) -> dict[str, Any]:
     """What the template `figures` shows; tried: values for settings that the address asks about."""
     judges = judged(viewed.settings, viewed.build.graph.has("quality"))
     shown = []
-    for name in _SHOWN:
+    known = figures(viewed.database.columns)
+    for name in (*_SHOWN, *(name for name in known if name.startswith("flag_"))):
         histogram = histogram_of(viewed, name)
         if histogram is None:
             continue
@@ -123,7 +124,7 @@ def _counted(viewed: ViewedBuild, name: str) -> Histogram | None:
     for number in range(_BINS):
         row = by_bin.get(number, {"n": 0, "kept": 0})
         bars.append(Bar(low + number * step, row["n"], row["kept"]))
-    return Histogram(name, FIGURES[name], low, high, bars)
+    return Histogram(name, figures(viewed.database.columns)[name], low, high, bars)
 
 
 def moves(viewed: ViewedBuild, judge: Judged, values: list[float], now: float) -> list[Moved]:
@@ -131,7 +132,7 @@ def moves(viewed: ViewedBuild, judge: Judged, values: list[float], now: float) -
     sign = ">=" if judge.least else "<="
     parts = []
     for number in range(len(values)):
-        passes = f"{judge.figure} {sign} ?"
+        passes = f"{judge.compared} {sign} ?"
         parts += [
             f"count(*) FILTER ({passes}) AS p{number}",
             f"count(*) FILTER ({passes} AND outcome = 'kept') AS k{number}",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from pipelines.inspection.explain import Story, story_of_row
 from pipelines.viewer.index.database import Row
 from pipelines.viewer.index.selection import figures
+from pipelines.viewer.index.shard_rows import flag_columns
 from pipelines.viewer.index.viewed import NotInBuild, ViewedBuild
 from pipelines.viewer.pages.grid import COLUMNS, GridTile, tile_of
 from pipelines.viewer.pictures.details import found_in, packed_place
@@ -24,6 +25,7 @@ class CropView:
     row: Row
     pictures: list[tuple[str, str]] = field(default_factory=list)
     figures: list[tuple[str, Any]] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
 
 
 def image_page(viewed: ViewedBuild, key: str = "", url: str = "") -> dict[str, Any]:
@@ -32,7 +34,8 @@ def image_page(viewed: ViewedBuild, key: str = "", url: str = "") -> dict[str, A
     Raises NotInBuild where the build has no such row.
     """
     known = figures(viewed.database.columns)
-    wanted = ", ".join(name for name in known if name not in COLUMNS)
+    flags = flag_columns(viewed.database.columns)
+    wanted = ", ".join(name for name in {**known, **dict.fromkeys(flags)} if name not in COLUMNS)
     condition = "key = ?" if key else "url = ?"
     rows = viewed.database.rows(
         f"SELECT {COLUMNS}, first, detail, width, height, area, face_norm, {wanted} FROM crops "
@@ -87,6 +90,11 @@ def _crop(viewed: ViewedBuild, row: Row, known: dict[str, str]) -> CropView:
         view.pictures.append(("the final sample", f"/picture/pack/{where}.jpg?side=384"))
     view.figures = [
         (title, row[name]) for name, title in known.items() if row.get(name) is not None
+    ]
+    view.flags = [
+        name.removeprefix("flag_").replace("_", " ")
+        for name in row
+        if row[name] is True and name.startswith("flag_")
     ]
     return view
 

@@ -128,7 +128,7 @@ def test_a_photo_finds_its_person(real, someone):
 
 
 def test_pairs_stand_side_by_side(real):
-    client, build = real
+    client, _ = real
     page = page_of(client, "/pairs")
     decisions = [link for link in page.values("a", "href") if link.startswith("/pairs?decision")]
     assert decisions
