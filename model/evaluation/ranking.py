@@ -41,6 +41,7 @@ class Ranking:
         queries: Queries with a match.
         skipped: Queries without one.
         average_precision: (Q,), of each query, NaN for the skipped.
+        first_match: (Q,), the rank of each query's first match, from 1; NaN for the skipped.
     """
 
     cmc: NDArray[np.float64]
@@ -49,6 +50,7 @@ class Ranking:
     queries: int
     skipped: int
     average_precision: NDArray[np.float64]
+    first_match: NDArray[np.float64]
 
     def rank(self, k: int) -> float:
         """Rank-k.
@@ -225,7 +227,7 @@ def _summary(figures_3Q: NDArray[np.float64], gallery: int) -> Ranking:
     queries = int(valid_Q.sum())
     if queries == 0:
         nothing = np.full(gallery, np.nan)
-        return Ranking(nothing, np.nan, np.nan, 0, len(valid_Q), precision_Q)
+        return Ranking(nothing, np.nan, np.nan, 0, len(valid_Q), precision_Q, first_Q)
     found = np.bincount(first_Q[valid_Q].astype(np.int64) - 1, minlength=gallery)
     return Ranking(
         cmc=found.cumsum() / queries,
@@ -234,4 +236,5 @@ def _summary(figures_3Q: NDArray[np.float64], gallery: int) -> Ranking:
         queries=queries,
         skipped=len(valid_Q) - queries,
         average_precision=precision_Q,
+        first_match=first_Q,
     )

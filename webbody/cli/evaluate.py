@@ -59,6 +59,14 @@ def evaluate(
             "image's path in the data set) and `feature`.",
         ),
     ] = None,
+    beside: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR",
+            help="Show another evaluation of the same data sets beside the one in --out, query by "
+            "query, in OUT/beside.html; without data sets that of OUT as it is.",
+        ),
+    ] = "",
     cache: Cache = "",
     batch: Batch = 32,
     device: Device = None,
@@ -80,8 +88,8 @@ def evaluate(
     found with the models of the configuration; samples of shards include them. Features are cached
     by checkpoint and data set: run the same command again to resume.
 
-    OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows ranked galleries,
-    curves and failures, too, and whoever is in them: it is not for publication.
+    OUT/evaluation.json, .csv and .tex hold the figures; evaluation.html shows failures, ranked
+    galleries and curves, too, and whoever is in them: it is not for publication.
     Exit code 0: evaluated. 1: some figure is not defined, as no query has a match. 2: something to
     fix first.
     """
@@ -91,6 +99,9 @@ def evaluate(
     console = PlainConsole()
     if list_:
         _list(requests)
+        return
+    if out and beside and not requests:
+        _show_beside(out, beside)
         return
     if not requests or not out:
         raise WebbodyError("Give data sets (--dataset NAME=PATH or --data) and --out; see --list.")
@@ -124,6 +135,8 @@ def evaluate(
             line = "; ".join([f"{one.name}, {figure.name}: {counts}", *figure.notes])
             console.print(Text(plain_text(line), style="dim"), soft_wrap=True)
     echo(f"Written to {out}: {', '.join(names)}")
+    if beside:
+        _show_beside(out, beside)
     empty = [one.name for one in found for figure in one.figures if not _defined(figure.metrics)]
     if empty:
         raise Incomplete(f"{', '.join(dict.fromkeys(empty))}: some figures are not defined.")
@@ -159,6 +172,12 @@ def table(found: "Sequence[Evaluated]") -> Table:
         )
         before = row.dataset
     return out
+
+
+def _show_beside(out: str, other: str) -> None:
+    from pipelines.evaluate.report.output import write_beside
+
+    echo(f"Written to {out}: {write_beside(out, other)}")
 
 
 def _list(requests: "Sequence[DatasetRequest]") -> None:

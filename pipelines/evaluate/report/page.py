@@ -1,95 +1,65 @@
-"""The evaluation as one HTML page: figures, curves, ranked galleries, failures."""
+"""The pages of an evaluation as HTML, of what `content` and `beside` read from its folder.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
+Whoever renders says what the address of a picture is: a static page has pictures in it, a server
+has them behind addresses of its own.
+"""
 
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from pipelines.evaluate.report.beside import BesideContent
+from pipelines.evaluate.report.content import EvaluationContent, ImagePlace, ShownRanking
 from pipelines.evaluate.report.pictures import read_pictures
 from pipelines.evaluate.report.plot import plot
-from pipelines.evaluate.report.tables import MetricRow, percent, rows
-from pipelines.evaluate.run import Evaluated
-from pipelines.evaluate.tasks.figure import Curve, RankedQuery, TaskResult
-from pipelines.evaluate.tasks.retrieval import Retrieval
-from pipelines.inspection.report.drawing import Drawing, EmbeddedImages, decoded
+from pipelines.evaluate.report.tables import percent
+from pipelines.inspection.report.drawing import Drawing, data_uri, decoded
 from pipelines.inspection.report.template import load_template
 
+#: The address of an image's picture; None where there is none to show.
+Source = Callable[[ImagePlace], str | None]
 #: Longer side of a thumbnail in pixels, and the characters that those of a figure may take.
-_SIDE, _SHARE = 160, 700_000
+_SIDE, _SHARE = 160, 2_400_000
 
 
-@dataclass(frozen=True)
-class RankedThumbnail:
-    """An image: its name, its picture as a data URI (None: unreadable, or no room), its cosine."""
-
-    name: str
-    picture: str | None
-    cosine: float | None = None
-    match: bool = False
-
-
-@dataclass(frozen=True)
-class RankingExample:
-    """A query and the first images of its ranking."""
-
-    query: RankedThumbnail
-    precision: float
-    found: list[RankedThumbnail]
-
-
-@dataclass(frozen=True)
-class ResultSection:
-    """A figure of a data set; `plot` is an SVG element."""
-
-    id: str
-    title: str
-    figure: TaskResult
-    plot: str | None
-    groups: list[tuple[str, list[RankingExample]]]
-
-
-def page(found: Sequence[Evaluated]) -> str:
-    """The page as text; it is self-contained."""
-    sections = [
-        _section(f"{one.name}-{number}", one, figure)
-        for one in found
-        for number, figure in enumerate(one.figures)
-    ]
-    table: list[MetricRow] = rows(found)
+def page(content: EvaluationContent, source: Source) -> str:
+    """The page of an evaluation."""
     template = load_template("evaluation.html", percent=percent)
-    return template.render(found=found, rows=table, sections=sections)
+    plots = {one.id: plot(one.curve) for one in content.figures if one.curve is not None}
+    return template.render(content=content, plots=plots, source=source)
 
 
-def _section(name: str, one: Evaluated, figure: TaskResult) -> ResultSection:
-    embedded = EmbeddedImages(_SHARE)
-    shown = {"Queries from the best to the worst": figure.ranked, "The worst": figure.failures}
-    root = one.task.root if isinstance(one.task, Retrieval) else ""
-    images = {
-        image
-        for ranking in (*figure.ranked, *figure.failures)
-        for image in (ranking.image, *(found.image for found in ranking.found))
-    }
-    pictures = read_pictures(root, sorted(images))
-    groups = [
-        (title, [_ranking(ranking, pictures, embedded) for ranking in rankings])
-        for title, rankings in shown.items()
-        if rankings
+def beside_page(content: BesideContent, source: Source) -> str:
+    """The page of two evaluations side by side."""
+    return load_template("beside.html", percent=percent).render(content=content, source=source)
+
+
+def rankings_of(content: EvaluationContent | BesideContent) -> list[list[ShownRanking]]:
+    """The rankings that a page shows, of each figure."""
+    if isinstance(content, EvaluationContent):
+        return [[one for group in f.groups for one in group.rankings] for f in content.figures]
+    return [
+        [one for group in f.groups for pair in group.pairs for one in (pair.first, pair.second)]
+        for f in content.figures
     ]
-    return ResultSection(
-        name, f"{one.title}, {figure.name}", figure, _plotted(figure.curve), groups
-    )
 
 
-def _plotted(curve: Curve | None) -> str | None:
-    return None if curve is None else plot(curve)
-
-
-def _ranking(
-    ranking: RankedQuery, pictures: dict[str, bytes], embedded: EmbeddedImages
-) -> RankingExample:
-    def thumb(image: str, cosine: float | None = None, match: bool = False) -> RankedThumbnail:
-        rgb = decoded(pictures.get(image))
-        picture = None if rgb is None else embedded.add(Drawing(rgb, _SIDE))
-        return RankedThumbnail(PurePath(image).name, picture, cosine, match)
-
-    found = [thumb(one.image, one.cosine, one.match) for one in ranking.found]
-    return RankingExample(thumb(ranking.image), ranking.precision, found)
+def embedded(figures: Iterable[list[ShownRanking]]) -> Source:
+    """The pictures of these rankings as data URIs, as many as a page holds."""
+    found: dict[ImagePlace, str] = {}
+    for rankings in figures:
+        left = _SHARE
+        times: dict[str, Counter[ImagePlace]] = defaultdict(Counter)
+        for one in rankings:
+            for place in (one.query, *(image.place for image in one.found)):
+                times[place.root][place] += 1
+        for root, some in times.items():
+            pictures = read_pictures(root, sorted({place.image for place in some}))
+            for place, count in some.items():
+                rgb = decoded(pictures.get(place.image))
+                if rgb is None:
+                    continue
+                uri = data_uri(Drawing(rgb, _SIDE))
+                left -= count * len(uri)
+                if left >= 0:
+                    found[place] = uri
+    return found.get

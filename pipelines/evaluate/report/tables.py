@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from pipelines.evaluate.report.formats import as_csv, as_tabular, escaped
 from pipelines.evaluate.report.paper import AVERAGES, Paper, paper, paper_average
 from pipelines.evaluate.run import Evaluated
+from pipelines.evaluate.tasks.figure import Curve
 from webbody import __version__
 
 #: Metrics that the tables show; all are in the JSON.
 SHOWN = ("top1", "mAP", "accuracy", "TAR@FAR=1e-04")
+#: Points of a curve in the JSON, about.
+_POINTS = 500
 #: What is shown beside, where the paper prints it.
 _PRINTED = ("top5",)
 
@@ -135,6 +140,18 @@ def _row(dataset: str, figure: str, metric: str, value: float, printed: Paper) -
     )  # fmt: skip
 
 
+def _thinned(curve: Curve | None) -> dict[str, Any] | None:
+    """A curve with as many points as a page can show."""
+    if curve is None:
+        return None
+    some = np.unique(np.linspace(0, len(curve.x) - 1, _POINTS).round().astype(int))
+    if curve.kind == "ROC" and len(curve.x) > _POINTS:  # whose axis is logarithmic
+        spread = np.geomspace(max(curve.x[curve.x > 0].min(initial=1), 1e-9), 1, _POINTS)
+        some = np.union1d(some, np.searchsorted(curve.x, spread).clip(0, len(curve.x) - 1))
+    points = (np.asarray(values, float)[some].tolist() for values in (curve.x, curve.y))
+    return dict(zip(("kind", "x", "y"), (curve.kind, *points), strict=True))
+
+
 def _described(one: Evaluated) -> dict[str, Any]:
     return {
         "name": one.name,
@@ -151,6 +168,7 @@ def _described(one: Evaluated) -> dict[str, Any]:
                 },
                 "counts": figure.counts,
                 "notes": figure.notes,
+                "curve": _thinned(figure.curve),
             }
             for figure in one.figures
         ],

@@ -31,11 +31,20 @@ class RankedImage:
 
 @dataclass(frozen=True)
 class RankedQuery:
-    """A query, its average precision, and the first images of its ranking (junk left out)."""
+    """A query, its average precision, and the rank of its first match.
+
+    found: the first images of its ranking, junk left out; empty where they are not kept.
+    """
 
     image: str
     precision: float
+    first_match: int
     found: list[RankedImage]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the most similar image shows the query's person."""
+        return self.first_match == 1
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class TaskResult:
     """A protocol on a data set: `metrics` are fractions, NaN where they are not defined.
 
     counts: how much was judged, and how much was left out. notes: what a reader must know.
+    queries: those that have a match, of searches among images.
     """
 
     name: str
@@ -50,8 +60,7 @@ class TaskResult:
     counts: dict[str, int]
     notes: list[str] = field(default_factory=list)
     curve: Curve | None = None
-    ranked: list[RankedQuery] = field(default_factory=list)
-    failures: list[RankedQuery] = field(default_factory=list)
+    queries: list[RankedQuery] = field(default_factory=list)
 
 
 def cmc_curve(found: Ranking) -> Curve | None:

@@ -13,7 +13,7 @@ from pipelines.evaluate.images.sources import FolderImages, ShardSamples
 from pipelines.evaluate.models.features import ImageFeatures
 from pipelines.evaluate.tasks.figure import TaskResult, cmc_curve
 from pipelines.evaluate.tasks.labelled import LabelledFeatures
-from pipelines.evaluate.tasks.ranked import chosen, rank
+from pipelines.evaluate.tasks.ranked import ranked_queries
 from webbody.errors import WebbodyError
 
 RANKS = (1, 5, 10, 20)
@@ -61,13 +61,12 @@ class Retrieval:
         for one in self.searches(image_features):
             q, g = one.query.as_images(), one.gallery.as_images()
             found = evaluate(q, g, one.rule)
-            picked = chosen(found.average_precision) if one.of_images else ([], [])
-            names = (one.query.name, one.gallery.name)
-            ranked, failures = (
-                rank(q, g, one.rule, rows, names, found.average_precision) for rows in picked
-            )
             figure = figure_of(one.name, found, len(one.gallery.name), image_features.missing)
-            yield replace(figure, ranked=ranked, failures=failures)
+            if not one.of_images:
+                yield figure
+                continue
+            names = (one.query.name, one.gallery.name)
+            yield replace(figure, queries=ranked_queries(q, g, one.rule, names, found))
 
     def searches(self, image_features: ImageFeatures) -> Iterator[Search]:
         """What is searched where, for each figure of the data set."""

@@ -97,6 +97,12 @@ class Drawing:
             cv2.circle(self.pixels, self._place(point), around, paint, -1, cv2.LINE_AA, _BITS)
 
 
+def data_uri(drawing: Drawing) -> str:
+    """The drawing as a JPEG in a data URI."""
+    jpeg = encode_jpeg(drawing.pixels, _QUALITY, "4:2:0")
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
 class EmbeddedImages:
     """Encodes drawings as data URIs up to a limit of characters."""
 
@@ -105,8 +111,7 @@ class EmbeddedImages:
 
     def add(self, drawing: Drawing) -> str | None:
         """The drawing as a data URI, or None beyond the limit."""
-        jpeg = encode_jpeg(drawing.pixels, _QUALITY, "4:2:0")
-        uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+        uri = data_uri(drawing)
         if len(uri) > self._left:
             return None
         self._left -= len(uri)

@@ -53,7 +53,7 @@ def test_perfect_features_find_everybody(perfect):
 
 def test_rankings_leave_out_the_same_camera(perfect):
     (figure,) = perfect[0].figures
-    first = next(one for one in figure.ranked if one.image.startswith("query/0001"))
+    first = next(one for one in figure.queries if one.image.startswith("query/0001"))
     names = [found.image for found in first.found]
     assert names[0] == "bounding_box_test/0001_c2s1_1_00.jpg" and first.found[0].match
     assert "bounding_box_test/0001_c1s1_2_00.jpg" not in names and len(names) == 4
