@@ -28,7 +28,9 @@ _MEMORY = 1 << 28
 def kept(names: Sequence[str], precision_Q: NDArray[np.float64]) -> NDArray[np.int64]:
     """The rows of queries whose rankings are kept: by a digest of their names, and the worst."""
     known = np.flatnonzero(~np.isnan(precision_Q))
-    digests = np.array([hashlib.blake2b(names[row].encode()).digest()[:8] for row in known], "S8")
+    digests = np.array(
+        [hashlib.blake2b(names[row].encode()).digest()[:8] for row in known.tolist()], "S8"
+    )
     same = known[np.argsort(digests, kind="stable")][:_SAME]
     worst = known[np.argsort(precision_Q[known], kind="stable")][:_WORST]
     return np.union1d(same, worst)
