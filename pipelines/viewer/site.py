@@ -29,6 +29,7 @@ from pipelines.viewer.pages.map import map_of_faces, map_of_people, people_in_la
 from pipelines.viewer.pages.pairs import pairs_page
 from pipelines.viewer.pages.people import name_page, near_people, people_page, person_page
 from pipelines.viewer.pages.rendering import render
+from pipelines.viewer.pages.review import review_page
 from pipelines.viewer.pictures.drawings import drawn
 from pipelines.viewer.pictures.thumbnails import Pictures, Place
 from pipelines.viewer.search import MOST_BYTES, PhotoSearch
@@ -85,6 +86,7 @@ class Site:
             Route("/map.json", self._points),
             Route("/search", self._search, methods=["GET", "POST"]),
             Route("/corrections", page("corrections", _corrections)),
+            Route("/review", page("review", lambda viewed, _: review_page(viewed))),
             Route("/correct", self._correct, methods=["POST"]),
             Route("/find", self._find),
             Route("/picture/{stage}/{shard}/{offset:int}/{length:int}.jpg", self._picture),

@@ -1,11 +1,14 @@
 """The state of the review of a build: what is next, what was judged, what is left."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pipelines.corrections.correction import in_force
+import pyarrow as pa
+
+from pipelines.corrections.correction import CropReference, in_force
 from pipelines.corrections.effects import effects_of
 from pipelines.corrections.journal import read_corrections
-from pipelines.corrections.locating import locate
+from pipelines.corrections.locating import Located, locate
 from pipelines.corrections.lookup import BuildLookup
 from pipelines.corrections.review.estimate import ErrorEstimate, estimate
 from pipelines.corrections.review.judged import JudgedUnits, judged_units
@@ -27,10 +30,22 @@ class ReviewState:
     def of(cls, lookup: BuildLookup) -> "ReviewState":
         """Read a build: every face of it is looked at once."""
         shards = lookup.records.shards
-        units = all_units(lookup.columns, shards)
+        return cls.of_units(
+            lookup,
+            all_units(lookup.columns, shards),
+            lambda references: locate(references, shards, lookup.columns),
+        )
+
+    @classmethod
+    def of_units(
+        cls,
+        lookup: BuildLookup,
+        units: pa.Table,
+        located_in: Callable[[Collection[CropReference]], Located],
+    ) -> "ReviewState":
+        """The same with units that are at hand; located_in: finds pictures in the build."""
         corrections = read_corrections(lookup.folder)
-        references = {reference for one in corrections for reference in one.references}
-        located = locate(references, shards, lookup.columns)
+        located = located_in({one for said in corrections for one in said.references})
         adjust = effects_of(in_force(corrections), located).adjustments
         return cls(
             ReviewQueue.of(units),

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -59,7 +59,7 @@ def read_marks(build: BuildFiles, database: IndexDatabase) -> Marks:
     holding = _holding(said)
     if not holding:
         return Marks()
-    located = _located(build, database, [one for said in holding for one in said.references])
+    located = located_in(build, database, [one for said in holding for one in said.references])
     known = known_to(build.records)
     of_crop: dict[str, list[Mark]] = defaultdict(list)
     of_names: dict[tuple[str, str], list[Mark]] = defaultdict(list)
@@ -87,8 +87,8 @@ def _holding(said: Sequence[Correction]) -> tuple[Correction, ...]:
     return (*in_force(said), *right)
 
 
-def _located(
-    build: BuildFiles, database: IndexDatabase, references: Sequence[CropReference]
+def located_in(
+    build: BuildFiles, database: IndexDatabase, references: Collection[CropReference]
 ) -> Located:
     """Where the pictures are; only the shards that hold such bytes are read."""
     digests = sorted({one.sha256 for one in references})

@@ -1,6 +1,5 @@
 """Everybody's centre: who resembles whom, and where people lie on a map."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +18,7 @@ from pipelines.identity.features import (
     unit,
 )
 from pipelines.viewer.index.shard_rows import stage_table
-from pipelines.viewer.index.store import IndexStore
+from pipelines.viewer.index.store import IndexStore, digest_of
 
 _LABELS = pa.schema([("crop", pa.string()), ("person", pa.int64()), ("outcome", pa.string())])
 _PREFIX = "people-"
@@ -72,13 +71,7 @@ class PeopleCentres:
 
 def people_centres(build: BuildFiles, store: IndexStore) -> PeopleCentres:
     """The centres of a build's people; read from the index where they were made before."""
-    digest = hashlib.sha256()
-    for shard in build.planned:
-        for stage in ("faces", "identities"):
-            record = build.record(stage, shard)
-            output = record.outputs.get(f"{shard}.parquet") if record else None
-            digest.update(f"{output.sha256 if output else ''}\n".encode())
-    name = f"{_PREFIX}{digest.hexdigest()[:24]}"
+    name = f"{_PREFIX}{digest_of(build, ('faces', 'identities'))}"
     store.forget(_PREFIX, but=name)
     table = store.cached(name, lambda: _made(build))
     return PeopleCentres(

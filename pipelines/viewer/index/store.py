@@ -6,7 +6,7 @@ written to, or lie in a store, it is made in a temporary folder for as long as i
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import pyarrow as pa
@@ -98,6 +98,17 @@ class IndexStore:
         for name in self._folder.names():
             if name.startswith(prefix) and name != but:
                 self._folder.remove(name)
+
+
+def digest_of(build: BuildFiles, stages: Sequence[str]) -> str:
+    """Of the tables that some stages have committed for all shards."""
+    digest = hashlib.sha256(str(_VERSION).encode())
+    for shard in build.planned:
+        for stage in stages:
+            record = build.record(stage, shard)
+            output = record.outputs.get(f"{shard}.parquet") if record else None
+            digest.update(f"{output.sha256 if output else ''}\n".encode())
+    return digest.hexdigest()[:24]
 
 
 def _name(build: BuildFiles, shard: str) -> str:

@@ -16,14 +16,18 @@ import pyarrow as pa
 
 from pipelines.base.stage import ALL
 from pipelines.corrections.journal import FOLDER as CORRECTIONS
+from pipelines.corrections.lookup import BuildLookup
+from pipelines.corrections.review.state import ReviewState
+from pipelines.corrections.review.units import all_units
 from pipelines.engine.build_files import BuildFiles
 from pipelines.engine.graph import SPLIT
+from pipelines.inspection.damage import damage_told
 from pipelines.inspection.report import funnel
 from pipelines.inspection.status import Status, status_of
 from pipelines.viewer.index.database import IndexDatabase
-from pipelines.viewer.index.marks import Marks, corrections_stamp, read_marks
+from pipelines.viewer.index.marks import Marks, corrections_stamp, located_in, read_marks
 from pipelines.viewer.index.people import PeopleCentres, people_centres
-from pipelines.viewer.index.store import IndexStore
+from pipelines.viewer.index.store import IndexStore, digest_of
 from webbody.build_records import BUILD_FILE
 from webbody.errors import WebbodyError
 from webbody.parquet_tables import read_parquet
@@ -35,6 +39,7 @@ from webbody.view_cache import VIEW_CACHE
 _REMOTE_LOOK = 60.0
 #: Folders whose changes make no page another one; corrections are looked at by themselves.
 _NO_STAGES = (VIEW_CACHE, CORRECTIONS)
+_UNITS = "units-"
 _SPLIT_OF = pa.schema([("person", pa.int64()), ("split", pa.string())])
 
 
@@ -54,6 +59,7 @@ class ViewedBuild:
         self.kept: dict[str, Any] = {}
         self._making = threading.Lock()
         self._people: PeopleCentres | None = None
+        self._review: tuple[object, ReviewState] | None = None
         self._marks: tuple[object, Marks] | None = None
 
     @cached_property
@@ -63,6 +69,31 @@ class ViewedBuild:
     @cached_property
     def state(self) -> Status:
         return status_of(self.build.records)
+
+    @property
+    def review(self) -> ReviewState:
+        """What to look at first, with what was judged so far.
+
+        Raises WebbodyError where the build knows no people, or a correction cannot be read.
+        """
+        stamp = corrections_stamp(self.build.folder)
+        with self._making:
+            if self._review is None or self._review[0] != stamp:
+                lookup = BuildLookup(self.build.folder.url)
+                state = ReviewState.of_units(
+                    lookup,
+                    self.store.cached(self._units_name(), lambda: self._units(lookup)),
+                    lambda references: located_in(self.build, self.database, references),
+                )
+                self._review = stamp, state
+            return self._review[1]
+
+    def _units(self, lookup: BuildLookup) -> pa.Table:
+        self.store.forget(_UNITS, but=self._units_name())
+        return all_units(lookup.columns, self.build.planned)
+
+    def _units_name(self) -> str:
+        return f"{_UNITS}{digest_of(self.build, ('download', 'faces', 'clusters', 'identities'))}"
 
     @property
     def people(self) -> PeopleCentres:
@@ -145,7 +176,8 @@ class WatchedBuild:
 
     def _read(self) -> ViewedBuild:
         build = BuildFiles(self._out)
-        files = self._store.update(build, self._on_shard)
+        with damage_told(self._out):
+            files = self._store.update(build, self._on_shard)
         self._on_shard = lambda done, all: None  # later changes are small
         split = _table_of_all(build, SPLIT.name, "people", _SPLIT_OF)
         return ViewedBuild(build, IndexDatabase(files, split, self._scratch), self._store)

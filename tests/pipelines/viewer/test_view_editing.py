@@ -143,3 +143,16 @@ def test_a_damaged_file_of_corrections_is_told(editor, out):
     (out / "corrections/x.jsonl").write_text("{}\n")
     assert "line 1" in page_of(client, "/corrections", 400).text
     assert count_of(page_of(client, "/grid")) > 0
+
+
+def test_the_review_goes_on_with_what_was_not_judged(editor):
+    client, watched = editor
+    page = page_of(client, "/review")
+    check_harmless(client.get("/review").text)
+    groups = [attrs["data-crops"] for _, attrs in page.tags if "data-crops" in attrs]
+    assert 1 < len(groups) <= 12 and "0 of" in page.text
+    assert correct(client, verdict="right", item=groups[0].split(" ")).status_code == 200
+    after = page_of(client, "/review")
+    assert "1 of" in after.text
+    assert groups[0] not in [attrs.get("data-crops") for _, attrs in after.tags]
+    assert watched.now().review.estimate().reviewed == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import fsspec
 import pytest
 from drawn_build import HOSTILE, Rows
 from starlette.testclient import TestClient
@@ -13,6 +14,7 @@ from viewer_client import client_of
 
 from pipelines.viewer.index.viewed import WatchedBuild
 from webbody.commit import read_record
+from webbody.errors import WebbodyError
 from webbody.storage import Folder
 from webbody.view_cache import forget_view
 
@@ -231,3 +233,39 @@ def test_a_read_only_folder_is_looked_at_all_the_same(copy, monkeypatch):
     with WatchedBuild(str(copy)) as build:
         assert count_of(page_of(client_of(build), "/grid")) > 0
     assert not (copy / ".view").exists()
+
+
+def test_a_build_in_a_store_is_looked_at(drawn_rows):
+    store = fsspec.filesystem("memory")
+    store.put(f"{drawn_rows[0]}/", "/viewed-in-a-store/", recursive=True)
+    store.rm("/viewed-in-a-store/.view", recursive=True)
+    with WatchedBuild("memory://viewed-in-a-store") as build:
+        client = client_of(build)
+        page = page_of(client, "/grid?outcome=kept")
+        picture = client.get(page.values("img", "src")[0])
+        assert picture.status_code == 200 and picture.content.startswith(b"\xff\xd8")
+    assert not store.exists("/viewed-in-a-store/.view")
+
+
+def test_a_moved_folder_shows_its_own_pictures(copy, tmp_path):
+    with WatchedBuild(str(copy)):
+        pass
+    copy.rename(tmp_path / "elsewhere")
+    with WatchedBuild(str(tmp_path / "elsewhere")) as build:
+        client = client_of(build)
+        page = page_of(client, "/grid?outcome=kept")
+        assert client.get(page.values("img", "src")[0]).status_code == 200
+        shutil.rmtree(tmp_path / "elsewhere")  # gone altogether, while it is looked at
+        assert client.get("/grid").status_code in (400, 500)
+
+
+def test_what_is_no_build_is_told(tmp_path):
+    with pytest.raises(WebbodyError, match="holds no build"), WatchedBuild(str(tmp_path)):
+        pass
+
+
+def test_a_damaged_table_is_told(copy):
+    forget_view(Folder(copy))
+    (copy / "faces/00000001.parquet").write_bytes(b"PAR1nonsensePAR1")
+    with pytest.raises(WebbodyError, match="webbody verify"), WatchedBuild(str(copy)):
+        pass

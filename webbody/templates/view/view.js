@@ -63,7 +63,11 @@
     const focused = tiles()[here()];
     const meant = (picked().length ? picked() : focused ? [focused] : []).filter((tile) => tile.dataset.crop);
     if (!meant.length) return;
-    const items = [...new Set(meant.map((tile) => tile.dataset.crop))];
+    // In the review a picture stands for its whole group, unless some were selected.
+    const group = !picked().length && focused && focused.closest(".judged");
+    if (group) meant.push(...[...group.querySelectorAll(".tile")].filter((tile) => tile !== focused));
+    const named = group ? group.dataset.crops.split(" ") : meant.map((tile) => tile.dataset.crop);
+    const items = [...new Set(named)];
     const ids = await post([["verdict", verdict], ...items.map((item) => ["item", item])]);
     if (!ids) return;
     sessionStorage.setItem("said", JSON.stringify([...said(), ids]));
@@ -75,7 +79,11 @@
       tile.querySelector("figcaption").append(mark);
     }
     tell();
-    if (meant.length === 1 && meant[0] === focused) go(1);
+    const at = here();
+    if (group) {
+      const next = tiles().findIndex((tile, i) => i > at && !group.contains(tile));
+      if (next > 0) go(next - at);
+    } else if (meant.length === 1 && meant[0] === focused) go(1);
   }
 
   async function undo(ids) {
