@@ -52,6 +52,26 @@ class IndexDatabase:
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
+    def whole(self, columns: str, found: Sequence[Row]) -> list[Row]:
+        """More columns of rows that a query of few columns found by `shard` and `tie`, in order.
+
+        Whoever sorts or groups all rows asks in two steps: else all columns of all rows are read.
+        """
+        if not found:
+            return []
+        shards = sorted({row["shard"] for row in found if row["shard"] is not None})
+        ties = [row["tie"] for row in found]
+        inside = f"shard IN ({', '.join('?' for _ in shards)})" if shards else "FALSE"
+        if len({row["shard"] for row in found}) > len(shards):
+            inside = f"({inside} OR shard IS NULL)"
+        rows = self.rows(
+            f"SELECT {columns}, tie FROM crops WHERE {inside} "
+            f"AND tie IN ({', '.join('?' for _ in ties)})",
+            (*shards, *ties),
+        )
+        by_tie = {row.pop("tie"): row for row in rows}
+        return [by_tie[tie] for tie in ties if tie in by_tie]
+
     def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """The same as a table."""
         with self._database.cursor() as cursor:

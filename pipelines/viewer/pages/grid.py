@@ -16,8 +16,6 @@ from pipelines.viewer.index.viewed import ViewedBuild
 
 #: Longer side of a thumbnail in pixels.
 SIDE = 240
-#: Pages that are read in one go.
-_EARLY = 20
 #: What tiles need of a crop, beside what the page shows of it.
 COLUMNS = (
     "shard, key, crop, name, outcome, row_outcome, person, split, similarity, decided, tar, "
@@ -69,15 +67,12 @@ def grid(viewed: ViewedBuild, selection: Selection) -> dict[str, Any]:
 
 def _rows(viewed: ViewedBuild, selection: Selection, columns: str) -> list[Row]:
     """The rows of a page."""
-    tail = f"FROM crops WHERE {selection.where} ORDER BY {selection.order} LIMIT ? OFFSET ?"
-    values = (*selection.values, PAGE, (selection.page - 1) * PAGE)
-    if selection.page <= _EARLY:
-        return viewed.database.rows(f"SELECT {columns} {tail}", values)
-    # Far behind, all before it is sorted, too: by few columns, and the others are fetched after.
-    ties = [row["tie"] for row in viewed.database.rows(f"SELECT tie {tail}", values)]
-    wanted = ", ".join("?" for _ in ties) or "NULL"
-    sql = f"SELECT {columns} FROM crops WHERE tie IN ({wanted}) ORDER BY {selection.order}"
-    return viewed.database.rows(sql, ties)
+    found = viewed.database.rows(
+        f"SELECT shard, tie FROM crops WHERE {selection.where} ORDER BY {selection.order} "
+        "LIMIT ? OFFSET ?",
+        (*selection.values, PAGE, (selection.page - 1) * PAGE),
+    )
+    return viewed.database.whole(columns, found)
 
 
 def outcomes_of(viewed: ViewedBuild) -> list[str]:

@@ -37,11 +37,11 @@ def image_page(viewed: ViewedBuild, key: str = "", url: str = "") -> dict[str, A
     flags = flag_columns(viewed.database.columns)
     wanted = ", ".join(name for name in {**known, **dict.fromkeys(flags)} if name not in COLUMNS)
     condition = "key = ?" if key else "url = ?"
-    rows = viewed.database.rows(
-        f"SELECT {COLUMNS}, first, detail, width, height, area, face_norm, {wanted} FROM crops "
-        f"WHERE {condition} ORDER BY name, key, crop LIMIT {_MOST_ROWS}",
+    found = viewed.database.rows(
+        f"SELECT shard, tie FROM crops WHERE {condition} ORDER BY shard, place LIMIT {_MOST_ROWS}",
         (key or url,),
     )
+    rows = viewed.database.whole(f"{COLUMNS}, detail, {wanted}", found)
     if not rows:
         raise NotInBuild(
             f"{(key or url)[:200]}: there is no such image in this build; it may have been taken "

@@ -104,12 +104,13 @@ def name_page(viewed: ViewedBuild, name: str) -> dict[str, Any]:
 
 def best_tiles(viewed: ViewedBuild, people: Sequence[int]) -> dict[int, GridTile]:
     """A tile of each person: the image that resembles the others most."""
-    rows = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE person IN (SELECT unnest(?::BIGINT[])) "
-        "AND outcome = 'kept' QUALIFY row_number() OVER "
-        "(PARTITION BY person ORDER BY similarity DESC NULLS LAST, crop) = 1",
+    found = viewed.database.rows(
+        "SELECT arg_max(shard, coalesce(similarity, -2)) AS shard, "
+        "arg_max(tie, coalesce(similarity, -2)) AS tie FROM crops "
+        "WHERE person IN (SELECT unnest(?::BIGINT[])) AND outcome = 'kept' GROUP BY person",
         (list(people),),
     )
+    rows = viewed.database.whole(COLUMNS, found)
     return {row["person"]: tile_of(viewed, row, "faces") for row in rows}
 
 
