@@ -41,6 +41,7 @@ LAYERS = {
         "model.encoder",
         "model.folder_writing",
         "model.losses",
+        "model.sapiensid.heads",
         "model.sapiensid",
         "model.sapiens.vocabulary",
         "model.sapiens",

@@ -10,8 +10,14 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-from model.sapiensid.head import SemanticHead
+from model.sapiensid.heads.encoded import Encoded
+from model.sapiensid.heads.pooled import PooledHead
+from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
 
 
@@ -25,12 +31,16 @@ class _Product(NamedTuple):
 
 def forward_flops(model: SapiensID, tokens: int) -> float:
     """Operations of one image's forward that keeps `tokens` tokens."""
-    return sum(product.flops for product in _products(model, tokens))
+    products = sum(product.flops for product in _products(model, tokens))
+    return products + _counted_head(model, tokens, backward=False)
 
 
 def training_flops(model: SapiensID, tokens: int) -> float:
     """Operations of one image's forward and backward; the classifier's are not among them."""
-    return sum(product.flops * (1 + product.gradients) for product in _products(model, tokens))
+    products = _products(model, tokens)
+    return sum(one.flops * (1 + one.gradients) for one in products) + _counted_head(
+        model, tokens, backward=True
+    )
 
 
 def classifier_flops(width: int, classes: float) -> float:
@@ -105,9 +115,39 @@ def _products(model: SapiensID, tokens: int) -> Iterator[_Product]:
     yield from _encoder(model.blocks, all_tokens)
     if isinstance(model.head, SemanticHead):
         yield from _parts(model.head, tokens, width, learned_place)
-    for layer in model.head.project:
-        if isinstance(layer, nn.Linear):
-            yield _map(layer, 1)
+    if isinstance(model.head, SemanticHead | PooledHead):
+        for layer in model.head.project:
+            if isinstance(layer, nn.Linear):
+                yield _map(layer, 1)
+
+
+def _counted_head(model: SapiensID, tokens: int, backward: bool) -> float:
+    """What torch counts in a head of our own, on tensors that hold no memory."""
+    if isinstance(model.head, SemanticHead | PooledHead):
+        return 0.0
+    tokens, width = min(tokens, model.slots), model.positions.table_SSD.shape[-1]
+    learned_place = model.patch_embed.level_RD is not None
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"):
+        encoded = Encoded(
+            torch.empty(2, tokens, width, requires_grad=backward),
+            torch.empty(2, tokens, width, requires_grad=backward and learned_place),
+            torch.empty(2, tokens, dtype=torch.int64),
+            torch.ones(2, tokens, dtype=torch.bool),
+            torch.empty(2, 1 + len(model.regions), 4),
+            torch.empty(2, model.keypoints, width),
+            torch.ones(2, model.keypoints, dtype=torch.bool),
+        )
+        state = {
+            name: torch.empty_like(one, device="cpu", requires_grad=backward)
+            for name, one in model.head.named_parameters()
+        }
+        state |= {k: torch.empty_like(v, device="cpu") for k, v in model.head.named_buffers()}
+        # Not every attention kernel is counted by every version of torch; products are.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            feature_BF = functional_call(model.head, state, (encoded,))
+            if backward:
+                feature_BF.sum().backward()
+    return float(counter.get_total_flops()) / 2
 
 
 def _encoder(blocks: Iterable[nn.Module], tokens: int) -> Iterator[_Product]:

@@ -21,10 +21,11 @@ from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import RelativeBias
 from model.random_numbers import uniform
 from model.sapiensid import pretrained
-from model.sapiensid.encoded import Encoded
-from model.sapiensid.head import PooledHead, SemanticHead
+from model.sapiensid.heads.choice import make_head
+from model.sapiensid.heads.encoded import Encoded
 from model.sapiensid.keypoint_bias import KeypointBias
 from model.sapiensid.masking import first_tokens, mask_bias, random_tokens
+from model.sapiensid.part_dropout import dropped
 from model.sapiensid.positions import Positions
 from model.sapiensid.regions import REGIONS, Region, region_boxes
 from model.sapiensid.retina_patch import RetinaPatch, cover, foreground
@@ -66,12 +67,15 @@ class SapiensID(nn.Module):
             paper).
         coarse_first: Share of images with most of their keypoints that lose their finest patches
             first in training.
-        head: "semantic" or "pooled".
-        offsets: Parts of the semantic head per keypoint.
+        head: "semantic", "pooled", "shared", "factored", "part-tokens" or "residual" (model/
+            sapiensid/heads).
+        offsets: Parts of a head per keypoint.
         datasets: Data sets with part weights of their own.
         peak: Value at a part's peak: "top1" (the published weights) or "softmax" (Eq. 13).
         mean_datasets: Without a data set, use the mean of all part weights (the paper) instead of
             the first ones.
+        part_dropout: Share of images whose head misses keypoints in training that are there:
+            every second of them all below the head, as in a close-up, the others each by chance.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class SapiensID(nn.Module):
         datasets: int = 1,
         peak: str = "top1",
         mean_datasets: bool = False,
+        part_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
@@ -107,13 +112,11 @@ class SapiensID(nn.Module):
             raise ValueError(f"mask_counts must be slots or patches, not {mask_counts!r}")
         if padding not in ("training", "always", "never"):
             raise ValueError(f"padding must be training, always or never, not {padding!r}")
-        if head not in ("semantic", "pooled"):
-            raise ValueError(f"head must be semantic or pooled, not {head!r}")
         self.image_size, self.grid, self.keypoints, self.regions = (
             image_size, grid, keypoints, regions,
         )  # fmt: skip
         self.mask_counts, self.coarse_first, self.padding = mask_counts, coarse_first, padding
-        self.feature_dim = feature_dim
+        self.feature_dim, self.part_dropout = feature_dim, part_dropout
         levels = 1 + len(regions)
         self.slots = levels * grid * grid
         self.positions = Positions(grid, width)
@@ -132,13 +135,9 @@ class SapiensID(nn.Module):
             for rate in drop_path_rates(drop_path, depth)
         )
         self.norm = nn.LayerNorm(width)
-        self.head: SemanticHead | PooledHead
-        if head == "semantic":
-            self.head = SemanticHead(
-                width, keypoints, feature_dim, offsets, datasets, peak, mean_datasets
-            )
-        else:
-            self.head = PooledHead(width, feature_dim)
+        self.head = make_head(
+            head, width, keypoints, feature_dim, offsets, datasets, peak, mean_datasets
+        )
 
     def forward(
         self,
@@ -168,6 +167,10 @@ class SapiensID(nn.Module):
             ValueError: Images or keypoints of another shape.
         """
         encoded = self.encode(images_BCHW, keypoints_BK3, tokens, seeds_B)
+        if self.training and self.part_dropout:
+            noise_BX = uniform_numbers(images_BCHW, self.keypoints + 2, seeds_B, stream=2)
+            seen_BK = dropped(encoded.visible_BK, noise_BX, self.part_dropout)
+            encoded = encoded._replace(visible_BK=seen_BK)
         feature_BF: Tensor = self.head(encoded, datasets_B)
         return feature_BF
 

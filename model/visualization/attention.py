@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.sapiensid.encoded import Encoded
-from model.sapiensid.head import SemanticHead
+from model.sapiensid.heads.encoded import Encoded
+from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
 from model.visualization.canvas import BODY, below, beside, heat_legend, page, text
 from model.visualization.colours import PAPER, heat, spread

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.sapiensid.encoded import Encoded
+from model.sapiensid.heads.encoded import Encoded
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import SapiensID
 from model.visualization.attention import attention_picture

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from model.sapiensid.encoded import Encoded
-from model.sapiensid.head import SemanticHead
+from model.sapiensid.heads.encoded import Encoded
+from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
 from model.visualization.canvas import (
     BODY,

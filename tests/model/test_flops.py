@@ -31,6 +31,11 @@ def test_counts_are_torchs(preset: str, tokens: int) -> None:
     [
         {"level_embedding": True},
         {"head": "pooled"},
+        {"head": "shared"},
+        {"head": "shared", "offsets": 1, "peak": "softmax", "level_embedding": True},
+        {"head": "factored"},
+        {"head": "part-tokens"},
+        {"head": "residual", "regions": ()},
         {"regions": ()},
         {"learned_mask": False},
         {"keypoint_bias": 0},

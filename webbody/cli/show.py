@@ -104,7 +104,7 @@ def _model(checkpoint: Path | None, preset: str) -> "SapiensID":
     import torch
 
     from model import SapiensID
-    from model.sapiensid.head import SemanticHead
+    from model.sapiensid.heads.semantic import SemanticHead
     from model.sapiensid.sapiensid import PRESETS
     from pipelines.inference.checkpoint import open_checkpoint
 

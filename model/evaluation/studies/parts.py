@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.evaluation.studies.study import Study
-from model.sapiensid.head import SemanticHead
+from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
 from webbody.skeleton import NAMES
 

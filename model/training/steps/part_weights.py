@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model.sapiensid.head import SemanticHead
+from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.sapiensid import SapiensID
 from webbody.skeleton import NAMES
 

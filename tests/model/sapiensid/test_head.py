@@ -2,8 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model.sapiensid.encoded import Encoded
-from model.sapiensid.head import LAMBDA, DifferentialAttention, PooledHead, SemanticHead
+from model.sapiensid.heads.encoded import Encoded
+from model.sapiensid.heads.parts import LAMBDA, DifferentialAttention
+from model.sapiensid.heads.pooled import PooledHead
+from model.sapiensid.heads.semantic import SemanticHead
 
 WIDTH, TOKENS, POINTS = 16, 11, 5
 

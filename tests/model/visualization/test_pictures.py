@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model import SapiensID
-from model.sapiensid.head import LAMBDA
+from model.sapiensid.heads.parts import LAMBDA
 from model.sapiensid.masking import KeptTokens
 from model.sapiensid.sapiensid import PRESETS
 from model.visualization import regions

@@ -10,7 +10,7 @@ from torch import nn
 from model import SapiensID
 from model.evaluation.studies.masks import SHARES, TokenCounts, share_of_tokens
 from model.evaluation.studies.seeds import image_seeds
-from model.sapiensid.encoded import Encoded
+from model.sapiensid.heads.encoded import Encoded
 from tests.model.evaluation.studies.captured import people, small
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from model.evaluation.studies.parts import PartErasing
-from model.sapiensid.encoded import Encoded
+from model.sapiensid.heads.encoded import Encoded
 from tests.model.evaluation.studies.captured import people, small
 
 # Written out, apart from the names they are made of in the module.

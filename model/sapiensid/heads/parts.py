@@ -1,7 +1,6 @@
-"""The semantic attention head: features of body parts, pooled around keypoints (paper 3.3, A.2).
+"""Part features: what the tokens around every keypoint hold (paper 3.3, A.2).
 
-Shape suffixes: B batch, N tokens, K keypoints, P = K * offsets parts, D width, E half of it,
-F feature size.
+Shape suffixes: B batch, N tokens, K keypoints, P = K * offsets parts, D width, E half of it.
 """
 
 import math
@@ -10,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.sapiensid.encoded import Encoded
+from model.sapiensid.heads.encoded import Encoded
 
 LAMBDA = 0.8 - 0.6 * math.exp(-0.3)  # start of the second map's share, for a first layer
 
@@ -50,35 +49,22 @@ class DifferentialAttention(nn.Module):
         return parts_BPD
 
 
-class SemanticHead(nn.Module):
-    """Part features around every keypoint, and one linear map of all of them to the feature.
+class PartFeatures(nn.Module):
+    """Part features around every keypoint.
 
     A part is a keypoint with one of `offsets` learned offsets (Eq. 7). Each gives two vectors: the
     attention's (Eq. 12), and the value at its peak, that is of the token whose position is most
     similar to the part's ("top1", as in the published weights) or their softmax ("softmax",
-    Eq. 13). Both are zero where the keypoint is missing. Vectors are scaled by a weight learned
-    for each data set (Eq. 10); without a data set, those of the first are taken (the published
-    weights) or, with `mean_datasets`, the mean of all (the paper).
+    Eq. 13). Both are zero where the keypoint is missing.
     """
 
-    def __init__(
-        self,
-        width: int,
-        keypoints: int,
-        feature_dim: int,
-        offsets: int = 4,
-        datasets: int = 1,
-        peak: str = "top1",
-        mean_datasets: bool = False,
-    ) -> None:
+    def __init__(self, width: int, keypoints: int, offsets: int = 4, peak: str = "top1") -> None:
         super().__init__()
         if peak not in ("top1", "softmax"):
             raise ValueError(f"peak must be top1 or softmax, not {peak!r}")
-        self.repeats, self.peak, self.mean_datasets = offsets, peak, mean_datasets
+        self.repeats, self.peak = offsets, peak
         self.offsets_PD = nn.Parameter(torch.empty(keypoints * offsets, width).normal_(std=0.02))
-        self.part_weights = nn.Parameter(torch.zeros(datasets, 2 * keypoints * offsets))
         self.attention = DifferentialAttention(width)
-        self.project = projection(2 * keypoints * offsets * width, feature_dim)
 
     def queries(self, keypoint_positions_BKD: Tensor) -> Tensor:
         """Position of each part (B, P, D) from its keypoint's position embedding (Eq. 7)."""
@@ -91,22 +77,11 @@ class SemanticHead(nn.Module):
         pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, mask_BN)
         peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, mask_BN)
         parts_BPD = torch.cat([pooled_BPD, peak_BPD.to(pooled_BPD.dtype)], 1)
-        seen_BP = encoded.visible_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
-        return parts_BPD * seen_BP[..., None]
+        return parts_BPD * self.seen(encoded)[..., None]
 
-    def scaled_parts(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
-        """Part features (B, 2 P, D) times their weights: what is projected to the feature."""
-        scales = self.part_weights.sigmoid()
-        if datasets_B is not None:
-            scales = scales[datasets_B]
-        else:
-            scales = scales.mean(0, keepdim=True) if self.mean_datasets else scales[:1]
-        return self.parts(encoded) * scales[..., None]
-
-    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
-        """The feature (B, F)."""
-        feature_BF: Tensor = self.project(self.scaled_parts(encoded, datasets_B).flatten(1))
-        return feature_BF
+    def seen(self, encoded: Encoded) -> Tensor:
+        """Which part features (B, 2 P) are of a keypoint that is there."""
+        return encoded.visible_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
 
     def _peak(
         self, queries_BPD: Tensor, keys_BND: Tensor, tokens_BND: Tensor, mask_BN: Tensor
@@ -122,29 +97,3 @@ class SemanticHead(nn.Module):
             weights_BPN = logits_BPN.masked_fill(~mask_BN[:, None], -torch.inf).softmax(-1)
         pooled_BPD: Tensor = weights_BPN.to(tokens_BND.dtype) @ tokens_BND
         return pooled_BPD
-
-
-class PooledHead(nn.Module):
-    """Mean and maximum of the tokens in place of part features: the baseline of Table 5."""
-
-    def __init__(self, width: int, feature_dim: int) -> None:
-        super().__init__()
-        self.project = projection(2 * width, feature_dim)
-
-    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
-        """The feature (B, F); data sets make no difference."""
-        tokens_BND, real_BN1 = encoded.tokens_BND, encoded.mask_BN[..., None]
-        mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
-        most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
-        feature_BF: Tensor = self.project(torch.cat([mean_BD, most_BD], -1))
-        return feature_BF
-
-
-def projection(inputs: int, feature_dim: int) -> nn.Sequential:
-    """The affine map to the feature: no activation, as in the published weights."""
-    return nn.Sequential(
-        nn.Linear(inputs, feature_dim, bias=False),
-        nn.BatchNorm1d(feature_dim, eps=2e-5),
-        nn.Linear(feature_dim, feature_dim, bias=False),
-        nn.BatchNorm1d(feature_dim, eps=2e-5),
-    )

@@ -1,0 +1,1 @@
+"""Heads: from the encoder's tokens to one feature, a kind of head a file."""
