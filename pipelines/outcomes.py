@@ -54,6 +54,7 @@ _DECIDED_BY = {
     "identity:unmerged": "identities.similar",
     "identity:leak": "identities.leak",
     "identity:duplicate-of": "identities.duplicate",
+    "identity:two-people": "identities.copies_across",
     "identity:too-few": "identities.min_images",
 }
 

@@ -10,8 +10,10 @@ import numpy as np
 from pipelines.galleries.identity_sources import read_sources
 from pipelines.galleries.labelled import Sources
 from pipelines.identity.gallery_file import write_gallery
+from pipelines.identity.perceptual_hash import perceptual_hash
 from webbody.config import WORKER, FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
+from webbody.images import RGB
 from webbody.plain_text import plain_text
 
 
@@ -65,8 +67,16 @@ def make_gallery(
     faces = PictureFaces(settings, resources)
     sums: dict[str, np.ndarray] = {}
     images: dict[str, int] = {}
+    hashes: dict[str, list[int]] = {}
     decoded = 0
-    for identity, feature in faces(found.decoded()):
+
+    def hashed() -> Iterator[tuple[str, RGB]]:
+        """The pictures, with and without a face that can be trusted, whose hashes are noted."""
+        for identity, picture in found.decoded():
+            hashes.setdefault(identity, []).append(perceptual_hash(picture))
+            yield identity, picture
+
+    for identity, feature in faces(hashed()):
         decoded += 1
         if feature is not None:
             sums[identity] = sums.get(identity, 0) + feature.astype(np.float64)
@@ -77,7 +87,7 @@ def make_gallery(
             f"face that can be trusted ({len(found.pictures) - decoded} cannot be read); lower "
             "faces.min_score or check the pictures."
         )
-    ids = write_gallery(out, name, faces.digest, sums, images)
+    ids = write_gallery(out, name, faces.digest, sums, images, hashes)
     used = sum(images.values())
     lost = sorted({picture.identity for picture in found.pictures} - set(sums))
     return GallerySummary(len(sums), used, decoded - used, found, lost, ids)

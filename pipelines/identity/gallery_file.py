@@ -2,12 +2,16 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipelines.identity.features import (
     EMBEDDER,
@@ -24,20 +28,33 @@ from webbody.storage import Folder
 _NAME = b"webbody.gallery"
 
 
+#: Perceptual hashes of an identity's pictures; files of older versions have none.
+_HASHES = pa.field("hashes", pa.list_(pa.int64()))
+
+
 def _schema(width: int) -> pa.Schema:
     return pa.schema(
         [("identity", pa.string()), ("feature", feature_type(width)), ("images", pa.int32())]
     )
 
 
+def _none() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery in memory: ids (N,) and the sums (N, D) of the identities' raw features."""
+    """A gallery in memory: ids (N,) and the sums (N, D) of the identities' raw features.
+
+    hashes: (M,) perceptual hashes of pictures, hash_of (M,) the row of the identity of each.
+    """
 
     name: str
     embedder: str
     identities: list[str]
     features: Floats
+    hashes: NDArray[np.int64] = field(default_factory=_none)
+    hash_of: NDArray[np.int64] = field(default_factory=_none)
 
     def check(self, embedder: str, width: int | None) -> None:
         """WebbodyError unless the gallery was made by the embedder with this sha256.
@@ -60,8 +77,11 @@ def write_gallery(
     embedder: str,
     sums: dict[str, np.ndarray],
     images: dict[str, int],
+    hashes: Mapping[str, Iterable[int]] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Write the sums of raw features (D,) of identities; all must have the same size.
+
+    hashes: perceptual hashes of their pictures, if they are to be found as pictures, too.
 
     Returns the id of each identity in the file. It is derived from the features, not from the name,
     which a list of names could reveal.
@@ -86,6 +106,9 @@ def write_gallery(
             {_NAME: name.encode(), EMBEDDER: embedder.encode()}
         ),
     )
+    if hashes:
+        column = [sorted(set(hashes.get(identity, ()))) for identity in order]
+        table = table.append_column(_HASHES, pa.array(column, _HASHES.type))
     out = Path(out)
     with Folder(out.resolve().parent).write(out.name) as file:
         pq.write_table(table, file, compression="zstd")
@@ -105,14 +128,26 @@ def read_gallery(path: str | Path) -> Gallery:
     metadata = table.schema.metadata or {}
     kind = table.schema.field("feature").type if "feature" in table.schema.names else None
     width = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if not table.schema.equals(_schema(width)) or _NAME not in metadata:
+    schemas = _schema(width), _schema(width).append(_HASHES)
+    if table.schema not in schemas or _NAME not in metadata:
         raise WebbodyError(f"{path}: is no gallery; `webbody gallery` makes one.")
+    hashes, hash_of = _hashes(table)
     return Gallery(
         metadata[_NAME].decode(),
         embedder_of(table),
         table["identity"].to_pylist(),
         from_column(table["feature"]),
+        hashes,
+        hash_of,
     )
+
+
+def _hashes(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The hashes of all pictures, and the row of the identity of each."""
+    if _HASHES.name not in table.column_names:
+        return _none(), _none()
+    column = table[_HASHES.name].combine_chunks()
+    return column.flatten().to_numpy(), pc.list_parent_indices(column).to_numpy()
 
 
 def _in_half(total: np.ndarray) -> np.ndarray:

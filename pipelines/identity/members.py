@@ -1,6 +1,6 @@
 """The person of each clustered crop, before people have ids."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +112,7 @@ class BuildMembers:
     def numbered(
         self,
         stays: NDArray[np.bool_],
-        gone: Mapping[str, tuple[str, float]],
+        gone: Collection[str],
         person_ids: PersonIds,
         secret: bytes,
     ) -> tuple[NDArray[np.int64], PersonIds]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,15 @@ from pipelines.detection.devices import choose_device
 from pipelines.identity import duplicates
 from pipelines.identity.adjustments import NO_ADJUSTMENTS, Adjustments
 from pipelines.identity.centroids import Centroids
+from pipelines.identity.copies_across import KeptPictures, find_copies
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.identity.members import BuildMembers, ShardMembers
+from pipelines.identity.near_copies import (
+    NEAR_COPIES,
+    DroppedCopy,
+    dropped,
+    near_copies_table,
+)
 from pipelines.identity.people_faces import faces_of_people
 from pipelines.identity.person_ids import PERSON_IDS, PersonIds
 from pipelines.identity.resolution import Decision, ResolvedPeople, resolve
@@ -62,6 +70,7 @@ class Identities(Stage[IdentitiesSettings]):
     depends neither on names nor on the order of shards. `sample` is the key under which a crop is
     packed. `similarity` is the cosine that decided an outcome. people.parquet lists the dropped
     people too, without an id; pairs.parquet says what became of every similar pair;
+    near-copies.parquet has the photos that stand under two people or are pictures of a gallery;
     person-ids.parquet is what a complete build remembers. What people said about pictures
     (`corrections`) wins over all thresholds, is named in `detail` where it decided, and is told
     in corrections.parquet.
@@ -69,7 +78,7 @@ class Identities(Stage[IdentitiesSettings]):
 
     name = "identities"
     needs = ("download", "persons", "faces", "clusters")
-    version = 3  # person ids stay; a crop is one person's only
+    version = 4  # copies whose margins were cut; photos of galleries
 
     def __init__(self, settings: IdentitiesSettings, resources: WorkerResources = WORKER) -> None:
         super().__init__(settings, resources)
@@ -96,17 +105,35 @@ class Identities(Stage[IdentitiesSettings]):
         members = BuildMembers.read(inputs, centres, resolved, adjust)
         images = members.images(len(resolved.outcome))
         repeats = members.of_others(_stays(resolved), images)
-        repeats |= self._repeats(inputs, centres, resolved, images, repeats, adjust)
+        kept = KeptPictures()
+        repeats |= self._repeats(inputs, centres, resolved, images, repeats, adjust, kept)
+        copies = find_copies(
+            inputs,
+            kept,
+            self.galleries,
+            near=self.settings.near_copy,
+            alike=self.settings.similar,
+            resembling=self.settings.ambiguous,
+        )
+        copied = dropped(
+            copies,
+            {crop for keep in adjust.keep.values() for crop in keep},
+            gallery=self.settings.gallery_copies == "drop",
+            across=self.settings.copies_across == "drop",
+            alike=self.settings.similar,
+        )
+        for one in copied.values():
+            images[one.person] -= 1
         resolved.outcome[(images < self.settings.min_images) & _stays(resolved)] = TOO_FEW
         person_ids = PersonIds.read(inputs.folder)
         label, person_ids = members.numbered(
-            _stays(resolved), repeats, person_ids, self._secret(inputs)
+            _stays(resolved), {*repeats, *copied}, person_ids, self._secret(inputs)
         )
 
         rows = out = 0
         for number, shard in enumerate(inputs.shards):
             table = label_table(
-                inputs, shard, members.of_shard(number), resolved, label, repeats, adjust
+                inputs, shard, members.of_shard(number), resolved, label, repeats, copied, adjust
             )
             outputs.table(table, f"{shard}.parquet")
             rows += len(table)
@@ -117,6 +144,7 @@ class Identities(Stage[IdentitiesSettings]):
             images[rescued] = members.kept_by_hand(len(label))[rescued]
         outputs.table(people_table(centres, resolved, label, images), "people.parquet")
         outputs.table(pairs_table(resolved.decisions), "pairs.parquet")
+        outputs.table(near_copies_table(copies, copied, label), NEAR_COPIES)
         outputs.table(person_ids.table(), PERSON_IDS)
         if self.corrections:
             outputs.table(effects.without_faces(members.faceless()).table(), CORRECTIONS)
@@ -125,6 +153,7 @@ class Identities(Stage[IdentitiesSettings]):
             "out": out,
             "names": len(centres.names),
             "people": int((label >= 0).sum()),
+            "near_copies": len(copies),
         }
 
     def _secret(self, inputs: Inputs) -> bytes:
@@ -140,10 +169,11 @@ class Identities(Stage[IdentitiesSettings]):
         images: NDArray[np.int64],
         gone: Collection[str],
         adjust: Adjustments,
+        kept: KeptPictures,
     ) -> dict[str, tuple[str, float]]:
         """Crop -> the crop it repeats and their cosine; takes them off the people's `images`.
 
-        gone: crops that are out already.
+        gone: crops that are out already. kept: gets the pictures that stay.
         """
         stays = _stays(resolved)
         person_of = {
@@ -169,6 +199,7 @@ class Identities(Stage[IdentitiesSettings]):
                 np.ascontiguousarray(there["hash"]),
                 threshold=self.settings.duplicate,
                 near=self.settings.near_copy,
+                cropped=self.settings.cropped_copy,
             )
             for row in np.flatnonzero(found.of >= 0):
                 same = there["image"][row] == there["image"][found.of[row]]
@@ -176,6 +207,8 @@ class Identities(Stage[IdentitiesSettings]):
                     continue
                 repeats[str(crops[row])] = str(crops[found.of[row]]), float(found.cosine[row])
                 images[faces.person] -= 1
+            stay = np.array([crop not in repeats for crop in crops.tolist()], bool)
+            kept.add(faces.person, crops[stay], there["hash"][stay])
         return repeats
 
 
@@ -194,6 +227,7 @@ def label_table(
     resolved: ResolvedPeople,
     label: NDArray[np.int64],
     repeats: Mapping[str, tuple[str, float]],
+    copied: Mapping[str, DroppedCopy] = MappingProxyType({}),
     adjust: Adjustments = NO_ADJUSTMENTS,
 ) -> pa.Table:
     """The rows of a shard: a person, or an outcome and the cosine that decided it.
@@ -219,6 +253,8 @@ def label_table(
         if crop in repeats:
             of, cosine = repeats[crop]
             why = f"{DUPLICATE}:{of}"
+        if crop in copied:
+            why, cosine = copied[crop].outcome, copied[crop].similarity
         person.append(int(label[number]) if why is None else None)
         outcome.append(why)
         similarity.append(None if np.isnan(cosine) else float(cosine))

@@ -5,6 +5,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.identity.near_copies import NEAR_COPIES
 from pipelines.identity.person_ids import PERSON_IDS, PersonIds
 from pipelines.takedown.rewriting import Rewriting
 from webbody.commit import ALL, Output
@@ -41,6 +42,11 @@ def cut_identities(work: Rewriting) -> None:
     outputs["pairs.parquet"] = work.write(
         "identities/pairs.parquet", pairs.filter(pc.invert(named))
     )
+    more: dict[str, int] = {}
+    if NEAR_COPIES in record.outputs:
+        copies = _without_crops(work, work.table(f"identities/{NEAR_COPIES}"))
+        outputs[NEAR_COPIES] = work.write(f"identities/{NEAR_COPIES}", copies)
+        more["near_copies"] = len(copies)
     if PERSON_IDS in record.outputs:
         ids = PersonIds.read(work.folder, f"identities/{PERSON_IDS}").without(samples)
         outputs[PERSON_IDS] = work.write(f"identities/{PERSON_IDS}", ids.table())
@@ -54,8 +60,19 @@ def cut_identities(work: Rewriting) -> None:
             "out": counts["out"] - out,
             "people": len(people) - left,
             "names": counts.get("names", 0) - len(work.taken.lost),
+            **more,
         },
     )
+
+
+def _without_crops(work: Rewriting, table: pa.Table) -> pa.Table:
+    """The pairs of photos of which no crop goes; a crop's key begins with its row's."""
+    keys = {key for keys in work.taken.keys.values() for key in keys}
+    stay = [
+        not {(crop or "").rpartition("-")[0] for crop in pair} & keys
+        for pair in zip(table["crop_a"].to_pylist(), table["crop_b"].to_pylist(), strict=True)
+    ]
+    return table.filter(pa.array(stay, pa.bool_()))
 
 
 def _people_left(work: Rewriting, table: pa.Table, lost: Counter[int]) -> pa.Table:

@@ -1,5 +1,7 @@
 """Settings of the stages that tell who is who, for a name and for the whole build."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from webbody.config.section import Count, Section
@@ -38,6 +40,22 @@ class IdentitiesSettings(Section):
         le=63,
         description="of two photos of a person whose perceptual hashes differ in no more bits (of "
         "64) the later is dropped; -1: never",
+    )
+    cropped_copy: int = Field(
+        14,
+        ge=-1,
+        le=63,
+        description="hashes that differ in fewer bits speak for copies, too, as of photos whose "
+        "margins were cut off: for each bit fewer 0.02 less than `duplicate` is enough; -1: never",
+    )
+    copies_across: Literal["tell", "drop"] = Field(
+        "tell",
+        description="what becomes of a photo that stands under two people with the same face "
+        "(`near_copy`): told in identities/near-copies.parquet, or dropped of both",
+    )
+    gallery_copies: Literal["tell", "drop"] = Field(
+        "drop",
+        description="the same of a photo that is a picture of a gallery, whoever it stands under",
     )
     min_images: Count = Field(2, description="people with fewer images left are dropped")
     galleries: tuple[str, ...] = Field(

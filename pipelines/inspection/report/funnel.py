@@ -93,6 +93,7 @@ _MEANINGS = {
     "cluster:too-few": "too few images of this name to agree on a face",
     "identity:ambiguous": "nearly, but not surely, the same as another name",
     "identity:duplicate-of": "almost the same picture as one that is kept",
+    "identity:two-people": "the same photo and face stand under somebody else, too",
     "identity:too-few": "too few images of the person were left",
     "identity:unmerged": "resembles several names that are not one person",
     "corrected:not-this-person": "somebody saw that it shows somebody else",

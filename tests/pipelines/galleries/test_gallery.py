@@ -10,6 +10,7 @@ from pipelines.galleries import picture_faces
 from pipelines.galleries.gallery import make_gallery
 from pipelines.galleries.picture_faces import PictureFaces
 from pipelines.identity.gallery_file import read_gallery
+from pipelines.identity.perceptual_hash import perceptual_hash
 from webbody.config import FacesSettings, WorkerResources
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
@@ -116,3 +117,20 @@ def test_real_models_on_drawn_people():
     assert len(features) >= 6
     assert features[0].shape == (512,)
     assert found[-1][1] is None
+
+
+def test_a_gallery_knows_its_pictures_by_their_hashes(tmp_path, stub):
+    picture(tmp_path / "in" / "Ann" / "1.jpg", 100)
+    picture(tmp_path / "in" / "Ann" / "2.jpg", 100)  # the same hash
+    shades = np.linspace(0, 255, 60).astype(np.uint8)
+    sloped = np.broadcast_to(shades[:, None, None], (60, 60, 3))
+    (tmp_path / "in" / "Ann" / "3.jpg").write_bytes(encode_jpeg(sloped, 95))
+    picture(tmp_path / "in" / "Bob" / "1.jpg", 200)
+    picture(tmp_path / "in" / "Bob" / "2.jpg", 0)  # shows no face, and is Bob's
+    made = make_gallery([tmp_path / "in"], tmp_path / "g.parquet", "g", stub)
+    gallery = read_gallery(tmp_path / "g.parquet")
+    of = {name: gallery.hashes[gallery.hash_of == gallery.identities.index(made.ids[name])]
+          for name in ("Ann", "Bob")}  # fmt: skip
+    flat, slope = perceptual_hash(np.full((20, 20, 3), 100, np.uint8)), perceptual_hash(sloped)
+    assert set(of["Ann"].tolist()) == {flat, slope}
+    assert flat in of["Bob"].tolist()

@@ -74,3 +74,20 @@ def test_blocks_and_what_is_promised(seed, count, block, threshold):
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     cosine = unit[kept] @ unit[kept].T - 2 * np.eye(len(kept))
     assert (cosine <= threshold + 1e-5).all()
+
+
+def test_hashes_and_faces_that_both_nearly_agree_are_copies():
+    """Five bits apart, of 14: nine stand for 0.18 of the cosine; a bit more costs 0.02."""
+    hashes = [0, 0b11111]
+    close, far = np.rad2deg(np.arccos([0.73, 0.71]))
+
+    def gone(degrees, cropped):
+        return duplicates.find(
+            at(0, degrees), images(2), np.array(hashes), threshold=0.9, near=2, cropped=cropped
+        ).of.tolist()
+
+    assert gone(close, 14) == [-1, 0]
+    assert gone(far, 14) == [-1, -1]
+    assert gone(close, 13) == [-1, -1]
+    assert gone(close, -1) == [-1, -1]
+    assert gone(20, 5) == [-1, 0]
