@@ -81,10 +81,6 @@ LAYERS = {
         "pipelines.calibration",
         "pipelines.diagnostics",
         "pipelines.inspection",
-        "pipelines.viewer.index",
-        "pipelines.viewer.pictures",
-        "pipelines.viewer.pages",
-        "pipelines.viewer",
         "pipelines.export",
         "pipelines.release",
         "pipelines.build",
@@ -99,6 +95,11 @@ LAYERS = {
         "pipelines.verify",
         "pipelines.statistics",
         "pipelines.study",
+        "pipelines.training_report",
+        "pipelines.viewer.index",
+        "pipelines.viewer.pictures",
+        "pipelines.viewer.pages",
+        "pipelines.viewer",
     ),
 }
 

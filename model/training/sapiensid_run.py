@@ -55,6 +55,7 @@ def _validator(
         every=validation["steps"],
         batch=validation["batch"],
         on_score=on_score,
+        on_examples=metrics.examples,
     )
 
 

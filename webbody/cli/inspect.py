@@ -109,10 +109,16 @@ def report(
     names: Annotated[int, typer.Option(min=1, help="Names whose faces are shown.")] = 12,
     images: Annotated[int, typer.Option(min=1, help="Images shown per stage.")] = 24,
 ) -> None:
-    """Draw contact sheets: one HTML file with samples of every stage."""
-    from pipelines.inspection.report import write_report
+    """Draw contact sheets: one HTML file with samples of every stage.
 
-    echo(write_report(out, names=names, images=images))
+    DIR may be the folder of a training, too, also while it runs: then the page shows its curves and
+    what the newest validation finds.
+    """
+    from pipelines.inspection.report import write_report
+    from pipelines.training_report.content import is_training
+    from pipelines.training_report.page import write_training
+
+    echo(write_training(out) if is_training(out) else write_report(out, names=names, images=images))
 
 
 def _figure(value: Any) -> str:

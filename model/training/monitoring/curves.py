@@ -1,7 +1,7 @@
 """The curves of a run as a picture; needs matplotlib."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9731a", "#6b6b6b"
+BLUE, ORANGE, GREY = "#1f5fa8", "#d9731a", "#6b6b6b"
 #: The smooth line of a noisy one is a mean over as large a part of the run.
 _SMOOTH = 1 / 25
 
@@ -32,19 +33,11 @@ def draw(log: Lines, scores: Lines, path: Path) -> None:
     shape, size = ((2, 2), (11, 6.6)) if scores else ((1, 3), (14, 3.8))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(*shape, sharex=True).ravel()
-    panels = iter(axes)
-    seen = _column(log, "seen")
-    _noisy(next(panels), seen, _column(log, "loss"), "Loss")
-    if scores:
-        _found(next(panels), scores)
-    speed = next(panels)
-    _noisy(speed, seen, _column(log, "images"), "Images per second")
-    speed.set_ylim(bottom=0)
-    _rate(next(panels), seen, _column(log, "lr"))
-    for axis in axes[-shape[1] :]:
-        axis.set_xlabel("images seen", color=_GREY)
-    for axis in axes:
+    for axis, panel in zip(axes, panels(log, scores), strict=True):
+        panel(axis)
         _tidy(axis)
+    for axis in axes[-shape[1] :]:
+        axis.set_xlabel("images seen", color=GREY)
     # A title in figures spares a look into the log.
     last = log[-1]
     figure.suptitle(
@@ -53,9 +46,41 @@ def draw(log: Lines, scores: Lines, path: Path) -> None:
         x=0.01,
         ha="left",
         fontsize=11,
-        color=_GREY,
+        color=GREY,
     )
     FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_each(log: Lines, scores: Lines, size: tuple[float, float]) -> "list[Figure]":
+    """The same curves, each in a figure of its own of `size` inches; none where there is no log."""
+    from matplotlib.figure import Figure
+
+    figures = []
+    for panel in panels(log, scores) if log else ():
+        figure = Figure(figsize=size, layout="constrained", facecolor="none")
+        axis = figure.subplots()
+        axis.set_facecolor("none")
+        panel(axis)
+        _tidy(axis)
+        axis.set_xlabel("images seen", color=GREY)
+        figures.append(figure)
+    return figures
+
+
+def panels(log: Lines, scores: Lines) -> "list[Callable[[Axes], None]]":
+    """What draws each curve on an axis: loss, validation if there is any, speed, learning rate."""
+    seen = _column(log, "seen")
+
+    def speed(axis: "Axes") -> None:
+        _noisy(axis, seen, _column(log, "images"), "Images per second")
+        axis.set_ylim(bottom=0)
+
+    return [
+        lambda axis: _noisy(axis, seen, _column(log, "loss"), "Loss"),
+        *([lambda axis: _found(axis, scores)] if scores else ()),
+        speed,
+        lambda axis: _rate(axis, seen, _column(log, "lr")),
+    ]
 
 
 def _noisy(axis: "Axes", seen: NDArray[np.float64], values: NDArray[np.float64], name: str) -> None:
@@ -71,7 +96,7 @@ def _line(
     # A single value is no line yet.
     mark = "o" if len(values) == 1 else ""
     alpha, width = (0.3, 1.0) if pale else (1.0, 1.8)
-    axis.plot(seen, values, color=_BLUE, alpha=alpha, linewidth=width, marker=mark)
+    axis.plot(seen, values, color=BLUE, alpha=alpha, linewidth=width, marker=mark)
 
 
 def _last_score(score: dict[str, Any]) -> str:
@@ -83,11 +108,11 @@ def _last_score(score: dict[str, Any]) -> str:
 def _found(axis: "Axes", scores: Lines) -> None:
     if "rank1" not in scores[0]:
         values = _column(scores, "value")
-        axis.plot(_column(scores, "seen"), values, color=_BLUE, marker="o", markersize=4)
+        axis.plot(_column(scores, "seen"), values, color=BLUE, marker="o", markersize=4)
         axis.set_title(f"Validation: {scores[0]['metric']}", loc="left")
         return
     seen = _column(scores, "seen")
-    for name, label, colour in (("rank1", "rank-1", _BLUE), ("mAP", "mAP", _ORANGE)):
+    for name, label, colour in (("rank1", "rank-1", BLUE), ("mAP", "mAP", ORANGE)):
         values = 100 * _column(scores, name)
         axis.plot(seen, values, color=colour, marker="o", markersize=4, label=label)
         most = int(values.argmax())
@@ -119,7 +144,7 @@ def _tidy(axis: "Axes") -> None:
     from matplotlib.ticker import EngFormatter
 
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axis.tick_params(colors=_GREY, labelbottom=True)
+    axis.tick_params(colors=GREY, labelbottom=True)
     axis.grid(axis="y", alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

@@ -2,12 +2,12 @@
 
 In the run's folder: `log.jsonl` has a line for each report (progress.TrainingProgress),
 `validation.jsonl` one for each validation (ValidationScore); `tensorboard/` and, at the end,
-`curves.png` show the same.
+`curves.png` show the same. `validation-rankings.json` has some rankings of the newest validation.
 """
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model.training.monitoring.curves import draw
+from model.training.monitoring.example_rankings import ExampleRanking
 from model.training.monitoring.progress import TrainingProgress
 from model.training.monitoring.validation_schedule import ValidationScore
 from webbody.errors import WebbodyError
+from webbody.redaction import redacted_json
 
 LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
+RANKINGS = "validation-rankings.json"
 #: Names of metrics in older logs.
 _RENAMED = {
     "gradient": "grad_norm",
@@ -79,6 +82,16 @@ class MetricLogger:
         self._write(SCORES, asdict(score))
         self._show({f"validation/{name}": v for name, v in score.shown().items()}, score.done)
 
+    def examples(self, done: int, examples: Sequence[ExampleRanking]) -> None:
+        """Some rankings of a validation after `done` steps; those of the one before go."""
+        path = self._folder / RANKINGS
+        told = {"done": done, "rankings": [asdict(one) for one in examples]}
+        with _written(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(path.name + ".partial")
+            partial.write_text(json.dumps(redacted_json(told)) + "\n", encoding="utf-8")
+            partial.replace(path)
+
     def close(self) -> None:
         """Closes the dashboards and draws the curves, if there was anything new."""
         if self._dashboards is None:
@@ -110,10 +123,13 @@ class MetricLogger:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a log; none where there is no file. A line that a kill cut off is left out."""
-    if not path.is_file():
-        return []
+    return read_lines(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def read_lines(text: str) -> list[dict[str, Any]]:
+    """The figures of each line of a log's text."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         try:
             figures = json.loads(line)
             found.append({_RENAMED.get(name, name): value for name, value in figures.items()})

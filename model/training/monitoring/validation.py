@@ -23,6 +23,7 @@ from model.sapiensid.sapiensid import SapiensID
 from model.training.data.decoding import DecodeRequests, PictureReader
 from model.training.data.order import share
 from model.training.data.table import Table
+from model.training.monitoring.example_rankings import ExampleRanking, example_rankings
 from webbody.errors import WebbodyError
 
 #: Threads of a rank that decode; decoding releases Python's lock.
@@ -91,11 +92,13 @@ def rank_held_out(
     batch: int,
     device: torch.device,
     group: dist.ProcessGroup | None = None,
+    on_examples: Callable[[list[ExampleRanking]], None] | None = None,
 ) -> ValidationResult:
     """Rank the gallery for each query by the model's features; every rank calls it.
 
     Images and queries are divided among the ranks. The model's mode is restored and no random
-    state is used, so training continues unchanged.
+    state is used, so training continues unchanged. On the first rank `on_examples` gets some of
+    the rankings.
     """
     rank, ranks = rank_and_ranks(group)
     mine_M = share(np.arange(len(held_out.table)), rank, ranks)
@@ -107,6 +110,10 @@ def rank_held_out(
     features_NF = _of_all_ranks(features_MF, len(held_out.table), group).to(device)
     usable_N = features_NF.isfinite().all(1).cpu().numpy()
     query_N, gallery_N = held_out.query_N & usable_N, held_out.gallery_N & usable_N
+    if on_examples is not None and rank == 0:
+        on_examples(
+            example_rankings(held_out.table, held_out.person_N, query_N, gallery_N, features_NF)
+        )
     # A camera of its own for each image: no image is its own match.
     camera_N = np.arange(len(usable_N))
     queries_M = share(np.flatnonzero(query_N), rank, ranks)

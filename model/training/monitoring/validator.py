@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from model.training.monitoring.example_rankings import ExampleRanking
 from model.training.monitoring.validation import HeldOut, rank_held_out
 from model.training.monitoring.validation_schedule import ScheduledValidator
 from model.training.steps.trainer import Trainer
@@ -32,7 +34,10 @@ class Score:
 
 
 class Validator(ScheduledValidator[Score]):
-    """Ranks the held-out people at the steps that its schedule names."""
+    """Ranks the held-out people at the steps that its schedule names.
+
+    The first rank calls `on_examples` with the steps done and some of the rankings.
+    """
 
     def __init__(
         self,
@@ -42,9 +47,11 @@ class Validator(ScheduledValidator[Score]):
         every: int,
         batch: int,
         on_score: Callable[[Score, bool], None],
+        on_examples: Callable[[int, list[ExampleRanking]], None] = lambda done, examples: None,
     ) -> None:
         super().__init__(Score, best, every=every, on_score=on_score)
         self._held_out, self._batch = held_out, batch
+        self._on_examples = on_examples
 
     def measure(self, trainer: Trainer, done: int, seen: int) -> Score:
         """Of the whole held-out set, shared among the ranks."""
@@ -55,5 +62,6 @@ class Validator(ScheduledValidator[Score]):
             batch=self._batch,
             device=trainer.device,
             group=trainer.group,
+            on_examples=partial(self._on_examples, done),
         )
         return Score(done, seen, **asdict(found), seconds=time.monotonic() - begin)

@@ -1,12 +1,12 @@
 """Curves as SVG drawings of the page."""
 
-import io
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.evaluate.tasks.figure import Curve
+from pipelines.inspection.report.inline_svg import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,18 +26,7 @@ _THEME = {_TEXT: "var(--soft)", _GRID: "var(--line)", _CURVE: "var(--bar)"}
 
 def plot(curve: Curve) -> str:
     """The drawing of a curve as an SVG element in the page's colours; equal curves, equal text."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    file = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Text is kept as text, so that it is searchable and in the page's font.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "webbody"}):
-        FigureCanvasSVG(draw(curve)).print_svg(file, metadata=nothing)
-    text = file.getvalue()
-    for colour, variable in _THEME.items():
-        text = text.replace(colour, variable)
-    return text[text.index("<svg") :]
+    return inline_svg(draw(curve), _THEME)
 
 
 def draw(curve: Curve) -> "Figure":
