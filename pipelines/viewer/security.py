@@ -22,7 +22,6 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`, with which browsers hide from us that a form is our own.
     "Referrer-Policy": "same-origin",
@@ -81,8 +80,9 @@ class Gate:
 class Guarded:
     """An application behind a gate; it adds the headers that bind the browser."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: ASGIApp, gate: Gate, policy: str = _POLICY) -> None:
+        """policy: What the pages may load, as a content security policy."""
+        self._app, self._gate, self._policy = app, gate, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,6 +93,7 @@ class Guarded:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
+                headers["Content-Security-Policy"] = self._policy
                 if scope["path"].startswith("/static/"):
                     headers["Cache-Control"] = _STATIC_AGE
             await send(message)

@@ -3,13 +3,14 @@
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pyarrow as pa
 import uvicorn
 
 from pipelines.viewer.editing import Editing
 from pipelines.viewer.index.viewed import OnShard, WatchedBuild
+from pipelines.viewer.reports import ReportSite, report_of
 from pipelines.viewer.security import TOKEN, Gate
 from pipelines.viewer.site import Site
 from webbody.errors import WebbodyError
@@ -24,28 +25,41 @@ def view(
     editing: Editing | None,
     on_shard: OnShard,
     on_address: Callable[[str], None],
+    beside: str = "",
 ) -> None:
-    """Serve a build folder until the process is interrupted.
+    """Serve a build, an evaluation or a training until the process is interrupted.
 
     Args:
         out: The folder, a path or a URL.
         port: To listen on; 0: any that is free.
-        editing: Writes corrections; None: nothing may be changed.
-        on_shard: Called while the index is made, with the shards done and their number.
+        editing: Writes corrections of a build; None: nothing may be changed.
+        on_shard: Called while the index of a build is made, with the shards done and their number.
         on_address: Gets the address to open, with its token, once the server answers there.
+        beside: The folder of an evaluation that is shown beside that in `out`.
 
     Raises:
         WebbodyError: The folder holds nothing to look at, or the port is taken.
     """
-    with listening(port) as listener, WatchedBuild(out, on_shard) as build:
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening(port))
         port = listener.getsockname()[1]
         gate = Gate(port)
-        app = Site(build, gate, editing).app()
+        make = report_of(out, beside)
+        if make is None:
+            build = stack.enter_context(WatchedBuild(out, on_shard))
+            app = Site(build, gate, editing).app()
+            # What pages of people need takes a while where there are many: it is made meanwhile.
+            threading.Thread(target=_make_people, args=(build,), daemon=True).start()
+        elif editing is not None:
+            raise WebbodyError(
+                f"{out}: is no build, which alone can be corrected: leave out --edit."
+            )
+        else:
+            make()  # what is wrong with the folder is told at once
+            app = ReportSite(make, gate).app()
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, lifespan="off"
         )
-        # What pages of people need takes a while where there are many: it is made meanwhile.
-        threading.Thread(target=_make_people, args=(build,), daemon=True).start()
         on_address(f"http://{LOOPBACK}:{port}/?{TOKEN}={gate.token}")
         uvicorn.Server(config).run([listener])
 

@@ -9,7 +9,11 @@ from webbody.cli.printing import PlainConsole, echo
 
 def view(
     out: Annotated[
-        str, typer.Argument(metavar="DIR", help="Output folder of a build; it may still run.")
+        str,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder of a build (it may still run), of an evaluation or a training.",
+        ),
     ],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; without it any that is free.")
@@ -20,8 +24,14 @@ def view(
     who: Annotated[
         str, typer.Option(help="With --edit: how you are called; without it, as here.")
     ] = "",
+    beside: Annotated[
+        str,
+        typer.Option(metavar="DIR2", help="Another evaluation, query by query beside that in DIR."),
+    ] = "",
 ) -> None:
     """Look at a build in the browser: every outcome, image, person and doubtful pair.
+
+    Of an evaluation it shows figures and rankings, of a training its curves, as they are now.
 
     Prints an address with a token; only who has it gets in, and only from this machine. What the
     pages need is kept in DIR/.view and made again where the build changes. Ctrl-C ends it.
@@ -40,4 +50,4 @@ def view(
             echo(f"Open {address}")
             echo("Ctrl-C ends it." + (" Corrections may be made." if edit else ""))
 
-        serve(out, port, Editing(out, who) if edit else None, on_shard, on_address)
+        serve(out, port, Editing(out, who) if edit else None, on_shard, on_address, beside)
