@@ -15,11 +15,18 @@ from pipelines.viewer.pages.grid import COLUMNS, GridTile, tile_of
 
 _PAGE = 20
 _OF_ONE = 5
-DUPLICATES = "duplicates"
+DUPLICATES, COPIES = "duplicates", "near copies"
 _PAIRS = pa.schema(
     [
         ("name_a", pa.string()), ("name_b", pa.string()), ("similarity", pa.float32()),
         ("decision", pa.string()),
+    ]
+)  # fmt: skip
+_COPIES = pa.schema(
+    [
+        ("crop_a", pa.string()), ("crop_b", pa.string()), ("person_a", pa.int64()),
+        ("person_b", pa.int64()), ("gallery", pa.string()), ("identity", pa.string()),
+        ("bits", pa.int32()), ("similarity", pa.float32()), ("decision", pa.string()),
     ]
 )  # fmt: skip
 #: Decisions in plain words.
@@ -31,6 +38,7 @@ MEANINGS = {
     "leak": "like somebody of a validation set: dropped",
     "one-person": "somebody said that they are one",
     "two-people": "somebody said that they are two",
+    COPIES: "the same photo under two people, or a picture of a gallery: told, or dropped",
     DUPLICATES: "almost the same picture: the second one was dropped",
 }
 
@@ -64,10 +72,15 @@ def pairs_page(viewed: ViewedBuild, decision: str, page: int) -> dict[str, Any]:
     )[0]["n"]
     if repeated:
         counts[DUPLICATES] = repeated
+    copies = viewed.table_of_all("identities", "near-copies", _COPIES)
+    if copies is not None and len(copies):
+        counts[COPIES] = len(copies)
     decision = decision if decision in counts else next(iter(counts), "")
     start = (page - 1) * _PAGE
     if decision == DUPLICATES:
         pairs = _duplicates(viewed, start)
+    elif decision == COPIES and copies is not None:
+        pairs = _copies(viewed, copies.slice(start, _PAGE).to_pylist())
     else:
         mask = pc.equal(pc.fill_null(table["decision"], "merged"), decision)
         rows = table.filter(mask).sort_by([("similarity", "descending"), ("name_a", "ascending")])
@@ -110,6 +123,30 @@ def _of_names(viewed: ViewedBuild, rows: list[dict[str, Any]]) -> list[ShownPair
     ]
 
 
+def _copies(viewed: ViewedBuild, rows: list[dict[str, Any]]) -> list[ShownPair]:
+    crops = sorted({row[side] for row in rows for side in ("crop_a", "crop_b") if row[side]})
+    tiles = _tiles(viewed, crops)
+
+    def side(row: dict[str, Any], which: str) -> PairSide:
+        crop, person = row[f"crop_{which}"], row[f"person_{which}"]
+        if which == "b" and row["gallery"]:
+            return PairSide(f"{row['gallery']}: {row['identity']}", [])
+        title = "dropped" if person is None else f"person {person}"
+        return PairSide(title, [tiles[crop]] if crop in tiles else [])
+
+    return [
+        ShownPair((side(row, "a"), side(row, "b")), row["similarity"], row["decision"] or "told")
+        for row in rows
+    ]
+
+
+def _tiles(viewed: ViewedBuild, crops: list[str]) -> dict[str, GridTile]:
+    rows = viewed.database.rows(
+        f"SELECT {COLUMNS} FROM crops WHERE crop IN (SELECT unnest(?::VARCHAR[]))", (crops,)
+    )
+    return {row["crop"]: tile_of(viewed, row) for row in rows}
+
+
 def _duplicates(viewed: ViewedBuild, start: int) -> list[ShownPair]:
     rows = viewed.database.rows(
         f"SELECT {COLUMNS}, outcome[23:] AS original FROM crops "
@@ -117,15 +154,11 @@ def _duplicates(viewed: ViewedBuild, start: int) -> list[ShownPair]:
         "ORDER BY decided, crop LIMIT ? OFFSET ?",
         (_PAGE, start),
     )
-    originals = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE crop IN (SELECT unnest(?::VARCHAR[]))",
-        ([row["original"] for row in rows],),
-    )
-    by_crop = {row["crop"]: row for row in originals}
+    originals = _tiles(viewed, [row["original"] for row in rows])
     found = []
     for row in rows:
-        first = by_crop.get(row["original"])
-        left = [tile_of(viewed, first)] if first else []
+        first = originals.get(row["original"])
+        left = [first] if first else []
         sides = (PairSide("stays", left), PairSide("repeats it", [tile_of(viewed, row)]))
         found.append(ShownPair(sides, row["decided"], DUPLICATES))
     return found

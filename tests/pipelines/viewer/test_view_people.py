@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from test_view_pages import check_harmless, count_of, page_of
 from viewer_client import client_of
@@ -136,3 +137,26 @@ def test_pairs_stand_side_by_side(real):
         shown = page_of(client, link)
         assert len(shown.values("img", "src")) >= 2, link
         check_harmless(page_text(client, link))
+
+
+def test_near_copies_are_shown(real, monkeypatch):
+    client, build = real
+    viewed = build.now()
+    crops = viewed.database.rows("SELECT crop, person FROM crops WHERE outcome = 'kept' LIMIT 2")
+    (one, person), (other, _) = ((row["crop"], row["person"]) for row in crops)
+    rows = {
+        "crop_a": [one, one], "crop_b": [other, None], "person_a": [person, None],
+        "person_b": [None, None], "gallery": [None, "lfw<b>"], "identity": [None, "7"],
+        "bits": [3, 0], "similarity": [0.4, None], "decision": ["told", "dropped"],
+    }  # fmt: skip
+    of_all = viewed.table_of_all
+    monkeypatch.setattr(
+        viewed,
+        "table_of_all",
+        lambda stage, name, schema: (
+            pa.table(rows, schema) if name == "near-copies" else of_all(stage, name, schema)
+        ),
+    )
+    page = page_of(client, "/pairs?decision=near+copies")
+    assert "near copies 2" in page.text and "lfw<b>: 7" in page.text
+    assert len(page.values("img", "src")) == 3
