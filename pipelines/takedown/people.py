@@ -44,7 +44,7 @@ def cut_identities(work: Rewriting) -> None:
     )
     more: dict[str, int] = {}
     if NEAR_COPIES in record.outputs:
-        copies = _without_crops(work, work.table(f"identities/{NEAR_COPIES}"))
+        copies = without_crops(work, work.table(f"identities/{NEAR_COPIES}"))
         outputs[NEAR_COPIES] = work.write(f"identities/{NEAR_COPIES}", copies)
         more["near_copies"] = len(copies)
     if PERSON_IDS in record.outputs:
@@ -65,7 +65,7 @@ def cut_identities(work: Rewriting) -> None:
     )
 
 
-def _without_crops(work: Rewriting, table: pa.Table) -> pa.Table:
+def without_crops(work: Rewriting, table: pa.Table) -> pa.Table:
     """The pairs of photos of which no crop goes; a crop's key begins with its row's."""
     keys = {key for keys in work.taken.keys.values() for key in keys}
     stay = [
