@@ -57,6 +57,12 @@ def lost(matched: list[Match], outcomes: Mapping[int, str]) -> dict[str, int]:
     return dict(grouped.most_common())
 
 
+def missing(matched: list[Match]) -> list[Match]:
+    """The images that recall misses: those that should be kept, and are not rightly."""
+    expected, found = _required_and_found(matched)
+    return [match for match in matched if match.truth["row"] in expected - found]
+
+
 def _required_and_found(matched: list[Match]) -> tuple[set[int], set[int]]:
     """Rows of the images that should be kept, and of those that are (or a copy of theirs)."""
     means = _labels(matched)[0]
