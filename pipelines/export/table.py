@@ -14,7 +14,7 @@ from webbody.storage import Folder
 
 SAMPLES = "samples.parquet"
 #: Rows of a group: pictures are read a group at a time.
-_ROWS, _ROWS_WITH_IMAGES = 10_000, 200
+_ROWS, _ROWS_WITH_IMAGES = 2_000, 200
 _IMAGE = pa.field("image", pa.binary())
 
 
