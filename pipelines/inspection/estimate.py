@@ -46,7 +46,7 @@ DEFAULT_RATES = {
     "persons": StageCost(0.027, 67_000),
     "quality": StageCost(0.025, 60),
     "faces": StageCost(0.028, 1_200),
-    "flags": StageCost(0.005, 60),
+    "flags": StageCost(0.005, 120),
     "crops": StageCost(0.012, 67_000),
     "clusters": StageCost(0.006, 50),
     "identities": StageCost(0.0005, 45),
