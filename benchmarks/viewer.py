@@ -218,11 +218,12 @@ def main() -> None:
             client = TestClient(Site(build, gate).app(), base_url=_HOST)
             client.get("/?enter=token")
             files = sorted(str(path) for path in Path(scratch, ".view").glob("0*.parquet"))
-            slowest = 0.0
+            slowest = pages = columns_alone = 0.0
             for name, (address, columns) in pages_of(arguments.crops).items():
                 first, second = (seconds(lambda a=address: _asked(client, a)) for _ in range(2))
                 alone = min(seconds(lambda c=columns: _read(files, c)) for _ in range(2))
                 slowest = max(slowest, second)
+                pages, columns_alone = pages + second, columns_alone + alone
                 told = f"{name:20} first {first:6.3f} s, then {second:6.3f} s"
                 print(f"{told}, {second / alone:6.2f} x its columns ({alone:.3f} s)", flush=True)
                 found.row(page=name, first=first, then=second, columns=alone)
@@ -232,8 +233,10 @@ def main() -> None:
             first, second = (seconds(lambda: _asked(client, thumb)) for _ in range(2))
             print(f"thumbnail first {first:.4f} s, then {second:.4f} s")
             print(f"slowest page {slowest:.3f} s; memory at most {peak():,.0f} MiB")
-            found.ratio("slowest page, seconds", slowest)
-            found.ratio("memory, GiB", peak() / 1024)
+            print(f"all pages {pages / columns_alone:.2f} x their columns")
+            found.row(slowest=slowest, memory=peak())
+            found.ratio("all pages", pages / columns_alone)
+            found.ratio("memory in GiB", peak() / 1024)
 
 
 def _asked(client: TestClient, address: str) -> None:

@@ -7,13 +7,15 @@ from contextlib import ExitStack, suppress
 
 import pyarrow as pa
 import uvicorn
+from starlette.applications import Starlette
 
 from pipelines.viewer.editing import Editing
 from pipelines.viewer.index.viewed import OnShard, WatchedBuild
-from pipelines.viewer.reports import ReportSite, report_of
 from pipelines.viewer.security import TOKEN, Gate
 from pipelines.viewer.site import Site
+from webbody.build_records import BUILD_FILE
 from webbody.errors import WebbodyError
+from webbody.storage import Folder
 
 #: The only address that is listened on: others reach it through `ssh -L`, as docs/view.md says.
 LOOPBACK = "127.0.0.1"
@@ -44,24 +46,35 @@ def view(
         listener = stack.enter_context(listening(port))
         port = listener.getsockname()[1]
         gate = Gate(port)
-        make = report_of(out, beside)
-        if make is None:
+        app = None if _is_build(out) and not beside else _report(out, beside, gate, editing)
+        if app is None:
             build = stack.enter_context(WatchedBuild(out, on_shard))
             app = Site(build, gate, editing).app()
             # What pages of people need takes a while where there are many: it is made meanwhile.
             threading.Thread(target=_make_people, args=(build,), daemon=True).start()
-        elif editing is not None:
-            raise WebbodyError(
-                f"{out}: is no build, which alone can be corrected: leave out --edit."
-            )
-        else:
-            make()  # what is wrong with the folder is told at once
-            app = ReportSite(make, gate).app()
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, lifespan="off"
         )
         on_address(f"http://{LOOPBACK}:{port}/?{TOKEN}={gate.token}")
         uvicorn.Server(config).run([listener])
+
+
+def _is_build(out: str) -> bool:
+    return Folder(out).size(BUILD_FILE) is not None
+
+
+def _report(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starlette | None:
+    """The page of an evaluation or a training; None where the folder holds neither."""
+    # With it comes torch, which takes more memory than the pages of a build.
+    from pipelines.viewer.reports import ReportSite, report_of
+
+    make = report_of(out, beside)
+    if make is None:
+        return None
+    if editing is not None:
+        raise WebbodyError(f"{out}: is no build, which alone is corrected: leave out --edit.")
+    make()  # what is wrong with the folder is told at once
+    return ReportSite(make, gate).app()
 
 
 def _make_people(build: WatchedBuild) -> None:

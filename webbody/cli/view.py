@@ -1,5 +1,6 @@
 """`webbody view`."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -50,4 +51,6 @@ def view(
             echo(f"Open {address}")
             echo("Ctrl-C ends it." + (" Corrections may be made." if edit else ""))
 
-        serve(out, port, Editing(out, who) if edit else None, on_shard, on_address, beside)
+        editing = Editing(out, who) if edit else None
+        with suppress(KeyboardInterrupt):  # how one ends it
+            serve(out, port, editing, on_shard, on_address, beside)
