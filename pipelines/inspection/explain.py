@@ -17,7 +17,7 @@ from webbody.build_records import BuildRecords, planned_shards
 from webbody.config import FLAGS
 from webbody.errors import WebbodyError
 from webbody.manifest.parts import place_of
-from webbody.parquet_tables import read_parquet
+from webbody.parquet_tables import open_parquet, read_parquet
 from webbody.removals import TAKEDOWN, lists_in
 from webbody.sample_keys import packed_key
 from webbody.storage import Folder
@@ -112,7 +112,8 @@ def stories_of(records: BuildRecords, query: str) -> list[Story]:
 
 def story_of_row(records: BuildRecords, shard: str, key: str) -> Story | None:
     """The story of a row whose shard is known; None where it is not there."""
-    table = read_parquet(records.folder.open(f"{PLAN.name}/{shard}.parquet"))
+    with records.folder.open(f"{PLAN.name}/{shard}.parquet") as file:
+        table = read_parquet(file)
     for row in table.filter(pc.equal(table["key"], key)).to_pylist():
         return _story(records, shard, row)
     return None
@@ -147,7 +148,11 @@ def _story(records: BuildRecords, shard: str, row: dict[str, Any]) -> Story:
         record = records.get(stage, shard)
         if record is None or f"{shard}.parquet" not in record.outputs:
             continue
-        table = read_parquet(folder.open(f"{stage}/{shard}.parquet"))
+        with folder.open(f"{stage}/{shard}.parquet") as file:
+            there = open_parquet(file).schema_arrow.names
+            # Features are a hundred times all else.
+            wanted = dict.fromkeys(("key", "crop", "outcome", *columns))
+            table = read_parquet(file, columns=[name for name in wanted if name in there])
         for found in table.filter(pc.equal(table["key"], row["key"])).to_pylist():
             figures = {name: found[name] for name in columns if found.get(name) is not None}
             if stage == "flags":  # of flags those that are set
