@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 #: What DuckDB may use; beyond it, it goes on in temporary files.
-MEMORY = "384MB"
+MEMORY = "256MB"
 _NO_SPLIT = pa.schema([("person", pa.int64()), ("split", pa.string())]).empty_table()
 
 Row = dict[str, Any]

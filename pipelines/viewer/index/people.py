@@ -74,10 +74,12 @@ def people_centres(build: BuildFiles, store: IndexStore) -> PeopleCentres:
     name = f"{_PREFIX}{digest_of(build, ('faces', 'identities'))}"
     store.forget(_PREFIX, but=name)
     table = store.cached(name, lambda: _made(build))
+    centres = from_column(table["feature"])
+    _shorten(centres)
     return PeopleCentres(
         table["person"].to_numpy(),
         table["images"].to_numpy(),
-        unit(from_column(table["feature"])),
+        centres,
         np.stack([table["x"].to_numpy(), table["y"].to_numpy()], 1).astype(np.float32),
         embedder_of(table),
     )
@@ -96,9 +98,11 @@ def placed(features: Floats) -> Floats:
     """Features (N, D) on a map (N, 2): their two principal components, scaled to 0..1."""
     if len(features) < 2:
         return np.full((len(features), 2), 0.5, np.float32)
-    centred = features - features.mean(0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    across = centred @ vectors[:, -2:][:, ::-1]
+    # The centred features are as large as all features, and so are not made.
+    mean = features.mean(0, dtype=np.float64)
+    spread = features.T @ features - len(features) * np.outer(mean, mean)
+    _, vectors = np.linalg.eigh(spread)
+    across = features @ vectors[:, -2:][:, ::-1].astype(np.float32)
     low, high = across.min(0), across.max(0)
     return np.asarray((across - low) / np.maximum(high - low, 1e-12), np.float32)
 
@@ -120,7 +124,9 @@ def _made(build: BuildFiles) -> pa.Table:
         features = from_column(faces["feature"].take(rows))
         people = [row_of.setdefault(person, len(row_of)) for person in labels["person"].to_pylist()]
         if len(row_of) > len(sums):
-            grown = np.zeros((max(len(row_of), 2 * len(sums)), features.shape[1]), np.float32)
+            grown = np.zeros(
+                (max(len(row_of), len(sums) + len(sums) // 4), features.shape[1]), np.float32
+            )
             grown[: len(sums), : sums.shape[1]] = sums
             sums, counts = grown, np.concatenate([counts, np.zeros(len(grown) - len(counts), int)])
         order = np.argsort(people, kind="stable")  # each person's rows side by side, to be summed
@@ -130,13 +136,20 @@ def _made(build: BuildFiles) -> pa.Table:
             counts[of] += each
     ids = np.array(list(row_of), np.int64)
     order = np.argsort(ids)
-    centres = unit(sums[: len(ids)][order])
+    centres = sums[order]
+    del sums
+    _shorten(centres)
     places = placed(centres)
     columns = {
         "person": ids[order], "images": counts[: len(ids)][order], "x": places[:, 0],
         "y": places[:, 1], "feature": to_column(centres),
     }  # fmt: skip
     return pa.table(columns).replace_schema_metadata({EMBEDDER: embedder.encode()})
+
+
+def _shorten(features: Floats) -> None:
+    """Bring features (N, D) to length 1 in place; zero stays zero."""
+    features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def _faces(build: BuildFiles, shard: str) -> pa.Table | None:

@@ -1,6 +1,8 @@
 """Corrections from the pages: who may make them, what is written, where they are shown."""
 
 import shutil
+from datetime import date
+from urllib.parse import quote
 
 import pytest
 from test_view_pages import check_harmless, count_of, page_of
@@ -8,8 +10,13 @@ from viewer_client import client_of
 
 from pipelines.build import build
 from pipelines.corrections.journal import read_corrections
+from pipelines.takedown.absence import check_absence
+from pipelines.takedown.forgetting import forget_features
+from pipelines.takedown.surgery import apply
+from pipelines.takedown.targets import TakedownRequest, entries_of
 from pipelines.viewer.editing import Editing
 from pipelines.viewer.index.viewed import WatchedBuild
+from webbody.removals import RemovalLists, Removals
 from webbody.storage import Folder
 
 WHO = "<b>ann</b>\u202e"
@@ -156,3 +163,29 @@ def test_the_review_goes_on_with_what_was_not_judged(editor):
     assert "1 of" in after.text
     assert groups[0] not in [attrs.get("data-crops") for _, attrs in after.tags]
     assert watched.now().review.estimate().reviewed == 1
+
+
+def test_a_takedown_takes_the_index_along(editor, out):
+    client, watched = editor
+    crop = watched.now().database.rows(
+        "SELECT url, name FROM crops WHERE outcome = 'kept' ORDER BY crop LIMIT 1"
+    )[0]
+    assert (out / ".view").is_dir()
+    folder = Folder(out)
+    entries = entries_of(folder, TakedownRequest(urls=[crop["url"]]))
+    listed = Removals("ef" * 32).plus(date(2026, 1, 1), "request", entries)
+    apply(folder, RemovalLists((listed,)), listed)
+    assert not (out / ".view").exists()
+    # Whoever looks meanwhile sees the build without it, and makes an index without it.
+    assert count_of(page_of(client, f"/grid?find={quote(crop['url'])}")) == 0
+    assert check_absence(folder, RemovalLists((listed,))).proven
+
+
+def test_forgetting_features_takes_their_sums_along(editor, out):
+    client, watched = editor
+    assert len(client.get("/map.json").json()["x"]) > 0
+    forget_features(Folder(out))
+    assert not (out / ".view").exists()
+    assert client.get("/map.json").json()["x"] == []
+    person = watched.now().people_list["person"][0].as_py()
+    assert "to the centre" not in page_of(client, f"/person/{person}").text
