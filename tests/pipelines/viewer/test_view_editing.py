@@ -135,10 +135,11 @@ def test_the_build_heeds_what_was_said_on_a_page(editor, out, demo, in_process):
     client, watched = editor
     assert build(demo.settings(out)).complete  # its configuration names this folder
     crop = kept_crop(watched)
-    before = count_of(page_of(client, "/grid?outcome=kept"))
+    of_crop = f"/grid?outcome=kept&find={crop['crop']}"
+    assert count_of(page_of(client, of_crop)) == 1
     correct(client, verdict="not-this-person", item=crop["crop"])
     assert build(demo.settings(out)).complete
-    assert count_of(page_of(client, "/grid?outcome=kept")) <= before - 1
+    assert count_of(page_of(client, of_crop)) == 0
     page = page_of(client, "/grid?outcome=corrected")
     assert count_of(page) == 1 and "corrected:not-this-person" in page.text
     assert "1 decision" in page_of(client, "/corrections").text
