@@ -47,7 +47,7 @@ def of_outcome(out, start):
 
 
 def only_ones(out, crops):
-    """Those of whose picture the build has no second file with equal bytes: which is kept is one."""
+    """Those whose picture has no second file with equal bytes, of which one alone is kept."""
     rows = [row for path in (out / "download").glob("[0-9a-f]" * 8 + ".parquet")
             for row in pq.read_table(path, columns=["key", "sha256"]).to_pylist()]  # fmt: skip
     digest = {row["key"]: row["sha256"] for row in rows}
