@@ -1,6 +1,7 @@
 """Maps of numbers with many digits, depth and normals: .npz and OpenEXR files."""
 
 import io
+import threading
 import tokenize
 import zipfile
 import zlib
@@ -15,6 +16,9 @@ from model.sapiens.data.files import read_bytes, refuse
 #: How EXR files call their channels: one of depth, three of vectors.
 _ONE = (("Z",), ("Y",), ("V",), ("R",))
 _THREE = (("R", "G", "B"), ("X", "Y", "Z"))
+#: numpy parses a header as Python code, which CPython before 3.11.5 cannot do in several threads at
+#: once: "AST constructor recursion depth mismatch".
+_HEADERS = threading.Lock()
 
 
 def read_map(path: Path, shape: tuple[int, ...], names: tuple[str, ...]) -> NDArray[np.float32]:
@@ -55,10 +59,11 @@ def _from_npz(
                     (1, 0): np.lib.format.read_array_header_1_0,
                     (2, 0): np.lib.format.read_array_header_2_0,
                 }[version]
-                found_shape, _, dtype = read_header(file)
-            _check(path, found_shape, shape, dtype)
-            with archive.open(chosen[0]) as file:
-                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+                with _HEADERS:
+                    found_shape, by_columns, dtype = read_header(file)
+                _check(path, found_shape, shape, dtype)
+                values = np.frombuffer(file.read(), dtype)
+                return values.reshape(found_shape, order="F" if by_columns else "C")
     except (
         zipfile.BadZipFile, zlib.error, tokenize.TokenError, ArithmeticError, EOFError, KeyError,
         OSError, RuntimeError, SyntaxError, TypeError, ValueError,
