@@ -18,7 +18,9 @@ from webbody.json_text import parse_json
 
 _STRICT = ConfigDict(extra="forbid")
 Fraction = Annotated[float, Field(ge=-0.01, le=1.01)]
-Text = Annotated[str, StringConstraints(max_length=2000)]
+#: Characters of a reason.
+LONGEST_WHY = 2000
+Text = Annotated[str, StringConstraints(max_length=LONGEST_WHY)]
 
 
 class Verdict(StrEnum):

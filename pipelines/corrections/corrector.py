@@ -1,6 +1,6 @@
 """Saying things of the pictures and people of a build."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pipelines.corrections.correction import OF_PICTURES, Correction, Verdict
 from pipelines.corrections.journal import Journal, read_corrections
@@ -84,24 +84,42 @@ class Corrector:
                 )
         return self.journal.say(verdict, person=people[0], other=people[1], why=why)
 
-    def undo(self, correction_id: str, why: str = "") -> Correction:
-        """Take a correction back; WebbodyError where there is none of that id."""
-        known = {one.id: one for one in self.journal.read()}
-        if correction_id not in known or known[correction_id].verdict == Verdict.UNDO:
-            raise WebbodyError(f"{correction_id}: is no correction that can be taken back.")
-        return self.journal.say(Verdict.UNDO, undoes=correction_id, why=why)
-
-    def take_over(self, other: str) -> tuple[int, int]:
-        """Add what was said of another build: how many are new, and how many have a picture here.
+    def undo(self, correction_ids: Sequence[str], why: str = "") -> list[Correction]:
+        """Take corrections back.
 
         Raises:
-            WebbodyError: Nothing was said there.
+            WebbodyError: There is none of such an id; nothing was written then.
         """
-        theirs = read_corrections(Folder(other))
-        if not theirs:
-            raise WebbodyError(f"{other}: holds no corrections.")
+        known = {one.id: one for one in self.journal.read()}
+        for one in correction_ids:
+            if one not in known or known[one].verdict == Verdict.UNDO:
+                raise WebbodyError(f"{one}: is no correction that can be taken back.")
+        return [self.journal.say(Verdict.UNDO, undoes=one, why=why) for one in correction_ids]
+
+    def take_over(
+        self, others: Sequence[str], allowed: Callable[[Correction], Correction | None]
+    ) -> tuple[int, int]:
+        """Add what was said of other builds: how many are new, and how many have a picture here.
+
+        Args:
+            others: Build folders.
+            allowed: Takes out of a correction what was taken down here; None: nothing is left.
+
+        Raises:
+            WebbodyError: Nothing was said in one of them; nothing was written then.
+        """
+        theirs: dict[str, Correction] = {}
+        for other in others:
+            said = read_corrections(Folder(other))
+            if not said:
+                raise WebbodyError(f"{other}: holds no corrections.")
+            theirs |= {one.id: one for one in said}
         known = {one.id for one in self.journal.read()}
-        new = [one for one in theirs if one.id not in known]
+        new = [
+            left
+            for one in theirs.values()
+            if one.id not in known and (left := allowed(one)) is not None
+        ]
         if new:
             self.journal.add(new)
         references = {reference for one in new for reference in one.references}

@@ -155,7 +155,7 @@ class _Judgements:
             places = list(first.values())
         if not places:
             return Effect(one, State.GONE)
-        rows, by = 0, ""
+        rows, by, is_said = 0, "", False
         for place in places:
             later = self._of_crop.setdefault(place.crop, one)
             self._places[place.crop] = place
@@ -164,8 +164,9 @@ class _Judgements:
             elif (later.verdict == Verdict.KEEP) != (one.verdict == Verdict.KEEP):
                 by = later.id
             else:
-                rows += 1  # a later one says the same
-        return Effect(one, State.HOLDS if rows else State.CONTRADICTED, rows, by)
+                is_said = True  # by a later one, which counts
+        holds = rows or is_said
+        return Effect(one, State.HOLDS if holds else State.CONTRADICTED, rows, by)
 
     def _take_link(self, one: Correction) -> Effect:
         first, second = (_names(person, self._located) for person in (one.person, one.other))

@@ -6,10 +6,11 @@ same one, on a disk as in an object store. What they say together is read in one
 
 import getpass
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from pipelines.corrections.correction import (
+    LONGEST_WHY,
     Correction,
     CropReference,
     PersonReference,
@@ -32,7 +33,12 @@ def read_corrections(folder: Folder) -> tuple[Correction, ...]:
         if name.endswith(".jsonl"):
             for one in _read_file(folder, f"{FOLDER}/{name}"):
                 found.setdefault(one.id, one)  # a copied file says nothing twice
-    return tuple(sorted(found.values(), key=lambda one: (one.number, one.when, one.id)))
+    return in_order(found.values())
+
+
+def in_order(corrections: Iterable[Correction]) -> tuple[Correction, ...]:
+    """Corrections in the order in which they were said, as far as their authors could see."""
+    return tuple(sorted(corrections, key=lambda one: (one.number, one.when, one.id)))
 
 
 def _read_file(folder: Folder, name: str) -> list[Correction]:
@@ -56,7 +62,6 @@ class Journal:
         self.who = _text(who or _user())[:200]
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         self._name = f"{FOLDER}/{stamp}-{secrets.token_hex(4)}.jsonl"
-        self._lines = b""
 
     def read(self) -> tuple[Correction, ...]:
         """Everything that was said so far, by anybody."""
@@ -72,7 +77,14 @@ class Journal:
         undoes: str = "",
         why: str = "",
     ) -> Correction:
-        """Add a correction to the folder; when this returns it is on the disk."""
+        """Add a correction to the folder; when this returns it is on the disk.
+
+        Raises WebbodyError for a reason that is too long; nothing was written then.
+        """
+        if len(why) > LONGEST_WHY:
+            raise WebbodyError(
+                f"The reason has {len(why):,} characters; {LONGEST_WHY:,} are the most."
+            )
         number = max((one.number for one in self.read()), default=0) + 1
         one = Correction(
             id=secrets.token_hex(8),
@@ -91,9 +103,15 @@ class Journal:
 
     def add(self, corrections: Sequence[Correction]) -> None:
         """Add corrections as they are, such as those of another build of the same pictures."""
-        lines = self._lines + b"".join(one.to_line() for one in corrections)
-        self._folder.write_bytes(self._name, lines)
-        self._lines = lines
+        new = b"".join(one.to_line() for one in corrections)
+        for line in new.splitlines():
+            parse_correction(line)  # what cannot be read again must not be written
+        # As the file is now: a takedown may have taken something out of it.
+        try:
+            there = self._folder.read(self._name)
+        except FileNotFoundError:
+            there = b""
+        self._folder.write_bytes(self._name, there + new)
 
 
 def _text(text: str) -> str:

@@ -71,7 +71,12 @@ class BuildLookup:
 
         Raises WebbodyError where there is none.
         """
-        if item.isdecimal() and self.records.get("identities") is not None:
+        if (
+            item.isascii()
+            and item.isdecimal()
+            and len(item) < 19
+            and self.records.get("identities") is not None
+        ):
             with self.folder.open("identities/people.parquet") as file:
                 people = read_parquet(file, columns=["person", "names"])
             rows = people.filter(pc.equal(people["person"], int(item)))

@@ -77,6 +77,7 @@ def export_build(
     if with_images and FORMATS[kind] is not TableWriter:
         raise WebbodyError(f"--images: is for parquet; {kind} always has the pictures.")
     target = ExportTarget(out)
+    target.check_apart(build)
     target.check_free(replace)
     pictures = PackedPictures(build, with_names=with_names, removals=removals)
     if FORMATS[kind].needs_people and not pictures.has_people:

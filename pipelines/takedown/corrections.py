@@ -15,32 +15,79 @@ from pipelines.corrections.correction import (
     parse_correction,
 )
 from pipelines.corrections.effects import CORRECTIONS
-from pipelines.corrections.journal import FOLDER, read_corrections
+from pipelines.corrections.journal import FOLDER, in_order
 from pipelines.takedown.rewriting import Rewriting
+from pipelines.takedown.text_values import text_values
 from webbody.commit import ALL
+from webbody.removals import RemovalLists
 
 
 def cut_corrections(work: Rewriting) -> None:
-    """Take the pictures that go out of what people said; what then says nothing goes, too.
+    """Take what goes out of what people said: pictures, and reasons that mention it.
 
-    A build that heeded what was said has nothing new to heed afterwards.
+    What then says nothing goes, too. A build that heeded what was said has nothing new to heed
+    afterwards.
     """
-    folder, pictures = work.folder, work.taken.pictures
-    before = in_force(read_corrections(folder))
+    folder = work.folder
+    before: list[Correction] = []
     after: list[Correction] = []
     for name in sorted(folder.names(FOLDER)):
         if not name.endswith(".jsonl"):
             continue
-        said = [parse_correction(line) for line in folder.read(f"{FOLDER}/{name}").splitlines()]
-        left = [cut for one in said if (cut := without(one, pictures)) is not None]
-        after += left
-        if left != said:
-            lines = b"".join(one.to_line() for one in left)
-            work.changes.write_bytes(f"{FOLDER}/{name}", lines)
+        old = folder.read(f"{FOLDER}/{name}")
+        lines = []
+        for line in old.splitlines(keepends=True):
+            try:
+                said = parse_correction(line)
+            except ValueError:  # damaged: it must not keep what was taken down
+                lines += [] if _mentions(line, work) else [line]
+                continue
+            before.append(said)
+            cut = _cut(said, work)
+            if cut is not None:
+                after.append(cut)
+                lines.append(line if cut == said else cut.to_line())
+        if (new := b"".join(lines)) != old:
+            work.changes.write_bytes(f"{FOLDER}/{name}", new)
+    if not before:
+        return
     _cut_table(work, {one.id for one in after})
-    if work.build.get("corrections") and work.build["corrections"] == digest(before):
-        ordered = sorted(after, key=lambda one: (one.number, one.when, one.id))
-        work.build["corrections"] = digest(in_force(ordered))
+    known = digest(in_force(in_order(before)))
+    if work.build.get("corrections") and work.build["corrections"] == known:
+        work.build["corrections"] = digest(in_force(in_order(after)))
+
+
+def _cut(one: Correction, work: Rewriting) -> Correction | None:
+    pictures, lists = work.taken.pictures, work.taken.lists
+    gone = {
+        reference.sha256
+        for reference in one.references
+        if reference.sha256 in pictures or lists.contains(sha256=reference.sha256)
+    }
+    cut = without(one, gone)
+    if cut is not None and cut.why and _mentions(cut.why.encode(), work):
+        cut = replace(cut, why="")
+    return cut
+
+
+def _mentions(text: bytes, work: Rewriting) -> bool:
+    """Whether a text names something that goes, or went before."""
+    taken = work.taken
+    words = [*taken.urls, *taken.lost, *taken.samples, *taken.pictures]
+    words += [key for keys in taken.keys.values() for key in keys]
+    return any(word.encode() in text for word in words if word) or _listed(text, taken.lists)
+
+
+def _listed(text: bytes, lists: RemovalLists) -> bool:
+    values = text_values(text, "txt", names=True)
+    return any(lists.contains(**one) for readings in values for one in readings)
+
+
+def without_removed(one: Correction, lists: RemovalLists) -> Correction | None:
+    """A correction of another build without what lists say was taken down; None if it is empty."""
+    gone = {r.sha256 for r in one.references if lists.contains(sha256=r.sha256)}
+    cut = without(one, gone)
+    return replace(cut, why="") if cut is not None and _listed(cut.why.encode(), lists) else cut
 
 
 def _cut_table(work: Rewriting, left: set[str]) -> None:

@@ -76,8 +76,21 @@ def taken_rows(folder: Folder, lists: RemovalLists) -> TakenRows:
                     going[name] = going.get(name, 0) + 1
         if keys:
             taken.keys[shard] = keys
+    taken.pictures -= _staying(folder, taken)
     taken.lost = {name for name, count in going.items() if count == bearing[name]}
     return taken
+
+
+def _staying(folder: Folder, taken: TakenRows) -> set[str]:
+    """Those of the pictures that go which stay at another address."""
+    if not taken.pictures:
+        return set()
+    return {
+        digest
+        for shard in planned_files(folder)
+        for key, digest in rows_of_table(folder, f"download/{shard}.parquet", "key", "sha256")
+        if digest in taken.pictures and key not in taken.keys.get(shard, ())
+    }
 
 
 def rows_of_table(folder: Folder, name: str, *columns: str) -> list[tuple[Any, ...]]:

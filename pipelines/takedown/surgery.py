@@ -52,6 +52,10 @@ def _apply(folder: Folder, lists: RemovalLists, own: Removals | None) -> TakenRo
         )
     if taken.keys or taken.rejected:
         _cut(work)
+    else:
+        cut_corrections(work)
+        if work.new:
+            work.write_records()
     _cut_sites(work, lists)
     digest = lists.digest()
     build = work.build

@@ -64,7 +64,9 @@ class Editing:
 
     def _said(self, corrector: Corrector, verdict: Verdict, asked: Asked) -> list[Correction]:
         if verdict == Verdict.UNDO:
-            return [corrector.undo(one, asked.why) for one in asked.undo]
+            if not asked.undo:
+                raise WebbodyError(f"{verdict}: say which correction is taken back.")
+            return corrector.undo(asked.undo, asked.why)
         if verdict in OF_PICTURES:
             if not asked.items:
                 raise WebbodyError(f"{verdict}: select the pictures of which it is said.")

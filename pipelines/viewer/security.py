@@ -31,6 +31,8 @@ _HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 _STATIC_AGE = "private, max-age=3600"
+#: Characters of a path; no number in one can then be too long to be read.
+_LONGEST = 2000
 #: Not called a token, which whatever prints addresses would hide.
 TOKEN = "enter"
 
@@ -106,6 +108,8 @@ class Guarded:
         headers = Headers(scope=scope)
         if headers.get("host", "").lower() not in self._gate.hosts:
             return _refused("this server answers to 127.0.0.1 and localhost only", 421)
+        if len(scope["path"]) > _LONGEST:
+            return _refused("no page has so long an address")
         if (answer := self._gate.entered(scope)) is not None:
             return answer
         if not self._gate.knows(headers):

@@ -201,6 +201,8 @@ class Site:
         if side not in _SIDES:
             raise HTTPException(404)
         viewed = self._build.now()
+        if max(place.offset, place.length) >= 1 << 63:
+            raise HTTPException(404)
         if place.shard not in (*viewed.build.planned, *viewed.build.packs):
             raise HTTPException(404)
         face = _box(request.query_params.get("face", ""))
@@ -243,8 +245,10 @@ def _people(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
 
 
 def _person(viewed: ViewedBuild, request: Request) -> dict[str, Any]:
-    order = request.query_params.get("order", "")
-    return person_page(viewed, request.path_params["person"], order)
+    order, person = request.query_params.get("order", ""), request.path_params["person"]
+    if person >= 1 << 63:
+        raise HTTPException(404)
+    return person_page(viewed, person, order)
 
 
 def _name(viewed: ViewedBuild, request: Request) -> dict[str, Any]:

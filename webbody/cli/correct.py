@@ -9,6 +9,7 @@ from rich.text import Text
 from webbody.cli.printing import PlainConsole, echo
 from webbody.errors import WebbodyError
 from webbody.plain_text import counted, plain_text
+from webbody.removals import lists_in
 
 if TYPE_CHECKING:
     from pipelines.corrections.corrector import Corrector
@@ -73,16 +74,17 @@ def correct(
         one = corrector.of_people(Verdict(what), first, second, why)
         echo(f"1 correction written: {one.id}.")
     elif what == _UNDO:
-        for item in given:
-            corrector.undo(item, why)
+        corrector.undo(given, why)
         echo(f"{counted(len(given), 'correction')} taken back.")
     else:
-        for folder in given:
-            new, meant = corrector.take_over(folder)
-            echo(
-                f"{plain_text(folder)}: {counted(new, 'correction')} taken over, {meant:,} of them "
-                "about pictures of this build."
-            )
+        from pipelines.takedown.corrections import without_removed
+
+        lists = lists_in(corrector.lookup.folder)
+        new, meant = corrector.take_over(given, lambda said: without_removed(said, lists))
+        echo(
+            f"{counted(new, 'correction')} taken over, {meant:,} of them about pictures of this "
+            "build."
+        )
     echo("`webbody build` with this folder's settings heeds them.")
 
 
@@ -90,11 +92,10 @@ def _show_next(corrector: "Corrector", most: int) -> None:
     from pipelines.corrections.review.state import ReviewState
 
     state = ReviewState.of(corrector.lookup)
-    rows = state.next(most)
     table = Table()
     for column in ("crops", "name", "the build says", "to the person", "to the nearest"):
         table.add_column(column, overflow="fold")
-    for unit in state.queue.units.take(rows).to_pylist():
+    for unit in state.next_units(most):
         likeness = (unit["to_person"], unit["nearest"])
         figures = ("" if one is None else f"{one:.2f}" for one in likeness)
         cells = (" ".join(unit["crops"]), unit["name"], unit["outcome"] or "kept", *figures)

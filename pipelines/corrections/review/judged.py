@@ -38,7 +38,10 @@ def judged_units(
         if one.verdict in OF_PICTURES and one.id not in undone:
             for reference in one.crops:
                 for place in located.get(reference, ()):
-                    last[place.crop] = one
+                    before = last.get(place.crop)
+                    # A word of praise takes nothing back.
+                    if before is None or one.verdict != Verdict.RIGHT:
+                        last[place.crop] = one
     reviewed = reviewed_units(units, last)
     wrong = set()
     for row in reviewed:

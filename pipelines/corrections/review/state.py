@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -57,6 +58,12 @@ class ReviewState:
         """The rows of the queue's units that are to be looked at next."""
         source = self.queue.next(self.judged.reviewed)
         return [row for row, _ in zip(source, range(most), strict=False)]
+
+    def next_units(self, most: int) -> list[dict[str, Any]]:
+        """The units that are to be looked at next."""
+        rows = pa.array(self.next(most), pa.int64())  # of no rows the type must be said
+        units: list[dict[str, Any]] = self.queue.units.take(rows).to_pylist()
+        return units
 
     def estimate(self) -> ErrorEstimate:
         """How many errors are left."""

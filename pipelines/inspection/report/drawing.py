@@ -31,6 +31,9 @@ class Drawing:
     def __init__(self, rgb: RGB, side: int, region: Sequence[float] | None = None) -> None:
         height, width = rgb.shape[:2]
         left, top, right, bottom = region or (0, 0, width, height)
+        # Not farther beyond the image than it is large: a border without end fills the memory.
+        left, right = max(left, -width), min(right, 2 * width)
+        top, bottom = max(top, -height), min(bottom, 2 * height)
         x1, y1 = int(np.floor(left)), int(np.floor(top))
         x2, y2 = max(x1 + 1, int(np.ceil(right))), max(y1 + 1, int(np.ceil(bottom)))
         columns = np.arange(x1, x2).clip(0, width - 1)

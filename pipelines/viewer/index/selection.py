@@ -150,7 +150,8 @@ def _order(sort: str, columns: Mapping[str, str], given: dict[str, str]) -> str:
 
 def whole(name: str, text: str) -> int:
     """A whole number of an address; WebbodyError where it is none."""
-    if not text.strip().lstrip("-").isdecimal() or len(text) > 20:
+    digits = text.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()) or len(text) > 20:
         raise WebbodyError(f"{name}={text[:40]!r} is no whole number; correct the address.")
     number = int(text)
     if abs(number) >= 1 << 63:

@@ -30,7 +30,7 @@ def review_page(viewed: ViewedBuild) -> dict[str, Any]:
     Raises WebbodyError where the build knows no people, or a correction cannot be read.
     """
     state = viewed.review
-    units = state.queue.units.take(state.next(_UNITS)).to_pylist()
+    units = state.next_units(_UNITS)
     shown = {crop for unit in units for crop in unit["crops"][:_OF_ONE]}
     tiles = _tiles(viewed, sorted(shown))
     beside = _of_persons(viewed, sorted({unit["name"] for unit in units}))

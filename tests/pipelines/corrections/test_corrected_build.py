@@ -20,7 +20,7 @@ from pipelines.takedown.surgery import apply
 from pipelines.takedown.targets import TakedownRequest, entries_of
 from webbody.build_records import BuildRecords
 from webbody.errors import WebbodyError
-from webbody.removals import RemovalLists, Removals
+from webbody.removals import RemovalLists, Removals, read_removals
 from webbody.shards import read_members
 from webbody.storage import Folder
 
@@ -46,11 +46,16 @@ def of_outcome(out, start):
     )
 
 
+def downloads(out):
+    """The rows of the downloads that have a picture."""
+    paths = (out / "download").glob("[0-9a-f]" * 8 + ".parquet")
+    rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+    return [row for row in rows if row["sha256"]]
+
+
 def only_ones(out, crops):
     """Those whose picture has no second file with equal bytes, of which one alone is kept."""
-    rows = [row for path in (out / "download").glob("[0-9a-f]" * 8 + ".parquet")
-            for row in pq.read_table(path, columns=["key", "sha256"]).to_pylist()]  # fmt: skip
-    digest = {row["key"]: row["sha256"] for row in rows}
+    digest = {row["key"]: row["sha256"] for row in downloads(out)}
     count = Counter(digest.values())
     return [crop for crop in crops if count[digest[crop.rpartition("-")[0]]] == 1]
 
@@ -106,7 +111,7 @@ def test_taken_back_everything_is_as_it_was(demo, out):
     one = corrector.of_pictures(Verdict.NOT_THIS_PERSON, [kept(out)[0]])[0]
     rebuilt(demo, out)
     assert samples(out) != before
-    corrector.undo(one.id)
+    corrector.undo([one.id])
     rebuilt(demo, out)
     assert samples(out) == before
     assert not (out / "identities/corrections.parquet").exists()
@@ -213,6 +218,8 @@ def test_the_command_tells_what_is_wrong(out):
         (["one-person", "a"], "said of two people"),
         (["one-person", "a", "b"], "neither a person's id nor a name"),
         (["undo", "0123456789abcdef"], "no correction that can be taken back"),
+        (["one-person", "9" * 25, "b"], "neither a person's id nor a name"),
+        (["one-person", "9" * 5000, "b"], "neither a person's id nor a name"),
         (["import", str(out)], "holds no corrections"),
     ):
         code, _, error = run("correct", out, *arguments)
@@ -229,3 +236,55 @@ def test_a_damaged_file_stops_the_build_early(demo, out):
     with pytest.raises(WebbodyError, match="line 1: is no correction"):
         build(demo.settings(out))
     assert json.loads((out / "build.json").read_text()) == before
+
+
+def take_down(out, **what):
+    folder = Folder(out)
+    own = read_removals(folder) or Removals("0" * 64)
+    entries = entries_of(folder, TakedownRequest(**what), RemovalLists((own,)))
+    listed = own.plus(datetime.date(2026, 1, 1), "request", entries)
+    return apply(folder, RemovalLists((listed,)), listed)
+
+
+def test_reasons_and_other_builds_do_not_bring_back_what_was_taken_down(demo, out, tmp_path):
+    """The name in the reason of another picture, an import from a build that still knows it, a
+    damaged line: a takedown finds them all, also the second one."""
+    bad, other = kept(out)[:2]
+    (story,) = explain(str(out), bad)
+    person = labels(out)[bad]["person"]
+    names = {row["person"]: row["names"] for row in
+             pq.read_table(out / "identities/people.parquet").to_pylist()}[person]  # fmt: skip
+    other = next(c for c in kept(out) if labels(out)[c]["person"] != person)
+    corrector = Corrector(out)
+    corrector.of_pictures(Verdict.BAD_PICTURE, [bad], "a bad one")
+    corrector.of_pictures(Verdict.BAD_PICTURE, [other], f"looks like {names[0]}")
+    damaged = out / "corrections/0.jsonl"
+    damaged.write_text('{"crops": ' + story.url + "\n")
+    source = tmp_path / "source"
+    shutil.copytree(out, source)
+    (source / "corrections/0.jsonl").unlink()
+    take_down(out, people=[person])
+    text = "".join(path.read_text() for path in (out / "corrections").iterdir())
+    assert names[0] not in text and story.url not in text
+    assert len(corrector.journal.read()) == 1
+    damaged.unlink(missing_ok=True)
+    assert run("correct", out, "import", source)[0] == 0
+    assert run("takedown", out, "--check")[0] == 0
+    shutil.copy(next((source / "corrections").iterdir()), out / "corrections/copied.jsonl")
+    assert run("takedown", out, "--check")[0] == 1
+    assert run("takedown", out, "--person", person)[0] == 0
+    assert run("takedown", out, "--check")[0] == 0
+
+
+def test_a_correction_stays_with_equal_bytes_at_another_address(demo, out):
+    rows = downloads(out)
+    crops = {crop.rpartition("-")[0]: crop for crop in labels(out)}
+    count = Counter(row["sha256"] for row in rows if row["key"] in crops)
+    twice = [row for row in rows if row["key"] in crops and count[row["sha256"]] > 1]
+    corrector = Corrector(out)
+    corrector.of_pictures(Verdict.BAD_PICTURE, [crops[twice[0]["key"]]])
+    same = [row for row in twice if row["sha256"] == twice[0]["sha256"]]
+    take_down(out, urls=[same[0]["url"]])
+    assert len(corrector.journal.read()) == (1 if same[0]["url"] != same[1]["url"] else 0)
+    take_down(out, urls=[row["url"] for row in same])
+    assert corrector.journal.read() == ()

@@ -170,3 +170,10 @@ def test_a_person_is_found_again_by_place(boxes, found):
 def test_other_bytes_are_another_picture():
     reference = CropReference("b" * 64, (0.0, 0.0, 0.5, 1.0))
     assert not locate([reference], ["0"], _build([[0, 0, 100, 100]])).get(reference)
+
+
+def test_what_is_said_twice_counts_once():
+    twice = [said(Verdict.BAD_PICTURE, picture(1)) for _ in range(2)]
+    effects = effects_of(twice, located(a=[1]))
+    assert states(effects) == [State.HOLDS] * 2
+    assert sum(one.rows for one in effects.each) == 1

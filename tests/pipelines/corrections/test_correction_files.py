@@ -100,3 +100,24 @@ def test_a_damaged_line_is_told(tmp_path, line):
     folder.write_bytes(f"{FOLDER}/b.jsonl", one.to_line() + line + b"\n")
     with pytest.raises(WebbodyError, match=r"b\.jsonl, line 2: is no correction"):
         read_corrections(folder)
+
+
+def test_a_reason_that_is_too_long_is_refused_before_it_is_written(tmp_path):
+    journal = Journal(Folder(tmp_path), "\udce4" * 500)
+    with pytest.raises(WebbodyError, match="2,001 characters"):
+        journal.say(Verdict.KEEP, crops=[PICTURE], why="x" * 2001)
+    assert journal.read() == ()
+    journal.say(Verdict.KEEP, crops=[PICTURE], why="x" * 2000)
+    assert len(journal.read()) == 1
+
+
+def test_what_was_taken_out_of_a_file_does_not_come_back(tmp_path):
+    """A takedown rewrites files while a viewer that writes them runs."""
+    folder = Folder(tmp_path)
+    journal = Journal(folder, "ann")
+    journal.say(Verdict.BAD_PICTURE, crops=[PICTURE], why="of somebody who wants to be forgotten")
+    (name,) = folder.names(FOLDER)
+    folder.write_bytes(f"{FOLDER}/{name}", b"")
+    other = CropReference("b" * 64, (0.0, 0.0, 1.0, 1.0))
+    journal.say(Verdict.KEEP, crops=[other])
+    assert [one.crops for one in journal.read()] == [(other,)]

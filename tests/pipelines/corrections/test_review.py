@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pipelines.corrections.correction import Correction, CropReference, Verdict, detail_of
 from pipelines.corrections.locating import LocatedCrop
 from pipelines.corrections.review.estimate import estimate
-from pipelines.corrections.review.judged import judged_units
+from pipelines.corrections.review.judged import JudgedUnits, judged_units
 from pipelines.corrections.review.people import pairs_to_review
 from pipelines.corrections.review.queue import ReviewQueue
 from pipelines.corrections.review.risk import risks
+from pipelines.corrections.review.state import ReviewState
 from pipelines.corrections.review.units import UNITS, all_units, units_of_shard
 from pipelines.identity.features import to_column
 
@@ -85,6 +86,9 @@ def test_the_random_order_depends_on_the_pictures_alone():
 
 
 def test_nothing_to_review():
+    for units in (UNITS.empty_table(), table(*SURE)):
+        everything = JudgedUnits(frozenset(range(len(units))), frozenset())
+        assert ReviewState(ReviewQueue.of(units), everything, []).next_units(5) == []
     queue = ReviewQueue.of(UNITS.empty_table())
     assert list(queue.next()) == []
     assert estimate(queue, (), ()).left == 0
@@ -214,3 +218,10 @@ def test_pairs_of_people_near_a_threshold_come_first():
     assert ("c", "d") not in [
         one.names for one in pairs_to_review(pairs, people, thresholds, {("c", "d")})
     ]
+
+
+def test_a_word_of_praise_takes_nothing_back():
+    bad, where = said(Verdict.BAD_PICTURE, 1, "1-0")
+    fine, again = said(Verdict.RIGHT, 1, "1-0")
+    judged = judged_units(table(unit(1)), [bad, fine], where | again)
+    assert judged.wrong == {0}

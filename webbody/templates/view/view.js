@@ -56,6 +56,7 @@
     const place = document.getElementById("told");
     if (place) place.textContent = told.sentence;
     if (!answer.ok && !place) alert(told.sentence);
+    if (answer.ok && why) why.value = "";  // said of these alone
     return answer.ok ? told.ids : null;
   }
 
