@@ -42,7 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In parallel runs one process has the session's Ray and build, another what is installed."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"ray_session", "demo"}:
+        # Two Rays that start at the same moment may want the same port.
+        if fixtures & {"ray_session", "demo"} or "/engine/driver/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("ray"))
         elif fixtures & {"built", "installed"}:
             item.add_marker(pytest.mark.xdist_group("distribution"))
