@@ -27,6 +27,11 @@ class Adjustments:
     two: frozenset[NamePair] = frozenset()
     because: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def kept_crops(self) -> set[str]:
+        """Everything that somebody wants in the build."""
+        return {crop for keep in self.keep.values() for crop in keep}
+
     def is_kept(self, shard: str, crop: str) -> bool:
         """Whether somebody wants this crop in the build."""
         return crop in self.keep.get(shard, {})

@@ -34,10 +34,10 @@ class ClusteredFaces:
         clusters = adjust.without_out(adjust.clustered(inputs, shard))
         faces = kept(inputs.table("faces", shard, ["crop", "outcome", "feature"]))
         rows = rows_of(clusters["crop"], faces["crop"])
-        faceless = np.array([adjust.is_kept(shard, crop) for crop in strings(clusters["crop"])])
-        if len(rows) and ((rows < 0) & faceless).any():
-            there = pa.array((rows >= 0) | ~faceless)
-            clusters, rows = clusters.filter(there), rows[there.to_numpy(zero_copy_only=False)]
+        if by_hand := adjust.keep.get(shard):  # some of these may have no face
+            is_kept = np.isin(strings(clusters["crop"]), sorted(by_hand))
+            there = (rows >= 0) | ~is_kept
+            clusters, rows = clusters.filter(pa.array(there)), rows[there]
         if (rows < 0).any():
             raise WebbodyError(
                 f"Shard {shard}: `clusters` has crops that `faces` does not list; "

@@ -117,7 +117,7 @@ class Identities(Stage[IdentitiesSettings]):
         )
         copied = dropped(
             copies,
-            {crop for keep in adjust.keep.values() for crop in keep},
+            adjust.kept_crops,
             gallery=self.settings.gallery_copies == "drop",
             across=self.settings.copies_across == "drop",
             alike=self.settings.similar,
@@ -189,7 +189,7 @@ class Identities(Stage[IdentitiesSettings]):
         repeats: dict[str, tuple[str, float]] = {}
         width = centres.vectors.shape[1]
         faces_there = np.bincount(resolved.person, centres.images, len(images)).astype(np.int64)
-        by_hand = {crop for keep in adjust.keep.values() for crop in keep}
+        by_hand = adjust.kept_crops
         for faces in faces_of_people(inputs, person_of, faces_there, spans, width, adjust):
             there = faces.rows[[crop not in gone for crop in faces.rows["crop"].tolist()]]
             crops = there["crop"]
