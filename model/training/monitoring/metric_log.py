@@ -19,6 +19,7 @@ from model.training.monitoring.example_rankings import ExampleRanking
 from model.training.monitoring.progress import TrainingProgress
 from model.training.monitoring.validation_schedule import ValidationScore
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.redaction import redacted_json
 
 LOG, SCORES, CURVES = "log.jsonl", "validation.jsonl", "curves.png"
@@ -131,7 +132,7 @@ def read_lines(text: str) -> list[dict[str, Any]]:
     found = []
     for line in text.splitlines():
         try:
-            figures = json.loads(line)
+            figures = parse_json(line)
             found.append({_RENAMED.get(name, name): value for name, value in figures.items()})
         except (ValueError, AttributeError):
             continue
