@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.features.resumable import ExtractionUnit
 from model.features.samples import Sample, read_shard
-from pipelines.evaluate.images.aligned import aligned
+from pipelines.evaluate.images.aligned import aligned, need_alignment
 from pipelines.evaluate.images.subject_cache import SubjectCache
 from pipelines.evaluate.images.units import PictureSource, unit_name
 from webbody.folder_walk import state_of
@@ -71,6 +71,11 @@ class AlignedFaces(PictureSource):
 
     def state(self, key: str) -> str:
         return f"{self.images.state(key)} {self.landmarks[key].tobytes().hex()}"
+
+    def units(self, cache: SubjectCache) -> list[ExtractionUnit]:
+        """As of every source; raises WebbodyError where a library is missing."""
+        need_alignment()
+        return super().units(cache)
 
     def read(self, key: str, max_pixels: int) -> RGB:
         return aligned(self.images.read(key, max_pixels), self.landmarks[key])
