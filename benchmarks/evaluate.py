@@ -2,6 +2,7 @@
 
     python -m benchmarks.evaluate
     python -m benchmarks.evaluate --images 100000 --dtype float16 --queries 5000
+    python -m benchmarks.evaluate --queries 2500 --fuse min-max   two matchers, and their products
 
 As many queries as gallery images, ten of each person and six cameras. Queries are taken in runs;
 for each run the product and the evaluation follow each other, so that other work on the machine
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.figures import Figures, add_option
+from model.evaluation.fusion import evaluate_fused
 from model.evaluation.ranking import Images, evaluate
 
 WIDTH = 4096
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("--per-person", type=int, default=10)
     parser.add_argument("--noise", type=float, default=4.0, help="more makes ranking harder")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
+    parser.add_argument("--fuse", choices=("max", "min-max", "mean"), help="two matchers this way")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     add_option(parser)
     arguments = parser.parse_args()
@@ -97,9 +100,15 @@ def main() -> None:
         query = some(images, rows)
 
         def ours(query: Images = query) -> None:
-            found.append(evaluate(query, images, "general"))
+            if arguments.fuse:
+                sides = [query, query], [images, images]
+                found.append(evaluate_fused(*sides, "general", arguments.fuse))
+            else:
+                found.append(evaluate(query, images, "general"))
 
         alone = seconds(lambda rows=rows: product(bare_ND[rows], bare_ND), device)
+        if arguments.fuse:
+            alone += seconds(lambda rows=rows: product(bare_ND[rows], bare_ND), device)
         times += torch.tensor([alone, seconds(ours, device)])
     alone, whole = times.tolist()
     speed = 2e-9 * queries * len(bare_ND) * WIDTH / alone
@@ -114,7 +123,7 @@ def main() -> None:
     )
     gib = peak_bytes(device) / 2**30
     figures.row(queries=queries, product_seconds=alone, seconds=whole, peak_gib=gib)
-    figures.ratio("ranking", alone / whole)
+    figures.ratio(f"fused by {arguments.fuse}" if arguments.fuse else "ranking", alone / whole)
 
 
 if __name__ == "__main__":

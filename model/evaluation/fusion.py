@@ -8,7 +8,7 @@ gets. Here they are those of all queries with the whole gallery, and the other m
 Shape suffixes: B queries of a block, G gallery images, N images of a side.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
@@ -45,8 +45,9 @@ def evaluate_fused(
     queries, galleries: for each matcher the same images in the same order; the first one's labels
     count. A feature of zeros says that a matcher has none of an image: pairs with that image are
     scored by the other matchers alone, and pairs that no matcher can score get the lowest score
-    that there can be. "min-max" multiplies all features twice; a matcher whose scores are all
-    equal gives 0, and ties are as much wider than those of cosines as the mapping stretches most.
+    that there can be. For "min-max" half of the memory holds cosines, and the features of queries
+    beyond it are multiplied twice; a matcher whose scores are all equal gives 0, and ties are as
+    much wider than those of cosines as the mapping stretches most.
 
     Raises WebbodyError for whatever `ranking.evaluate` refuses, fewer than two matchers,
     matchers of different images, and an unknown way to fuse.
@@ -59,9 +60,10 @@ def evaluate_fused(
     query, gallery = matchers[0].query, matchers[0].gallery
     width = max(matcher.query.features_ND.shape[1] for matcher in matchers)
     row_bytes = 4 * (_HELD * len(gallery) + width)
-    if how == "min-max":
-        runs = list(blocks(len(query), row_bytes, memory)) if len(gallery) else []
-        matchers = [matcher.mapped(runs) for matcher in matchers]
+    if how == "min-max" and len(gallery):
+        memory //= 2
+        kept = memory // len(matchers) // (4 * len(gallery))
+        matchers = [matcher.mapped(row_bytes, memory, kept) for matcher in matchers]
     tie = TIE * max(1.0, *(matcher.scale for matcher in matchers))
     scores = partial(_greatest if how == "max" else _means, matchers, _LOWEST[how])
     return evaluate_scores(
@@ -71,52 +73,87 @@ def evaluate_fused(
 
 @dataclass(frozen=True)
 class _Matcher:
-    """What a model says of both sides; its scores are (cosine - low) * scale."""
+    """What a model says of both sides; its scores are (cosine - low) * scale.
+
+    kept_KG: the cosines of the first queries, if they were computed before.
+    """
 
     query: ImageSet
     gallery: ImageSet
     low: float = 0.0
     scale: float = 1.0
+    kept_KG: Tensor | None = None
 
-    def scores(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """Scores (B, G), and in which pairs an image has no feature, bool (B, G)."""
-        score_BG = cosines(self.query, rows, self.gallery).sub_(self.low).mul_(self.scale)
-        none_BG = (self.query.inverse_N[rows, None] == 0) | (self.gallery.inverse_N == 0)
-        return score_BG, none_BG
+    def scores(self, rows: slice) -> tuple[Tensor, Tensor | None]:
+        """Scores (B, G), and in which pairs an image has no feature, bool (B, G); None for none.
 
-    def mapped(self, runs: Iterable[slice]) -> "_Matcher":
-        """The matcher with scores of 0 ... 1 over all queries, in runs, where it has features."""
+        Those of a query can be had once: cosines that are kept become its scores.
+        """
+        if self.kept_KG is not None and rows.stop <= len(self.kept_KG):
+            cosine_BG = self.kept_KG[rows]
+        else:
+            cosine_BG = cosines(self.query, rows, self.gallery)
+        return cosine_BG.sub_(self.low).mul_(self.scale), self._none(rows)
+
+    def _none(self, rows: slice) -> Tensor | None:
+        query_B, gallery_G = self.query.inverse_N[rows] == 0, self.gallery.inverse_N == 0
+        return query_B[:, None] | gallery_G if query_B.any() or gallery_G.any() else None
+
+    def mapped(self, row_bytes: int, memory: int, kept: int) -> "_Matcher":
+        """The matcher with scores of 0 ... 1 over all queries, where it has features.
+
+        A block takes `row_bytes` for each query and `memory` at most; the cosines of the first
+        `kept` queries stay beside.
+        """
         low, high = torch.inf, -torch.inf
+        kept_KG = self.gallery.inverse_N.new_empty(
+            min(kept, len(self.query)), len(self.gallery), dtype=torch.float32
+        )
         with exact_products():
-            for rows in runs:
-                score_BG, none_BG = self.scores(rows)
-                low = min(low, float(score_BG.masked_fill_(none_BG, torch.inf).amin()))
-                high = max(high, float(score_BG.masked_fill_(none_BG, -torch.inf).amax()))
+            for rows in blocks(len(self.query), row_bytes, memory):
+                cosine_BG, none_BG = cosines(self.query, rows, self.gallery), self._none(rows)
+                place_BG = kept_KG[rows]
+                place_BG.copy_(cosine_BG[: len(place_BG)])
+                least, most = (float(value) for value in cosine_BG.aminmax())
+                if none_BG is not None:
+                    least = float(cosine_BG.masked_fill_(none_BG, torch.inf).amin())
+                    most = float(cosine_BG.masked_fill_(none_BG, -torch.inf).amax())
+                low, high = min(low, least), max(high, most)
         if high - low < TIE:
-            return replace(self, scale=0.0)
-        return replace(self, low=low, scale=1 / (high - low))
+            return replace(self, scale=0.0, kept_KG=kept_KG)
+        return replace(self, low=low, scale=1 / (high - low), kept_KG=kept_KG)
 
 
 def _greatest(matchers: Sequence[_Matcher], lowest: float, rows: slice) -> Tensor:
     """The greatest score of the matchers that have one (B, G)."""
     best_BG, none_BG = matchers[0].scores(rows)
-    best_BG.masked_fill_(none_BG, lowest)
+    _fill(best_BG, none_BG, lowest)
     for matcher in matchers[1:]:
         score_BG, none_BG = matcher.scores(rows)
-        torch.maximum(best_BG, score_BG.masked_fill_(none_BG, lowest), out=best_BG)
+        torch.maximum(best_BG, _fill(score_BG, none_BG, lowest), out=best_BG)
     return best_BG
 
 
 def _means(matchers: Sequence[_Matcher], lowest: float, rows: slice) -> Tensor:
     """The mean score of the matchers that have one (B, G)."""
     sum_BG, none_BG = matchers[0].scores(rows)
-    sum_BG.masked_fill_(none_BG, 0)
-    count_BG = none_BG.logical_not_().to(torch.int16)
+    _fill(sum_BG, none_BG, 0)
+    nones = [none_BG]
     for matcher in matchers[1:]:
         score_BG, none_BG = matcher.scores(rows)
-        sum_BG += score_BG.masked_fill_(none_BG, 0)
-        count_BG += none_BG.logical_not_()
+        sum_BG += _fill(score_BG, none_BG, 0)
+        nones.append(none_BG)
+    if all(none_BG is None for none_BG in nones):
+        return sum_BG.div_(len(matchers))
+    count_BG = torch.full_like(sum_BG, len(matchers), dtype=torch.int16)
+    for none_BG in nones:
+        if none_BG is not None:
+            count_BG -= none_BG.to(count_BG.dtype)
     return sum_BG.div_(count_BG).masked_fill_(count_BG == 0, lowest)
+
+
+def _fill(score_BG: Tensor, none_BG: Tensor | None, value: float) -> Tensor:
+    return score_BG if none_BG is None else score_BG.masked_fill_(none_BG, value)
 
 
 def _matchers(queries: Sequence[Images], galleries: Sequence[Images]) -> list[_Matcher]:
