@@ -1,14 +1,15 @@
 """SapiensID beside a plain ViT of equal depth and width, in the same run: speed and memory.
 
-    python -m benchmarks.model [--preset base] [--tokens 112 166 281 432] [--json FILE]
+    python -m benchmarks.model [--preset base] [--head KIND] [--tokens 112 166 281 432] [--json FILE]
 
 The plain ViT embeds as many patches, has the same blocks without a bias on the attention, and one
 linear map of the mean token to the feature. "forward" is inference; "step" is forward and backward
 in training mode, without a loss or an optimiser. The two models take turns, and figures are those
-of the median turn, so that other work on the machine hits both alike. `ratio` is SapiensID's speed
-in units of the plain ViT's, `FLOPs` what it would be if both did as many FLOPs a second. Memory is
-the peak beyond the weights: what a forward keeps, and the gradients. On the CPU it is taken in a
-process of its own, in float32; on CUDA training runs in bfloat16.
+of the median turn, so that other work on the machine hits both alike; on the CPU they are of
+processor time. `ratio` is SapiensID's speed in units of the plain ViT's, `FLOPs` what it would be
+if both did as many FLOPs a second. Memory is the peak beyond the weights: what a forward keeps,
+and the gradients. On the CPU it is taken in a process of its own, in float32; on CUDA training
+runs in bfloat16.
 
 A second table compares ways to add KP-RPE's bias (benchmarks/attention_forms.py).
 """
@@ -35,6 +36,7 @@ from benchmarks.model_runs import (
     runner,
     seconds,
 )
+from model.sapiensid.heads.choice import HEADS
 from model.sapiensid.sapiensid import PRESETS
 
 
@@ -51,6 +53,7 @@ class Bench:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "preset": arguments.preset,
+            "head": arguments.head,
             "compile": arguments.compile,
             "load": os.getloadavg()[0],
         }
@@ -60,7 +63,7 @@ class Bench:
         a = self.arguments
         # As many pairs of tokens in every batch; on the CPU two images are enough.
         batch = a.batch or (max(1, round(128 * (166 / tokens) ** 2)) if a.device == "cuda" else 2)
-        return Case(model, a.preset, a.device, a.compile, tokens, batch, train, form)
+        return Case(model, a.preset, a.device, a.compile, tokens, batch, train, form, a.head)
 
     def measure(self, cases: dict[str, Case]) -> dict[str, tuple[float, float]]:
         """Images per second and peak memory (MiB) of every case that runs; tells which do not."""
@@ -110,7 +113,8 @@ class Bench:
                     table="models", mode=mode, tokens=tokens, batch=batch, flops=counts,
                     images_per_second=[plain, ours], peak_mib=[plain_mib, ours_mib],
                 )  # fmt: skip
-                self.figures.ratio(f"{mode} {tokens}", ours / plain)
+                head = "" if self.arguments.head == "semantic" else f" {self.arguments.head}"
+                self.figures.ratio(f"{mode} {tokens}{head}", ours / plain)
 
     def forms_table(self) -> None:
         print(f"\n{'tokens':>6} {'batch':>5} {'mode':>8} {'bias':<18} {'speed':>12} {'memory':>12}")
@@ -135,6 +139,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--preset", choices=PRESETS, default="base")
+    parser.add_argument("--head", choices=HEADS, default="semantic", help="of SapiensID")
     parser.add_argument("--tokens", type=int, nargs="*", default=[112, 166, 281, 432])
     parser.add_argument(
         "--bias-tokens", type=int, nargs="*", default=[166], help="tokens in the second table"

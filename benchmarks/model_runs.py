@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,6 +59,12 @@ class Case:
     batch: int
     train: bool
     form: str = ""
+    head: str = "semantic"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        head = {"head": self.head} if self.model == OURS else {}
+        return {**PRESETS[self.preset], **head}
 
     @property
     def context(self) -> AbstractContextManager[None]:
@@ -68,7 +75,7 @@ def build(case: Case) -> nn.Module:
     """The model, with random weights and a bias that is not zero."""
     torch.manual_seed(0)
     with torch.device(case.device):
-        model = MODELS[case.model](**PRESETS[case.preset])
+        model = MODELS[case.model](**case.arguments)
     if isinstance(model, SapiensID):
         nn.init.normal_(model.keypoint_bias.table.weight, std=0.02)
     # Some buffers are made on the CPU, wherever the model is.
@@ -99,7 +106,11 @@ def runner(case: Case, model: nn.Module) -> Callable[[], None]:
 
 
 def seconds(runs: dict[str, Callable[[], None]], device: str, rounds: int) -> dict[str, float]:
-    """Seconds of the median run of each; they take turns, after some to warm up."""
+    """Seconds of the median run of each; they take turns, after some to warm up.
+
+    On the CPU it is processor time, all threads together.
+    """
+    clock = time.perf_counter if device == "cuda" else time.process_time
     repeats, warm = (10, 3) if device == "cuda" else (1, 1)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -108,11 +119,11 @@ def seconds(runs: dict[str, Callable[[], None]], device: str, rounds: int) -> di
     for _ in range(rounds):
         for name, run in runs.items():
             wait(device)
-            started = time.perf_counter()
+            started = clock()
             for _ in range(repeats):
                 run()
             wait(device)
-            times[name].append((time.perf_counter() - started) / repeats)
+            times[name].append((clock() - started) / repeats)
     return {name: statistics.median(found) for name, found in times.items()}
 
 
@@ -150,7 +161,7 @@ def resident(key: str) -> float:
 def flops(case: Case) -> float:
     """FLOPs of one image's forward."""
     with torch.device("meta"):
-        model = MODELS[case.model](**PRESETS[case.preset])
+        model = MODELS[case.model](**case.arguments)
     if isinstance(model, SapiensID):
         return forward_flops(model, case.tokens)
     tokens = case.tokens + 2

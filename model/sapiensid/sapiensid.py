@@ -67,8 +67,8 @@ class SapiensID(nn.Module):
             paper).
         coarse_first: Share of images with most of their keypoints that lose their finest patches
             first in training.
-        head: "semantic", "pooled", "shared", "factored", "part-tokens" or "residual" (model/
-            sapiensid/heads).
+        head: "semantic", "pooled", "mapped", "shared", "factored", "part-tokens" or "residual"
+            (model/sapiensid/heads).
         offsets: Parts of a head per keypoint.
         datasets: Data sets with part weights of their own.
         peak: Value at a part's peak: "top1" (the published weights) or "softmax" (Eq. 13).

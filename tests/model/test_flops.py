@@ -31,6 +31,7 @@ def test_counts_are_torchs(preset: str, tokens: int) -> None:
     [
         {"level_embedding": True},
         {"head": "pooled"},
+        {"head": "mapped"},
         {"head": "shared"},
         {"head": "shared", "offsets": 1, "peak": "softmax", "level_embedding": True},
         {"head": "factored"},

@@ -3,6 +3,7 @@
 from torch import nn
 
 from model.sapiensid.heads.factored import FactoredHead
+from model.sapiensid.heads.mapped import MappedHead
 from model.sapiensid.heads.part_tokens import PartTokensHead
 from model.sapiensid.heads.pooled import PooledHead
 from model.sapiensid.heads.residual import ResidualHead
@@ -16,7 +17,7 @@ _OF_PARTS = {
     "residual": ResidualHead,
 }
 #: The paper's, its baseline's, and those of our own.
-HEADS = ("semantic", "pooled", *_OF_PARTS)
+HEADS = ("semantic", "pooled", "mapped", *_OF_PARTS)
 
 
 def make_head(
@@ -34,6 +35,8 @@ def make_head(
         return SemanticHead(width, keypoints, feature_dim, offsets, datasets, peak, mean_datasets)
     if kind == "pooled":
         return PooledHead(width, feature_dim)
+    if kind == "mapped":
+        return MappedHead(width, feature_dim)
     if kind not in _OF_PARTS:
         raise ValueError(f"head must be one of {', '.join(HEADS)}, not {kind!r}")
     return _OF_PARTS[kind](width, keypoints, feature_dim, offsets, peak)

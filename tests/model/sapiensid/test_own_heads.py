@@ -13,6 +13,8 @@ from model.sapiensid.part_dropout import dropped
 from model.sapiensid.sapiensid import PRESETS
 
 OWN = [name for name in HEADS if name not in ("semantic", "pooled")]
+#: Those that look at parts.
+OF_PARTS = [name for name in OWN if name != "mapped"]
 WIDTH, TOKENS, POINTS = 32, 9, 19
 
 
@@ -40,7 +42,7 @@ def head(kind: str) -> torch.nn.Module:
     return model
 
 
-@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("kind", OF_PARTS)
 def test_any_subset_of_parts_has_a_feature_of_its_own(kind: str) -> None:
     model, given = head(kind), batch(1)
     groups = ((0, 7), (7, 13), (13, 19))
@@ -94,6 +96,21 @@ def test_the_papers_size_takes_a_twentieth_of_its_heads_parameters(kind: str) ->
     assert sum(one.numel() for one in model.head.parameters()) <= 20e6
 
 
+def test_the_mapped_head_asks_every_token_alike() -> None:
+    """Neither where tokens are nor how often each of them is there changes the feature."""
+    model, given = head("mapped"), batch(2)
+    with torch.no_grad():
+        features = model(given)
+        turned = [value.flip(1) for value in (given.tokens_BND, given.mask_BN)]
+        torch.testing.assert_close(
+            model(given._replace(tokens_BND=turned[0], mask_BN=turned[1])), features
+        )
+        twice = given._replace(
+            tokens_BND=given.tokens_BND.repeat(1, 2, 1), mask_BN=given.mask_BN.repeat(1, 2)
+        )
+        torch.testing.assert_close(model(twice), features)
+
+
 def test_the_residual_head_begins_as_the_pooled_one() -> None:
     torch.manual_seed(0)
     model, given = ResidualHead(WIDTH, POINTS, 16).eval(), batch(2)
@@ -137,7 +154,7 @@ def test_dropping_follows_the_images_seeds_and_ends_with_the_training() -> None:
 
 
 def test_a_name_that_is_none_is_told() -> None:
-    with pytest.raises(ValueError, match="head must be one of semantic, pooled, shared"):
+    with pytest.raises(ValueError, match="head must be one of semantic, pooled, mapped"):
         SapiensID(**PRESETS["tiny"], head="clever")
 
 
