@@ -1,6 +1,6 @@
 """SapiensID beside a plain ViT of equal depth and width, in the same run: speed and memory.
 
-    python -m benchmarks.model [--preset base] [--head KIND] [--tokens 112 166 281 432] [--json FILE]
+    python -m benchmarks.model [--preset base] [--head KIND] [--tokens 112 ...] [--json FILE]
 
 The plain ViT embeds as many patches, has the same blocks without a bias on the attention, and one
 linear map of the mean token to the feature. "forward" is inference; "step" is forward and backward
