@@ -1,5 +1,7 @@
 """The heads by name."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from model.sapiensid.heads.factored import FactoredHead
@@ -10,14 +12,15 @@ from model.sapiensid.heads.residual import ResidualHead
 from model.sapiensid.heads.semantic import SemanticHead
 from model.sapiensid.heads.shared import SharedHead
 
-_OF_PARTS = {
+#: Those that are made of `(width, keypoints, feature_dim, offsets, peak)`.
+OF_PARTS: dict[str, Callable[..., nn.Module]] = {
     "shared": SharedHead,
     "factored": FactoredHead,
     "part-tokens": PartTokensHead,
     "residual": ResidualHead,
 }
 #: The paper's, its baseline's, and those of our own.
-HEADS = ("semantic", "pooled", "mapped", *_OF_PARTS)
+HEADS = ("semantic", "pooled", "mapped", *OF_PARTS)
 
 
 def make_head(
@@ -37,6 +40,6 @@ def make_head(
         return PooledHead(width, feature_dim)
     if kind == "mapped":
         return MappedHead(width, feature_dim)
-    if kind not in _OF_PARTS:
+    if kind not in OF_PARTS:
         raise ValueError(f"head must be one of {', '.join(HEADS)}, not {kind!r}")
-    return _OF_PARTS[kind](width, keypoints, feature_dim, offsets, peak)
+    return OF_PARTS[kind](width, keypoints, feature_dim, offsets, peak)
