@@ -17,9 +17,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from scipy import stats
 
 from benchmarks.head_trials import TRIALS
 from model.sapiensid.heads import choice
@@ -84,6 +88,18 @@ def draw_people(folder: Path, trained: int) -> None:
             (folder / name / "complete").touch()
 
 
+@contextmanager
+def head_of(row: str) -> Iterator[None]:
+    """Models of this row can be made: the package knows no trial heads."""
+    trials = {row: TRIALS[row]} if row in TRIALS else {}
+    choice.OF_PARTS.update(trials)
+    try:
+        yield
+    finally:
+        for name in trials:
+            del choice.OF_PARTS[name]
+
+
 def train_row(people: Path, out: Path, row: str, seed: int, epochs: float) -> dict[str, Any]:
     """Trains one row from one seed; its figures."""
     import torch
@@ -95,7 +111,6 @@ def train_row(people: Path, out: Path, row: str, seed: int, epochs: float) -> di
 
     torch.set_num_threads(1)
     arguments, settings = {**ROWS, **TRIAL_ROWS}["ViT + RP + SAH" if row == UNTRAINED else row]
-    choice.OF_PARTS.update(TRIALS)
     chosen = load_as(TrainConfig, None, [], read_preset("train", "demo"), "")
     chosen.model.arguments.update(arguments)
     chosen.optimization.epochs, chosen.optimization.warmup_epochs = epochs, epochs / 10
@@ -110,8 +125,9 @@ def train_row(people: Path, out: Path, row: str, seed: int, epochs: float) -> di
         preset = {"depth": 4, "width": 128, "heads": 4, "feature_dim": 256}
         model = SapiensID(**{**preset, **chosen.model.arguments})
     else:
-        start(chosen.model_dump(), lambda text: None, lambda progress: None)
-        model = SapiensID.from_pretrained(out / "model")
+        with head_of(row):
+            start(chosen.model_dump(), lambda text: None, lambda progress: None)
+            model = SapiensID.from_pretrained(out / "model")
     return {"seconds": time.monotonic() - begin, **found(model, people / "held-out")}
 
 
@@ -159,6 +175,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16_000, help="shown in each run")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     parser.add_argument("--rows", nargs="+", default=[UNTRAINED, *ROWS], help="rows to run")
+    parser.add_argument("--beside", default="ViT + RP", help="row that differences are taken to")
     parser.add_argument("--one", nargs=2, metavar=("ROW", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     out: Path = options.out
@@ -166,7 +183,7 @@ def main() -> None:
     epochs = options.images / (options.people * sum(TRAINING_PICTURES.values()))
     if options.one:
         row, seed = options.one[0], int(options.one[1])
-        folder = _folder(out, row, seed)
+        folder = folder_of(out, row, seed)
         figures = train_row(people, folder, row, seed, epochs)
         (folder / "figures.json").write_text(json.dumps(figures))
         return
@@ -175,7 +192,7 @@ def main() -> None:
 
     def run(row_seed: tuple[str, int]) -> None:
         row, seed = row_seed
-        folder = _folder(out, row, seed)
+        folder = folder_of(out, row, seed)
         if not (folder / "figures.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
             budget = ["--people", str(options.people), "--images", str(options.images)]
@@ -190,6 +207,8 @@ def main() -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(run, runs))
     print(table(out, options.rows, options.seeds))
+    if options.seeds > 1 and options.beside in options.rows:
+        print("\n" + differences(out, options.rows, options.seeds, options.beside))
 
 
 def table(out: Path, rows: list[str], seeds: int) -> str:
@@ -197,7 +216,7 @@ def table(out: Path, rows: list[str], seeds: int) -> str:
     lines = ["| | face | body | cross | mean | cross mAP |", "|---|---|---|---|---|---|"]
     for row in rows:
         runs = [
-            json.loads((_folder(out, row, s) / "figures.json").read_text()) for s in range(seeds)
+            json.loads((folder_of(out, row, s) / "figures.json").read_text()) for s in range(seeds)
         ]
         cells = [[run[task] for run in runs] for task in TASKS]
         cells += [[statistics.mean(values) for values in zip(*cells, strict=True)]]
@@ -207,7 +226,26 @@ def table(out: Path, rows: list[str], seeds: int) -> str:
     return "\n".join(lines)
 
 
-def _folder(out: Path, row: str, seed: int) -> Path:
+def differences(out: Path, rows: list[str], seeds: int, beside: str) -> str:
+    """Every row's mean less that of another row with the same seed, with its 95 % interval."""
+    means = {
+        row: [
+            statistics.mean(json.loads((folder_of(out, row, seed) / "figures.json").read_text())[t]
+                            for t in TASKS)
+            for seed in range(seeds)
+        ]
+        for row in rows
+    }  # fmt: skip
+    lines = [f"| mean less that of {beside} | | 95 % |", "|---|---|---|"]
+    for row in [row for row in rows if row != beside]:
+        paired = [one - other for one, other in zip(means[row], means[beside], strict=True)]
+        half = stats.t.ppf(0.975, seeds - 1) * statistics.stdev(paired) / seeds**0.5
+        middle = statistics.mean(paired)
+        lines.append(f"| {row} | {middle:+.1f} | {middle - half:+.1f} to {middle + half:+.1f} |")
+    return "\n".join(lines)
+
+
+def folder_of(out: Path, row: str, seed: int) -> Path:
     name = "".join(letter if letter.isalnum() else "-" for letter in row)
     return out / "runs" / f"{name}-{seed}"
 
