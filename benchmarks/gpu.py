@@ -82,6 +82,12 @@ PARTS = {
         "--preset tiny --tokens --bias-tokens",  # nothing: compiling takes minutes
         70,
     ),
+    "mapped head": Part(
+        "model",
+        "--head mapped --tokens 166 278 --bias-tokens --rounds 2",
+        "--preset tiny --head mapped --tokens 62 --bias-tokens --batch 2 --rounds 1",
+        90,
+    ),
     "sapiens": Part(
         "sapiens",
         "--sizes tiny 0.3b --side 512 --batch 16 --rounds 3 --bfloat16",
