@@ -15,6 +15,7 @@ from pipelines.viewer.security import TOKEN, Gate
 from pipelines.viewer.site import Site
 from webbody.build_records import BUILD_FILE
 from webbody.errors import WebbodyError
+from webbody.releases.format import RELEASE_FILE
 from webbody.storage import Folder
 
 #: The only address that is listened on: others reach it through `ssh -L`, as docs/view.md says.
@@ -70,6 +71,11 @@ def _report(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starl
 
     make = report_of(out, beside)
     if make is None:
+        if Folder(out).size(RELEASE_FILE) is not None:
+            raise WebbodyError(
+                f"{out}: holds a release, which has URLs and labels but no pictures to look at; "
+                "read its README.md, or give the folder of a build."
+            )
         return None
     if editing is not None:
         raise WebbodyError(f"{out}: is no build, which alone is corrected: leave out --edit.")

@@ -43,6 +43,15 @@ _DAMAGED = (
     "A table of this build cannot be read; `webbody verify` tells which, and `--repair` helps."
 )
 
+#: What pages are called that say what is wrong, by their status.
+_TITLES = {
+    400: "This cannot be answered",
+    403: "Refused",
+    404: "Not found",
+    405: "Not possible here",
+    500: "Damaged",
+}
+
 #: Verdicts of pictures with their labels and keys.
 VERDICTS = (
     ("not-this-person", "somebody else", "s"),
@@ -218,16 +227,17 @@ class Site:
         return self._told(said, 404 if isinstance(error, NotInBuild) else 400)
 
     def _missing(self, request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._told(
-            "There is nothing at this address." if status == 404 else str(error), status
-        )
+        status, said = 500, str(error)
+        if isinstance(error, HTTPException):
+            status, said = error.status_code, error.detail
+        return self._told("There is nothing at this address." if status == 404 else said, status)
 
     def _damage(self, request: Request, error: Exception) -> Response:
         return self._told(_DAMAGED, 500)
 
     def _told(self, sentence: str, status: int) -> Response:
-        return self._rendered("error", None, {"sentence": sentence}, status)
+        values = {"title": _TITLES.get(status, "This cannot be shown"), "sentence": sentence}
+        return self._rendered("error", None, values, status)
 
 
 def _figures(viewed: ViewedBuild, request: Request) -> dict[str, Any]:

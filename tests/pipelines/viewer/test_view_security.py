@@ -63,3 +63,22 @@ def test_nothing_is_changed_by_a_request_from_another_site(client: TestClient):
 
 def test_a_read_only_server_takes_no_corrections(client: TestClient):
     assert client.post("/correct", data={"what": "bad"}).status_code in (403, 404, 405)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "title"),
+    [("/nothing", 404, "Not found"), ("/grid?page=0", 400, "This cannot be answered")],
+)
+def test_a_page_that_says_what_is_wrong_is_called_so(
+    client: TestClient, path: str, status: int, title: str
+):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert f"<title>{title} – webbody view</title>" in answer.text
+    assert f"<h1>{title}</h1>" in answer.text
+
+
+def test_what_is_refused_is_titled_so(client: TestClient):
+    answer = client.post("/correct", data={"what": "bad"})
+    assert answer.status_code == 403 and "<h1>Refused</h1>" in answer.text
+    assert "This server is read-only" in answer.text and "403:" not in answer.text
