@@ -16,6 +16,7 @@ from pipelines.viewer.site import Site
 from webbody.build_records import BUILD_FILE
 from webbody.errors import WebbodyError
 from webbody.releases.format import RELEASE_FILE
+from webbody.releases.release import Release
 from webbody.storage import Folder
 
 #: The only address that is listened on: others reach it through `ssh -L`, as docs/view.md says.
@@ -30,7 +31,7 @@ def view(
     on_address: Callable[[str], None],
     beside: str = "",
 ) -> None:
-    """Serve a build, an evaluation or a training until the process is interrupted.
+    """Serve a build, a release, an evaluation or a training until the process is interrupted.
 
     Args:
         out: The folder, a path or a URL.
@@ -47,7 +48,9 @@ def view(
         listener = stack.enter_context(listening(port))
         port = listener.getsockname()[1]
         gate = Gate(port)
-        app = None if _is_build(out) and not beside else _report(out, beside, gate, editing)
+        app = None
+        if beside or not _is_build(out):
+            app = _release(out, beside, gate, editing) or _report(out, beside, gate, editing)
         if app is None:
             build = stack.enter_context(WatchedBuild(out, on_shard))
             app = Site(build, gate, editing).app()
@@ -64,6 +67,22 @@ def _is_build(out: str) -> bool:
     return Folder(out).size(BUILD_FILE) is not None
 
 
+def _release(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starlette | None:
+    """The pages of a release; None where the folder holds none."""
+    folder = Folder(out)
+    if beside or not folder.local or folder.size(RELEASE_FILE) is None:
+        return None
+    _no_corrections(out, editing)
+    from pipelines.viewer.release_site import ReleaseSite
+
+    return ReleaseSite(Release.read(out), gate).app()
+
+
+def _no_corrections(out: str, editing: Editing | None) -> None:
+    if editing is not None:
+        raise WebbodyError(f"{out}: is no build, which alone is corrected: leave out --edit.")
+
+
 def _report(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starlette | None:
     """The page of an evaluation or a training; None where the folder holds neither."""
     # With it comes torch, which takes more memory than the pages of a build.
@@ -71,14 +90,8 @@ def _report(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starl
 
     make = report_of(out, beside)
     if make is None:
-        if Folder(out).size(RELEASE_FILE) is not None:
-            raise WebbodyError(
-                f"{out}: holds a release, which has URLs and labels but no pictures to look at; "
-                "read its README.md, or give the folder of a build."
-            )
         return None
-    if editing is not None:
-        raise WebbodyError(f"{out}: is no build, which alone is corrected: leave out --edit.")
+    _no_corrections(out, editing)
     make()  # what is wrong with the folder is told at once
     return ReportSite(make, gate).app()
 

@@ -236,8 +236,13 @@ class Site:
         return self._told(_DAMAGED, 500)
 
     def _told(self, sentence: str, status: int) -> Response:
-        values = {"title": _TITLES.get(status, "This cannot be shown"), "sentence": sentence}
+        values = {"title": title_of(status), "sentence": sentence}
         return self._rendered("error", None, values, status)
+
+
+def title_of(status: int) -> str:
+    """What a page is called that says what is wrong."""
+    return _TITLES.get(status, "This cannot be shown")
 
 
 def _figures(viewed: ViewedBuild, request: Request) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`webbody view`."""
 
-from contextlib import suppress
+import signal
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ def view(
         str,
         typer.Argument(
             metavar="DIR",
-            help="Folder of a build (it may still run), of an evaluation or a training.",
+            help="Folder of a build (it may still run), a release, an evaluation or a training.",
         ),
     ],
     port: Annotated[
@@ -32,7 +32,8 @@ def view(
 ) -> None:
     """Look at a build in the browser: every outcome, image, person and doubtful pair.
 
-    Of an evaluation it shows figures and rankings, of a training its curves, as they are now.
+    Of an evaluation it shows figures and rankings, of a training its curves, as they are now; of a
+    release what is in it, without fetching anything.
 
     Prints an address with a token; only who has it gets in, and only from this machine. What the
     pages need is kept in DIR/.view and made again where the build changes. Ctrl-C ends it.
@@ -52,5 +53,10 @@ def view(
             echo("Ctrl-C ends it." + (" Corrections may be made." if edit else ""))
 
         editing = Editing(out, who) if edit else None
-        with suppress(KeyboardInterrupt):  # how one ends it
+        try:
             serve(out, port, editing, on_shard, on_address, beside)
+        except KeyboardInterrupt:  # how one ends it
+            pass
+        except SystemExit as stop:  # or a machine does: nothing is left to resume
+            if stop.code != 128 + signal.SIGTERM:
+                raise

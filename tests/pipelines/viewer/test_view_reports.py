@@ -13,11 +13,9 @@ from pipelines.evaluate.requests import DatasetRequest
 from pipelines.evaluate.run import evaluate
 from pipelines.viewer.reports import ReportSite, report_of
 from pipelines.viewer.security import Gate
-from pipelines.viewer.server import view
 from webbody.config import BuildConfig
 from webbody.errors import WebbodyError
 from webbody.images import encode_jpeg
-from webbody.releases.format import RELEASE_FILE
 
 REPORT = {
     "done": 5, "steps": 10, "seen": 40, "loss": 3.5, "images": 100.0, "lr": 0.1, "tokens": 1.0,
@@ -76,9 +74,3 @@ def test_what_is_no_evaluation_is_told(tmp_path):
     make = report_of(str(tmp_path), str(tmp_path))
     with pytest.raises(WebbodyError):
         make()
-
-
-def test_a_release_is_no_build_that_failed(tmp_path):
-    (tmp_path / RELEASE_FILE).write_text("{}")
-    with pytest.raises(WebbodyError, match="holds a release"):
-        view(str(tmp_path), 0, None, lambda done, number: None, pytest.fail)
