@@ -174,6 +174,48 @@ class SapiensID(nn.Module):
         feature_BF: Tensor = self.head(encoded, datasets_B)
         return feature_BF
 
+    def clip(
+        self,
+        images_BTCHW: Tensor,
+        keypoints_BTK3: Tensor,
+        frames_BT: Tensor | None = None,
+        tokens: int | None = None,
+        datasets_B: Tensor | None = None,
+    ) -> Tensor:
+        """Compute one feature for the frames of each clip.
+
+        Every frame goes through the encoder by itself; the head sees the tokens of all frames, and
+        each part in the frames that show it. With one frame it is what `forward` gives.
+
+        Args:
+            images_BTCHW: Frames as the images of `forward`.
+            keypoints_BTK3: As in `forward`, of each frame.
+            frames_BT: bool, which frames are there, by default all; the others, of any finite
+                content, make clips of different lengths one batch.
+            tokens: As in `forward`, of each frame.
+            datasets_B: As in `forward`, of each clip.
+
+        Returns:
+            Features (B, F), not normalised.
+
+        Raises:
+            ValueError: Frames or keypoints of another shape, or a clip without any frame.
+        """
+        if images_BTCHW.ndim != 5 or keypoints_BTK3.shape[:2] != images_BTCHW.shape[:2]:
+            shapes = f"{tuple(images_BTCHW.shape)} and {tuple(keypoints_BTK3.shape)}"
+            raise ValueError(
+                f"clips must be (B, T, 3, S, S) with keypoints (B, T, K, 3), not {shapes}"
+            )
+        if frames_BT is None:
+            frames_BT = torch.ones(
+                images_BTCHW.shape[:2], dtype=torch.bool, device=images_BTCHW.device
+            )
+        if not frames_BT.any(1).all():
+            raise ValueError("every clip must have a frame")
+        encoded = self.encode(images_BTCHW.flatten(0, 1), keypoints_BTK3.flatten(0, 1), tokens)
+        feature_BF: Tensor = self.head(encoded._replace(frames_BT=frames_BT), datasets_B)
+        return feature_BF
+
     def encode(
         self,
         images_BCHW: Tensor,

@@ -25,7 +25,8 @@ class MappedHead(nn.Module):
 
     def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
         """The feature (B, F); data sets make no difference."""
-        mapped_BNW = self.map(encoded.tokens_BND)
-        most_BW = mapped_BNW.masked_fill(~encoded.mask_BN[..., None], -torch.inf).amax(1)
+        tokens_BND, real_BN = encoded.all_tokens()
+        mapped_BNW = self.map(tokens_BND)
+        most_BW = mapped_BNW.masked_fill(~real_BN[..., None], -torch.inf).amax(1)
         feature_BF: Tensor = self.project(most_BW)
         return feature_BF

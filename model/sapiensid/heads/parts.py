@@ -71,16 +71,23 @@ class PartFeatures(nn.Module):
         return keypoint_positions_BKD.repeat_interleave(self.repeats, 1) + self.offsets_PD
 
     def parts(self, encoded: Encoded) -> Tensor:
-        """Part features (B, 2 P, D): those of the attention, then those of the peaks."""
+        """Part features (B, 2 P, D): those of the attention, then those of the peaks.
+
+        Of clips their means over the frames in which the keypoint is visible.
+        """
         queries_BPD = self.queries(encoded.keypoint_positions_BKD)
         tokens_BND, keys_BND, mask_BN = encoded.tokens_BND, encoded.positions_BND, encoded.mask_BN
         pooled_BPD = self.attention(queries_BPD, keys_BND, tokens_BND, mask_BN)
         peak_BPD = self._peak(queries_BPD, keys_BND, tokens_BND, mask_BN)
         parts_BPD = torch.cat([pooled_BPD, peak_BPD.to(pooled_BPD.dtype)], 1)
-        return parts_BPD * self.seen(encoded)[..., None]
+        return encoded.over_frames(parts_BPD, self._visible(encoded))[0]
 
     def seen(self, encoded: Encoded) -> Tensor:
-        """Which part features (B, 2 P) are of a keypoint that is there."""
+        """Which part features (B, 2 P) are of a keypoint that is there, in any frame of a clip."""
+        visible_BP = self._visible(encoded)
+        return encoded.over_frames(visible_BP[..., None], visible_BP)[1]
+
+    def _visible(self, encoded: Encoded) -> Tensor:
         return encoded.visible_BK.repeat_interleave(self.repeats, 1).repeat(1, 2)
 
     def _peak(

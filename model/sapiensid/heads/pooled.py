@@ -24,8 +24,9 @@ class PooledHead(nn.Module):
 
 
 def pooled_tokens(encoded: Encoded) -> Tensor:
-    """Mean and maximum of an image's tokens, side by side: (B, 2 D)."""
-    tokens_BND, real_BN1 = encoded.tokens_BND, encoded.mask_BN[..., None]
+    """Mean and maximum of an image's or a clip's tokens, side by side: (B, 2 D)."""
+    tokens_BND, real_BN = encoded.all_tokens()
+    real_BN1 = real_BN[..., None]
     mean_BD = tokens_BND.where(real_BN1, 0).sum(1) / real_BN1.sum(1)
     most_BD = tokens_BND.where(real_BN1, -torch.inf).amax(1)
     return torch.cat([mean_BD, most_BD], -1)
