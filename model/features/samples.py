@@ -26,7 +26,7 @@ class Sample:
     both None where `outcome` tells why the picture cannot be used. source and key say where it is
     from: a shard and its key in it, or a folder and the path in it. mirrored: keypoints of the
     mirrored image; None where they are taken to be `keypoints`, mirrored. whole: no person was
-    found in the picture, so that all of it was taken.
+    found in the picture, so that all of it was taken. track: that it is a frame of.
     """
 
     source: str
@@ -38,14 +38,15 @@ class Sample:
     outcome: str | None = None
     mirrored: NDArray[np.float32] | None = None
     whole: bool = False
+    track: str | None = None
 
 
 def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
     """The samples of a tar in its order, pictures padded with white to squares of `size` pixels.
 
     A sample is `<key>.jpg` (or another picture) and `<key>.json` with `keypoints`, 19 x [x, y,
-    visibility] in pixels of the picture, and may have `<key>.cls`, the person's number, and a
-    `split` in the JSON. A damaged picture is a sample with an outcome. Raises WebbodyError for
+    visibility] in pixels of the picture, and may have `<key>.cls`, the person's number, and `split`
+    and `track` in the JSON. A damaged picture is a sample with an outcome. Raises WebbodyError for
     whatever else is wrong.
     """
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
@@ -55,11 +56,13 @@ def read_shard(file: IO[bytes], source: str, size: int) -> Iterator[Sample]:
 
 def _sample(members: Members, size: int) -> Sample:
     source, key, found = members.source, members.key, describe(members)
-    split = found.about.get("split")
+    said = (found.person, found.about.get("split"))
+    track = found.about.get("track")
+    track = track if isinstance(track, str) else None
     try:
         picture = decode(found.picture, MAX_PIXELS)
     except ImageError as error:
-        return Sample(source, key, None, None, found.person, split, error.outcome)
+        return Sample(source, key, None, None, *said, error.outcome, track=track)
     height, width = picture.shape[:2]
     points = on_square(found.keypoints, width, height)
-    return Sample(source, key, letterbox(picture, size)[0], points, found.person, split)
+    return Sample(source, key, letterbox(picture, size)[0], points, *said, track=track)

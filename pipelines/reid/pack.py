@@ -119,6 +119,7 @@ def sample_json(
     """A sample's description, as a build writes it but for the URL that it does not have.
 
     keypoints: (19, 3) x, y in fractions of the final image of `size` pixels, and visibility.
+    A frame of a track also has the data set's number of the `track`, and its place in it, `frame`.
     """
     points = keypoints * np.array([size, size, 1], np.float32)
     sample = {
@@ -132,4 +133,6 @@ def sample_json(
         "height": row["height"],
         "keypoints": [[round(float(value), 2) for value in point] for point in points],
     }
+    if row["track"] is not None:
+        sample |= {"track": f"{source}/{row['track']}", "frame": row["frame"]}
     return json.dumps(sample, ensure_ascii=False, separators=(",", ":")).encode()

@@ -30,6 +30,8 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("outcome", pa.string()),
+        ("track", pa.int64()),
+        ("frame", pa.int32()),
     ]
 )
 _THREADS = min(16, os.cpu_count() or 1)
@@ -50,10 +52,12 @@ class ImportPlanSettings(Section):
 class PlanImport(Stage[ImportPlanSettings]):
     """Reads every image once: `train-000000.parquet` ... are the shards' rows in their order.
 
-    `left-out.parquet` has the rows of images that are not taken, with their outcomes.
+    `left-out.parquet` has the rows of images that are not taken, with their outcomes. The frames of
+    a track (`track`, null where there are none) lie in one shard, in their order (`frame`).
     """
 
     name = "plan"
+    version = 2
     needs = ()
 
     def __init__(self, settings: ImportPlanSettings, source: str, images: pa.Table) -> None:
@@ -67,14 +71,14 @@ class PlanImport(Stage[ImportPlanSettings]):
         table = table.set_column(
             table.schema.get_field_index("outcome"), "outcome", pa.array(outcome, pa.string())
         )
-        keys = table["key"].take(pa.array(kept)).to_pylist()
-        kept = kept[np.argsort(shuffle_numbers(keys, self.settings.seed), kind="stable")]
-        shards = -(-len(kept) // self.settings.samples_per_shard)
-        for number, rows in enumerate(np.array_split(kept, shards) if shards else []):
+        groups = _groups(table.take(pa.array(kept)))
+        order = np.argsort(shuffle_numbers(groups, self.settings.seed), kind="stable")
+        shards = _cut([groups[row] for row in order], self.settings.samples_per_shard)
+        for number, rows in enumerate(np.split(kept[order], shards[1:]) if len(kept) else []):
             outputs.table(table.take(pa.array(rows)), f"train-{number:06d}.parquet")
         left = np.setdiff1d(np.arange(len(table)), kept)
         outputs.table(table.take(pa.array(left)), "left-out.parquet")
-        return {"in": len(table), "out": len(kept), "shards": shards}
+        return {"in": len(table), "out": len(kept), "shards": len(shards)}
 
     def _parts(self) -> Iterator[pa.Table]:
         root = Path(root_of(self._images))
@@ -82,9 +86,12 @@ class PlanImport(Stage[ImportPlanSettings]):
         images = self._images["image"].to_pylist()
         with ThreadPoolExecutor(_THREADS) as pool:
             found = prefetch(pool, lambda image: self._look(root / image), images, 4 * _THREADS)
+            tracks, frames = _tracks(self._images["track"].to_numpy())
             rows = (
-                {"image": image, "person": person, **about}
-                for image, person, about in zip(images, numbers.tolist(), found, strict=True)
+                {"image": image, "person": person, "track": track, "frame": frame, **about}
+                for image, person, track, frame, about in zip(
+                    images, numbers.tolist(), tracks, frames, found, strict=True
+                )
             )
             for window in batched_by_weight(rows, _ROWS, lambda row: 0, 0):
                 yield pa.Table.from_pylist(window, SCHEMA)
@@ -104,6 +111,37 @@ class PlanImport(Stage[ImportPlanSettings]):
         except ImageError as error:
             return {**about, "outcome": error.outcome}
         return {**about, "width": header.width, "height": header.height}
+
+
+def _tracks(track_N: NDArray[np.int64]) -> tuple[list[int | None], list[int | None]]:
+    """The track and the place in it of every image, in the order of the data set; None for none."""
+    counted: dict[int, int] = {}
+    frames: list[int | None] = []
+    for track in track_N.tolist():
+        frames.append(counted.get(track, 0) if track >= 0 else None)
+        counted[track] = counted.get(track, 0) + 1
+    return [track if track >= 0 else None for track in track_N.tolist()], frames
+
+
+def _groups(table: pa.Table) -> list[str]:
+    """What stays together: an image by its key, or a track."""
+    return [
+        key if track is None else f"track {track}"
+        for key, track in zip(table["key"].to_pylist(), table["track"].to_pylist(), strict=True)
+    ]
+
+
+def _cut(groups: list[str], most: int) -> list[int]:
+    """Where shards of about equal size begin, none within a group."""
+    shards = -(-len(groups) // most)
+    starts = [0] if groups else []
+    for part in np.array_split(np.arange(len(groups)), shards)[1:] if shards else []:
+        start = int(part[0])
+        while start < len(groups) and groups[start] == groups[start - 1]:
+            start += 1
+        if starts[-1] < start < len(groups):
+            starts.append(start)
+    return starts
 
 
 def person_numbers(source: str, people: NDArray[np.int64]) -> NDArray[np.int64]:

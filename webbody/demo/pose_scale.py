@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webbody.demo.drawing.identity import Identity
-from webbody.demo.drawing.scene import HIDDEN, Photo, photo, portrait
+from webbody.demo.drawing.scene import HIDDEN, Photo, photo, portrait, walk
 from webbody.geometry import on_letterbox, padded
 from webbody.images import encode_jpeg, letterbox
 from webbody.shards import TarWriter
@@ -22,6 +22,8 @@ from webbody.shards import TarWriter
 SHOTS = ("close", "upper", "full")
 _SIDE = 384
 _PER_SHARD = 1000
+#: Sets walks apart from the pictures of the same people.
+_WALKS = 77
 
 
 def write_pose_scale(
@@ -43,12 +45,8 @@ def write_pose_scale(
                 tar = TarWriter(file)
                 for index in order[start : start + _PER_SHARD]:
                     person, number = samples[index]
-                    rgb, keypoints = picture(person, shot, number, draw)
                     key = f"{person}-{shot}-{number}"
-                    about = {"key": key, "person": person, "keypoints": keypoints.tolist()}
-                    tar.add(f"{key}.jpg", encode_jpeg(rgb, 95))
-                    tar.add(f"{key}.cls", str(person).encode())
-                    tar.add(f"{key}.json", json.dumps(about).encode())
+                    _add(tar, key, person, *picture(person, shot, number, draw))
                 tar.close()
 
 
@@ -57,8 +55,42 @@ def picture(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """One picture (384, 384, 3) RGB of a person and its keypoints (19, 3): x, y, visibility."""
     rng = np.random.default_rng((draw, person, SHOTS.index(shot), number))
-    identity = Identity.sample(person)
-    taken = _TAKEN[shot](rng, identity)
+    return _cropped(_TAKEN[shot](rng, Identity.sample(person)))
+
+
+def write_walks(folder: Path, people: Sequence[int], walks: int, frames: int) -> None:
+    """Writes `walk-<number>.tar`: walks of each person, each a track of so many frames.
+
+    The frames of a track lie one behind the other, and name it in their JSON; every walk has
+    clothes and background of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(walks):
+        with (folder / f"walk-{number:03}.tar").open("wb") as file:
+            tar = TarWriter(file)
+            for person in people:
+                rng = np.random.default_rng((_WALKS, person, number))
+                for frame, taken in enumerate(walk(rng, Identity.sample(person), frames)):
+                    track = f"{person}-walk-{number}"
+                    _add(tar, f"{track}-{frame}", person, *_cropped(taken), track=track)
+            tar.close()
+
+
+def _add(
+    tar: TarWriter,
+    key: str,
+    person: int,
+    rgb: NDArray[np.uint8],
+    keypoints: NDArray[np.float64],
+    **more: str,
+) -> None:
+    about = {"key": key, "person": person, "keypoints": keypoints.tolist(), **more}
+    tar.add(f"{key}.jpg", encode_jpeg(rgb, 95))
+    tar.add(f"{key}.cls", str(person).encode())
+    tar.add(f"{key}.json", json.dumps(about).encode())
+
+
+def _cropped(taken: Photo) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     figure = taken.figures[0]
     # As the build crops: the person's box and 5 % around it.
     height, width = taken.image.shape[:2]

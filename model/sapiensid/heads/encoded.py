@@ -17,8 +17,8 @@ class Encoded(NamedTuple):
     boxes_BR4: the regions, as fractions of the image. keypoint_positions_BKD: the keypoints'
     position embeddings; visible_BK: which keypoints count as visible.
 
-    Of clips every row is a frame, the T frames of the first clip first, and frames_BT tells which of
-    them are there.
+    Of clips every row is a frame, the T frames of the first clip first, and frames_BT tells which
+    of them are there.
     """
 
     tokens_BND: Tensor
@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
     frames_BT: Tensor | None = None
 
     def all_tokens(self) -> tuple[Tensor, Tensor]:
-        """The tokens (B, X, D) of an image, or of all frames of a clip, and which are no padding."""
+        """The tokens (B, X, D) of an image or of a clip's frames, and which are no padding."""
         if self.frames_BT is None:
             return self.tokens_BND, self.mask_BN
         mask_BTN = self.mask_BN.unflatten(0, self.frames_BT.shape) & self.frames_BT[..., None]

@@ -59,6 +59,7 @@ class Body:
         head_px: float,
         facing: bool,
         calm: bool = False,
+        swing: float | None = None,
     ) -> None:
         self.canvas, self.person, self.clothes = canvas, person, clothes
         self.centre, self.head_px = np.asarray(centre, float), head_px
@@ -71,7 +72,7 @@ class Body:
         self.body_yaw = back + 0.4 * turn + float(rng.normal(0, 0.25))
         skull = Skull(person, self.centre, head_px, self.yaw, pitch, roll + self.lean)
         self.head = Head(canvas, rng, skull)
-        joints = sample_pose(rng, person, calm)
+        joints = sample_pose(rng, person, calm, swing)
         placed = self._place(np.stack(list(joints.values())))
         self.joints = dict(zip(joints, placed, strict=True))
         self.hip_y = float(joints["left_hip"][1])

@@ -16,9 +16,11 @@ def _direction(abduct: float, flex: float, side: int) -> np.ndarray:
 
 
 def sample_pose(
-    rng: np.random.Generator, person: Identity, calm: bool = False
+    rng: np.random.Generator, person: Identity, calm: bool = False, swing: float | None = None
 ) -> dict[str, np.ndarray]:
     """Joints (3,) of somebody standing, walking, sitting or waving; `calm` leaves out the last two.
+
+    swing: of the left leg forwards, radians, in a walk; by chance where it is not given.
 
     Frame: head heights, origin in the head's middle, x towards the subject's left, y down,
     z forwards. Names: left_shoulder, ... left_ankle, left_toe, and the same for the right.
@@ -29,6 +31,7 @@ def sample_pose(
     arm = 0.43 * leg + 0.55
     sits = not calm and rng.random() < 0.08
     stride = float(rng.uniform(0.15, 0.5) if rng.random() < 0.35 else rng.uniform(0, 0.1))
+    stride = stride if swing is None else swing
     joints: dict[str, np.ndarray] = {}
     for name, side in SIDES:
         upper, fore = _arm_angles(rng, -side * stride * 0.6, calm)

@@ -86,6 +86,7 @@ class _Placed:
     facing: bool
     clothes: Clothes | None = None
     calm: bool = False
+    swing: float | None = None
 
 
 def photo(
@@ -130,6 +131,30 @@ def portrait(rng: np.random.Generator, identity: Identity, size: int = 160) -> P
     centre = (size * rng.uniform(0.43, 0.57), size * rng.uniform(0.42, 0.5))
     person = _Placed(identity, float(head), centre, True, calm=True)
     return _render(rng, draw_background(rng, size, size), [person], 0.1)
+
+
+def walk(
+    rng: np.random.Generator, identity: Identity, frames: int, size: tuple[int, int] = (384, 768)
+) -> list[Photo]:
+    """Somebody walking through a picture of size (width, height) px, frame by frame.
+
+    Clothes, background and pose stay, but for the swing of arms and legs; light, noise, blur and
+    what stands in front change from frame to frame.
+    """
+    width, height = size
+    background, clothes = draw_background(rng, width, height), Clothes.sample(rng)
+    head = float(rng.uniform(0.18, 0.23)) * min(size)
+    y = _head_height(rng, identity, head, height)
+    seed = int(rng.integers(1 << 31))
+    start, way, reach = (float(value) for value in rng.uniform((0, -1, 0.3), (6.28, 1, 0.5)))
+    taken = []
+    for frame in range(frames):
+        x = width * (0.5 + 0.12 * way * (2 * frame / max(1, frames - 1) - 1))
+        swing = reach * float(np.sin(start + 0.8 * frame))
+        person = _Placed(identity, head, (x, y), True, clothes, calm=True, swing=swing)
+        own = np.random.default_rng((seed, frame))
+        taken.append(_render(np.random.default_rng(seed), background.copy(), [person], 0.1, own))
+    return taken
 
 
 def crowd(
@@ -187,24 +212,31 @@ def _head_height(rng: np.random.Generator, identity: Identity, head: float, heig
 
 
 def _render(
-    rng: np.random.Generator, background: np.ndarray, people: Sequence[_Placed], occluders: float
+    rng: np.random.Generator,
+    background: np.ndarray,
+    people: Sequence[_Placed],
+    occluders: float,
+    moment: np.random.Generator | None = None,
 ) -> Photo:
+    """moment: of what stands in front and of the camera, where these are not of `rng`."""
+    moment = rng if moment is None else moment
     canvas = Canvas(background)
     drawn = []
     for person in people:
         clothes = person.clothes or Clothes.sample(rng)
         centre = np.array(person.centre)
         body = Body(
-            canvas, rng, person.identity, clothes, centre, person.head, person.facing, person.calm
-        )
+            canvas, rng, person.identity, clothes, centre, person.head, person.facing, person.calm,
+            person.swing,
+        )  # fmt: skip
         drawn.append(body.draw())
-        if rng.random() < occluders:
-            _occlude(rng, canvas, drawn[-1])
+        if moment.random() < occluders:
+            _occlude(moment, canvas, drawn[-1])
     figures = [
         _figure(canvas, index, person, truth)
         for index, (person, truth) in enumerate(zip(people, drawn, strict=True))
     ]
-    return Photo(develop(rng, canvas.image), figures, canvas.labels, canvas.surfaces)
+    return Photo(develop(moment, canvas.image), figures, canvas.labels, canvas.surfaces)
 
 
 def _figure(canvas: Canvas, index: int, person: _Placed, truth: Drawn) -> DrawnPerson:
