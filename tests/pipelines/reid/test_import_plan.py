@@ -17,14 +17,17 @@ def plain(value, width=8, height=20):
     return encode_jpeg(np.full((height, width, 3), value, np.uint8), 90)
 
 
-def planned(root, pictures, per_shard=100, seed=0):
-    """pictures: bytes and person by name. The record, the shards' rows, and those left out."""
+def planned(root, pictures, per_shard=100, seed=0, tracks=None):
+    """pictures: bytes and person by name. The record, the shards' rows, and those left out.
+
+    tracks: of some names.
+    """
     rows = []
     for name, (data, person) in pictures.items():
         (root / "images").mkdir(exist_ok=True)
         if data is not None:
             (root / "images" / name).write_bytes(data)
-        rows.append(ImageRow(name, person, "train"))
+        rows.append(ImageRow(name, person, "train", track=(tracks or {}).get(name, -1)))
     settings = ImportPlanSettings(seed=seed, samples_per_shard=per_shard, max_pixels=10_000)
     stage = PlanImport(settings, "market1501", image_table(rows, root / "images"))
     folder = Folder(root / "out")
@@ -109,3 +112,23 @@ def test_nobody_gets_an_id_that_is_taken(monkeypatch):
     # With one byte for an id 256 people meet often.
     monkeypatch.setattr("pipelines.reid.plan._ID_BITS", 8)
     assert sorted(person_numbers("prcc", np.arange(256))) == list(range(256))
+
+
+def test_the_frames_of_a_track_lie_together_in_their_order(tmp_path):
+    tracks = {f"{track}_{frame}.jpg": track for track in range(6) for frame in range(7)}
+    pictures = {name: (plain(n, 8, 9 + n), 1) for n, name in enumerate(tracks)}
+    pictures |= {f"loose_{n}.jpg": (plain(200, 9 + n, 8), 1) for n in range(10)}
+    record, tables, _ = planned(tmp_path, pictures, per_shard=10, tracks=tracks)
+    assert record.counts["shards"] == len(tables) > 3
+    where = {}
+    for number, table in enumerate(tables):
+        rows = table.to_pylist()
+        for track in {row["track"] for row in rows} - {None}:
+            places = [place for place, row in enumerate(rows) if row["track"] == track]
+            assert places == list(range(places[0], places[0] + 7))
+            assert [rows[place]["frame"] for place in places] == list(range(7))
+            assert where.setdefault(track, number) == number
+    assert sorted(where) == list(range(6))
+    assert sum(len(table) for table in tables) == 52
+    loose = [row for table in tables for row in table.to_pylist() if row["track"] is None]
+    assert len(loose) == 10 and all(row["frame"] is None for row in loose)
