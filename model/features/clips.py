@@ -103,8 +103,9 @@ class ClipExtractor:
         there = np.zeros((len(clips), longest), bool)
         for row, clip in enumerate(clips):
             for place, frame in enumerate(clip.frames):
-                pixels[row, place], points[row, place] = frame.image, frame.keypoints
-                there[row, place] = True
+                if frame.image is not None and frame.keypoints is not None:
+                    pixels[row, place], points[row, place] = frame.image, frame.keypoints
+                    there[row, place] = True
         images_BTCHW = torch.from_numpy(pixels).to(self.device).permute(0, 1, 4, 2, 3)
         images_BTCHW = images_BTCHW.float().div(127.5).sub(1)
         keypoints_BTK3 = torch.from_numpy(points).to(self.device)
@@ -122,4 +123,5 @@ class ClipExtractor:
         features = self.model(images_BTCHW[frames_BT], keypoints_BTK3[frames_BT]).float()
         feature_BTF = features.new_zeros(*frames_BT.shape, features.shape[-1])
         feature_BTF[frames_BT] = F.normalize(features, dim=-1)
-        return feature_BTF.sum(1) / frames_BT.sum(1, keepdim=True)
+        mean_BF: Tensor = feature_BTF.sum(1) / frames_BT.sum(1, keepdim=True)
+        return mean_BF
