@@ -15,8 +15,9 @@ from torch import Tensor
 
 from benchmarks.figures import Figures, add_option
 from benchmarks.model_runs import peak_on_cuda, seconds
-from model.face_embedder import IMAGE_SIZE, LANDMARKS, TOKENS, FaceEmbedder
+from model.face_embedder import LANDMARKS, TOKENS, FaceEmbedder
 from model.flops import encoder_flops, peak_flops
+from webbody.geometry import FACE_SIDE
 
 TINY = {"depth": 2, "width": 64, "heads": 4}
 PRECISIONS = ("float32", "tf32", "bfloat16", "bfloat16, compiled")
@@ -33,7 +34,7 @@ def flops(model: FaceEmbedder) -> float:
 def runner(model: FaceEmbedder, batch: int, precision: str, device: str) -> Callable[[], None]:
     """One batch from the host to features on the host, to be called again and again."""
     generator = torch.Generator().manual_seed(0)
-    faces_BHW3 = torch.randint(0, 256, (batch, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8,
+    faces_BHW3 = torch.randint(0, 256, (batch, FACE_SIDE, FACE_SIDE, 3), dtype=torch.uint8,
                                generator=generator)  # fmt: skip
     landmarks_B52 = torch.rand(batch, LANDMARKS, 2, generator=generator)
     forward = torch.compile(model) if precision.endswith("compiled") else model

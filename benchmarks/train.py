@@ -37,9 +37,10 @@ from model.training.data.loader import Loader
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
 from model.training.steps.augment import Augment
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
-from model.training.steps.trainer import StepSamples, Trainer
+from model.training.steps.trainer import Trainer
 
 RATE = 0.1  # of the classes in use, as PartialFC's in the paper's preset
 

@@ -4,7 +4,8 @@ Shape suffixes: B batch, N tokens (196), D width, O output size, L landmarks, H 
 K buckets, C context size of KP-RPE.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,21 @@ from torch import Tensor, nn
 from model.checkpoint import check_state_dict, read_state_dict
 from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import BUCKETS, RelativeBias, bucket_map, tables_by_block
+from model.random_numbers import uniform
+from webbody.geometry import FACE_SIDE
 
-IMAGE_SIZE = 112
 PATCH = 8
-GRID = IMAGE_SIZE // PATCH
+GRID = FACE_SIDE // PATCH
 TOKENS = GRID * GRID
 LANDMARKS = 5
+#: The files of a folder, and what its family is called in builds.
+CONFIG, WEIGHTS, FAMILY = "model.json", "model.safetensors", "kprpe-vit"
+#: Sizes by name; base is CVLFace's ViT-B, tiny the demo's.
+PRESETS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "small": {"depth": 12, "width": 384, "heads": 12},
+    "tiny": {"depth": 4, "width": 80, "heads": 2, "drop_path": 0.0},
+}
 
 
 def grid_centres(side: int) -> Tensor:
@@ -101,11 +111,18 @@ class FaceViT(nn.Module):
         )
         self.keypoint_linear = LandmarkBias(GRID, LANDMARKS, depth, heads)
 
-    def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
+    def forward(
+        self, images_B3HW: Tensor, landmarks_B52: Tensor, seeds_B: Tensor | None = None
+    ) -> Tensor:
         x_BND = self.patch_embed(images_B3HW) + self.pos_embed
         context_BNC = self.keypoint_linear.context(landmarks_B52)
-        for block, bias in zip(self.blocks, self.keypoint_linear.biases(context_BNC), strict=True):
-            x_BND = block(x_BND, bias)
+        biases = self.keypoint_linear.biases(context_BNC)
+        noises: Sequence[Tensor | None] = [None] * (2 * len(self.blocks))
+        if self.training and seeds_B is not None:
+            noises = uniform(seeds_B, len(noises), stream=1).unbind(1)
+        pairs = zip(noises[::2], noises[1::2], strict=True)
+        for block, bias, noise in zip(self.blocks, biases, pairs, strict=True):
+            x_BND = block(x_BND, bias, noise)
         x_BND = norm_in_float(self.norm, x_BND)
         feature_BF: Tensor = self.feature(x_BND.flatten(1).to(self.norm.weight.dtype))
         return feature_BF
@@ -135,16 +152,21 @@ class FaceEmbedder(nn.Module):
         drop_path: float = 0.1,
     ) -> None:
         super().__init__()
+        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.output_dim = output_dim
         self.net = FaceViT(depth, width, heads, mlp_ratio, output_dim, drop_path)
 
-    def forward(self, images_B3HW: Tensor, landmarks_B52: Tensor) -> Tensor:
+    def forward(
+        self, images_B3HW: Tensor, landmarks_B52: Tensor, seeds_B: Tensor | None = None
+    ) -> Tensor:
         """Compute features; their norm tells the face's quality.
 
         Args:
             images_B3HW: RGB, 112 x 112, in [-1, 1].
             landmarks_B52: x, y as fractions of the crop (a little outside [0, 1] is fine), in the
                 order eye, eye, nose, mouth corner, mouth corner, image-left ones first.
+            seeds_B: int64 seeds of each face's drop path in training; torch's own random state by
+                default.
 
         Returns:
             Features (B, output_dim), not normalised.
@@ -153,30 +175,46 @@ class FaceEmbedder(nn.Module):
             ValueError: Images or landmarks of another shape.
         """
         batch = len(images_B3HW)
-        if images_B3HW.shape != (batch, 3, IMAGE_SIZE, IMAGE_SIZE):
+        if images_B3HW.shape != (batch, 3, FACE_SIDE, FACE_SIDE):
             shape = tuple(images_B3HW.shape)
-            raise ValueError(f"images must be (B, 3, {IMAGE_SIZE}, {IMAGE_SIZE}), not {shape}")
+            raise ValueError(f"images must be (B, 3, {FACE_SIDE}, {FACE_SIDE}), not {shape}")
         if landmarks_B52.shape != (batch, LANDMARKS, 2):
             shape = tuple(landmarks_B52.shape)
             raise ValueError(f"landmarks must be ({batch}, {LANDMARKS}, 2), not {shape}")
-        feature_BF: Tensor = self.net(images_B3HW, landmarks_B52)
+        feature_BF: Tensor = self.net(images_B3HW, landmarks_B52, seeds_B)
         return feature_BF
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write model.safetensors and model.json; a build takes the folder as `faces.embedder`.
+
+        Args:
+            folder: Where to; it is made where there is none.
+        """
+        from safetensors.torch import save_file
+
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        about = {"family": FAMILY, "arguments": self.config}
+        (place / CONFIG).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        state = {key: value.contiguous() for key, value in self.state_dict().items()}
+        save_file(state, place / WEIGHTS)
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "FaceEmbedder":
-        """Read a CVLFace checkpoint in float32, ready for inference.
+        """Read a CVLFace checkpoint, or a folder of `save_pretrained`, ready for inference.
 
         Args:
-            path: .safetensors, or a torch file; depth, width, heads and output size come from the
-                shapes in it.
+            path: A folder, a .safetensors or a torch file; depth, width, heads and output size
+                come from the shapes in it.
 
         Returns:
-            The model in evaluation mode.
+            The model in float32, in evaluation mode.
 
         Raises:
             ValueError: It names every key that is missing, unexpected or of the wrong shape.
         """
-        state = read_state_dict(path)
+        path = Path(path)
+        state = read_state_dict(path / WEIGHTS if path.is_dir() else path)
         # Built on the meta device first: a wrong file is refused before memory is allocated.
         with torch.device("meta"):
             model = cls(**_sizes(state, path), drop_path=0.0)

@@ -8,6 +8,15 @@ samples store them; fractions of that square, which the model takes (`on_square`
 import numpy as np
 from numpy.typing import NDArray
 
+#: Side of an aligned face in pixels, and its five landmarks there (insightface's `arcface_dst`):
+#: image-left eye, image-right eye, nose, image-left and image-right mouth corner.
+FACE_SIDE = 112
+FACE_TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
+     [41.5493, 92.3655], [70.7299, 92.2041]],
+    np.float32,
+)  # fmt: skip
+
 
 def padded(
     box: NDArray[np.float32], padding: float, width: int, height: int

@@ -15,10 +15,14 @@ from typing import Any
 
 from webbody import model_digests, model_fetching
 from webbody.errors import WebbodyError
+from webbody.json_text import parse_json
 from webbody.library_environment import cache_folder
-from webbody.model_contracts import FAMILIES
+from webbody.model_contracts import FAMILIES, KPRPE_VIT
 from webbody.model_fetching import by_rtmlib
-from webbody.model_table import KNOWN, SUFFIXES, ModelFile, find
+from webbody.model_table import FACE_EMBEDDER, KNOWN, SUFFIXES, ModelFile, find
+
+#: The files of a model that a training of ours wrote.
+_CONFIG, _WEIGHTS = "model.json", "model.safetensors"
 
 
 def resolve(name_or_path: str, backend: str) -> Path:
@@ -30,6 +34,8 @@ def resolve(name_or_path: str, backend: str) -> Path:
     """
     # Absolute, as workers have working folders of their own.
     path = Path(name_or_path).expanduser().absolute()
+    if backend == FACE_EMBEDDER and (path / _CONFIG).is_file():
+        path = _trained(path)
     if path.exists():
         return _checked(path, backend)
     entry = find(name_or_path, backend)
@@ -48,6 +54,18 @@ def resolve(name_or_path: str, backend: str) -> Path:
     place = _checked(location(entry), backend)
     model_digests.check(entry, place, digest(place))
     return place
+
+
+def _trained(folder: Path) -> Path:
+    """The weights in a folder that `webbody train --preset face` wrote."""
+    about = parse_json((folder / _CONFIG).read_text(encoding="utf-8", errors="replace"))
+    family = about.get("family") if isinstance(about, dict) else None
+    if family != KPRPE_VIT.family:
+        raise WebbodyError(
+            f"{folder}: holds {family or 'SapiensID or another model'}, not a face embedder; give "
+            "the folder `model` of a run of `webbody train --preset face`."
+        )
+    return folder / _WEIGHTS
 
 
 def location(model: ModelFile) -> Path:

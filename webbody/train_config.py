@@ -73,21 +73,12 @@ class TokenSettings(Section):
     multiple: Count = Field(8, description="tokens, with CLS and mask token, are a multiple of it")
 
 
-class OptimizationSettings(Section):
+class MarginOptimization(Section):
     """Batches, learning rate, loss."""
-
-    renamed: ClassVar[Mapping[str, str]] = {
-        "rate": "learning_rate",
-        "clip": "max_grad_norm",
-        "classes_in_use": "sample_rate",
-    }
 
     epochs: float = Field(33, gt=0, description="times that the data are shown")
     warmup_epochs: float = Field(3, ge=0, description="of them with a rising learning rate")
-    batch: Count = Field(896, description="samples of all processes in a step of fewest tokens")
-    batch_rule: Literal["square", "tokens"] = Field(
-        "square", description="batch times tokens squared, or times tokens, stays equal"
-    )
+    batch: Count = Field(896, description="samples of all processes in a step")
     batch_multiple: Count = Field(
         8, description="batches are its multiples; the number of processes must divide it"
     )
@@ -98,6 +89,21 @@ class OptimizationSettings(Section):
     scale: float = Field(64, gt=0, description="AdaFace's s; few people learn better with less")
     sample_rate: float = Field(
         0.1, gt=0, le=1, description="share of the people a sample is compared with (PartialFC)"
+    )
+
+
+class OptimizationSettings(MarginOptimization):
+    """Batches, learning rate, loss."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "clip": "max_grad_norm",
+        "classes_in_use": "sample_rate",
+    }
+
+    batch: Count = Field(896, description="samples of all processes in a step of fewest tokens")
+    batch_rule: Literal["square", "tokens"] = Field(
+        "square", description="batch times tokens squared, or times tokens, stays equal"
     )
 
 

@@ -5,7 +5,7 @@ Shape suffixes: B samples of a batch, H, W, C of their images, K keypoints, F fe
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.faces.features import FaceFeatures
 from model.features.samples import Sample
 from model.sapiensid.sapiensid import visible_inside
 from webbody import skeleton
@@ -47,6 +48,21 @@ class FeatureModel(Protocol):
     def eval(self) -> Any: ...
 
 
+class TrainedModel(FeatureModel, Protocol):
+    """One that is being trained."""
+
+    @property
+    def training(self) -> bool: ...
+    def train(self, mode: bool = True) -> Any: ...
+
+
+def with_face(sample: Sample) -> Sample:
+    """The sample; one without all landmarks of a face ends as `face:none`."""
+    if sample.keypoints is None or (sample.keypoints[skeleton.FACE5, 2] > 0).all():
+        return sample
+    return replace(sample, image=None, keypoints=None, outcome="face:none")
+
+
 class Extractor:
     """A model on a device; called with samples, it gives their features batch by batch.
 
@@ -63,6 +79,8 @@ class Extractor:
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Features]:
         """The features of samples whose images have the model's size, in their order."""
         iterator = iter(samples)
+        if isinstance(self.model, FaceFeatures):
+            iterator = map(with_face, iterator)
         running: tuple[list[Sample], Tensor, Tensor] | None = None
         # Results are fetched one batch late, so that the device has work while the next batch is
         # put together.

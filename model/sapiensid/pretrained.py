@@ -57,6 +57,8 @@ def _load_folder(kind: "type[SapiensID]", folder: Path) -> "SapiensID":
     state = read_state_dict(folder / WEIGHTS)
     try:
         arguments = parse_json(config.read_text(encoding="utf-8"))
+        if arguments.get("family"):
+            raise ValueError(f"it is a {arguments['family']}, not SapiensID")
         regions = tuple(_region(region) for region in arguments.pop("regions"))
         with torch.device("meta"):
             model = kind(**arguments, regions=regions)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from model.training.data.table import Table, read_table
 from model.training.monitoring.validation import HeldOut, read_held_out
 from model.training.parts import Say
 from model.training.steps.augment import Augment
+from model.training.steps.classifier_trainer import ClassifierTrainer
 from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
 from model.training.steps.trainer import Trainer
@@ -41,7 +41,7 @@ class TrainState:
     table: Table
     order: Order
     steps: Sequence[TrainingStep]
-    trainer: Trainer
+    trainer: ClassifierTrainer
     loader: Loader
     held_out: HeldOut | None
 
@@ -54,26 +54,18 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     """
     data, seed, resources = settings["data"], settings["seed"], settings["resources"]
     rank, ranks = rank_and_ranks(None)
-    read = partial(_table, settings["out"], say)
-    table = read(data["sources"])
-    validation = settings["validation"]
-    held_out = None
-    if validation["gallery"]:
-        read_split = partial(read, split=validation["split"])
-        held_out = read_held_out(validation["gallery"], validation["queries"], read_split)
+    table = sample_table(settings["out"], say, data["sources"])
+    held_out = read_validation(settings, say)
     foregrounds = _foregrounds(settings["augmentation"]["background"], table, say)
     sets = int(table.dataset.max()) + 1
-    with from_settings("data"):
-        weights = data["weights"] or [1.0] * sets
-        shown = repeats(table.dataset, table.visible, weights, data["oversampling"])
-        order = Order(shown, seed)
+    order = order_of(table, data["weights"], data["oversampling"], seed)
     steps = _plan(settings, order, ranks)
     trainer = _trainer(settings, table, sets, device)
     with from_settings("resources"):
         loader = Loader(
             table,
             order,
-            trainer.model.image_size,
+            trainer.image_size,
             rank=rank,
             ranks=ranks,
             workers=resources["workers"],
@@ -82,6 +74,26 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
             foregrounds=trainer.needs_foregrounds if foregrounds else None,
         )
     return TrainState(table, order, steps, trainer, loader, held_out)
+
+
+def read_validation(settings: Mapping[str, Any], say: Say) -> HeldOut | None:
+    """The validation set that settings name; None where they name none."""
+    validation = settings["validation"]
+    if not validation["gallery"]:
+        return None
+
+    def read(sources: Sequence[str]) -> Table:
+        return sample_table(settings["out"], say, sources, validation["split"])
+
+    return read_held_out(validation["gallery"], validation["queries"], read)
+
+
+def order_of(table: Table, weights: Sequence[float], oversampling: float, seed: int) -> Order:
+    """In which order a run sees the samples of a table."""
+    with from_settings("data"):
+        sets = int(table.dataset.max()) + 1
+        shown = repeats(table.dataset, table.visible, weights or [1.0] * sets, oversampling)
+        return Order(shown, seed)
 
 
 def _foregrounds(share: float, table: Table, say: Say) -> bool:
@@ -104,12 +116,7 @@ def _foregrounds(share: float, table: Table, say: Say) -> bool:
 
 def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[TrainingStep]:
     optimization, tokens = settings["optimization"], settings["tokens"]
-    multiple = optimization["batch_multiple"]
-    if multiple % ranks:
-        raise WebbodyError(
-            f"{ranks} processes cannot share batches that are multiples of {multiple}: set "
-            f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
-        )
+    multiple = multiple_of(optimization, ranks)
     with from_settings("tokens"):
         kept = KeptTokens(tokens["min"], tokens["max"], tokens["decay"])
     with from_settings("optimization"):
@@ -122,6 +129,17 @@ def _plan(settings: Mapping[str, Any], order: Order, ranks: int) -> Sequence[Tra
             seed=settings["seed"],
             token_multiple=tokens["multiple"],
         )
+
+
+def multiple_of(optimization: Mapping[str, Any], ranks: int) -> int:
+    """What batches are multiples of; WebbodyError where the ranks cannot share them."""
+    multiple: int = optimization["batch_multiple"]
+    if multiple % ranks:
+        raise WebbodyError(
+            f"{ranks} processes cannot share batches that are multiples of {multiple}: set "
+            f"optimization.batch_multiple to a multiple of {ranks}, at the start of a run"
+        )
+    return multiple
 
 
 def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) -> Trainer:
@@ -163,7 +181,7 @@ def how_computed(resources: Mapping[str, Any], device: str) -> dict[str, bool]:
     }
 
 
-def _table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> Table:
+def sample_table(out: str, say: Say, sources: Sequence[str], split: str = "train") -> Table:
     """The table of samples; the first rank reads the shards, the others its cache."""
     cache = Path(out) / "cache" if out else None
     return first_rank_first(

@@ -24,6 +24,8 @@ from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.redaction import redacted_json
 
+#: The model of runs that name none.
+SAPIENSID = "SapiensID"
 PREFIX, PARTIAL = "step-", ".partial"
 #: What `state.json` holds; the files' digests are missing in older ones.
 _KINDS = {"steps": int, "run": dict, "notes": dict, "files": dict}
@@ -101,6 +103,12 @@ def load(checkpoint: Path, trainer: BaseTrainer, run: dict[str, Any]) -> int:
     state = _state(checkpoint)
     saved = {_RENAMED.get(key, key): value for key, value in state["run"].items()}
     run = redacted_json(run)
+    if saved.get("model", SAPIENSID) != run.get("model", SAPIENSID):
+        kind, own = saved.get("model", SAPIENSID), run.get("model", SAPIENSID)
+        raise WebbodyError(
+            f"{checkpoint} is of another model ({kind} there, {own} here): take the preset that it "
+            "was started with, or another --out"
+        )
     differs = [key for key in {**run, **saved} if run.get(key) != saved.get(key)]
     if differs:
         differences = "; ".join(f"{k}: {saved.get(k)} there, {run.get(k)} here" for k in differs)

@@ -1,10 +1,11 @@
 """A run that trains SapiensID: its parts as every run has them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from model.sapiensid.sapiensid import SapiensID
 from model.training.builders import TrainState, assemble
 from model.training.monitoring.metric_log import MetricLogger
 from model.training.monitoring.validator import Score, Validator
@@ -22,7 +23,7 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
         parts.loader,
         identity(settings, parts),
         describe(parts),
-        None if parts.held_out is None else partial(_validator, settings, parts, say),
+        validator(settings, parts, say),
     )
 
 
@@ -33,6 +34,13 @@ def describe(parts: TrainState) -> str:
         f"{len(table):,} images of {table.classes:,} people in {len(table.shards)} shards; "
         f"{len(parts.steps):,} steps, {parts.order.epoch_length:,} images an epoch."
     )
+
+
+def validator(
+    settings: Mapping[str, Any], parts: TrainState, say: Say
+) -> Callable[[MetricLogger], Validator] | None:
+    """Makes the validator of a run, from where its scores go; None without validation."""
+    return None if parts.held_out is None else partial(_validator, settings, parts, say)
 
 
 def _validator(
@@ -61,6 +69,7 @@ def _validator(
 
 def identity(settings: Mapping[str, Any], parts: TrainState) -> dict[str, Any]:
     """Everything that changes a run's result: it must be equal when a run resumes."""
+    assert isinstance(parts.trainer.model, SapiensID)
     model = {k: v for k, v in parts.trainer.model.config.items() if k != "regions"}
     sections = {k: settings[k] for k in ("augmentation", "tokens", "optimization", "seed")}
     if not settings["augmentation"]["background"]:

@@ -9,19 +9,9 @@ from numpy.typing import NDArray
 from pipelines.detection.devices import choose_device, onnx_options, onnx_providers
 from webbody import models
 from webbody.errors import WebbodyError
-from webbody.geometry import similarities
+from webbody.geometry import FACE_SIDE, FACE_TEMPLATE, similarities
 from webbody.library_environment import quiet_libraries
 from webbody.model_table import FACE_EMBEDDER
-
-SIZE = 112  # side of an aligned face in pixels
-
-#: The five landmarks of an aligned face in pixels (insightface's `arcface_dst`).
-TEMPLATE = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
-     [41.5493, 92.3655], [70.7299, 92.2041]],
-    np.float32,
-)  # fmt: skip
-
 
 _STILL = np.eye(2, 3)[None]  # the transform that moves nothing
 
@@ -34,12 +24,14 @@ def alignments(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Equal to those of insightface's `norm_crop`. Coinciding points give a transform of zeros.
     """
-    return similarities(landmarks, TEMPLATE)
+    return similarities(landmarks, FACE_TEMPLATE)
 
 
 def align(picture: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray[np.uint8]:
     """The aligned face (112, 112, 3) of a picture; black beyond its border."""
-    return np.asarray(cv2.warpAffine(picture, transform, (SIZE, SIZE), borderValue=0.0), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(picture, transform, (FACE_SIDE, FACE_SIDE), borderValue=0.0), np.uint8
+    )
 
 
 def transformed_landmarks(
@@ -47,7 +39,7 @@ def transformed_landmarks(
 ) -> NDArray[np.float32]:
     """Landmarks (N, 5, 2) after their transforms (N, 2, 3), as fractions of the aligned face."""
     points = np.einsum("nij,nkj->nki", transforms[:, :, :2], landmarks) + transforms[:, None, :, 2]
-    fractions: NDArray[np.float32] = (points / SIZE).astype(np.float32)
+    fractions: NDArray[np.float32] = (points / FACE_SIDE).astype(np.float32)
     return fractions
 
 
@@ -63,9 +55,9 @@ class Embedder:
         self.digest = models.digest(path)
         load = _arcface if path.suffix == ".onnx" else _kprpe
         self._features = load(str(path), choose_device(device), threads)
-        blank = np.zeros((1, SIZE, SIZE, 3), np.uint8)
+        blank = np.zeros((1, FACE_SIDE, FACE_SIDE, 3), np.uint8)
         with models.loading(path, "a face embedder"):
-            shape = self._features(blank, transformed_landmarks(TEMPLATE[None], _STILL)).shape
+            shape = self._features(blank, transformed_landmarks(FACE_TEMPLATE[None], _STILL)).shape
         if len(shape) != 2 or shape[0] != 1:
             raise WebbodyError(
                 f"{path}: gives {' x '.join(map(str, shape))} numbers for one face, not one "
@@ -117,10 +109,10 @@ def _arcface(path: str, device: str, threads: int) -> Features:
         network = get_model(
             path, sess_options=onnx_options(threads), providers=onnx_providers(device)
         )
-    if not isinstance(network, ArcFaceONNX) or tuple(network.input_size) != (SIZE, SIZE):
+    if not isinstance(network, ArcFaceONNX) or tuple(network.input_size) != (FACE_SIDE, FACE_SIDE):
         raise WebbodyError(
-            f"{path}: is no ArcFace recognition model with {SIZE} x {SIZE} px input; choose "
-            "another ONNX file of insightface, or a KP-RPE checkpoint."
+            f"{path}: is no ArcFace recognition model with {FACE_SIDE} x {FACE_SIDE} px input; "
+            "choose another ONNX file of insightface, or a KP-RPE checkpoint."
         )
     one_by_one = isinstance(network.input_shape[0], int)  # exported for a fixed number of faces
     if one_by_one and network.input_shape[0] != 1:

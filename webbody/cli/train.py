@@ -1,9 +1,9 @@
-"""`webbody train`: SapiensID from shards, in one process or in those of torchrun or of Ray."""
+"""`webbody train`: a model from shards, in one process or in those of torchrun or of Ray."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,12 @@ from webbody.cli.train_log import train_log
 from webbody.cli.verbose import Verbose
 from webbody.config import load_as, read_preset
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
+from webbody.face_config import FACE_PRESETS, FaceTrainConfig
 from webbody.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from model.training.estimate.dry_run import Assemble
+    from model.training.parts import PutTogether
 
 
 def train(
@@ -25,7 +30,11 @@ def train(
     ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for checkpoints and model.")] = "",
     preset: Annotated[
-        str, typer.Option(help="Settings to start from: `webbody4m` (the paper's) or `demo`.")
+        str,
+        typer.Option(
+            help="Settings to start from: `webbody4m` (the paper's) or `demo`; `face` or "
+            "`face-demo` train a face embedder instead."
+        ),
     ] = "webbody4m",
     config: Annotated[
         Path | None,
@@ -54,12 +63,13 @@ def train(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train SapiensID on the shards of builds.
+    """Train SapiensID, or with `--preset face` a face embedder, on the shards of builds.
 
     Checkpoints are in OUT/checkpoints: run the same command again to resume exactly. The trained
     model is OUT/model, the figures of the run are in OUT/log.jsonl, OUT/tensorboard and
     OUT/curves.png, its log in OUT/train.log. With `--set validation.gallery=[SOURCE]` the model is
     validated from time to time on people who are not trained on, and OUT/best is the best model.
+    A build takes a face embedder by `--set faces.embedder=OUT/model`.
     Several processes: `torchrun --nproc-per-node N -m webbody train ...`, or --workers N. Exit code
     0: trained. 1: stopped by SIGTERM, with a checkpoint. 2: an error to fix first.
     """
@@ -78,10 +88,9 @@ def train(
     if dry_run:
         _estimate(chosen, echo if is_first else lambda text: None)
         return
-    from model.training.sapiensid_run import put_together
-
+    parts_of = (_of_faces() if isinstance(chosen, FaceTrainConfig) else _of_people())[0]
     with train_log(chosen.out, echo, is_first) as say:
-        ended = started(chosen, say, lambda progress: say(line(progress)), put_together)
+        ended = started(chosen, say, lambda progress: say(line(progress)), parts_of)
         if ended:
             say(f"Model  {Path(chosen.out) / 'model'}")
         else:
@@ -90,17 +99,39 @@ def train(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _estimate(chosen: TrainConfig, say: Callable[[str], None]) -> None:
+def _of_people() -> tuple["PutTogether", "Assemble"]:
+    """How a run of SapiensID is put together, and its parts for an estimate."""
+    from model.training.builders import assemble
+    from model.training.sapiensid_run import put_together
+
+    return put_together, assemble
+
+
+def _of_faces() -> tuple["PutTogether", "Assemble"]:
+    """The same of a face embedder."""
+    from model.training.faces.face_run import assemble, put_together
+
+    return put_together, assemble
+
+
+def _estimate(chosen: TrainConfig | FaceTrainConfig, say: Callable[[str], None]) -> None:
     from model.training.estimate.dry_run import dry_run
 
-    say("\n".join(lines(dry_run(chosen.model_dump(), say))))
+    assemble = (_of_faces() if isinstance(chosen, FaceTrainConfig) else _of_people())[1]
+    say("\n".join(lines(dry_run(chosen.model_dump(), say, assemble))))
 
 
 def _configuration(
     preset: str, config: Path | None, overrides: list[str], sources: list[str], out: str
-) -> TrainConfig:
+) -> TrainConfig | FaceTrainConfig:
     values = read_preset("train", preset)
-    chosen = load_as(TrainConfig, config, overrides, values, "webbody train --settings")
+    ask = "webbody train --settings"
+    chosen: TrainConfig | FaceTrainConfig
+    if preset in FACE_PRESETS:
+        ask = f"{ask} --preset {preset}"
+        chosen = load_as(FaceTrainConfig, config, overrides, values, ask)
+    else:
+        chosen = load_as(TrainConfig, config, overrides, values, ask)
     if sources:
         chosen.data.sources = tuple(sources)
     if out:

@@ -24,8 +24,8 @@ from model.training.data.decoding import (
 )
 from model.training.data.order import Order, share
 from model.training.data.table import Table
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples
 from webbody.errors import WebbodyError
 
 #: Batches that each process prepares ahead.

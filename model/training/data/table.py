@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -67,6 +67,16 @@ class Table:
         """Visible keypoints of each sample (N,), 0 to 19."""
         seen_N: NDArray[np.int64] = (self.keypoints[..., 2] > 0).sum(1)
         return seen_N
+
+    def taken(self, rows_N: NDArray[np.bool_]) -> "Table":
+        """The chosen samples alone, numbered from 0; people none of whose are chosen are none."""
+        columns = {
+            field.name: getattr(self, field.name)[rows_N]
+            for field in fields(self)
+            if field.name != "shards"
+        }
+        _, columns["label"] = np.unique(columns["label"], return_inverse=True)
+        return replace(self, **columns)
 
     def places(self, ids: NDArray[np.int64], side: int) -> NDArray[np.int64]:
         """Where samples' pictures are: shard, offset, length, and 1 where it is a plain JPEG, and a

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from model.training.parts import Say
 from model.training.processes import on_device
 from model.training.steps.plan import TrainingStep
 
+#: Builds the parts of a run from its settings, for a device.
+Assemble = Callable[[Mapping[str, Any], str, Say], TrainState]
 #: Pictures that are decoded to measure the speed.
 _PICTURES = 64
 
@@ -57,14 +59,14 @@ class TrainingEstimate:
     speed: Speed | None
 
 
-def dry_run(settings: Mapping[str, Any], say: Say) -> TrainingEstimate:
+def dry_run(settings: Mapping[str, Any], say: Say, put: Assemble = assemble) -> TrainingEstimate:
     """Puts a run together, as `start` does, and tries a few steps on made-up images.
 
-    Every rank calls it. Writes nothing but the cache in `out`, if there is one. Raises
-    WebbodyError.
+    `put` builds the parts: those of SapiensID. Every rank calls it. Writes nothing but the cache in
+    `out`, if there is one. Raises WebbodyError.
     """
     with on_device(settings) as device:
-        return _estimate(assemble(settings, device, say), settings)
+        return _estimate(put(settings, device, say), settings)
 
 
 def _estimate(parts: TrainState, settings: Mapping[str, Any]) -> TrainingEstimate:
@@ -104,7 +106,7 @@ def _estimate(parts: TrainState, settings: Mapping[str, Any]) -> TrainingEstimat
 def _loading(parts: TrainState, workers: int) -> float:
     """Images per second, from what one process can do; cores are shared by a machine's ranks."""
     count = min(_PICTURES, len(parts.table))
-    loader = Loader(parts.table, parts.order, parts.trainer.model.image_size)
+    loader = Loader(parts.table, parts.order, parts.trainer.image_size)
     begin = time.monotonic()
     next(iter(loader([TrainingStep(0, 0, count, 1, 0.0)])))
     alone = count / (time.monotonic() - begin)
@@ -115,6 +117,8 @@ def _loading(parts: TrainState, workers: int) -> float:
 
 def _by_part(model: nn.Module) -> dict[str, int]:
     """Parameters of the model's parts, those without any left out."""
+    while len(children := list(model.children())) == 1:
+        (model,) = children
     found = {"tokens": sum(p.numel() for p in model.parameters(recurse=False))}
     found |= {
         name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()

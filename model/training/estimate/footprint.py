@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model.training.steps.trainer import Trainer
+from model.training.steps.classifier_trainer import ClassifierTrainer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Memory:
         return self.weights + self.gradients + self.moments + (self.activations or 0)
 
 
-def memory(trainer: Trainer, activations: float | None, peak: int | None) -> Memory:
+def memory(trainer: ClassifierTrainer, activations: float | None, peak: int | None) -> Memory:
     """The memory of a trainer; what only a step can show is given."""
     model = _bytes(trainer.model.parameters())
     buffers = _bytes(trainer.model.buffers())

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from model.training.estimate.footprint import memory, saved_bytes
+from model.training.steps.classifier_trainer import ClassifierTrainer, StepSamples
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples, Trainer
 from model.training.stopping import on_any_rank
+from webbody.skeleton import COUNT
 
 #: Token counts that are tried; time is interpolated between them.
 _COUNTS = {"cuda": 5, "cpu": 3}
@@ -32,7 +33,7 @@ class Trial:
     seconds: NDArray[np.float64] | None
 
 
-def run_trial(trainer: Trainer, steps: Sequence[TrainingStep]) -> Trial:
+def run_trial(trainer: ClassifierTrainer, steps: Sequence[TrainingStep]) -> Trial:
     """Try the smallest and the largest token counts of a run's steps and some between them.
 
     Every rank calls it. The weights are unchanged; the batch norms' statistics are not.
@@ -68,7 +69,9 @@ def run_trial(trainer: Trainer, steps: Sequence[TrainingStep]) -> Trial:
     return Trial(activations, peak, base + np.interp(tokens, chosen, per_image) * share)
 
 
-def _kept(trainer: Trainer, sizes: dict[int, tuple[int, int]]) -> tuple[float, int | None]:
+def _kept(
+    trainer: ClassifierTrainer, sizes: dict[int, tuple[int, int]]
+) -> tuple[float, int | None]:
     """Bytes kept for the backward pass in the largest step, and the peak of a CUDA device.
 
     sizes: for token counts the images that were tried and those of the run's steps.
@@ -87,7 +90,7 @@ def _kept(trainer: Trainer, sizes: dict[int, tuple[int, int]]) -> tuple[float, i
     return max(found), None
 
 
-def _seconds(trainer: Trainer, tokens: int, size: int, times: int) -> float:
+def _seconds(trainer: ClassifierTrainer, tokens: int, size: int, times: int) -> float:
     """The shortest of a few steps."""
     found = []
     for _ in range(times):
@@ -99,16 +102,16 @@ def _seconds(trainer: Trainer, tokens: int, size: int, times: int) -> float:
     return min(found)
 
 
-def _step(trainer: Trainer, tokens: int, size: int) -> None:
+def _step(trainer: ClassifierTrainer, tokens: int, size: int) -> None:
     step = TrainingStep(0, 0, size * trainer.classifier.ranks, tokens, rate=0.0)
     trainer.step(step, _synthetic_samples(trainer, size))
 
 
-def _synthetic_samples(trainer: Trainer, size: int) -> StepSamples:
+def _synthetic_samples(trainer: ClassifierTrainer, size: int) -> StepSamples:
     """Noise with keypoints all over it, as the loader gives samples."""
-    side, random = trainer.model.image_size, torch.Generator().manual_seed(0)
+    side, random = trainer.image_size, torch.Generator().manual_seed(0)
     images_BSSC = torch.randint(256, (size, side, side, 3), generator=random, dtype=torch.uint8)
-    points_BK3 = torch.rand(size, trainer.model.keypoints, 3, generator=random)
+    points_BK3 = torch.rand(size, COUNT, 3, generator=random)
     points_BK3[..., 2] = 1
     labels_B = torch.arange(size) % trainer.classifier.classes
     return StepSamples(

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.evaluation.ranking import Images, evaluate
-from model.features.extract import Extractor
+from model.features.extract import Extractor, TrainedModel
 from model.features.samples import Sample
 from model.losses.collectives import gather_batch, rank_and_ranks, sum_over_ranks_
 from model.prefetch import prefetch
-from model.sapiensid.sapiensid import SapiensID
 from model.training.data.decoding import DecodeRequests, PictureReader
 from model.training.data.order import share
 from model.training.data.table import Table
@@ -86,7 +85,7 @@ def read_held_out(
 
 
 def rank_held_out(
-    model: SapiensID,
+    model: TrainedModel,
     held_out: HeldOut,
     *,
     batch: int,
@@ -135,7 +134,7 @@ def rank_held_out(
 
 
 def _features(
-    model: SapiensID, table: Table, ids_M: NDArray[np.int64], batch: int, device: torch.device
+    model: TrainedModel, table: Table, ids_M: NDArray[np.int64], batch: int, device: torch.device
 ) -> Tensor:
     """Features (M, F) on the host; rows of unreadable pictures are NaN."""
     extractor = Extractor(model, device=str(device), batch=batch)

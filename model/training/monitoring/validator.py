@@ -9,7 +9,7 @@ from pathlib import Path
 from model.training.monitoring.example_rankings import ExampleRanking
 from model.training.monitoring.validation import HeldOut, rank_held_out
 from model.training.monitoring.validation_schedule import ScheduledValidator
-from model.training.steps.trainer import Trainer
+from model.training.steps.classifier_trainer import ClassifierTrainer
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Validator(ScheduledValidator[Score]):
         self._held_out, self._batch = held_out, batch
         self._on_examples = on_examples
 
-    def measure(self, trainer: Trainer, done: int, seen: int) -> Score:
+    def measure(self, trainer: ClassifierTrainer, done: int, seen: int) -> Score:
         """Of the whole held-out set, shared among the ranks."""
         begin = time.monotonic()
         found = rank_held_out(
-            trainer.model,
+            trainer.feature_model,
             self._held_out,
             batch=self._batch,
             device=trainer.device,

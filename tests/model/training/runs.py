@@ -17,9 +17,10 @@ from model.sapiensid.masking import KeptTokens
 from model.training import checkpoint
 from model.training.processes import leave_processes
 from model.training.steps.augment import Augment
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep, plan
 from model.training.steps.schedule import Batches
-from model.training.steps.trainer import StepSamples, Trainer
+from model.training.steps.trainer import Trainer
 from tests.model.sapiensid.people import standing
 
 SIZE, CLASSES, MANY = 96, 6, 401

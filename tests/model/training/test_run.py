@@ -14,8 +14,8 @@ import pytest
 
 from model.training import checkpoint, run
 from model.training.run import CheckpointPolicy, Diverged, TrainingProgress, train
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples
 from tests.model.training import runs
 
 OFTEN = CheckpointPolicy(checkpoint_steps=2, keep_checkpoints=2, log_seconds=0)

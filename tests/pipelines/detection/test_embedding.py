@@ -7,8 +7,6 @@ from photo_shards import demo_model, photos, rgb
 from tiny_onnx import write_region_means
 
 from pipelines.detection.embedding import (
-    SIZE,
-    TEMPLATE,
     Embedder,
     align,
     alignments,
@@ -16,6 +14,7 @@ from pipelines.detection.embedding import (
 )
 from webbody import model_contracts as contracts
 from webbody.errors import WebbodyError
+from webbody.geometry import FACE_SIDE, FACE_TEMPLATE
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def test_alignment_is_insightfaces():
 
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (300, 300, 3), np.uint8)
-    landmarks = (TEMPLATE * 1.7 + 40 + rng.normal(0, 5, (4, 5, 2))).astype(np.float32)
+    landmarks = (FACE_TEMPLATE * 1.7 + 40 + rng.normal(0, 5, (4, 5, 2))).astype(np.float32)
     for points, transform in zip(landmarks, alignments(landmarks), strict=True):
         np.testing.assert_allclose(transform, face_align.estimate_norm(points), atol=1e-4)
         theirs = face_align.norm_crop(image, points).astype(int)
@@ -43,9 +42,11 @@ def test_alignment_is_insightfaces():
 
 
 def test_landmarks_move_with_the_picture():
-    landmarks = (TEMPLATE * 2 + 7)[None].astype(np.float32)
+    landmarks = (FACE_TEMPLATE * 2 + 7)[None].astype(np.float32)
     np.testing.assert_allclose(
-        transformed_landmarks(landmarks, alignments(landmarks))[0] * SIZE, TEMPLATE, atol=1e-3
+        transformed_landmarks(landmarks, alignments(landmarks))[0] * FACE_SIDE,
+        FACE_TEMPLATE,
+        atol=1e-3,
     )
 
 
@@ -96,18 +97,18 @@ def test_wrong_files_are_told(tmp_path):
 
 
 def test_an_embedder_of_any_width_says_how_wide_it_is(tmp_path):
-    path = write_region_means(tmp_path / "narrow.onnx", (SIZE, SIZE), (2, 4))
+    path = write_region_means(tmp_path / "narrow.onnx", (FACE_SIDE, FACE_SIDE), (2, 4))
     embedder = Embedder(str(path), "cpu", batch=4, threads=1)
     assert embedder.width == 24
     assert embedder([], np.zeros((0, 5, 2), np.float32)).shape == (0, 24)
     marks = np.zeros((5, 5, 2), np.float32)
-    assert embedder([np.zeros((SIZE, SIZE, 3), np.uint8)] * 5, marks).shape == (5, 24)
+    assert embedder([np.zeros((FACE_SIDE, FACE_SIDE, 3), np.uint8)] * 5, marks).shape == (5, 24)
 
 
 def test_the_network_of_an_arcface_file_gets_red_first(tmp_path):
     # The first feature is the mean of the first channel, in (value - 127.5) / 127.5.
-    path = write_region_means(tmp_path / "means.onnx", (SIZE, SIZE), (1, 1))
-    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    path = write_region_means(tmp_path / "means.onnx", (FACE_SIDE, FACE_SIDE), (1, 1))
+    red = np.zeros((FACE_SIDE, FACE_SIDE, 3), np.uint8)
     red[..., 0] = 255
     marks = np.zeros((1, 5, 2), np.float32)
     found = Embedder(str(path), "cpu", batch=4, threads=1)([red], marks)[0]

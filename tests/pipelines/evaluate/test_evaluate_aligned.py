@@ -10,7 +10,6 @@ from evaluated_trees import write_ijb
 
 from model import SapiensID
 from model.sapiensid.sapiensid import PRESETS
-from pipelines.detection.embedding import SIZE, TEMPLATE
 from pipelines.detection.subject import Subject
 from pipelines.evaluate.benchmarks import read
 from pipelines.evaluate.images.subject_cache import SubjectCache
@@ -20,6 +19,7 @@ from pipelines.evaluate.run import evaluate
 from webbody.cli.people import demo_models
 from webbody.config import load
 from webbody.errors import WebbodyError
+from webbody.geometry import FACE_SIDE, FACE_TEMPLATE
 from webbody.images import encode_jpeg
 
 FACES = {f"{n}.jpg": (n, n, 0.5) for n in range(1, 6)}
@@ -31,7 +31,7 @@ DOTS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 
 def landmarks_of(number):
     """The template turned, scaled and moved, in a picture of 300 x 240 pixels."""
     turn = (number - 2) * 0.4
-    turned = TEMPLATE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    turned = FACE_TEMPLATE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     points = turned * (0.9 + 0.3 * number)
     return points - points.mean(0) + (150, 110 + 5 * number)
 
@@ -77,10 +77,10 @@ def samples_of(name, tree):
 def test_landmarks_come_where_the_template_has_them(tree):
     samples = samples_of("ijbb_aligned", tree)
     assert [sample.key for sample in samples] == [f"loose_crop/{name}" for name in FACES]
-    y, x = np.mgrid[:SIZE, :SIZE]
+    y, x = np.mgrid[:FACE_SIDE, :FACE_SIDE]
     for sample in samples[:3]:
-        assert sample.image.shape == (SIZE, SIZE, 3)
-        for colour, place in zip(DOTS, TEMPLATE, strict=True):
+        assert sample.image.shape == (FACE_SIDE, FACE_SIDE, 3)
+        for colour, place in zip(DOTS, FACE_TEMPLATE, strict=True):
             dot = np.abs(sample.image.astype(int) - colour).sum(2) < 150
             assert dot.any()
             np.testing.assert_allclose((x[dot].mean(), y[dot].mean()), place, atol=0.5)

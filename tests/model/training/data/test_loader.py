@@ -13,8 +13,8 @@ from model.training.data.decoding import DecodeRequests, PictureReader, decode_f
 from model.training.data.loader import Loader, _prefetch_one
 from model.training.data.order import Order
 from model.training.data.table import Table, read_table
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples
 from tests.model.training.small_shards import (
     SIDE,
     colour,

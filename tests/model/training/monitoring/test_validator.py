@@ -17,8 +17,8 @@ from model.training.data.table import read_table
 from model.training.monitoring.validation import rank_held_out, read_held_out
 from model.training.monitoring.validator import Score, Validator
 from model.training.run import CheckpointPolicy, train
+from model.training.steps.classifier_trainer import StepSamples
 from model.training.steps.plan import TrainingStep
-from model.training.steps.trainer import StepSamples
 from tests.model.training import runs
 from tests.model.training.full_disk import full_disk
 from tests.model.training.small_shards import write_shards

@@ -1,0 +1,1 @@
+"""Faces of samples: aligned by their landmarks, and their features by the face embedder."""
