@@ -58,9 +58,7 @@ def test_a_run_leaves_an_embedder_and_goes_on_exactly(people: str, tmp_path: Pat
     write_pose_scale(held_out, range(100, 104), {"close": 2})
     more = {"validation": {"gallery": (str(held_out),), "steps": 6}}
     said = go(settings(people, tmp_path / "whole", **more))
-    assert any(
-        "have a face to train on" in text or "24 images of 8 people" in text for text in said
-    )
+    assert any("of 8 people" in text for text in said)
     assert any(text.startswith("Validation") for text in said)
     about = json.loads((tmp_path / "whole" / "model" / "model.json").read_text())
     assert about["family"] == "kprpe-vit" and about["arguments"]["output_dim"] == 16
