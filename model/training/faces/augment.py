@@ -74,7 +74,8 @@ class FaceAugment:
         normal_BX = radius_BX * (2 * math.pi * noise_BX[:, 11:21]).cos()
         turn_B2 = to_template(marks_BL2)[0]
         side_B = FACE_SIDE / turn_B2.square().sum(1).sqrt()  # of a face, as a fraction of a picture
-        return normal_BX.unflatten(1, (-1, 2)) * (deviation_B * side_B)[:, None, None]
+        error_BL2: Tensor = normal_BX.unflatten(1, (-1, 2)) * (deviation_B * side_B)[:, None, None]
+        return error_BL2
 
     def _photometric(self, faces_BCHW: Tensor, seeds_B: Tensor) -> Tensor:
         *noise, coloured_B, blurred_B, detail_B = uniform(seeds_B, 6, _COLOURS).unbind(1)
