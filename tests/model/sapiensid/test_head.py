@@ -59,7 +59,8 @@ def test_padding_changes_nothing(peak: str) -> None:
         given.tokens_BND[1:, -3:] = 1e3
         given.positions_BND[1:, -3:] = given.positions_BND[1:, :1]
         torch.testing.assert_close(model(given), features)
-        short = Encoded(*(v[1:, :-3] if v.shape[1] == TOKENS else v[1:] for v in given))
+        values = (value[1:] for value in given if value is not None)
+        short = Encoded(*(v[:, :-3] if v.shape[1] == TOKENS else v for v in values))
         torch.testing.assert_close(model(short), features[1:])
 
 
