@@ -143,32 +143,39 @@ def multiple_of(optimization: Mapping[str, Any], ranks: int) -> int:
 
 
 def _trainer(settings: Mapping[str, Any], table: Table, sets: int, device: str) -> Trainer:
-    optimization, seed = settings["optimization"], settings["seed"]
     arguments = {"datasets": sets, **settings["model"]["arguments"]}
     # Every rank starts with the same weights.
-    torch.manual_seed(seed)
+    torch.manual_seed(settings["seed"])
     with from_settings("model.arguments"):
         model = SapiensID(**{**PRESETS[settings["model"]["preset"]], **arguments})
     with from_settings("augmentation"):
         augment = Augment(**settings["augmentation"])
+    how = how_trained(settings, model.feature_dim, table.classes, device)
+    return Trainer(model, augment=augment, **how)
+
+
+def how_trained(
+    settings: Mapping[str, Any], width: int, classes: int, device: str
+) -> dict[str, Any]:
+    """What trainers take beside model and augmentation: the classifier of people, the optimizer's
+    settings, the device."""
+    optimization, seed = settings["optimization"], settings["seed"]
     with from_settings("optimization"):
         classifier = PartialFC(
-            model.feature_dim,
-            table.classes,
+            width,
+            classes,
             AdaFace(optimization["margin"], scale=optimization["scale"]),
             sample_rate=optimization["sample_rate"],
             seed=seed,
         )
-    return Trainer(
-        model,
-        classifier,
-        augment=augment,
-        weight_decay=optimization["weight_decay"],
-        max_grad_norm=optimization["max_grad_norm"],
-        seed=seed,
-        device=device,
+    return {
+        "classifier": classifier,
+        "weight_decay": optimization["weight_decay"],
+        "max_grad_norm": optimization["max_grad_norm"],
+        "seed": seed,
+        "device": device,
         **how_computed(settings["resources"], device),
-    )
+    }
 
 
 def how_computed(resources: Mapping[str, Any], device: str) -> dict[str, bool]:

@@ -1,6 +1,6 @@
 """A run that trains SapiensID: its parts as every run has them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,20 @@ _BACKGROUND = ("background", "background_fill")
 def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts:
     """The parts of a run from `settings` (the mapping of webbody.train_config.TrainConfig)."""
     parts = assemble(settings, device, say)
+    return run_parts(settings, parts, identity(settings, parts), say)
+
+
+def run_parts(
+    settings: Mapping[str, Any], parts: TrainState, known_by: Mapping[str, Any], say: Say
+) -> RunParts:
+    """The parts of a run; `known_by` must be equal when it resumes."""
     return RunParts(
         parts.trainer,
         parts.steps,
         parts.loader,
-        identity(settings, parts),
+        known_by,
         describe(parts),
-        validator(settings, parts, say),
+        None if parts.held_out is None else partial(_validator, settings, parts, say),
     )
 
 
@@ -34,13 +41,6 @@ def describe(parts: TrainState) -> str:
         f"{len(table):,} images of {table.classes:,} people in {len(table.shards)} shards; "
         f"{len(parts.steps):,} steps, {parts.order.epoch_length:,} images an epoch."
     )
-
-
-def validator(
-    settings: Mapping[str, Any], parts: TrainState, say: Say
-) -> Callable[[MetricLogger], Validator] | None:
-    """Makes the validator of a run, from where its scores go; None without validation."""
-    return None if parts.held_out is None else partial(_validator, settings, parts, say)
 
 
 def _validator(

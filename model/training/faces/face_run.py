@@ -6,13 +6,12 @@ from typing import Any
 import torch
 
 from model.face_embedder import FAMILY, PRESETS, TOKENS, FaceEmbedder
-from model.losses import AdaFace, PartialFC
 from model.losses.collectives import rank_and_ranks
 from model.sapiensid.masking import KeptTokens
 from model.training.builders import (
     TrainState,
     from_settings,
-    how_computed,
+    how_trained,
     multiple_of,
     order_of,
     read_validation,
@@ -24,7 +23,7 @@ from model.training.faces.augment import FaceAugment
 from model.training.faces.selection import with_faces
 from model.training.faces.trainer import FaceTrainer
 from model.training.parts import RunParts, Say
-from model.training.sapiensid_run import describe, flat, validator
+from model.training.sapiensid_run import flat, run_parts
 from model.training.steps.plan import plan
 from model.training.steps.schedule import Batches
 
@@ -32,14 +31,7 @@ from model.training.steps.schedule import Batches
 def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts:
     """The parts of a run from `settings` (the mapping of webbody.face_config.FaceTrainConfig)."""
     parts = assemble(settings, device, say)
-    return RunParts(
-        parts.trainer,
-        parts.steps,
-        parts.loader,
-        identity(settings, parts),
-        describe(parts),
-        validator(settings, parts, say),
-    )
+    return run_parts(settings, parts, identity(settings, parts), say)
 
 
 def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
@@ -77,33 +69,15 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
 
 
 def _trainer(settings: Mapping[str, Any], table: Table, device: str) -> FaceTrainer:
-    optimization, seed = settings["optimization"], settings["seed"]
     # Every rank starts with the same weights.
-    torch.manual_seed(seed)
+    torch.manual_seed(settings["seed"])
     with from_settings("model.arguments"):
         sizes = {**PRESETS[settings["model"]["preset"]], **settings["model"]["arguments"]}
         model = FaceEmbedder(**sizes)
     with from_settings("augmentation"):
         augment = FaceAugment(**settings["augmentation"])
-    with from_settings("optimization"):
-        classifier = PartialFC(
-            model.output_dim,
-            table.classes,
-            AdaFace(optimization["margin"], scale=optimization["scale"]),
-            sample_rate=optimization["sample_rate"],
-            seed=seed,
-        )
-    return FaceTrainer(
-        model,
-        classifier,
-        augment=augment,
-        image_size=settings["data"]["image_size"],
-        weight_decay=optimization["weight_decay"],
-        max_grad_norm=optimization["max_grad_norm"],
-        seed=seed,
-        device=device,
-        **how_computed(settings["resources"], device),
-    )
+    how = how_trained(settings, model.output_dim, table.classes, device)
+    return FaceTrainer(model, augment=augment, image_size=settings["data"]["image_size"], **how)
 
 
 def identity(settings: Mapping[str, Any], parts: TrainState) -> dict[str, Any]:
