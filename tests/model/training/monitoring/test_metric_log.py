@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def score(done: int) -> Score:
 
 def kept(folder: Path, begin: int, end: int, told: list[str] | None = None, **options) -> None:
     """The metrics of the steps after `begin`, to `end`."""
+    if (folder / "tensorboard").exists():
+        # TensorBoard orders files by their names: the second, then the number within a process.
+        time.sleep(1 - time.time() % 1)
     arguments = {"project": "", "settings": {}, "say": (told if told is not None else []).append}
     log = MetricLogger(
         folder, begin, lambda: open_dashboards(folder, begin, **{**arguments, **options})
