@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 
 from model.losses import AdaFace, PartialFC
 from model.losses.collectives import rank_and_ranks
@@ -52,28 +54,41 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     Every rank calls it. The table of samples is cached in `out`/cache, if there is an `out`.
     Raises WebbodyError.
     """
-    data, seed, resources = settings["data"], settings["seed"], settings["resources"]
-    rank, ranks = rank_and_ranks(None)
+    data, seed = settings["data"], settings["seed"]
     table = sample_table(settings["out"], say, data["sources"])
     held_out = read_validation(settings, say)
     foregrounds = _foregrounds(settings["augmentation"]["background"], table, say)
     sets = int(table.dataset.max()) + 1
     order = order_of(table, data["weights"], data["oversampling"], seed)
-    steps = _plan(settings, order, ranks)
+    steps = _plan(settings, order, rank_and_ranks(None)[1])
     trainer = _trainer(settings, table, sets, device)
+    loader = loader_of(
+        settings, table, order, trainer, trainer.needs_foregrounds if foregrounds else None
+    )
+    return TrainState(table, order, steps, trainer, loader, held_out)
+
+
+def loader_of(
+    settings: Mapping[str, Any],
+    table: Table,
+    order: Order,
+    trainer: ClassifierTrainer,
+    foregrounds: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+) -> Loader:
+    """What gives this rank's samples; `foregrounds` tells which positions need theirs."""
+    resources = settings["resources"]
     with from_settings("resources"):
-        loader = Loader(
+        return Loader(
             table,
             order,
             trainer.image_size,
-            rank=rank,
-            ranks=ranks,
+            rank=trainer.rank,
+            ranks=trainer.ranks,
             workers=resources["workers"],
-            device=device,
+            device=str(trainer.device),
             decode_on_device=resources["decode"] == "cuda",
-            foregrounds=trainer.needs_foregrounds if foregrounds else None,
+            foregrounds=foregrounds,
         )
-    return TrainState(table, order, steps, trainer, loader, held_out)
 
 
 def read_validation(settings: Mapping[str, Any], say: Say) -> HeldOut | None:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from pipelines.viewer.index.selection import page_number
+from pipelines.viewer.index.selection import page_number, whole
 from pipelines.viewer.pages.rendering import render
 from pipelines.viewer.security import Gate, Guarded
 from pipelines.viewer.site import title_of
@@ -52,11 +52,9 @@ class SampleFilter:
     def of(cls, asked: QueryParams) -> "SampleFilter":
         """As an address says; WebbodyError for a person that is no number."""
         person = asked.get("person", "")
-        if person and not (person.isascii() and person.isdecimal() and int(person) < 1 << 63):
-            raise WebbodyError(f"person {person[:40]!r}: is no id; ids are whole numbers.")
         return cls(
-            asked.get("split", ""), int(person) if person else None, asked.get("host", ""),
-            asked.get("url", ""), bool(asked.get("opt_out", "")),
+            asked.get("split", ""), whole("person", person) if person else None,
+            asked.get("host", ""), asked.get("url", ""), bool(asked.get("opt_out", "")),
         )  # fmt: skip
 
     def chosen(self, table: pa.Table) -> pa.Table:
@@ -136,12 +134,12 @@ class ReleaseSite:
     def _rows(self, asked: SampleFilter, skip: int, most: int) -> Iterator[dict[str, Any]]:
         """Samples of a page: files whose rows all come before it are not read."""
         splits = (asked.split,) if asked.split else splits_of(self._release.files)
-        whole = asked == SampleFilter(split=asked.split)
+        unfiltered = asked == SampleFilter(split=asked.split)
         for split in splits:
             for name, file in self._release.files.items():
                 if not name.startswith(f"data/{split}-"):
                     continue
-                if whole and skip >= file.rows:
+                if unfiltered and skip >= file.rows:
                     skip -= file.rows
                     continue
                 for table in self._release.tables(_COLUMNS, files=[name]):

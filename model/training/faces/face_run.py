@@ -12,12 +12,12 @@ from model.training.builders import (
     TrainState,
     from_settings,
     how_trained,
+    loader_of,
     multiple_of,
     order_of,
     read_validation,
     sample_table,
 )
-from model.training.data.loader import Loader
 from model.training.data.table import Table
 from model.training.faces.augment import FaceAugment
 from model.training.faces.selection import with_faces
@@ -36,13 +36,12 @@ def put_together(settings: Mapping[str, Any], device: str, say: Say) -> RunParts
 
 def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
     """Build the parts of a run; every rank calls it. Raises WebbodyError."""
-    data, optimization, resources = (settings[k] for k in ("data", "optimization", "resources"))
-    rank, ranks = rank_and_ranks(None)
+    data, optimization = settings["data"], settings["optimization"]
     table = sample_table(settings["out"], say, data["sources"])
     held_out = read_validation(settings, say)
     table = with_faces(table, data["sources"], data["min_face"], say)
     order = order_of(table, data["weights"], 0.0, settings["seed"])
-    multiple = multiple_of(optimization, ranks)
+    multiple = multiple_of(optimization, rank_and_ranks(None)[1])
     with from_settings("optimization"):
         # Every face has all its tokens, so that all steps are of one size.
         batches = Batches(KeptTokens(TOKENS, TOKENS), optimization["batch"], multiple=multiple)
@@ -54,17 +53,7 @@ def assemble(settings: Mapping[str, Any], device: str, say: Say) -> TrainState:
             seed=settings["seed"],
         )
     trainer = _trainer(settings, table, device)
-    with from_settings("resources"):
-        loader = Loader(
-            table,
-            order,
-            trainer.image_size,
-            rank=rank,
-            ranks=ranks,
-            workers=resources["workers"],
-            device=device,
-            decode_on_device=resources["decode"] == "cuda",
-        )
+    loader = loader_of(settings, table, order, trainer)
     return TrainState(table, order, steps, trainer, loader, held_out)
 
 
