@@ -6,21 +6,21 @@ All its records are there, and hardly any data: to see what a build costs that h
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import pipelines.build
 from pipelines.base.stage import ALL
-from pipelines.engine.executor import OnEvent, Stages
+from pipelines.engine.executor import Assignment, OnEvent, Stages
 from pipelines.engine.graph import StageTask, input_digests
 from pipelines.engine.in_process import InProcess
+from pipelines.engine.rows import Row, row_of
 from pipelines.engine.worker import Event
 from pipelines.stages.split import PEOPLE
 from webbody.cli.demo import demo_models
 from webbody.commit import Output, Record, Records
-from webbody.config import BuildConfig, StageResources, load
+from webbody.config import BuildConfig, load
 from webbody.storage import Folder
 
 
@@ -55,9 +55,7 @@ def made_build(shards: int, folder: Path) -> BuildConfig:
 class _MadeShards(InProcess):
     """Commits small files for every shard, without running a stage and without flushing them."""
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Commit a file for each row and stage."""
         self._known: Records = getattr(self, "_known", {})
         for task, _ in stages:
@@ -72,18 +70,12 @@ class _MadeShards(InProcess):
         return rows
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
         """Commit a file for each shard."""
-        self._commit(Folder(out), task, ALL, shards, {"in": 1, "out": 0})
-        on_event(Event(task.node.name, ALL, "done", {"in": 1, "out": 0}))
-        return row
+        self._commit(Folder(out), stage[0], ALL, shards, {"in": 1, "out": 0})
+        on_event(Event(stage[0].node.name, ALL, "done", {"in": 1, "out": 0}))
+        return row_of(ALL)
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """Nothing is loaded."""

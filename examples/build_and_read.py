@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.build import BuildResult, build
+from pipelines.build import build
+from pipelines.build_result import BuildResult
 from webbody.cli.people import demo_models
 from webbody.config import load
 from webbody.demo.website.kinds import BUILD_SETTINGS

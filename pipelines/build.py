@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from pipelines.base.stage import ALL, committed
+from pipelines.build_result import BuildResult, Failure
 from pipelines.corrections.correction import digest, in_force
 from pipelines.corrections.journal import read_corrections
 from pipelines.diagnostics.build_log import build_log, log_event, log_outcomes
@@ -27,8 +28,9 @@ from pipelines.engine.graph import (
     is_done,
     tasks,
 )
+from pipelines.engine.rows import Row
 from pipelines.engine.sources import source_of
-from pipelines.engine.state import StageTotals, outcome_counts, stage_totals
+from pipelines.engine.state import outcome_counts, stage_totals
 from pipelines.engine.worker import Event
 from pipelines.identity.gallery_file import read_gallery
 from pipelines.monitoring.meter import BuildMeter
@@ -58,48 +60,6 @@ from webbody.storage import Folder
 
 #: Seconds between two moments whose metrics are written: lines of a file, objects of a store.
 _BETWEEN, _BETWEEN_PUTS = 5.0, 30.0
-
-
-@dataclass
-class Failure:
-    """A shard that a stage could not finish, and why.
-
-    Attributes:
-        stage: The stage's name, such as `persons`.
-        shard: The shard's name; `all` of a stage that looks at the whole build.
-        message: One sentence, or an error with its traceback.
-    """
-
-    stage: str
-    shard: str
-    message: str
-
-
-@dataclass
-class BuildResult:
-    """What a build did.
-
-    Attributes:
-        out: The build's folder.
-        rows: Rows of the manifest.
-        outcomes: Rows by their outcome, most frequent first; they add up to `rows`.
-        stages: Shards, rows and seconds by stage.
-        failures: Shards that failed; where there are any the build is incomplete.
-        ran: Shards of stages that were processed, not skipped.
-        from_release: Whether it was built from a release.
-    """
-
-    out: str
-    rows: int
-    outcomes: dict[str, int]
-    stages: dict[str, StageTotals]
-    failures: list[Failure] = field(default_factory=list)
-    ran: int = 0
-    from_release: bool = False
-
-    @property
-    def complete(self) -> bool:
-        return not self.failures
 
 
 def build(
@@ -387,7 +347,7 @@ class Run:
             r is not None and r.fingerprint == self.tasks[node.name].fingerprint for r in records
         )
 
-    def _send(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> set[str]:
+    def _send(self, nodes: tuple[Node, ...], rows: list[Row]) -> set[str]:
         """Send rows through a chain on Ray; the shards that failed, which are noted."""
         self._begin()
         self.folder.forget_look()
@@ -423,7 +383,7 @@ class Run:
             chain = next(step for step in self.graph.steps if FACES in step)
             self._again(chain, self.backlog.forgotten(chain, shards))
 
-    def _again(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
+    def _again(self, nodes: tuple[Node, ...], rows: list[Row]) -> None:
         """Send rows through stages that are committed already."""
         if rows:
             self.preflight(nodes)
@@ -432,7 +392,7 @@ class Run:
             self._queue(nodes, rows)
             self._send(nodes, rows)
 
-    def _queue(self, nodes: tuple[Node, ...], rows: list[dict[str, Any]]) -> None:
+    def _queue(self, nodes: tuple[Node, ...], rows: list[Row]) -> None:
         for node in nodes:
             self._on_event(Event(node.name, "", "queued", {"shards": len(rows)}))
 
@@ -447,11 +407,8 @@ class Run:
         self.preflight([node])
         self._begin()
         self.folder.forget_look()
-        row = {"shard": ALL, "force": [], "failed": "", "message": ""}
-        resources = getattr(self.config.resources, node.name)
-        end = self.executor().run_once(
-            task, resources, row, self.config.out, shards, self._on_event
-        )
+        stage = task, getattr(self.config.resources, node.name)
+        end = self.executor().run_once(stage, self.config.out, shards, self._on_event)
         self._look_again()
         if end["failed"]:
             self.failures.append(Failure(node.name, ALL, end["message"]))

@@ -1,10 +1,10 @@
 """What is still to be done for a build: which shard goes through which stages."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pipelines.base.stage import committed
 from pipelines.engine.graph import CLUSTERS, DOWNLOAD, FACES, FLAGS, Node, StageTask, is_done
+from pipelines.engine.rows import Row, row_of
 from pipelines.fetching.retry import RetryRule
 from webbody.commit import FEATURES, UNMEASURED, Records, read_once
 from webbody.config import DownloadSettings
@@ -32,10 +32,10 @@ class Backlog:
         undone = (node.name for node in nodes if not self._is_done(node, shard))
         return next(undone, nodes[-1].name)
 
-    def row(self, nodes: tuple[Node, ...], shard: str) -> dict[str, Any] | None:
+    def row(self, nodes: tuple[Node, ...], shard: str) -> Row | None:
         """The row that sends a shard through a chain, or None where everything is committed.
 
-        A stage that will run needs its inputs' bulky files: where they were evicted, the stages
+        A stage that will run needs its inputs' large files: where they were evicted, the stages
         that make them run again too. Not for flags of a build of an older version, unless they are
         to drop something.
         """
@@ -55,9 +55,7 @@ class Backlog:
             rerun = any(n in undone or n.name in (*force, *again) for n in consumers)
             if rerun and record is not None and record.evicted:
                 force.add(node.name)
-        return {
-            "shard": shard, "force": sorted(force), "again": again, "failed": "", "message": ""
-        }  # fmt: skip
+        return row_of(shard, sorted(force), again)
 
     def _asks_again(self, shard: str) -> bool:
         """Whether a shard has failures that `download.retry` names."""
@@ -71,16 +69,16 @@ class Backlog:
         record = read_once(self._folder, self._known, FLAGS.name, shard)
         return record is None or bool(record.counts.get(UNMEASURED))
 
-    def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
+    def evicted(self, nodes: tuple[Node, ...], shards: tuple[str, ...]) -> list[Row]:
         """The rows that make the images of these stages again, where they were evicted."""
         force = [node.name for node in nodes]
         return [
-            {"shard": shard, "force": force, "failed": "", "message": ""}
+            row_of(shard, force)
             for shard in shards
             if committed(self._folder, nodes[-1].name, shard).evicted
         ]
 
-    def forgotten(self, chain: tuple[Node, ...], shards: tuple[str, ...]) -> list[dict[str, Any]]:
+    def forgotten(self, chain: tuple[Node, ...], shards: tuple[str, ...]) -> list[Row]:
         """The rows that compute face features again, where they were forgotten."""
         rows = []
         images = tuple(node for node in chain if node.evictable)
@@ -88,14 +86,13 @@ class Backlog:
             if FEATURES in committed(self._folder, FACES.name, shard).evicted:
                 gone = self.evicted(images, (shard,))
                 force = [FACES.name, *(gone[0]["force"] if gone else ())]
-                rows.append({"shard": shard, "force": force, "failed": "", "message": ""})
+                rows.append(row_of(shard, force))
         return rows
 
-    def runs(self, node: Node, rows: list[dict[str, Any]]) -> bool:
+    def runs(self, node: Node, rows: list[Row]) -> bool:
         """Whether a stage has something to do for any of the rows."""
         return any(
-            node.name in (*row["force"], *row.get("again", ()))
-            or not self._is_done(node, row["shard"])
+            node.name in (*row["force"], *row["again"]) or not self._is_done(node, row["shard"])
             for row in rows
         )
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from pipelines.base.stage import ALL
 from pipelines.engine import preflight
-from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
+from pipelines.engine.executor import Assignment, ExecutorLost, OnEvent, Stages
 from pipelines.engine.graph import StageTask
 from pipelines.engine.placement import Capacity, check_placement
+from pipelines.engine.rows import Row, row_of
 from pipelines.engine.stalls import PATIENCE, NodeWatch, StallWatch, waited
 from pipelines.engine.worker import Event, SharedState, Worker
 from pipelines.monitoring.metrics import BuildMetrics
 from pipelines.monitoring.ray_series import RaySeries
-from webbody.config import Resources, StageResources
+from webbody.config import Resources
 from webbody.errors import WebbodyError
 from webbody.working_folder import worker_environment
 
@@ -91,9 +93,7 @@ class Cluster:
             except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
                 raise WebbodyError(_cannot_start(address, error, said)) from error
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Send rows through the stages, which overlap; the rows that came out at the end."""
         capacity = Capacity.of(self._ray)
         if warning := check_placement(stages, capacity, fixed=not self._joined):
@@ -159,20 +159,15 @@ class Cluster:
             raise ExecutorLost(f"Ray is lost: {_first_line(error)}.") from error
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
         """Run a stage that looks at the whole build, as one Ray task."""
+        task, resources = stage
         with self._reaching(), self._shared_state(on_event) as state:
             run = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(_once)
             named = run.options(name=task.node.name)  # in Ray's dashboard
-            running = named.remote(task, out, shards, state, row)
-            ended: dict[str, Any] = waited(lambda: self._ray.get(running), self._check)
+            running = named.remote(task, out, shards, state)
+            ended: Row = waited(lambda: self._ray.get(running), self._check)
             return ended
 
     def _check(self, watch: StallWatch | None = None) -> None:
@@ -302,10 +297,8 @@ def _named_worker(stage: str) -> type[Worker]:
     return type(stage, (Worker,), {})
 
 
-def _once(
-    task: StageTask, out: str, shards: tuple[str, ...], state: Any, row: dict[str, Any]
-) -> dict[str, Any]:
-    return Worker(task, out, shards, state)(row)
+def _once(task: StageTask, out: str, shards: tuple[str, ...], state: Any) -> Row:
+    return Worker(task, out, shards, state)(row_of(ALL))
 
 
 @contextlib.contextmanager

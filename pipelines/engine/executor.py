@@ -1,17 +1,20 @@
 """What runs a build's stages: Ray in this process, in one of its own, or what tests use."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipelines.engine.graph import StageTask
+from pipelines.engine.rows import Row
 from pipelines.engine.worker import Event
 from pipelines.monitoring.metrics import BuildMetrics
 from webbody.config import StageResources
 from webbody.errors import EXIT_INCOMPLETE, WebbodyError
 
 OnEvent = Callable[[Event], None]
-#: Stages of a chain, in order, each with what its workers may use.
-Stages = list[tuple[StageTask, StageResources]]
+#: A stage with what its workers may use.
+Assignment = tuple[StageTask, StageResources]
+#: Those of a chain, in order.
+Stages = list[Assignment]
 
 
 class ExecutorLost(WebbodyError):
@@ -23,21 +26,13 @@ class ExecutorLost(WebbodyError):
 class Executor(Protocol):
     """Runs stages on shards. Everything but `close` raises ExecutorLost where it has gone away."""
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Send rows through stages, which overlap; the rows that came out at the end."""
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
-        """Run a stage that looks at the whole build."""
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
+        """Run a stage that looks at the whole build; `shards` are those it reads."""
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""

@@ -5,12 +5,13 @@ The same code runs as in Ray's workers; there is nothing to start, and nothing o
 
 from typing import Any
 
+from pipelines.base.stage import ALL
 from pipelines.engine import preflight
-from pipelines.engine.executor import OnEvent, Stages
-from pipelines.engine.graph import StageTask
+from pipelines.engine.executor import Assignment, OnEvent, Stages
+from pipelines.engine.rows import Row, row_of
 from pipelines.engine.worker import Worker
 from pipelines.monitoring.metrics import BuildMetrics
-from webbody.config import Resources, StageResources
+from webbody.config import Resources
 
 
 class InProcess:
@@ -19,9 +20,7 @@ class InProcess:
     def __init__(self, resources: Resources) -> None:
         """`resources` are those of a Ray, and tell nothing here."""
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Send rows through the stages; the rows that came out at the end."""
         for task, _ in stages:
             worker = _Worker(on_event, task, out, ())
@@ -29,16 +28,10 @@ class InProcess:
         return rows
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
         """Run a stage that looks at the whole build."""
-        return _Worker(on_event, task, out, shards)(row)
+        return _Worker(on_event, stage[0], out, shards)(row_of(ALL))
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting: name -> a sentence."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.base.stage import ALL, Stage, run_shard
 from pipelines.engine.graph import StageTask, input_digests, is_done
+from pipelines.engine.rows import Row
 from pipelines.fetching.place_book import PlaceBook, Share
 from pipelines.monitoring.gpus import GpuWatch
 from webbody.commit import Record, Records, read_record
@@ -57,11 +58,9 @@ def limit_threads(threads: int) -> None:
 class Worker:
     """Runs one stage on the shards that pass by; loads its models at the first one that needs it.
 
-    Rows are dicts with `shard`, `force` (stages to redo although they are committed, because their
-    bulky outputs were evicted), `again` (stages to look at again, whose outputs may stay) and
-    `failed` (the stage that failed, or ""). A failed shard passes through untouched, so that it
-    fails alone. Ray starts a worker that died again and gives it the same shard for ever; after
-    `retries` further tries the shard counts as failed.
+    A shard that failed passes through untouched, so that it fails alone. Ray starts a worker that
+    died again and gives it the same shard for ever; after `retries` further tries the shard counts
+    as failed.
     """
 
     def __init__(
@@ -81,12 +80,12 @@ class Worker:
         self._whole: Records = {}  # of stages that run once: large, and fixed while this runs
         self._gpus = GpuWatch()
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: Row) -> Row:
         name, shard = self._task.node.name, row["shard"]
         if row["failed"]:
             return row
         forced = name in row["force"]
-        asked = forced or name in row.get("again", ())
+        asked = forced or name in row["again"]
         self._inputs = None
         try:
             if not asked and is_done(

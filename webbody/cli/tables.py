@@ -10,7 +10,7 @@ from rich.text import Text
 from webbody.plain_text import counted, plain_text
 
 if TYPE_CHECKING:
-    from pipelines.build import BuildResult
+    from pipelines.build_result import BuildResult
     from pipelines.diagnostics.ending import Ending
     from pipelines.inspection.estimate import BuildEstimate
 

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pipelines.engine.executor import Executor, ExecutorLost, OnEvent, Stages
-from pipelines.engine.graph import StageTask
+from pipelines.engine.executor import Assignment, Executor, ExecutorLost, OnEvent, Stages
+from pipelines.engine.rows import Row
 from pipelines.engine.worker import Event
 from pipelines.monitoring.metrics import BuildMetrics
-from webbody.config import StageResources
 from webbody.errors import WebbodyError
 from webbody.plain_text import counted
 
@@ -42,12 +41,10 @@ class SelfHealing:
         self._losses = 0  # since something got done
         self._executor: Executor | None = start()
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Send rows through stages; a row that was lost with its machine is sent again."""
         done: set[tuple[str, str]] = set()
-        ended: dict[str, dict[str, Any]] = {}
+        ended: dict[str, Row] = {}
 
         def listen(event: Event) -> None:
             if event.kind == "done":
@@ -75,18 +72,10 @@ class SelfHealing:
         return list(ended.values())
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
         """Run a stage that looks at the whole build, again where it is lost."""
-        return self._persist(
-            lambda executor: executor.run_once(task, resources, row, out, shards, on_event)
-        )
+        return self._persist(lambda executor: executor.run_once(stage, out, shards, on_event))
 
     def problems(self, stages: Stages) -> dict[str, str]:
         """What keeps stages from starting where they would run: name -> a sentence."""
@@ -140,9 +129,9 @@ class SelfHealing:
         self._on_event(Event("ray", "", "note", dict(counts), message=text))
 
 
-def _undone(row: dict[str, Any], done: set[tuple[str, str]]) -> dict[str, Any]:
+def _undone(row: Row, done: set[tuple[str, str]]) -> Row:
     """A row without the stages that it was to do again and has done."""
     shard = row["shard"]
     force = [stage for stage in row["force"] if (stage, shard) not in done]
-    again = [stage for stage in row.get("again", ()) if (stage, shard) not in done]
+    again = [stage for stage in row["again"] if (stage, shard) not in done]
     return {**row, "force": force, "again": again}

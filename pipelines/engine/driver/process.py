@@ -22,10 +22,10 @@ from pipelines.engine.driver.messages import (
     Request,
     Returned,
 )
-from pipelines.engine.executor import ExecutorLost, OnEvent, Stages
-from pipelines.engine.graph import StageTask
+from pipelines.engine.executor import Assignment, ExecutorLost, OnEvent, Stages
+from pipelines.engine.rows import Row
 from pipelines.monitoring.metrics import BuildMetrics
-from webbody.config import Resources, StageResources
+from webbody.config import Resources
 from webbody.errors import WebbodyError
 from webbody.processes import is_running
 from webbody.redaction import redacted
@@ -82,24 +82,16 @@ class DriverProcess:
             self._end()
             raise
 
-    def run_chain(
-        self, stages: Stages, rows: list[dict[str, Any]], out: str, on_event: OnEvent
-    ) -> list[dict[str, Any]]:
+    def run_chain(self, stages: Stages, rows: list[Row], out: str, on_event: OnEvent) -> list[Row]:
         """Send rows through the stages, which overlap; the rows that came out at the end."""
-        ended: list[dict[str, Any]] = self._ask(on_event, "run_chain", stages, rows, out)
+        ended: list[Row] = self._ask(on_event, "run_chain", stages, rows, out)
         return ended
 
     def run_once(
-        self,
-        task: StageTask,
-        resources: StageResources,
-        row: dict[str, Any],
-        out: str,
-        shards: tuple[str, ...],
-        on_event: OnEvent,
-    ) -> dict[str, Any]:
+        self, stage: Assignment, out: str, shards: tuple[str, ...], on_event: OnEvent
+    ) -> Row:
         """Run a stage that looks at the whole build, as one Ray task."""
-        ended: dict[str, Any] = self._ask(on_event, "run_once", task, resources, row, out, shards)
+        ended: Row = self._ask(on_event, "run_once", stage, out, shards)
         return ended
 
     def problems(self, stages: Stages) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from pipelines.engine.cluster import Cluster
 from pipelines.engine.graph import Node, StageTask, is_done
+from pipelines.engine.rows import row_of
 from webbody.config import Resources, StageResources
 from webbody.storage import Folder
 
@@ -9,7 +10,7 @@ SMALL = StageResources(workers=(1, 1), cpus=0.25)
 
 
 def send(out, shards, events=None):
-    rows = [{"shard": shard, "force": [], "failed": "", "message": ""} for shard in shards]
+    rows = [row_of(shard) for shard in shards]
     cluster = Cluster(Resources(retries=1))
     hear = (lambda event: None) if events is None else events.append
     try:

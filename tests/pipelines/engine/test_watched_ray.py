@@ -10,6 +10,7 @@ from toy_stages import Fragile
 
 from pipelines.engine.cluster import Cluster
 from pipelines.engine.graph import Node, StageTask
+from pipelines.engine.rows import row_of
 from pipelines.monitoring.meter import BuildMeter
 from pipelines.monitoring.series import ALL
 from webbody.config import Resources, StageResources
@@ -44,7 +45,7 @@ def ended(ray_session, tmp_path_factory):
     meter = BuildMeter("toy", (("source", "fragile"),))
     for stage in ("source", "fragile"):
         meter.expect(stage, SHARDS, SHARDS)
-    rows = [{"shard": shard, "force": [], "failed": "", "message": ""} for shard in SHARDS]
+    rows = [row_of(shard) for shard in SHARDS]
     stages = [(SOURCE, SMALL), (FRAGILE, SMALL)]
     cluster.run_chain(stages, rows, str(out), meter.on_event)
     return cluster, out, meter.metrics("key")

@@ -114,7 +114,7 @@ def test_a_shard_done_makes_the_count_begin_anew():
 def test_a_cluster_that_is_not_back_yet_is_asked_again():
     start = Starter(Fragile(0), WebbodyError("Cannot join Ray."), Fragile(9))
     one, notes, _ = healing(start)
-    assert one.run_once(SOURCE, SMALL, {}, "out", (), lambda event: None) == {"failed": ""}
+    assert one.run_once((SOURCE, SMALL), "out", (), lambda event: None) == {"failed": ""}
     assert "Cannot join Ray." in notes[1]
 
 

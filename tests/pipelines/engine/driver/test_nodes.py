@@ -71,8 +71,7 @@ def test_the_head_is_lost_while_a_stage_of_the_whole_build_runs(tmp_path, toy_pa
         resources = Resources(ray_address=cluster.address)
         executor = SelfHealing(lambda: DriverProcess(resources), 5, on_event)
         try:
-            row = rows([ALL])[0]
-            ended = pool.submit(executor.run_once, SLOW, TWO, row, out.url, ("s0",), on_event)
+            ended = pool.submit(executor.run_once, (SLOW, TWO), out.url, ("s0",), on_event)
             while not out.names("begun"):
                 time.sleep(0.5)
             cluster.replace_all()
