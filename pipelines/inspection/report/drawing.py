@@ -2,23 +2,23 @@
 
 import base64
 from collections.abc import Sequence
-from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
-from model.visualization.colours import MIDDLE, SIDES, Colour, line_colour
+from model.visualization.colours import MIDDLE, Colour
+from model.visualization.photo import dots, outline, skeleton
 from webbody.images import RGB, ImageError, decode, encode_jpeg
-from webbody.skeleton import COUNT, EDGES
+from webbody.skeleton import COUNT
 
 KEPT, REJECTED = (34, 197, 94), (239, 68, 68)
-_INK = (15, 18, 24)
 _QUALITY = 80
 #: Larger images are not decoded for a thumbnail.
 _MOST_PIXELS = 100_000_000
-#: Sub-pixel positions for OpenCV: coordinates carry this many fractional bits.
-_BITS = 4
+#: Times its size that a drawing's points may lie beyond it: a wrong box must not cost memory.
+_FAR = 100
 
 
 class Drawing:
@@ -60,44 +60,34 @@ class Drawing:
 
     def box(self, xyxy: Sequence[float], colour: Colour) -> "Drawing":
         """A rectangle."""
-        (x1, y1), (x2, y2) = np.reshape(xyxy, (2, 2))
-        corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]
-        for a, b in pairwise(corners):
-            self._line(a, b, colour, 2)
-        return self
+        picture = Image.fromarray(self.pixels)
+        corners = np.sort(self._fractions(np.reshape(xyxy, (2, 2))), 0)
+        outline(picture, corners.reshape(1, 4), colour, 2)
+        return self._with(picture)
 
     def dots(self, points: ArrayLike, colour: Colour = MIDDLE, radius: float = 1.7) -> "Drawing":
         """Points (N, 2)."""
-        for point in np.reshape(points, (-1, 2)):
-            self._dot(point, colour, radius)
-        return self
+        places = self._fractions(np.reshape(points, (-1, 2)))
+        if not len(places):
+            return self
+        colours = np.tile(np.array(colour, np.uint8), (len(places), 1))
+        return self._with(dots(Image.fromarray(self.pixels), places, colours, radius))
 
     def skeleton(self, points: ArrayLike) -> "Drawing":
         """The 19 points (19, 3) and the lines between them; absent ones (visibility 0) are not."""
         points = np.reshape(np.asarray(points, np.float64), (COUNT, 3))
-        seen = points[:, 2] > 0
-        lines = [(a, b) for a, b in EDGES if seen[a] and seen[b]]
-        for width, ink in ((4, True), (2, False)):
-            for a, b in lines:
-                colour = _INK if ink else line_colour(a, b)
-                self._line(points[a, :2], points[b, :2], colour, width)
-        for slot in np.flatnonzero(seen):
-            self._dot(points[slot, :2], SIDES[slot], 2.6)
+        marks = np.concatenate([self._fractions(points[:, :2]), points[:, 2:]], 1)
+        return self._with(skeleton(Image.fromarray(self.pixels), marks))
+
+    def _fractions(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Points (N, 2) of the whole image as fractions of the drawing, none of them far away."""
+        places = (np.asarray(points, np.float64) - self._origin) * self.scale
+        fractions = np.nan_to_num(places / [self.width, self.height])
+        return fractions.clip(-_FAR, _FAR)
+
+    def _with(self, picture: Image.Image) -> "Drawing":
+        self.pixels = np.asarray(picture)
         return self
-
-    def _place(self, point: ArrayLike) -> tuple[int, int]:
-        # Pixel centres lie at halves in the image and in the thumbnail, at integers for OpenCV.
-        place = (np.asarray(point, np.float64) - self._origin) * self.scale - 0.5
-        x, y = np.nan_to_num(place * (1 << _BITS)).clip(-(1 << 20), 1 << 20).round().astype(int)
-        return int(x), int(y)
-
-    def _line(self, a: ArrayLike, b: ArrayLike, colour: Colour, width: int) -> None:
-        cv2.line(self.pixels, self._place(a), self._place(b), colour, width, cv2.LINE_AA, _BITS)
-
-    def _dot(self, point: ArrayLike, colour: Colour, radius: float) -> None:
-        for size, paint in ((radius + 1, _INK), (radius, colour)):
-            around = round(size * (1 << _BITS))
-            cv2.circle(self.pixels, self._place(point), around, paint, -1, cv2.LINE_AA, _BITS)
 
 
 def data_uri(drawing: Drawing) -> str:
