@@ -31,7 +31,9 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 class Folder:
     """A folder given by path or URL; names inside it use `/`.
 
-    Cheap to create and to pickle, so stages open their own copy on whatever machine they run.
+    Cheap to create and to pickle, so stages open their own copy on whatever machine they run. It is
+    no fsspec DirFileSystem, whose one use here would be to join paths: all else differs, as writes
+    appear whole, reads are retried, and errors are sentences with the address.
     `before_change` is called before anything is written, moved or removed; copies have none.
     """
 

@@ -225,7 +225,8 @@ class _StatePlaces:
 class SharedState:
     """What all workers share (a Ray actor): events, tries of shards, places at web hosts.
 
-    The driver takes the events in batches.
+    The driver takes the events in batches. ray.util.queue would be a second actor, as what workers
+    ask is answered here.
     """
 
     def __init__(self) -> None:
