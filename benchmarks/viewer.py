@@ -10,7 +10,6 @@ most, with the making of the index.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -29,6 +28,7 @@ from pipelines.base.stage import ALL
 from pipelines.viewer.index.viewed import WatchedBuild
 from pipelines.viewer.security import Gate
 from pipelines.viewer.site import Site
+from webbody.build_records import Requested, write_build
 from webbody.commit import Output, Record, record_name
 from webbody.images import encode_jpeg
 from webbody.storage import Folder
@@ -37,7 +37,13 @@ _SHARD, _OF_NAME, _WIDTH = 10_000, 25, 512
 _KEPT = 0.4
 _HOST = "http://127.0.0.1:8765"
 #: Thresholds that the page of figures draws.
-CONFIG = {"faces": {"min_score": 0.5}, "persons": {"confidence": 0.7, "min_side": 32}}
+CONFIG = {
+    "faces": {"min_score": 0.5},
+    "persons": {"confidence": 0.7, "min_side": 32},
+    "identities": {"similar": 0.8, "ambiguous": 0.7, "leak": 0.8},
+}
+_ALL_AT_ONCE = ("plan", "identities", "split")
+_BY_SHARD = ("download", "persons", "faces", "clusters", "keypoints", "ledger")
 _OUTCOMES = (None, "cluster:noise", "cluster:minor", "cluster:too-few")
 
 
@@ -49,12 +55,15 @@ class MadeBuild:
         self.path = path
         self.outputs: dict[str, dict[str, Output]] = {}
         self.rng = np.random.default_rng(0)
-        self.people: list[int] = []
+        self.names: dict[int, tuple[str, int]] = {}  # by person, with the pictures
 
     def write(self) -> None:
         """Everything that pages read."""
-        build = {"manifest": "made.parquet", "sha256": "", "config": CONFIG}
-        self.folder.write_bytes("build.json", json.dumps(build).encode())
+        stages = {
+            name: Requested("fingerprint", (), name in _ALL_AT_ONCE)
+            for name in (*_ALL_AT_ONCE, *_BY_SHARD)
+        }
+        write_build(self.folder, {"manifest": "made", "sha256": "", "config": CONFIG}, stages)
         shards = [f"{number:08x}" for number in range(-(-self.crops // _SHARD))]
         rows = 0
         for number, shard in enumerate(shards):
@@ -70,14 +79,20 @@ class MadeBuild:
             "decision": ["merged", "apart"] * 500,
         }
         self._table("identities", "pairs", pa.table(pairs))
-        people = pa.array(sorted(set(self.people)), pa.int64())
+        people = pa.array(sorted(self.names), pa.int64())
         self._table(
             "split", "people", pa.table({"person": people, "split": ["train"] * len(people)})
         )
-        for stage in ("plan", "identities", "split"):
+        bearers = sorted(self.names.items())
+        self._table("identities", "people", pa.table({
+            "person": pa.array([person for person, _ in bearers], pa.int64()),
+            "images": pa.array([count for _, (_, count) in bearers], pa.int32()),
+            "names": [[name] for _, (name, _) in bearers],
+        }))  # fmt: skip
+        for stage in _ALL_AT_ONCE:
             self._record(stage, ALL, {"in": rows, "out": rows})
         for shard in shards:
-            for stage in ("download", "persons", "faces", "clusters", "keypoints", "ledger"):
+            for stage in _BY_SHARD:
                 kept = int(rows * _KEPT) // len(shards)
                 counts = {"kept": kept, "cluster:noise": _SHARD - kept} if stage == "ledger" else {}
                 self._record(stage, shard, {"in": _SHARD, "out": _SHARD, **counts})
@@ -97,7 +112,9 @@ class MadeBuild:
                             for i, r in enumerate(random)])  # fmt: skip
         person = [int(i) // _OF_NAME * 7919 + 1 if r < _KEPT else None
                   for i, r in zip(ids, random, strict=True)]  # fmt: skip
-        self.people += [one for one in person if one is not None]
+        for name, one in zip(names.to_pylist(), person, strict=True):
+            if one is not None:
+                self.names[one] = (name, self.names.get(one, ("", 0))[1] + 1)
         jpeg = encode_jpeg(np.full((320, 200, 3), number % 256, np.uint8), 90)
         places = {"offset": np.zeros(count, np.int64), "length": np.full(count, len(jpeg))}
         sides = {"width": np.full(count, 200, np.int32), "height": np.full(count, 320, np.int32)}
@@ -126,7 +143,8 @@ class MadeBuild:
         self._table("faces", shard, pa.table({**base, "crop": crops, "box": boxes,
                     "score": floats[1], "feature": feature, "norm": floats[2] * 20}))  # fmt: skip
         self._table("clusters", shard, pa.table({**base, "crop": crops, "name": names,
-                    "outcome": outcome, "similarity": floats[3]}))  # fmt: skip
+                    "outcome": outcome, "similarity": floats[3],
+                    "cluster": _cluster_of(outcome)}))  # fmt: skip
         there = pa.array(np.array([one is not None for one in person]))
         identities = pa.table({**base, "crop": crops, "sample": keys,
                                "person": pa.array(person, pa.int64())}).filter(there)  # fmt: skip
@@ -158,8 +176,15 @@ class MadeBuild:
             for name, output in self.outputs[stage].items()
             if shard == ALL or name.startswith(f"{shard}.")
         }
-        record = Record(stage, shard, "fingerprint", {}, own, counts)
+        inputs = {"manifest": ""} if stage == "plan" else {}
+        record = Record(stage, shard, "fingerprint", inputs, own, counts)
         self.folder.write_bytes(record_name(stage, shard), record.to_json())
+
+
+def _cluster_of(outcome: pa.Array) -> pa.Array:
+    """Kept faces are of the first cluster, those of lesser ones of the second, the rest noise."""
+    clusters = {None: 0, "cluster:minor": 1}
+    return pa.array([clusters.get(one, -1) for one in outcome.to_pylist()], pa.int32())
 
 
 def pages_of(crops: int) -> dict[str, tuple[str, str]]:
@@ -182,6 +207,7 @@ def pages_of(crops: int) -> dict[str, tuple[str, str]]:
         "person": (f"/person/{person}", "person, similarity"),
         "name": ("/name?name=name%200000400", "name, similarity"),
         "pairs": ("/pairs", "name, similarity, outcome"),
+        "review": ("/review", "crop, name, similarity, outcome"),
         "map": ("/map.json", "person, outcome"),
         "find": (f"/find?find={middle}", "key, crop, url, sample"),
     }

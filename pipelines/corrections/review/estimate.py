@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.corrections.review.queue import ReviewQueue
 
 
@@ -48,26 +51,20 @@ def estimate(
     From its share of errors, the exact interval of Clopper and Pearson (1934), which never covers
     less than it says. Errors that were found otherwise are counted once.
     """
-    total, done, bad = len(queue.units), set(reviewed), set(wrong) & set(reviewed)
-    known = 0
-    for row in queue.by_priority.tolist():
-        if row not in done:
-            break
-        known += 1
-    rest = set(queue.by_priority[known:].tolist())
-    sample = []
-    for row in queue.by_draw.tolist():
-        if row in rest:
-            if row not in done:
-                break
-            sample.append(row)
-    summary = ErrorEstimate(total, len(done), len(bad))
-    if not sample:
-        unseen = total - len(done)
-        return summary if unseen else ErrorEstimate(total, len(done), len(bad), 0, 0.0, 0, 0)
-    hits, seen = sum(row in bad for row in sample), len(rest & bad)
-    low, high = _interval(hits, len(sample), len(rest))
-    unseen = len(rest - done)
+    total = len(queue.units)
+    done_N, bad_N = _marked(reviewed, total), _marked(wrong, total)
+    bad_N &= done_N
+    done, bad = int(done_N.sum()), int(bad_N.sum())
+    rest_N = np.ones(total, np.bool_)
+    rest_N[queue.by_priority[: _leading(done_N[queue.by_priority])]] = False
+    draws = queue.by_draw[rest_N[queue.by_draw]]
+    sample = draws[: _leading(done_N[draws])]
+    summary = ErrorEstimate(total, done, bad)
+    if not len(sample):
+        return summary if done < total else ErrorEstimate(total, done, bad, 0, 0.0, 0, 0)
+    rest, hits, seen = int(rest_N.sum()), int(bad_N[sample].sum()), int((rest_N & bad_N).sum())
+    low, high = _interval(hits, len(sample), rest)
+    unseen = int((rest_N & ~done_N).sum())
 
     def left(errors: float) -> float:
         return min(max(errors - seen, 0.0), unseen)
@@ -75,13 +72,24 @@ def estimate(
     share = hits / len(sample)
     return ErrorEstimate(
         units=total,
-        reviewed=len(done),
-        found=len(bad),
+        reviewed=done,
+        found=bad,
         sample=len(sample),
-        left=left(share * len(rest)),
+        left=left(share * rest),
         low=int(left(low)),
         high=round(left(high) + 0.499),
     )
+
+
+def _marked(rows: Collection[int], count: int) -> NDArray[np.bool_]:
+    marks = np.zeros(count, np.bool_)
+    marks[list(rows)] = True
+    return marks
+
+
+def _leading(marks: NDArray[np.bool_]) -> int:
+    """How many are set before the first that is not."""
+    return len(marks) if marks.all() else int(marks.argmin())
 
 
 def _interval(hits: int, sample: int, population: int) -> tuple[float, float]:

@@ -57,6 +57,7 @@ class ViewedBuild:
         self.build, self.database, self.store = build, database, store
         #: Answers that cost much and stay right, for pages that are asked for again.
         self.kept: dict[str, Any] = {}
+        self._missing: dict[tuple[str, str], str] = {}  # why a shard's tar is
         self._making = threading.Lock()
         self._people: PeopleCentres | None = None
         self._review: tuple[object, ReviewState] | None = None
@@ -126,12 +127,17 @@ class ViewedBuild:
 
     def has_images(self, stage: str, shard: str) -> str:
         """Nothing where the tar of a shard is there, else a word or two why not."""
-        record = self.build.record(stage, shard)
-        if record is None or f"{shard}.tar" not in record.outputs:
+        if (stage, shard) not in self._missing:
+            self._missing[stage, shard] = self._why_missing(stage, shard)
+        return self._missing[stage, shard]
+
+    def _why_missing(self, stage: str, shard: str) -> str:
+        record, tar = self.build.record(stage, shard), f"{shard}.tar"
+        if record is None or tar not in record.outputs:
             return "no image"
-        if f"{shard}.tar" in record.evicted:
+        if tar in record.evicted:
             return "images let go"
-        return ""
+        return "images deleted" if self.build.folder.size(f"{stage}/{tar}") is None else ""
 
     def table_of_all(self, stage: str, name: str, schema: pa.Schema) -> pa.Table | None:
         """A table of a global stage, such as identities/pairs.parquet."""

@@ -32,8 +32,9 @@ def review_page(viewed: ViewedBuild) -> dict[str, Any]:
     state = viewed.review
     units = state.next_units(_UNITS)
     shown = {crop for unit in units for crop in unit["crops"][:_OF_ONE]}
-    tiles = _tiles(viewed, sorted(shown))
-    beside = _of_persons(viewed, sorted({unit["name"] for unit in units}))
+    shards = sorted({unit["shard"] for unit in units})
+    tiles = _tiles(viewed, sorted(shown), shards)
+    beside = _of_persons(viewed, sorted({unit["name"] for unit in units}), shards)
     pairs: list[PairToReview] = state.pairs[:_PAIRS]
     return {
         "units": [
@@ -54,21 +55,28 @@ def review_page(viewed: ViewedBuild) -> dict[str, Any]:
     }
 
 
-def _tiles(viewed: ViewedBuild, crops: list[str]) -> dict[str, GridTile]:
+#: The files of other shards are not looked into: the index has one for each.
+_IN_SHARDS = "list_contains(?::VARCHAR[], shard)"
+
+
+def _tiles(viewed: ViewedBuild, crops: list[str], shards: list[str]) -> dict[str, GridTile]:
     rows = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE crop IN (SELECT unnest(?::VARCHAR[]))", (crops,)
+        f"SELECT {COLUMNS} FROM crops WHERE {_IN_SHARDS} AND crop IN (SELECT unnest(?::VARCHAR[]))",
+        (shards, crops),
     )
     return {row["crop"]: tile_of(viewed, row, "faces") for row in rows}
 
 
-def _of_persons(viewed: ViewedBuild, names: list[str]) -> dict[str, list[GridTile]]:
-    """The surest kept pictures of each name, to compare with."""
+def _of_persons(
+    viewed: ViewedBuild, names: list[str], shards: list[str]
+) -> dict[str, list[GridTile]]:
+    """The surest kept pictures of each name, to compare with; shards: those of the names."""
     rows = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE name IN (SELECT unnest(?::VARCHAR[])) "
-        "AND outcome = 'kept' QUALIFY row_number() OVER "
+        f"SELECT {COLUMNS} FROM crops WHERE {_IN_SHARDS} "
+        "AND name IN (SELECT unnest(?::VARCHAR[])) AND outcome = 'kept' QUALIFY row_number() OVER "
         "(PARTITION BY name ORDER BY similarity DESC NULLS LAST, crop) <= 5 "
         "ORDER BY similarity DESC",
-        (names,),
+        (shards, names),
     )
     found: dict[str, list[GridTile]] = {}
     for row in rows:

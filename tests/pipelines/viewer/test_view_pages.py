@@ -187,10 +187,22 @@ def test_tiles_say_that_images_were_let_go(copy):
         page = page_of(client, "/grid?outcome=kept")
         assert "images let go" in page.text and not page.values("img", "src")
         assert client.get("/picture/persons/00000000/512/99.jpg").status_code == 404
-        # A tar that is lost is another thing: the address is there, and the picture is not.
-        (copy / "download/00000000.tar").unlink()
-        page = page_of(client, "/grid?outcome=kept&look=photos&shard=00000000")
-        assert client.get(page.values("img", "src")[0]).status_code == 404
+
+
+def test_pages_say_that_images_were_deleted(copy, drawn_rows):
+    with WatchedBuild(str(copy)) as build:
+        client = client_of(build)
+        kept = next(row for row in rows_of(drawn_rows[1]) if row["fate"] is None)
+        photos = "/grid?outcome=kept&look=photos"
+        assert page_of(client, photos).values("img", "src")
+        for stage in ("download", "persons"):
+            for tar in (copy / stage).glob("*.tar"):
+                tar.unlink()
+        for page in (photos, "/grid?outcome=kept&look=faces", f"/image/{kept['key']}"):
+            answer = client.get(page).text
+            answer = client.get(page).text
+            assert "images deleted" in answer and "/picture/persons/" not in answer
+        assert not page_of(client, photos).values("img", "src")
 
 
 def test_a_half_built_folder_is_shown_as_far_as_it_is(copy):
