@@ -1,5 +1,6 @@
 """Searching every file of a folder for removed samples."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pipelines.takedown.text_values import TEXTS, Readings, text_values
 from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.parquet_tables import open_parquet
+from webbody.picture_files.formats import SUFFIXES
 from webbody.removals import RELEASED_REMOVALS, REMOVALS, RemovalLists, RemovalQuery
 from webbody.shards import read_members
 from webbody.storage import Folder
@@ -34,7 +36,9 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
     """Look through every file of a folder for what was removed.
 
     Tables are searched by URL, digest, person, packed key and name; the samples of shards by what
-    their JSON says; texts by what `text_values` finds. Other files are named as not read.
+    their JSON says; texts by what `text_values` finds; pictures by the digest of their bytes and by
+    their names, as exports name them. Other files are named as not read, and pictures, too: whom a
+    changed picture shows cannot be told so.
     """
     out = Absence()
     for path in sorted(folder.fs.find(folder.path())):
@@ -52,8 +56,10 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
                     values = _of_tar(file)
                 elif ending in TEXTS:
                     values = text_values(file.read(), ending, lists.has("name"))
-                elif ending == "png":
-                    continue
+                elif f".{ending}" in SUFFIXES:
+                    values = _of_picture(name, file)
+                    if ending != "png":  # charts
+                        out.unread.append(name)
                 else:
                     out.unread.append(name)
                     continue
@@ -94,6 +100,17 @@ def _removal_query(row: dict[str, Any], columns: list[str]) -> RemovalQuery:
     for column in columns:
         query[column] = row[column]  # type: ignore[literal-required]
     return query
+
+
+def _of_picture(name: str, file: IO[bytes]) -> Iterator[Readings]:
+    *folders, own = name.split("/")
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    readings: Readings = [{"sha256": digest}, {"sample": own.partition(".")[0]}]
+    for folder in folders:
+        readings.append({"name": folder})
+        if folder.isascii() and folder.isdecimal() and len(folder) < 19:
+            readings.append({"person": int(folder)})
+    yield readings
 
 
 def _of_tar(file: IO[bytes]) -> Iterator[Readings]:

@@ -1,6 +1,7 @@
 """Texts in which something that was removed is hidden, and texts in which nothing is."""
 
 import datetime
+import hashlib
 import json
 
 import pyarrow as pa
@@ -80,3 +81,23 @@ def test_files_of_a_folder_are_looked_through(tmp_path):
     absence = check_absence(Folder(tmp_path), LISTS)
     assert dict(absence.found) == {"list.tsv": 1, "changes.parquet": 1}
     assert absence.unread == ["archive.zip"] and not absence.proven
+
+
+def test_loose_pictures_are_known_by_bytes_and_by_the_names_of_exports(tmp_path):
+    data = b"bytes of a picture"
+    digest = ("sha256", hashlib.sha256(data).hexdigest())
+    lists = RemovalLists((Removals("ab" * 32).plus(DAY, "request", [digest]),))
+    for name, content in (
+        ("old/copy.JPG", data),
+        (f"out/train/{PERSON}/x.jpg", b"another"),
+        (f"out/train/5/{KEY}.jpg", b"another"),
+        ("out/train/5/0000.jpg", b"another"),
+        ("chart.png", b"another"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    absence = check_absence(Folder(tmp_path), lists)
+    assert dict(absence.found) == {"old/copy.JPG": 1}
+    absence = check_absence(Folder(tmp_path), LISTS)
+    assert set(absence.found) == {f"out/train/{PERSON}/x.jpg", f"out/train/5/{KEY}.jpg"}
+    assert "out/train/5/0000.jpg" in absence.unread and "chart.png" not in absence.unread
