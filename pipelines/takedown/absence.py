@@ -1,6 +1,5 @@
 """Searching every file of a folder for removed samples."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ def check_absence(folder: Folder, lists: RemovalLists) -> Absence:
                 elif ending in TEXTS:
                     values = text_values(file.read(), ending, lists.has("name"))
                 elif f".{ending}" in SUFFIXES:
-                    values = _of_picture(name, file)
+                    values = _of_picture(name, folder.sha256(name))
                     if ending != "png":  # charts
                         out.unread.append(name)
                 else:
@@ -102,9 +101,8 @@ def _removal_query(row: dict[str, Any], columns: list[str]) -> RemovalQuery:
     return query
 
 
-def _of_picture(name: str, file: IO[bytes]) -> Iterator[Readings]:
+def _of_picture(name: str, digest: str) -> Iterator[Readings]:
     *folders, own = name.split("/")
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
     readings: Readings = [{"sha256": digest}, {"sample": own.partition(".")[0]}]
     for folder in folders:
         readings.append({"name": folder})
