@@ -9,16 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.encoder import norm_in_float
 from model.sapiensid.heads.encoded import Encoded
 from model.sapiensid.heads.parts import PartFeatures
+from model.sapiensid.heads.pooled import pooled_tokens
 from model.sapiensid.heads.present_parts import PresentParts, most
 from model.sapiensid.heads.projection import affine, projection
 
 _CELLS = 64  # of a region in the `demo` preset
 _FACE = 2  # its number
 _TOP = 4
+_DECAY = 3e-4 * 0.05  # of a weight in a step of the `demo` preset: rate, on average, times decay
 
 
 def mean(values_BNW: Tensor, real_BN: Tensor) -> Tensor:
@@ -105,13 +109,15 @@ class OfParts:
 
     sources: of "attention" and "peaks". maps: "two" with a norm after each, "one", or "bare", two
     without norms. rank: numbers of each part that a shared map leaves; 0 for all. slower: how many
-    times less its first map moves in a step. token: a learned one where a part is missing.
+    times less its first map moves in a step. decay: how many times more that map decays. token: a
+    learned one where a part is missing.
     """
 
     sources: tuple[str, ...] = ("attention", "peaks")
     maps: str = "two"
     rank: int = 0
     slower: float = 1.0
+    decay: float = 1.0
     token: bool = False
 
 
@@ -146,9 +152,50 @@ class PartHead(nn.Module):
         parts_BPD, seen_BP1 = parts_BPD[:, rows], seen_BP[:, rows, None]
         if self.token_PD is not None:
             parts_BPD = parts_BPD.where(seen_BP1, self.token_PD)
+        if self.training and self.kind.decay != 1:
+            with torch.no_grad():  # beside what the optimizer takes
+                self.project[0].weight.mul_(1 - (self.kind.decay - 1) * _DECAY)
         inputs_BX = self.shrink(parts_BPD).flatten(1) / self.kind.slower
         feature_BF: Tensor = self.project(inputs_BX)
         return feature_BF
+
+
+class CommonParts(nn.Module):
+    """Half of the feature is a piece for each keypoint, zero where it is missing; half is pooled.
+
+    The product of two features is then that of the pieces whose keypoints both images show, beside
+    that of the pooled halves.
+    """
+
+    def __init__(self, width: int, keypoints: int, feature: int, offsets: int, peak: str) -> None:
+        super().__init__()
+        self.features = PartFeatures(width, keypoints, offsets, peak)
+        size = feature // 2 // keypoints
+        self.pooled = affine(2 * width, feature - keypoints * size)
+        self.norm = nn.LayerNorm(2 * offsets * width)
+        self.piece = nn.ModuleList(
+            nn.Linear(2 * offsets * width, size, bias=False) for _ in range(keypoints)
+        )
+        self.gain = nn.Parameter(torch.tensor(size**0.5))
+
+    def forward(self, encoded: Encoded, datasets_B: Tensor | None = None) -> Tensor:
+        parts_BPD = self.features.parts(encoded)
+        repeats = self.features.repeats
+        parts_BKX = parts_BPD.unflatten(1, (2, -1, repeats)).transpose(1, 2).flatten(2)
+        seen_BK = self.features.seen(encoded)[:, : parts_BKX.shape[1] * repeats : repeats]
+        normed_BKX = norm_in_float(self.norm, parts_BKX)
+        pieces = [linear(normed_BKX[:, k]) for k, linear in enumerate(self.piece)]
+        pieces_BKS = F.normalize(torch.stack(pieces, 1), dim=-1) * self.gain
+        pieces_BKS = pieces_BKS.where(seen_BK[..., None], 0)
+        return torch.cat([self.pooled(pooled_tokens(encoded)), pieces_BKS.flatten(1)], 1)
+
+
+class SharedCommonParts(CommonParts):
+    """The same with one map for the pieces of all keypoints."""
+
+    def __init__(self, *sizes: int | str) -> None:
+        super().__init__(*sizes)  # type: ignore[arg-type]
+        self.piece = nn.ModuleList([self.piece[0]] * len(self.piece))
 
 
 def trial(kind: OfTokens | OfParts) -> Callable[..., nn.Module]:
@@ -157,7 +204,10 @@ def trial(kind: OfTokens | OfParts) -> Callable[..., nn.Module]:
 
 
 #: By row: heads as `model.sapiensid.heads.choice` makes those of parts.
-TRIALS = {
+TRIALS: dict[str, Callable[..., nn.Module]] = {
+    "parts that both show beside pooled": CommonParts,
+    "parts that both show beside pooled, one map": SharedCommonParts,
+} | {
     name: trial(kind)
     for name, kind in {
         "pooled, one map": OfTokens(mean_and_maximum, maps=1),
@@ -181,6 +231,8 @@ TRIALS = {
         "SAH, factored": OfParts(rank=8),
         "SAH, first map 9 times slower": OfParts(slower=76**0.5),
         "SAH, first map 76 times slower": OfParts(slower=76.0),
+        "SAH, first map decays 76 times as much": OfParts(decay=76.0),
+        "SAH, first map does not decay": OfParts(decay=0.0),
         "SAH, learned token": OfParts(token=True),
     }.items()
 }
