@@ -10,7 +10,8 @@ For each row, rank-1 in percent as the ablation's (`face`, `body`, `cross`, mean
   the peaks around single keypoints, and the mean cosine of the keypoints that both images show.
   Such raw numbers are compared less their mean and over their deviation;
 - the strangers' features with other keypoints: without those below the head, without each by a
-  chance of 0.3, and with noise of 1 % and 3 % of the image.
+  chance of 0.3, and with noise of 1 % and 3 % of the image; and with parts of all images painted
+  over, whose keypoints are then missing.
 
 Then the effective rank of the head's first map, how steadily gradients pulled (the mean of
 |Adam's first moment| over the root of the second; 0.18 is that of pure noise), and how far the
@@ -147,6 +148,41 @@ MOVED = {
 }
 
 
+def erased(side: Side, boxes: Array) -> Side:
+    """A grey box (B, 4) in each image, in fractions of it; keypoints below it are missing."""
+    size = side.images.shape[-1]
+    x_S = (torch.arange(size) + 0.5) / size
+    left, top, right, bottom = torch.from_numpy(boxes).unsqueeze(-1).unbind(1)
+    rows_BS, columns_BS = (x_S >= top) & (x_S < bottom), (x_S >= left) & (x_S < right)
+    below_BSS = rows_BS[:, :, None] & columns_BS[:, None]
+    images = side.images.masked_fill(below_BSS[:, None], 128)
+    x_BK, y_BK = side.keypoints[..., :2].unbind(-1)
+    gone_BK = (x_BK >= left) & (x_BK < right) & (y_BK >= top) & (y_BK < bottom)
+    return Side(images, side.keypoints.masked_fill(gone_BK[..., None], 0), side.people)
+
+
+def around(side: Side, chosen: slice, share: float = 0.5) -> Array:
+    """The boxes (B, 4) around keypoints, with a share of their extent more at each side."""
+    points = side.keypoints[:, chosen].numpy()
+    places = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
+    low, high = np.nanmin(places, 1), np.nanmax(places, 1)
+    margin = share * (high - low).max(1, keepdims=True)
+    return np.concatenate([low - margin, high + margin], 1)
+
+
+def anywhere(side: Side) -> Array:
+    """Boxes (B, 4) over a quarter of each image."""
+    corner = np.random.default_rng(0).random((len(side.people), 2), np.float32) / 2
+    return np.concatenate([corner, corner + 0.5], 1)
+
+
+ERASED: dict[str, Callable[[Side], Array]] = {
+    "face painted over": lambda side: around(side, slice(0, _HEAD)),
+    "body painted over": lambda side: around(side, slice(_HEAD, None), 0.05),
+    "a quarter of the image painted over": anywhere,
+}
+
+
 def effective_rank(weights: Tensor) -> float:
     """The exponential of the entropy of the squared singular values."""
     share = torch.linalg.svdvals(weights.float()) ** 2
@@ -187,6 +223,10 @@ def diagnose(folder: Path, row: str, seed: int) -> None:
     for name, moved in MOVED.items():
         features = [given(model, side, moved)["feature"] for side in sides]
         line(f"strangers, {name}", ranks(*sides, cosines(features)))
+    for name, boxes in ERASED.items():
+        covered = [erased(side, boxes(side)) for side in sides]
+        features = [given(model, side, as_they_are)["feature"] for side in covered]
+        line(f"strangers, {name}", ranks(*covered, cosines(features)))
     learned(model, run)
 
 

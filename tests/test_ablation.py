@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.ablation import TASKS, differences, folder_of, head_of
-from benchmarks.head_diagnosis import Side, common, cosines, effective_rank, ranks
+from benchmarks.head_diagnosis import Side, around, common, cosines, effective_rank, erased, ranks
 from benchmarks.head_trials import TRIALS
 from model.sapiensid.heads.choice import OF_PARTS, make_head
 from model.sapiensid.heads.encoded import Encoded
@@ -75,3 +75,17 @@ def test_ranks_and_the_comparison_of_what_both_show() -> None:
 def test_the_effective_rank() -> None:
     assert effective_rank(torch.eye(7)) == pytest.approx(7)
     assert effective_rank(torch.ones(5, 9)) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_is_erased_is_grey_and_has_no_keypoints() -> None:
+    keypoints = torch.zeros(1, 19, 3)
+    keypoints[0, :7] = torch.tensor([0.5, 0.5, 1.0])
+    keypoints[0, 0] = torch.tensor([0.3, 0.4, 1.0])
+    keypoints[0, 7] = torch.tensor([0.9, 0.9, 1.0])
+    one = Side(torch.zeros(1, 3, 10, 10, dtype=torch.uint8), keypoints, np.array([0]))
+    box = around(one, slice(0, 7))
+    np.testing.assert_allclose(box, [[0.2, 0.3, 0.6, 0.6]], atol=1e-6)
+    covered = erased(one, box)
+    assert (covered.images[0, :, 3:6, 2:6] == 128).all()
+    assert int((covered.images == 128).sum()) == 3 * 3 * 4
+    assert covered.keypoints[0, :7].abs().sum() == 0 and covered.keypoints[0, 7, 2] == 1
