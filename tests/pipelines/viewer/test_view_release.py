@@ -82,6 +82,20 @@ def test_a_strangers_texts_stay_texts(released, tmp_path) -> None:
     assert "<img" not in client.get("/card").text
 
 
+@pytest.mark.parametrize(
+    "figures",
+    [
+        '{"samples": {"splits": [1], "opt_out": "x"}, "build": {"rows": "x", "outcomes": "x"}}',
+        '{"samples": {"splits": {"train": {}, "test": 3}}, "build": {"outcomes": {"a": "b"}}}',
+        "[]", "{", '"x"',
+    ],
+)  # fmt: skip
+def test_figures_of_another_shape_break_no_page(released, tmp_path, figures: str) -> None:
+    shutil.copytree(released, tmp_path / "R")
+    (tmp_path / "R" / "figures.json").write_text(figures)
+    assert client_of_release(tmp_path / "R").get("/").status_code == 200
+
+
 def test_a_host_is_a_whole_host() -> None:
     table = pa.table({"url": ["http://a.example/1", "http://b.example/a.example"]})
     assert SampleFilter(host="a.example").chosen(table).num_rows == 1
