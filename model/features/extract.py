@@ -79,7 +79,8 @@ class Extractor:
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Features]:
         """The features of samples whose images have the model's size, in their order."""
         iterator = iter(samples)
-        if isinstance(self.model, FaceFeatures):
+        # A study holds the model that it varies.
+        if isinstance(getattr(self.model, "model", self.model), FaceFeatures):
             iterator = map(with_face, iterator)
         running: tuple[list[Sample], Tensor, Tensor] | None = None
         # Results are fetched one batch late, so that the device has work while the next batch is

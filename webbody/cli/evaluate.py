@@ -44,7 +44,8 @@ def evaluate(
             "--checkpoint",
             "-k",
             metavar="MODEL",
-            help="Folder of SapiensID.save_pretrained, or a file with the authors' weights. For "
+            help="Folder of SapiensID.save_pretrained, a file with the authors' weights, or the "
+            "folder of a face embedder that `webbody train` made. For "
             "comparison FILE.onnx, timm:NAME, timm:NAME@WEIGHTS, or a YAML file that says more "
             "of one (docs/evaluation.md).",
         ),

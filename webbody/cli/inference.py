@@ -19,7 +19,8 @@ CheckpointOption = Annotated[
     typer.Option(
         "--checkpoint",
         "-k",
-        help="Folder of SapiensID.save_pretrained, or a file with the authors' weights.",
+        help="Folder of SapiensID.save_pretrained, a file with the authors' weights, or the folder "
+        "of a face embedder that `webbody train` made.",
     ),
 ]
 Whole = Annotated[

@@ -106,14 +106,14 @@ def _model(checkpoint: Path | None, preset: str) -> "SapiensID":
     from model import SapiensID
     from model.sapiensid.heads.semantic import SemanticHead
     from model.sapiensid.sapiensid import PRESETS
-    from pipelines.inference.checkpoint import open_checkpoint
+    from pipelines.inference.checkpoint import open_sapiensid
 
     if checkpoint is None:
         if preset not in PRESETS:
             raise WebbodyError(f"--preset {preset}: choose one of {', '.join(sorted(PRESETS))}.")
         with torch.device("meta"):
             return SapiensID(**PRESETS[preset])
-    model = open_checkpoint(checkpoint).model
+    model = open_sapiensid(checkpoint)
     if not isinstance(model.head, SemanticHead):
         raise WebbodyError(
             f"{checkpoint}: a model with a pooled head has no attention maps and no parts; leave "

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -63,41 +63,44 @@ def person_page(viewed: ViewedBuild, person: int, order: str) -> dict[str, Any]:
 
     Raises NotInBuild where nobody has it.
     """
-    rows = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE person = ? ORDER BY similarity DESC NULLS LAST, crop "
-        "LIMIT ?",
-        (person, _MOST),
-    )
+    rows, count = _images_of(viewed, "person", person)
     if not rows:
         raise NotInBuild(f"{person}: nobody in this build has this id; it may have been retired.")
-    count = viewed.database.rows("SELECT count(*) AS n FROM crops WHERE person = ?", (person,))
     cosines = _to_centre(viewed, person, rows)
     rows.sort(key=lambda row: cosines.get(row["crop"], -2.0), reverse=order != "lowest")
     centre = viewed.people.centre_of(person)
     near = [] if centre is None else viewed.people.nearest(centre, _NEAREST, but=person)
     names = sorted({row["name"] for row in rows if row["name"]})
     return {
-        "person": person, "names": names, "order": order, "count": count[0]["n"],
+        "person": person, "names": names, "order": order, "count": count,
         "all": [_with_cosine(tile_of(viewed, row), cosines.get(row["crop"])) for row in rows],
         "near": near_people(viewed, near), "name": "", "outcome": "",
         "splits": sorted({row["split"] for row in rows if row["split"]}),
     }  # fmt: skip
 
 
+def _images_of(
+    viewed: ViewedBuild, column: Literal["person", "name"], value: int | str
+) -> tuple[list[Row], int]:
+    """The first images of a person or a name, kept ones and the surest first, and how many."""
+    rows = viewed.database.rows(
+        f"SELECT {COLUMNS} FROM crops WHERE {column} = ? "
+        "ORDER BY outcome = 'kept' DESC, similarity DESC NULLS LAST, crop LIMIT ?",
+        (value, _MOST),
+    )
+    count = viewed.database.rows(f"SELECT count(*) AS n FROM crops WHERE {column} = ?", (value,))
+    return rows, int(count[0]["n"])
+
+
 def name_page(viewed: ViewedBuild, name: str) -> dict[str, Any]:
     """What the template `person` shows of a name, whether somebody became of it or not."""
-    rows = viewed.database.rows(
-        f"SELECT {COLUMNS} FROM crops WHERE name = ? "
-        "ORDER BY outcome = 'kept' DESC, similarity DESC NULLS LAST, crop LIMIT ?",
-        (name, _MOST),
-    )
+    rows, count = _images_of(viewed, "name", name)
     if not rows:
         raise NotInBuild(f"{name[:200]!r}: there is no such name in this build.")
-    count = viewed.database.rows("SELECT count(*) AS n FROM crops WHERE name = ?", (name,))
     people = sorted({row["person"] for row in rows if row["person"] is not None})
     return {
         "person": None, "people": people, "names": [name], "name": name, "order": "",
-        "count": count[0]["n"], "all": [tile_of(viewed, row) for row in rows], "near": [],
+        "count": count, "all": [tile_of(viewed, row) for row in rows], "near": [],
         "outcome": _outcome_of(viewed, name), "splits": [],
     }  # fmt: skip
 
