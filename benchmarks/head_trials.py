@@ -167,6 +167,9 @@ class CommonParts(nn.Module):
     that of the pooled halves.
     """
 
+    #: Whether the pieces of all keypoints come from one map.
+    one_map = False
+
     def __init__(self, width: int, keypoints: int, feature: int, offsets: int, peak: str) -> None:
         super().__init__()
         self.features = PartFeatures(width, keypoints, offsets, peak)
@@ -174,7 +177,8 @@ class CommonParts(nn.Module):
         self.pooled = affine(2 * width, feature - keypoints * size)
         self.norm = nn.LayerNorm(2 * offsets * width)
         self.piece = nn.ModuleList(
-            nn.Linear(2 * offsets * width, size, bias=False) for _ in range(keypoints)
+            nn.Linear(2 * offsets * width, size, bias=False)
+            for _ in range(1 if self.one_map else keypoints)
         )
         self.gain = nn.Parameter(torch.tensor(size**0.5))
 
@@ -184,7 +188,8 @@ class CommonParts(nn.Module):
         parts_BKX = parts_BPD.unflatten(1, (2, -1, repeats)).transpose(1, 2).flatten(2)
         seen_BK = self.features.seen(encoded)[:, : parts_BKX.shape[1] * repeats : repeats]
         normed_BKX = norm_in_float(self.norm, parts_BKX)
-        pieces = [linear(normed_BKX[:, k]) for k, linear in enumerate(self.piece)]
+        count = len(self.piece)
+        pieces = [self.piece[k % count](normed_BKX[:, k]) for k in range(normed_BKX.shape[1])]
         pieces_BKS = F.normalize(torch.stack(pieces, 1), dim=-1) * self.gain
         pieces_BKS = pieces_BKS.where(seen_BK[..., None], 0)
         return torch.cat([self.pooled(pooled_tokens(encoded)), pieces_BKS.flatten(1)], 1)
@@ -193,9 +198,7 @@ class CommonParts(nn.Module):
 class SharedCommonParts(CommonParts):
     """The same with one map for the pieces of all keypoints."""
 
-    def __init__(self, *sizes: int | str) -> None:
-        super().__init__(*sizes)  # type: ignore[arg-type]
-        self.piece = nn.ModuleList([self.piece[0]] * len(self.piece))
+    one_map = True
 
 
 def trial(kind: OfTokens | OfParts) -> Callable[..., nn.Module]:
