@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from model import SapiensID
+import model
+from model import FaceEmbedder, SapiensID
 from tests.command_line import run
 from webbody.config import PRESETS, load_as, read_yaml
 from webbody.train_config import TrainConfig
@@ -25,11 +26,22 @@ QUICK = [
 ]  # fmt: skip
 
 
+#: The same for a face embedder.
+QUICK_FACES = [
+    "--preset", "face-demo",
+    "--set", "optimization.epochs=1",
+    "--set", "optimization.warmup_epochs=0.2",
+    "--set", "optimization.batch=12",
+    "--set", "model.arguments={depth: 1, width: 32, heads: 2, output_dim: 16}",
+    "--set", "resources.log_seconds=0.01",
+]  # fmt: skip
+
+
 def test_a_build_becomes_a_model_and_a_second_run_has_nothing_to_do(demo, tmp_path: Path) -> None:
     code, _, error = run("train", demo.out, "--out", tmp_path, *QUICK)
     assert code == 0, error
-    model = SapiensID.from_pretrained(tmp_path / "model")
-    assert (model.config["width"], model.feature_dim) == (32, 16)
+    made = SapiensID.from_pretrained(tmp_path / "model")
+    assert (made.config["width"], made.feature_dim) == (32, 16)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["done"] == lines[-1]["steps"] and lines[-1]["loss"] > 0
     code, output, error = run("train", demo.out, "--out", tmp_path, *QUICK)
@@ -42,8 +54,20 @@ def test_other_settings_do_not_go_on(demo, tmp_path: Path) -> None:
     assert code == 2 and "of another run (seed: 0 there, 5 here" in told
 
 
-def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
-    arguments = [str(demo.out), *QUICK, "--set", "optimization.batch=12"]
+def test_a_build_becomes_a_face_embedder_that_embeds_it(demo, tmp_path: Path) -> None:
+    code, output, error = run("train", demo.out, "--out", tmp_path / "run", *QUICK_FACES)
+    assert code == 0, error
+    folder = tmp_path / "run" / "model"
+    assert FaceEmbedder.from_pretrained(folder).output_dim == 16
+    code, output, error = run("embed", demo.out, "-k", folder, "-o", tmp_path / "features.parquet")
+    assert code == 0 and "features of 16 values" in output, error
+
+
+@pytest.mark.parametrize(
+    ("quick", "opened"), [("QUICK", "SapiensID"), ("QUICK_FACES", "FaceEmbedder")]
+)
+def test_torchrun_trains_the_same_model(demo, quick: str, opened: str, tmp_path: Path) -> None:
+    arguments = [str(demo.out), *globals()[quick]]
     code, _, error = run("train", *arguments, "--out", tmp_path / "one")
     assert code == 0, error
     done = subprocess.run(
@@ -61,7 +85,7 @@ def test_torchrun_trains_the_same_model(demo, tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert logs[1] == pytest.approx(logs[0], rel=1e-3)
-    assert SapiensID.from_pretrained(tmp_path / "two" / "model").feature_dim == 16
+    assert getattr(model, opened).from_pretrained(tmp_path / "two" / "model")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from webbody.demo.pose_scale import write_pose_scale
 from webbody.errors import WebbodyError
 from webbody.face_config import FaceTrainConfig
 
-SMALL = {"depth": 1, "width": 32, "heads": 2, "output_dim": 16}
+SMALL = {"depth": 2, "width": 32, "heads": 2, "output_dim": 16, "drop_path": 0.3}
 
 
 @pytest.fixture(scope="module")
