@@ -41,6 +41,8 @@ class ProductBias(RelativeBias):
 
     def dense(self) -> Tensor:
         bias_BHNN = (self.tables_BNHK @ self.buckets_CC).transpose(1, 2)
+        if self.keys_BN is None:
+            return bias_BHNN
         return bias_BHNN + self.keys_BN[:, None, None].to(bias_BHNN.dtype)
 
     @staticmethod

@@ -117,7 +117,7 @@ def read(folder: Folder, stage: str) -> list[tuple[dict[str, Any], bytes]]:
         return [(row, tar.read(row["offset"], row["length"])) for row in rows]
 
 
-def settings(models: str) -> dict[type[Stage], Section]:
+def settings(models: str) -> dict[type[Stage], Any]:
     """The settings of each stage."""
     return {
         Persons: PersonsSettings(
@@ -156,10 +156,12 @@ def persons(folder: Folder, settings: PersonsSettings, rounds: int) -> list[Row]
 
     bgr = [swapped(photo) for photo in photos]  # as cv2.imread gives them to the library
 
+    library: Any = stage.detector._library
+
     def predict(images: list[Any]) -> list[Any]:
         results: list[Any] = []
         for start in range(0, len(images), BATCH):
-            results += stage.detector._library.yolo.predict(
+            results += library.yolo.predict(
                 images[start : start + BATCH], **wanted, iou=settings.iou, device="cpu",
                 verbose=False,
             )  # fmt: skip

@@ -31,13 +31,13 @@ def main() -> None:
     arguments = parser.parse_args()
     found = Figures("detector", arguments)
     try:
-        from ultralytics import YOLO
+        import ultralytics
     except ImportError:
         print(f"Not measured: {MISSING}.")
         found.row(model=arguments.model, failed=MISSING)
         return
     yolo, side, device = (
-        YOLO(f"{arguments.model}.yaml", verbose=False),
+        ultralytics.YOLO(f"{arguments.model}.yaml", verbose=False),  # type: ignore[attr-defined]
         arguments.side,
         arguments.device,
     )

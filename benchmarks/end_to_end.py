@@ -32,6 +32,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote, urlsplit
 
 import psutil
@@ -116,7 +117,9 @@ def processor_seconds() -> float:
 def measure(config: BuildConfig, alone: bool) -> Course:
     """A whole build; alone: stage after stage in this process."""
     if alone:
-        pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
+        patch(
+            "pipelines.build.start_executor", lambda resources, on_event: InProcess(resources)
+        ).start()
     watch = Watch(alone)
     result = pipelines.build.build(config, watch)
     assert result.complete

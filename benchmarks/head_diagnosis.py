@@ -19,7 +19,7 @@ part weights went.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,9 +84,9 @@ def given(model: Any, side: Side, moved: Callable[[Tensor], Tensor]) -> dict[str
     return {name: np.concatenate(value) for name, value in rows.items()}
 
 
-def ranks(close: Side, full: Side, scores: Callable[[int, int], Array]) -> list[float]:
-    """Rank-1 of face, body and cross in percent, and their mean; scores of side 0 and 1."""
-    who = (close.people, full.people)
+def ranks(sides: Sequence[Side], scores: Callable[[int, int], Array]) -> list[float]:
+    """Rank-1 of face, body and cross in percent, and their mean; sides: close-ups, full bodies."""
+    who = [side.people for side in sides]
     found = []
     for query, gallery in ((0, 0), (1, 1), (1, 0)):
         score = scores(query, gallery).copy()
@@ -211,22 +211,22 @@ def diagnose(folder: Path, row: str, seed: int) -> None:
         ]
         found = [given(model, side, as_they_are) for side in sides]
         for what in ("feature", "pooled"):
-            figures = ranks(*sides, cosines([one[what] for one in found]))
+            figures = ranks(sides, cosines([one[what] for one in found]))
             line(f"{name}, {'pooled tokens' if what == 'pooled' else what}", figures)
     if "peaks" in found[0]:
         for what, places in _PROBED.items():
             peaks = [one["peaks"][:, list(places)] for one in found]
-            line(f"strangers, {what} alone", ranks(*sides, cosines(peaks)))
+            line(f"strangers, {what} alone", ranks(sides, cosines(peaks)))
         seen = [(side.keypoints[..., 2] > 0).numpy() for side in sides]
         line("strangers, keypoints that both show",
-             ranks(*sides, common([one["peaks"] for one in found], seen)))  # fmt: skip
+             ranks(sides, common([one["peaks"] for one in found], seen)))  # fmt: skip
     for name, moved in MOVED.items():
         features = [given(model, side, moved)["feature"] for side in sides]
-        line(f"strangers, {name}", ranks(*sides, cosines(features)))
+        line(f"strangers, {name}", ranks(sides, cosines(features)))
     for name, boxes in ERASED.items():
         covered = [erased(side, boxes(side)) for side in sides]
         features = [given(model, side, as_they_are)["feature"] for side in covered]
-        line(f"strangers, {name}", ranks(*covered, cosines(features)))
+        line(f"strangers, {name}", ranks(covered, cosines(features)))
     learned(model, run)
 
 

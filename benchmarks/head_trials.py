@@ -7,6 +7,7 @@ Shape suffixes: B batch, N tokens, P parts, D width, W mapped width, F feature s
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -202,40 +203,38 @@ class SharedCommonParts(CommonParts):
 
 
 def trial(kind: OfTokens | OfParts) -> Callable[..., nn.Module]:
-    head = TokenHead if isinstance(kind, OfTokens) else PartHead
-    return lambda *sizes: head(kind, *sizes)
+    return partial(TokenHead, kind) if isinstance(kind, OfTokens) else partial(PartHead, kind)
 
 
+_KINDS: dict[str, OfTokens | OfParts] = {
+    "pooled, one map": OfTokens(mean_and_maximum, maps=1),
+    "maximum": OfTokens(),
+    "mean of the four greatest": OfTokens(top),
+    "maximum and minimum": OfTokens(maximum_and_minimum),
+    "pooled by region, one map": OfTokens(mean_and_maximum, regions=True, maps=1),
+    "pooled over the face": OfTokens(mean_and_maximum, face=True),
+    "map of 2 widths, mean": OfTokens(mean, widths=2),
+    "map of 2 widths, mean and maximum": OfTokens(mean_and_maximum, widths=2),
+    "map of 4 widths, maximum": OfTokens(widths=4),
+    "map of 4 widths, one map": OfTokens(widths=4, maps=1),
+    "map of 4 widths, linear": OfTokens(widths=4, activation=nn.Identity),
+    "map of 4 widths, parts among the tokens": OfTokens(widths=4, parts=True),
+    "map of 4 widths, of parts alone": OfTokens(widths=4, parts=True, tokens=False),
+    "map of 8 widths, two maps": OfTokens(widths=8),
+    "SAH, one map": OfParts(maps="one"),
+    "SAH, no norms": OfParts(maps="bare"),
+    "SAH, no peaks": OfParts(sources=("attention",)),
+    "SAH, no attention": OfParts(sources=("peaks",)),
+    "SAH, factored": OfParts(rank=8),
+    "SAH, first map 9 times slower": OfParts(slower=76**0.5),
+    "SAH, first map 76 times slower": OfParts(slower=76.0),
+    "SAH, first map decays 76 times as much": OfParts(decay=76.0),
+    "SAH, first map does not decay": OfParts(decay=0.0),
+    "SAH, learned token": OfParts(token=True),
+}
 #: By row: heads as `model.sapiensid.heads.choice` makes those of parts.
 TRIALS: dict[str, Callable[..., nn.Module]] = {
     "parts that both show beside pooled": CommonParts,
     "parts that both show beside pooled, one map": SharedCommonParts,
-} | {
-    name: trial(kind)
-    for name, kind in {
-        "pooled, one map": OfTokens(mean_and_maximum, maps=1),
-        "maximum": OfTokens(),
-        "mean of the four greatest": OfTokens(top),
-        "maximum and minimum": OfTokens(maximum_and_minimum),
-        "pooled by region, one map": OfTokens(mean_and_maximum, regions=True, maps=1),
-        "pooled over the face": OfTokens(mean_and_maximum, face=True),
-        "map of 2 widths, mean": OfTokens(mean, widths=2),
-        "map of 2 widths, mean and maximum": OfTokens(mean_and_maximum, widths=2),
-        "map of 4 widths, maximum": OfTokens(widths=4),
-        "map of 4 widths, one map": OfTokens(widths=4, maps=1),
-        "map of 4 widths, linear": OfTokens(widths=4, activation=nn.Identity),
-        "map of 4 widths, parts among the tokens": OfTokens(widths=4, parts=True),
-        "map of 4 widths, of parts alone": OfTokens(widths=4, parts=True, tokens=False),
-        "map of 8 widths, two maps": OfTokens(widths=8),
-        "SAH, one map": OfParts(maps="one"),
-        "SAH, no norms": OfParts(maps="bare"),
-        "SAH, no peaks": OfParts(sources=("attention",)),
-        "SAH, no attention": OfParts(sources=("peaks",)),
-        "SAH, factored": OfParts(rank=8),
-        "SAH, first map 9 times slower": OfParts(slower=76**0.5),
-        "SAH, first map 76 times slower": OfParts(slower=76.0),
-        "SAH, first map decays 76 times as much": OfParts(decay=76.0),
-        "SAH, first map does not decay": OfParts(decay=0.0),
-        "SAH, learned token": OfParts(token=True),
-    }.items()
+    **{name: trial(kind) for name, kind in _KINDS.items()},
 }

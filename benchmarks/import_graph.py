@@ -85,6 +85,7 @@ LAYERS = {
         "pipelines.inspection",
         "pipelines.export",
         "pipelines.release",
+        "pipelines.build_result",
         "pipelines.build",
         "pipelines.inference",
         "pipelines.inference.sapiens",
@@ -144,7 +145,7 @@ class Graph:
             for module, other in self.edges
             if _package(module) == _package(other)
             and None not in (low := _layer(module), high := _layer(other))
-            and low < high  # type: ignore[operator]
+            and low < high
         ]
 
 

@@ -37,7 +37,7 @@ class People:
 
     def __init__(self, world: str, photos: int) -> None:
         self.crops: list[NDArray[np.uint8]] = []
-        self.boxes: list[NDArray[np.float64]] = []
+        self.boxes: list[list[float]] = []
         truth = []
         for index in range(photos):
             photo = held_out_photo(world, index)
@@ -45,7 +45,7 @@ class People:
             for figure in filter(is_person, photo.figures):
                 left, top, right, bottom = padded(figure.box, PADDING, width, height)
                 self.crops.append(np.ascontiguousarray(photo.image[top:bottom, left:right, ::-1]))
-                self.boxes.append(figure.box - [left, top] * 2)
+                self.boxes.append((figure.box - [left, top] * 2).tolist())
                 truth.append(figure.keypoints - [left, top, 0])
         self.truth = np.array(truth)
         self.visible = self.truth[..., 2] == 2
@@ -55,11 +55,11 @@ class People:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which points (N, 19) are called visible, and which of these lie near the truth."""
         marks = []
-        for crop, *one in zip(self.crops, points, scores, strict=True):
+        for crop, places, sure in zip(self.crops, points, scores, strict=True):
             height, width = crop.shape[:2]
-            marks.append(to_sapiensid19(*one, None, None, width, height, threshold)[0])
+            marks.append(to_sapiensid19(places, sure, None, None, width, height, threshold)[0])
         called = np.array(marks)[..., 2] > 0
-        sides = np.sqrt([np.prod(box[2:] - box[:2]) for box in self.boxes])
+        sides = np.sqrt(np.prod(np.array(self.boxes)[:, 2:] - np.array(self.boxes)[:, :2], 1))
         away = np.linalg.norm(np.array(marks)[..., :2] - self.truth[..., :2], axis=-1)
         return called, called & (away < NEAR * sides[:, None])
 
@@ -87,13 +87,15 @@ def main() -> None:
     }
     print("| point | visible | precision | recall | right | visible | precision | recall | right |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for number, name in [*enumerate(NAMES), (slice(None), "all")]:
+    every = list(range(len(NAMES)))
+    for points, name in [*(([k], name) for k, name in enumerate(NAMES)), (every, "all")]:
         cells = []
         for world, people in worlds.items():
-            visible = people.visible[:, number]
+            visible = people.visible[:, points]
             cells.append(f"{100 * visible.mean():.1f}")
-            cells.append(shares(*(part[:, number] for part in called[world]), visible))
-        print(f"| {str(name).replace('_', ' ')} | {' | '.join(cells)} |")
+            marked, near = called[world]
+            cells.append(shares(marked[:, points], near[:, points], visible))
+        print(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
 
     with tempfile.TemporaryDirectory() as scratch:
         file = rescale(arguments.model, Path(scratch) / "twin.onnx", detector.beta)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
+from unittest.mock import patch
 
 import yaml
 
@@ -209,7 +210,9 @@ def _build_here(values: dict[str, object]) -> None:
     from pipelines.engine.in_process import InProcess
     from webbody.config import BuildConfig
 
-    pipelines.build.start_executor = lambda resources, on_event: InProcess(resources)
+    patch(
+        "pipelines.build.start_executor", lambda resources, on_event: InProcess(resources)
+    ).start()
     result = pipelines.build.build(BuildConfig.model_validate(values))
     os._exit(0 if result.complete else 1)
 

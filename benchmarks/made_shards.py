@@ -4,8 +4,8 @@ All its records are there, and hardly any data: to see what a build costs that h
 """
 
 import io
-import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,7 @@ from pipelines.engine.in_process import InProcess
 from pipelines.engine.rows import Row, row_of
 from pipelines.engine.worker import Event
 from pipelines.stages.split import PEOPLE
-from webbody.cli.demo import demo_models
+from webbody.cli.people import demo_models
 from webbody.commit import Output, Record, Records
 from webbody.config import BuildConfig, load
 from webbody.storage import Folder
@@ -42,13 +42,10 @@ def made_build(shards: int, folder: Path) -> BuildConfig:
     # Of the names, each a row, about three of four begin a shard.
     manifest = write_list(folder / "list.csv", shards * 4 // 3)
     config = config_of(manifest, str(folder / "build"))
-    start, fsync = pipelines.build.start_executor, os.fsync
-    pipelines.build.start_executor = lambda resources, on_event: _MadeShards(resources)
-    os.fsync = lambda handle: None  # minutes, and nothing that is made here must last
-    try:
+    made = "pipelines.build.start_executor", lambda resources, on_event: _MadeShards(resources)
+    # Minutes, and nothing that is made here must last.
+    with patch(*made), patch("os.fsync", lambda handle: None):
         pipelines.build.build(config)
-    finally:
-        pipelines.build.start_executor, os.fsync = start, fsync
     return config
 
 

@@ -166,4 +166,4 @@ def flops(case: Case) -> float:
         return forward_flops(model, case.tokens)
     tokens = case.tokens + 2
     around = model.embed.weight.numel() * tokens + model.feature.weight.numel()
-    return encoder_flops(model.blocks, tokens) + 2 * around
+    return encoder_flops(model.get_submodule("blocks").children(), tokens) + 2 * around

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.made_shards import made_build
 from benchmarks.plan import write_manifest
-from pipelines.base.stage import ALL, run_shard
+from pipelines.base.stage import ALL, Stage, run_shard
 from webbody.commit import Record, record_name
 from webbody.storage import Folder
 
@@ -249,14 +249,14 @@ def memory(shards: int, scratch: Path) -> Figures:
     from benchmarks.build import SHARD, draw, settings
     from pipelines.stages.faces import Faces
     from pipelines.stages.persons import Persons
-    from webbody.cli.demo import demo_models
+    from webbody.cli.people import demo_models
     from webbody.config import WorkerResources
 
     folder = Folder(scratch / "shards")
     draw(folder, 4)
     models = str(Path(demo_models()["persons"]["model"]).parent)
     chosen, use = settings(models), WorkerResources("cpu", 4, threads=1)
-    stages = [Persons(chosen[Persons], use), Faces(chosen[Faces], use)]
+    stages: list[Stage[Any]] = [Persons(chosen[Persons], use), Faces(chosen[Faces], use)]
     taken = []
     for _ in range(shards):
         for stage in stages:

@@ -51,8 +51,8 @@ def main() -> None:
         for frames in (1, 2, 4, FRAMES):
             cells = []
             for pooling in ("mean", "head"):
-                sides = [clip_features(model, s, frames, pooling) for s in (queries, gallery)]
-                found = evaluate(*sides, "ignore_cameras")
+                one, other = (clip_features(model, s, frames, pooling) for s in (queries, gallery))
+                found = evaluate(one, other, "ignore_cameras")
                 cells += [f"{100 * found.rank(1):.1f}", f"{100 * found.mAP:.1f}"]
             print(f"| {run.parent.name} | {frames} | {' | '.join(cells)} |", flush=True)
 

@@ -65,11 +65,11 @@ def test_ranks_and_the_comparison_of_what_both_show() -> None:
         (centres[people] + 0.1 * random.normal(size=(6, POINTS, 4))).astype(np.float32)
         for _ in range(2)
     ]
-    assert ranks(side(people), side(people), cosines(sides)) == [100.0] * 4
+    assert ranks([side(people), side(people)], cosines(sides)) == [100.0] * 4
     seen = [np.zeros((6, POINTS), bool), np.ones((6, POINTS), bool)]
     seen[0][:, :5] = True
     sides[0][:, 5:] = random.normal(size=(6, POINTS - 5, 4))  # what is not seen says nothing
-    assert ranks(side(people), side(people), common(sides, seen)) == [100.0] * 4
+    assert ranks([side(people), side(people)], common(sides, seen)) == [100.0] * 4
 
 
 def test_the_effective_rank() -> None:
