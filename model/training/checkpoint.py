@@ -24,8 +24,8 @@ from webbody.errors import WebbodyError
 from webbody.json_text import parse_json
 from webbody.redaction import redacted_json
 
-#: The model of runs that name none.
-SAPIENSID = "SapiensID"
+#: What runs train that name no model.
+_UNNAMED = "SapiensID or Sapiens"
 PREFIX, PARTIAL = "step-", ".partial"
 #: What `state.json` holds; the files' digests are missing in older ones.
 _KINDS = {"steps": int, "run": dict, "notes": dict, "files": dict}
@@ -103,8 +103,8 @@ def load(checkpoint: Path, trainer: BaseTrainer, run: dict[str, Any]) -> int:
     state = _state(checkpoint)
     saved = {_RENAMED.get(key, key): value for key, value in state["run"].items()}
     run = redacted_json(run)
-    if saved.get("model", SAPIENSID) != run.get("model", SAPIENSID):
-        kind, own = saved.get("model", SAPIENSID), run.get("model", SAPIENSID)
+    kind, own = (about.get("model", _UNNAMED) for about in (saved, run))
+    if kind != own:
         raise WebbodyError(
             f"{checkpoint} is of another model ({kind} there, {own} here): take the preset that it "
             "was started with, or another --out"
