@@ -58,7 +58,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if width % heads:
+        if heads < 1 or width < 1 or width % heads:
             raise ValueError(f"width {width} is not divisible by {heads} heads")
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
@@ -150,7 +150,12 @@ def norm_in_float(norm: nn.LayerNorm, x_BND: Tensor) -> Tensor:
 
 
 def drop_path_rates(last: float, depth: int) -> list[float]:
-    """One rate per block, rising linearly from 0 in the first to `last` in the last."""
+    """One rate per block, rising linearly from 0 in the first to `last` in the last.
+
+    ValueError without any block.
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}")
     return torch.linspace(0.0, last, depth, device="cpu").tolist()
 
 

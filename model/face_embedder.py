@@ -5,6 +5,7 @@ K buckets, C context size of KP-RPE.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from model.encoder import EncoderBlock, drop_path_rates, norm_in_float
 from model.kprpe import BUCKETS, RelativeBias, bucket_map, tables_by_block
 from model.random_numbers import uniform
 from webbody.geometry import FACE_SIDE
+from webbody.json_text import parse_json
 
 PATCH = 8
 GRID = FACE_SIDE // PATCH
@@ -215,12 +217,36 @@ class FaceEmbedder(nn.Module):
         """
         path = Path(path)
         state = read_state_dict(path / WEIGHTS if path.is_dir() else path)
+        sizes = _sizes(state, path)
+        if path.is_dir():
+            _check_arguments(path / CONFIG, sizes)
         # Built on the meta device first: a wrong file is refused before memory is allocated.
         with torch.device("meta"):
-            model = cls(**_sizes(state, path), drop_path=0.0)
+            model = cls(**sizes, drop_path=0.0)
         check_state_dict(state, model.state_dict(), path)
         model.load_state_dict(state, assign=True)
         return model.float().eval()
+
+
+def _check_arguments(config: Path, sizes: Mapping[str, Any]) -> None:
+    """ValueError where a folder's model.json says another model than its weights are."""
+    if not config.is_file():
+        return
+    about = parse_json(config.read_bytes())
+    said = about.get("arguments", {}) if isinstance(about, dict) else None
+    if not isinstance(said, dict):
+        raise ValueError(f"{config} describes no model")
+    for name, value in said.items():
+        if name not in (*sizes, "drop_path"):
+            raise ValueError(f"{config}: {name[:40]!r} is no argument of a face embedder")
+        if name in sizes and not _is_near(value, sizes[name]):
+            raise ValueError(
+                f"{config} says {name} {str(value)[:40]}, and the weights have {sizes[name]:g}"
+            )
+
+
+def _is_near(value: object, size: float) -> bool:
+    return isinstance(value, int | float) and math.isclose(value, size, rel_tol=1e-3)
 
 
 def _sizes(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
@@ -236,7 +262,10 @@ def _sizes(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
         names = ", ".join(wrong)
         raise ValueError(f"{path} is no CVLFace ViT with KP-RPE: missing or misshapen {names}")
     width = state["net.pos_embed"].shape[-1]
-    depth = 1 + max(int(key.split(".")[2]) for key in state if key.startswith("net.blocks."))
+    blocks = {key.split(".")[2] for key in state if key.startswith("net.blocks.")}
+    depth = len(blocks)
+    if blocks != {str(number) for number in range(depth)}:
+        raise ValueError(f"{path} is no CVLFace ViT with KP-RPE: its blocks are not numbered")
     heads = max(1, state["net.keypoint_linear.weight"].shape[0] // (BUCKETS * depth))
     if width % heads:
         raise ValueError(f"{path}: net.keypoint_linear.weight does not fit the width {width}")

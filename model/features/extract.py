@@ -18,6 +18,7 @@ from model.faces.features import FaceFeatures
 from model.features.samples import Sample
 from model.sapiensid.sapiensid import visible_inside
 from webbody import skeleton
+from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,22 @@ class Extractor:
     ) -> None:
         self.model: FeatureModel = model.to(device).eval()
         self.device, self.batch, self.flip = device, batch, flip
+        # A study holds the model that it varies.
+        self._of_faces = isinstance(getattr(model, "model", model), FaceFeatures)
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Features]:
         """The features of samples whose images have the model's size, in their order."""
-        iterator = iter(samples)
-        # A study holds the model that it varies.
-        if isinstance(getattr(self.model, "model", self.model), FaceFeatures):
-            iterator = map(with_face, iterator)
+        iterator = map(with_face, samples) if self._of_faces else iter(samples)
         running: tuple[list[Sample], Tensor, Tensor] | None = None
         # Results are fetched one batch late, so that the device has work while the next batch is
         # put together.
         while window := list(islice(iterator, self.batch)):
             started = self._start(window)
             if running is not None:
-                yield _finished(*running)
+                yield self._finished(*running)
             running = started
         if running is not None:
-            yield _finished(*running)
+            yield self._finished(*running)
 
     def _start(self, window: list[Sample]) -> tuple[list[Sample], Tensor, Tensor]:
         """The samples, and on the device the features and visible keypoints of the good ones."""
@@ -126,12 +126,20 @@ class Extractor:
                 features_BF = features_BF + self.model(images_BCHW.flip(-1), points).float()
         return features_BF, (visible_inside(keypoints_BK3)[..., 2] > 0).sum(1)
 
-
-def _finished(window: list[Sample], features_BF: Tensor, visible_B: Tensor) -> Features:
-    """The features on the host, a row for each sample."""
-    good = np.array([sample.outcome is None for sample in window])
-    features = np.zeros((len(window), features_BF.shape[1]), np.float32)
-    visible = np.zeros(len(window), np.int32)
-    features[good] = features_BF.cpu().numpy()
-    visible[good] = visible_B.cpu().numpy()
-    return Features(window, features, visible)
+    def _finished(self, window: list[Sample], features_BF: Tensor, visible_B: Tensor) -> Features:
+        """The features on the host, a row for each sample."""
+        good = np.array([sample.outcome is None for sample in window])
+        features = np.zeros((len(window), features_BF.shape[1]), np.float32)
+        visible = np.zeros(len(window), np.int32)
+        features[good] = features_BF.cpu().numpy()
+        visible[good] = visible_B.cpu().numpy()
+        wrong = np.flatnonzero(~np.isfinite(features).all(1))
+        if len(wrong) and not self._of_faces:
+            raise WebbodyError(
+                f"{len(wrong)} of {len(window)} features are no numbers, the first is of "
+                f"{window[wrong[0]].key}: the model cannot be used in this precision, or is damaged"
+            )
+        for row in wrong:  # landmarks that all lie on one point align no face
+            window[row] = replace(window[row], image=None, keypoints=None, outcome="face:none")
+            features[row] = visible[row] = 0
+        return Features(window, features, visible)

@@ -90,4 +90,10 @@ def _is_of_faces(folder: Path) -> bool:
 
 
 def _checkpoint(model: SapiensID | FaceFeatures, path: Path) -> Checkpoint:
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise WebbodyError(
+                f"{path}: its weights hold values that are no numbers ({name}); fetch or train it "
+                "anew."
+            )
     return Checkpoint(model, models.digest(path / WEIGHTS if path.is_dir() else path), str(path))

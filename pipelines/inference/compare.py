@@ -133,6 +133,9 @@ def _computed(
             raise WebbodyError(f"{text}: cannot be compared ({samples[-1].outcome}).")
     extract = Extractor(checkpoint.model, device=device, batch=len(samples), flip=flip)
     (block,) = extract(samples)
+    for text, sample in zip(pictures, block.samples, strict=True):
+        if sample.outcome is not None:
+            raise WebbodyError(f"{text}: cannot be compared ({sample.outcome}).")
     return [
         ComparedImage(text, feature, int(visible), sample.whole)
         for text, feature, visible, sample in zip(

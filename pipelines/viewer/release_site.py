@@ -6,6 +6,7 @@ Nothing is fetched, and no address of a picture is a link.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ from webbody.releases.release import Release
 from webbody.removals import read_removals
 
 _PAGE = 100
-_MOST_CARD = 1 << 20
+_MOST_CARD, _MOST_FIGURES, _MOST_HOSTS = 1 << 20, 1 << 24, 1 << 16
 _COLUMNS = ("key", "url", "person", "split", "width", "height", "fetched", "opt_out")
 #: What samples are asked for by.
 _ASKED = ("split", "person", "host", "url", "opt_out")
@@ -153,7 +154,7 @@ class ReleaseSite:
 
     def _figures(self) -> dict[str, Any]:
         try:
-            found = parse_json(self._text("figures.json", _MOST_CARD))
+            found = parse_json(self._text("figures.json", _MOST_FIGURES))
         except ValueError:
             found = None
         if not isinstance(found, dict):
@@ -161,8 +162,8 @@ class ReleaseSite:
         return {name: part for name, part in found.items() if isinstance(part, dict)}
 
     def _hosts(self) -> list[tuple[str, str]]:
-        """The hosts with most samples."""
-        lines = self._text("domains.csv", _MOST_CARD).splitlines()[1:31]
+        """The hosts with most samples, which the file has first."""
+        lines = self._beginning("domains.csv", _MOST_HOSTS).splitlines()[1:31]
         return [(host, count) for host, _, count in (line.rpartition(",") for line in lines)]
 
     def _removals(self) -> int | None:
@@ -171,10 +172,16 @@ class ReleaseSite:
         return None if found is None else len(found.entries)
 
     def _text(self, name: str, most: int) -> str:
-        size = self._release.folder.size(name)
-        if size is None or size > most:
+        """A whole text; "" where there is none, or a longer one."""
+        text = self._beginning(name, most + 1)
+        return text if len(text) <= most else ""
+
+    def _beginning(self, name: str, most: int) -> str:
+        path = Path(self._release.folder.path(name))
+        if not path.is_file():  # a pipe would be waited for
             return ""
-        return self._release.folder.read(name).decode("utf-8", "replace")
+        with self._release.folder.open(name) as file:
+            return file.read(most).decode("utf-8", "replace")
 
     def _rendered(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         common = {"here": name, "out": self._release.folder.url, "info": self._release.info}

@@ -78,7 +78,7 @@ class ReportSite:
         return HTMLResponse(redacted(made.html).encode("utf-8", "replace"), headers=again)
 
     def _told(self, request: Request, error: Exception) -> Response:
-        return PlainTextResponse(f"{error}\n", 500)
+        return PlainTextResponse(f"{error}\n", 400)
 
 
 def _evaluation(out: str) -> MadeReport:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pyarrow as pa
 import uvicorn
@@ -44,6 +45,12 @@ def view(
     Raises:
         WebbodyError: The folder holds nothing to look at, or the port is taken.
     """
+    folder = Folder(out)
+    if folder.local and not (out and Path(folder.root).is_dir()):
+        raise WebbodyError(
+            f"{out or 'no folder'}: there is no such folder; give that of a build, a release, an "
+            "evaluation or a training."
+        )
     with ExitStack() as stack:
         listener = stack.enter_context(listening(port))
         port = listener.getsockname()[1]
@@ -52,6 +59,11 @@ def view(
         if beside or not _is_build(out):
             app = _release(out, beside, gate, editing) or _report(out, beside, gate, editing)
         if app is None:
+            if folder.local and not _is_build(out):
+                raise WebbodyError(
+                    f"{out}: holds no build, release, evaluation or training to look at; a build "
+                    f"starts with `webbody build --out {out}`."
+                )
             build = stack.enter_context(WatchedBuild(out, on_shard))
             app = Site(build, gate, editing).app()
             # What pages of people need takes a while where there are many: it is made meanwhile.

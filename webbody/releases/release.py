@@ -140,10 +140,16 @@ class Release:
                 if not self.folder.local:
                     path = Path(temporary) / "data.parquet"
                     _reached(where, lambda: self.folder.fs.get_file(where, str(path)))
+                if path.exists() and not path.is_file():  # a pipe would be waited for
+                    raise WebbodyError(f"{where}: is no file; fetch the release again.")
                 file = path.open("rb")
             except FileNotFoundError as error:
                 raise WebbodyError(
                     f"{where}: is missing, and {RELEASE_FILE} lists it; fetch the release again."
+                ) from error
+            except OSError as error:
+                raise WebbodyError(
+                    f"{where}: cannot be read ({error.strerror or error}); fetch the release again."
                 ) from error
             with file:
                 if file_sha256(file) != self.info.files[name].sha256:

@@ -151,9 +151,9 @@ def _order(sort: str, columns: Mapping[str, str], given: dict[str, str]) -> str:
 def whole(name: str, text: str) -> int:
     """A whole number of an address; WebbodyError where it is none."""
     digits = text.strip().removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal()) or len(text) > 20:
+    if not (digits.isascii() and digits.isdecimal()):
         raise WebbodyError(f"{name}={text[:40]!r} is no whole number; correct the address.")
-    number = int(text)
+    number = int(text) if len(text) <= 20 else 1 << 63
     if abs(number) >= 1 << 63:
         raise WebbodyError(f"{name}={text[:40]!r} is too large; correct the address.")
     return number

@@ -1,11 +1,14 @@
 """A face embedder of `webbody train` where a checkpoint is asked for."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from model import FaceEmbedder
 from model.evaluation.studies.zoom import Zoom
@@ -62,6 +65,50 @@ def test_a_folder_of_something_else_is_refused(run: Path, text: str) -> None:
     (run / "model.json").write_text(text)
     with pytest.raises(WebbodyError, match="no checkpoint of SapiensID"):
         open_checkpoint(run)
+
+
+def rewrite(run: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    state = load_file(run / "model.safetensors")
+    change(state)
+    save_file(state, run / "model.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused(run: Path) -> None:
+    rewrite(run, lambda state: state["net.norm.bias"].fill_(torch.nan))
+    with pytest.raises(WebbodyError, match=r"no numbers \(embedder\.net\.norm\.bias"):
+        open_checkpoint(run)
+
+
+def test_a_block_with_a_great_number_is_refused_at_once(run: Path) -> None:
+    rewrite(run, lambda state: state.update({"net.blocks.99999999.x": torch.zeros(1)}))
+    with pytest.raises(WebbodyError, match="blocks are not numbered"):
+        open_checkpoint(run)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"width": 64}, "says width 64, and the weights have 16"),
+        ({"depth": 10**12}, "says depth"),
+        ({"heads": "2"}, "says heads 2"),
+        ({"wings": 1}, "'wings' is no argument"),
+    ],
+)
+def test_a_description_of_other_weights_is_refused(run: Path, said: Any, told: str) -> None:
+    about = json.loads((run / "model.json").read_text())
+    about["arguments"].update(said)
+    (run / "model.json").write_text(json.dumps(about))
+    with pytest.raises(WebbodyError, match=told):
+        open_checkpoint(run)
+
+
+def test_landmarks_on_one_point_are_no_face(run: Path) -> None:
+    one = sample("a", True)
+    assert one.keypoints is not None
+    one.keypoints[FACE5, :2] = 0.5
+    (batch,) = Extractor(open_checkpoint(run).model)([one, sample("b", True)])
+    assert [one.outcome for one in batch.samples] == ["face:none", None]
+    assert np.isfinite(batch.features_BF).all()
 
 
 def test_a_damaged_one_is_told(run: Path) -> None:

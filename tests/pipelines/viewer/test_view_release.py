@@ -1,6 +1,8 @@
 """A release in the browser: what is in it, without pictures, and nothing of a damaged one."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -96,13 +98,41 @@ def test_figures_of_another_shape_break_no_page(released, tmp_path, figures: str
     assert client_of_release(tmp_path / "R").get("/").status_code == 200
 
 
+def test_a_pipe_or_a_loop_in_the_place_of_a_file_is_told(released, tmp_path) -> None:
+    shutil.copytree(released, tmp_path / "R")
+    client = client_of_release(tmp_path / "R")
+    data = next((tmp_path / "R" / "data").glob("test-*.parquet"))
+    for make in (os.mkfifo, lambda path: path.symlink_to(path.name), Path.mkdir):
+        data.unlink()
+        make(data)
+        answer = client.get("/samples?split=test")
+        assert answer.status_code == 400 and "fetch the release again" in answer.text
+        if data.is_dir():
+            data.rmdir()
+            data.touch()
+    for name in ("figures.json", "README.md", "domains.csv"):
+        (tmp_path / "R" / name).unlink(missing_ok=True)
+        os.mkfifo(tmp_path / "R" / name)
+    assert client.get("/").status_code == client.get("/card").status_code == 200
+
+
+def test_the_first_of_many_hosts_are_shown(released, tmp_path) -> None:
+    shutil.copytree(released, tmp_path / "R")
+    lines = ["domain,samples", "first.example,9", *(f"host{n}.example,1" for n in range(90_000))]
+    (tmp_path / "R" / "domains.csv").write_text("\n".join(lines))
+    assert "first.example" in client_of_release(tmp_path / "R").get("/").text
+
+
 def test_a_host_is_a_whole_host() -> None:
     table = pa.table({"url": ["http://a.example/1", "http://b.example/a.example"]})
     assert SampleFilter(host="a.example").chosen(table).num_rows == 1
     assert SampleFilter(url="A.EXAMPLE").chosen(table).num_rows == 2
 
 
-def test_a_release_is_not_corrected(released) -> None:
+def test_a_release_is_not_corrected_and_nothing_is_not_viewed(released, tmp_path) -> None:
     editing = Editing(str(released), "me")
+    for nothing, told in ((tmp_path / "none", "no such folder"), (tmp_path, "holds no build, rel")):
+        with pytest.raises(WebbodyError, match=told):
+            view(str(nothing), 0, None, lambda done, number: None, pytest.fail)
     with pytest.raises(WebbodyError, match="leave out --edit"):
         view(str(released), 0, editing, lambda done, number: None, pytest.fail)

@@ -85,6 +85,8 @@ def test_samples_without_a_face_are_left_out_and_counted(people: str, tmp_path: 
     [
         ({"data": {"min_face": 1000}}, "all of the 24 faces are smaller than 1000 px"),
         ({"model": {"arguments": {"wings": 2}}}, "model.arguments: .*wings"),
+        ({"model": {"arguments": {"depth": 0}}}, "model.arguments: .*depth must be at least 1"),
+        ({"model": {"arguments": {"heads": 0}}}, "model.arguments: .*by 0 heads"),
         ({"optimization": {"batch": 1}}, "optimization: batches of 1"),
         ({"augmentation": {"resolution": 0.5, "crop": 0.3}, "data": {"weights": (1.0, 2.0)}},
          "data: 1 data sets need as many weights"),
