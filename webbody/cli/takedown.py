@@ -179,7 +179,11 @@ def _check(folder: Folder) -> bool:
         echo(f"{plain_text(name)}: holds {counted(count, 'value')} of what was removed.")
     if absence.unread:
         names = ", ".join(plain_text(name) for name in absence.unread[:5])
-        echo(f"Not looked into, as they are no tables, shards or texts: {names}.")
+        echo(
+            f"Not looked into: {counted(len(absence.unread), 'file')} that are no tables, shards or "
+            f"texts, or pictures of which a changed copy cannot be told by its name: {names}"
+            f"{', ...' if len(absence.unread) > 5 else '.'}"
+        )
     if not absence.found:
         echo(
             f"Absent: none of {counted(absence.values, 'value')} in "
