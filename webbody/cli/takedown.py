@@ -180,8 +180,8 @@ def _check(folder: Folder) -> bool:
     if absence.unread:
         names = ", ".join(plain_text(name) for name in absence.unread[:5])
         echo(
-            f"Not looked into: {counted(len(absence.unread), 'file')} that are no tables, shards or "
-            f"texts, or pictures of which a changed copy cannot be told by its name: {names}"
+            f"Not looked into: {counted(len(absence.unread), 'file')} that are no tables, shards "
+            f"or texts, or pictures of which a changed copy cannot be told by its name: {names}"
             f"{', ...' if len(absence.unread) > 5 else '.'}"
         )
     if not absence.found:
