@@ -18,7 +18,6 @@ from model.faces.features import FaceFeatures
 from model.features.samples import Sample
 from model.sapiensid.sapiensid import visible_inside
 from webbody import skeleton
-from webbody.errors import WebbodyError
 
 
 @dataclass(frozen=True)
@@ -133,13 +132,8 @@ class Extractor:
         visible = np.zeros(len(window), np.int32)
         features[good] = features_BF.cpu().numpy()
         visible[good] = visible_B.cpu().numpy()
-        wrong = np.flatnonzero(~np.isfinite(features).all(1))
-        if len(wrong) and not self._of_faces:
-            raise WebbodyError(
-                f"{len(wrong)} of {len(window)} features are no numbers, the first is of "
-                f"{window[wrong[0]].key}: the model cannot be used in this precision, or is damaged"
-            )
-        for row in wrong:  # landmarks that all lie on one point align no face
+        # Landmarks that all lie on one point align no face.
+        for row in np.flatnonzero(np.isnan(features).all(1)) if self._of_faces else ():
             window[row] = replace(window[row], image=None, keypoints=None, outcome="face:none")
             features[row] = visible[row] = 0
         return Features(window, features, visible)

@@ -44,12 +44,27 @@ def schema(feature_dim: int, dtype: str) -> pa.Schema:
     )
 
 
+def refuse_no_numbers(block: Features) -> None:
+    """BadFeatures where a feature holds values that are no numbers."""
+    wrong = np.flatnonzero(~np.isfinite(block.features_BF).all(1))
+    if len(wrong):
+        raise BadFeatures(
+            f"{len(wrong)} of {len(block.samples)} features are no numbers, the first is that of "
+            f"{block.samples[wrong[0]].key}: the model cannot be used in this precision, or is "
+            "damaged"
+        )
+
+
 def to_table(block: Features, columns: pa.Schema, dtype: str) -> pa.Table:
-    """A batch of features as rows; raises BadFeatures where float16 cannot hold them."""
+    """A batch of features as rows.
+
+    Raises BadFeatures for features that are no numbers, and where float16 cannot hold them.
+    """
     samples, features = block.samples, block.features_BF
+    refuse_no_numbers(block)
     with np.errstate(over="ignore"):
         values = features.astype(DTYPES[dtype][0])
-    if np.isinf(values).any() and np.isfinite(features).all():
+    if np.isinf(values).any():
         raise BadFeatures("the features are too large for float16: store them as float32")
     missing = np.array([sample.outcome is not None for sample in samples])
     norms = np.linalg.norm(features, axis=1).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.extract import Extractor
-from model.features.feature_file import read_feature
+from model.features.feature_file import read_feature, refuse_no_numbers
 from model.features.samples import Sample
 from pipelines.detection.devices import choose_device
 from pipelines.inference.checkpoint import Checkpoint
@@ -133,6 +133,7 @@ def _computed(
             raise WebbodyError(f"{text}: cannot be compared ({samples[-1].outcome}).")
     extract = Extractor(checkpoint.model, device=device, batch=len(samples), flip=flip)
     (block,) = extract(samples)
+    refuse_no_numbers(block)
     for text, sample in zip(pictures, block.samples, strict=True):
         if sample.outcome is not None:
             raise WebbodyError(f"{text}: cannot be compared ({sample.outcome}).")

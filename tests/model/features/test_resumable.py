@@ -193,6 +193,17 @@ def test_halves(parts, extract, tmp_path):
         make(parts, huge, tmp_path / "huge", dtype="float16")
 
 
+def test_features_that_are_no_numbers_are_not_written(parts, extract, tmp_path):
+    def broken(samples):
+        for block in extract(samples):
+            block.features_BF[1, 3] = np.nan
+            yield block
+
+    with pytest.raises(BadFeatures, match="features are no numbers, the first is that of"):
+        make(parts, broken, tmp_path)
+    assert not (tmp_path / "f.parquet").exists()
+
+
 def test_one_row_is_read_by_its_key(parts, extract, tmp_path):
     make(parts, extract, tmp_path)
     path = str(tmp_path / "f.parquet")
