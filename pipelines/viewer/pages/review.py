@@ -55,7 +55,7 @@ def review_page(viewed: ViewedBuild) -> dict[str, Any]:
     }
 
 
-#: The files of other shards are not looked into: the index has one for each.
+#: Rows of other shards are left out before their other columns are read.
 _IN_SHARDS = "list_contains(?::VARCHAR[], shard)"
 
 
