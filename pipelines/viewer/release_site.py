@@ -163,7 +163,8 @@ class ReleaseSite:
 
     def _hosts(self) -> list[tuple[str, str]]:
         """The hosts with most samples, which the file has first."""
-        lines = self._beginning("domains.csv", _MOST_HOSTS).splitlines()[1:31]
+        data = self._beginning("domains.csv", _MOST_HOSTS)
+        lines = data.decode("utf-8", "replace").splitlines()[1:31]
         return [(host, count) for host, _, count in (line.rpartition(",") for line in lines)]
 
     def _removals(self) -> int | None:
@@ -173,15 +174,15 @@ class ReleaseSite:
 
     def _text(self, name: str, most: int) -> str:
         """A whole text; "" where there is none, or a longer one."""
-        text = self._beginning(name, most + 1)
-        return text if len(text) <= most else ""
+        data = self._beginning(name, most + 1)
+        return data.decode("utf-8", "replace") if len(data) <= most else ""
 
-    def _beginning(self, name: str, most: int) -> str:
+    def _beginning(self, name: str, most: int) -> bytes:
         path = Path(self._release.folder.path(name))
         if not path.is_file():  # a pipe would be waited for
-            return ""
+            return b""
         with self._release.folder.open(name) as file:
-            return file.read(most).decode("utf-8", "replace")
+            return file.read(most)
 
     def _rendered(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         common = {"here": name, "out": self._release.folder.url, "info": self._release.info}

@@ -55,11 +55,11 @@ def view(
         listener = stack.enter_context(listening(port))
         port = listener.getsockname()[1]
         gate = Gate(port)
-        app = None
-        if beside or not _is_build(out):
+        app, is_build = None, folder.size(BUILD_FILE) is not None
+        if beside or not is_build:
             app = _release(out, beside, gate, editing) or _report(out, beside, gate, editing)
         if app is None:
-            if folder.local and not _is_build(out):
+            if folder.local and not is_build:
                 raise WebbodyError(
                     f"{out}: holds no build, release, evaluation or training to look at; a build "
                     f"starts with `webbody build --out {out}`."
@@ -73,10 +73,6 @@ def view(
         )
         on_address(f"http://{LOOPBACK}:{port}/?{TOKEN}={gate.token}")
         uvicorn.Server(config).run([listener])
-
-
-def _is_build(out: str) -> bool:
-    return Folder(out).size(BUILD_FILE) is not None
 
 
 def _release(out: str, beside: str, gate: Gate, editing: Editing | None) -> Starlette | None:

@@ -123,6 +123,12 @@ def test_the_first_of_many_hosts_are_shown(released, tmp_path) -> None:
     assert "first.example" in client_of_release(tmp_path / "R").get("/").text
 
 
+def test_a_card_that_is_too_long_is_not_shown_in_part(released, tmp_path) -> None:
+    shutil.copytree(released, tmp_path / "R")
+    (tmp_path / "R" / "README.md").write_text("\u4eba" * 500_000, "utf-8")  # 1.5 MB
+    assert "\u4eba" not in client_of_release(tmp_path / "R").get("/card").text
+
+
 def test_a_host_is_a_whole_host() -> None:
     table = pa.table({"url": ["http://a.example/1", "http://b.example/a.example"]})
     assert SampleFilter(host="a.example").chosen(table).num_rows == 1
